@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tap.h - a small producer of the Test Anything Protocol.
+ *
+ * plan(n) first, or nothing and `return done();` last; both end with done().  Any thread may call ok(), but
+ * threads in a loop should count errors in an atomic and let the main thread say ok() once.  Nothing here
+ * calls malloc: the output buffer is static, so a test may run under the very allocator that it tests.
+ * Before fork(): tap_flush(); the child leaves by _exit().
+ *
+ * ARN_TEST_SEED   seed of tap_seed(); printed, so that a failure can be repeated
+ * ARN_TEST_SCALE  multiplies durations and rounds, see tap_scale(); the alarm follows it
+ */
+#ifndef ARN_T_TAP_H
+#define ARN_T_TAP_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_int tap_tests, tap_failures;
+static int tap_planned;
+static uint64_t tap_seed_value;
+
+__attribute__((format(printf, 2, 3), unused)) static void tap_line(const char *head, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	flockfile(stdout);
+	fputs(head, stdout);
+	vprintf(fmt, ap);
+	putchar('\n');
+	funlockfile(stdout);
+	va_end(ap);
+}
+
+#define note(...) tap_line("# ", __VA_ARGS__)
+#define bail(...) (tap_line("Bail out! ", __VA_ARGS__), fflush(stdout), _exit(255))
+#define tap_flush() fflush(stdout)
+
+/* The number is taken under the lock of stdout, so that numbers and lines have one order. */
+__attribute__((format(printf, 5, 6), unused)) static bool tap_ok(bool pass, const char *expr, const char *file,
+                                                                 int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	flockfile(stdout);
+	printf("%sok %d - ", pass ? "" : "not ", atomic_fetch_add(&tap_tests, 1) + 1);
+	vprintf(fmt, ap);
+	if (!pass) {
+		atomic_fetch_add(&tap_failures, 1);
+		printf("\n#   %s:%d: %s", file, line, expr);
+	}
+	putchar('\n');
+	funlockfile(stdout);
+	va_end(ap);
+	return pass;
+}
+
+#define ok(cond, ...) tap_ok((cond), #cond, __FILE__, __LINE__, __VA_ARGS__)
+
+__attribute__((unused)) static void skip(int n, const char *why)
+{
+	while (n-- > 0)
+		printf("ok %d # SKIP %s\n", atomic_fetch_add(&tap_tests, 1) + 1, why);
+}
+
+/* n scaled by ARN_TEST_SCALE, at least 1. */
+__attribute__((unused)) static long tap_scale(long n)
+{
+	const char *s = getenv("ARN_TEST_SCALE");
+	double scaled = (double)n * (s && atof(s) > 0 ? atof(s) : 1.0);
+
+	return scaled < 1 ? 1 : (long)scaled;
+}
+
+__attribute__((unused)) static uint64_t tap_seed(void)
+{
+	const char *s = getenv("ARN_TEST_SEED");
+
+	if (!tap_seed_value) {
+		tap_seed_value = s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
+		note("ARN_TEST_SEED=%llu", (unsigned long long)tap_seed_value);
+	}
+	return tap_seed_value;
+}
+
+__attribute__((constructor)) static void tap_start(void)
+{
+	static char buffer[8192];
+
+	setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
+	alarm((unsigned)(tap_scale(60) < 60 ? 60 : tap_scale(60)));
+}
+
+__attribute__((unused)) static void plan(int n)
+{
+	tap_planned = n;
+	printf("1..%d\n", n);
+}
+
+/* The exit status of main. */
+__attribute__((unused)) static int done(void)
+{
+	int ran = atomic_load(&tap_tests);
+
+	if (!tap_planned)
+		plan(ran);
+	fflush(stdout);
+	return atomic_load(&tap_failures) || ran != tap_planned;
+}
+
+#endif
