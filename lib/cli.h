@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli.h - the subcommands of the command `arenite`.  argv[0] is the subcommand's name; what they return is
+ * the exit status: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.
+ */
+#ifndef ARN_CLI_H
+#define ARN_CLI_H
+
+enum { CLI_OK, CLI_FAILED, CLI_USAGE };
+
+/* A line on stderr: "arenite: ..." */
+__attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
+
+int graft_main(int argc, char **argv);
+int stress_main(int argc, char **argv);
+
+#endif
