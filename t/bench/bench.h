@@ -8,7 +8,7 @@
  *     pairs --list                    prints the names of its cases
  *
  * Every allocator is loaded with dlopen and called through the same two pointers, so that none of them
- * gains from inlining or from being the program's own malloc.  ARENITE_LIB names our library.
+ * gains from inlining or from being the program's own malloc.  ARN_BENCH_LIB names our library.
  */
 #ifndef ARN_BENCH_H
 #define ARN_BENCH_H
@@ -52,7 +52,7 @@ static void bench_die(const char *what, const char *why)
 /* Names our library only if it is the allocator asked for: the peers come from the system. */
 static const char *bench_library(const struct bench_allocator *a)
 {
-	const char *own = getenv("ARENITE_LIB");
+	const char *own = getenv("ARN_BENCH_LIB");
 
 	return own && !strcmp(a->name, "arenite") ? own : a->library;
 }

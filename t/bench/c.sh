@@ -8,7 +8,7 @@
 # For each case every allocator runs once per round, in turn (A B C, A B C, ...), each time in a process of
 # its own; the table shows the minimum of the rounds, the ratio to mimalloc, and that peak of resident memory
 # which belongs to the fastest run.  Peers that are not installed are left out, and named.
-# ARENITE_LIB names the library (default: .libs/libarenite.so of the build).
+# ARN_BENCH_LIB names the library (default: .libs/libarenite.so of the build).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,12 +30,12 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-if [ -z "${ARENITE_LIB:-}" ]; then
+if [ -z "${ARN_BENCH_LIB:-}" ]; then
 	for lib in .libs lib/.libs "$here/../../.libs" "$here/../../lib/.libs" "$here/../../build/.libs"; do
-		[ -e "$lib/libarenite.so" ] && ARENITE_LIB=$(cd "$lib" && pwd)/libarenite.so && break
+		[ -e "$lib/libarenite.so" ] && ARN_BENCH_LIB=$(cd "$lib" && pwd)/libarenite.so && break
 	done
 fi
-export ARENITE_LIB=${ARENITE_LIB:-libarenite.so}
+export ARN_BENCH_LIB=${ARN_BENCH_LIB:-libarenite.so}
 # Some peers use initial-exec TLS and do not expect dlopen.
 export GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536
 
