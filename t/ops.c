@@ -53,6 +53,12 @@ static size_t next_size(void)
 	}
 }
 
+/* Whether by rule or for lack of memory. */
+static bool too_large(size_t size)
+{
+	return size >= PTRDIFF_MAX;
+}
+
 static struct slot *next_slot(void)
 {
 	return &slots[next() % SLOTS];
@@ -117,7 +123,7 @@ static void op_make(int actor, bool zero)
 	if (s->block)
 		return;
 	p = (zero ? do_calloc : do_malloc)(actor, face, size);
-	if (!p != (size > PTRDIFF_MAX))
+	if (!p != too_large(size))
 		FAIL("%s of %zu bytes gave %p", zero ? "calloc" : "malloc", size, (void *)p);
 	if (!p)
 		return;
@@ -139,7 +145,7 @@ static void op_realloc(int actor)
 		return;
 	check_slot(s, s->size);
 	p = do_realloc(actor, s->face, s->block, size);
-	if (!p != (size > PTRDIFF_MAX))
+	if (!p != too_large(size))
 		FAIL("realloc from %zu to %zu bytes gave %p", s->size, size, (void *)p);
 	if (!p) {
 		check_slot(s, s->size);
