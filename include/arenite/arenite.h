@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arenite.h - the C interface of Arenite, a memory allocator for Python without a GIL.
+ *
+ * Sizes are bytes.  Every block is aligned to 16 bytes.  A request for zero bytes yields a distinct
+ * pointer.  A size above PTRDIFF_MAX, a product that overflows, or lack of memory yields NULL and, for
+ * realloc, leaves the old block as it was.  free(NULL) does nothing.
+ *
+ * Threads: unless it says otherwise, a function may be called from any thread at any time.  A block may
+ * be freed or resized by any thread.
+ *
+ * Progress: malloc is wait-free while the pool cache of its size class holds a block, else lock-free.
+ * free of a block by the thread that owns its heap is wait-free while the cache has room, else lock-free.
+ * free by another thread is lock-free.  System calls aside; see doc/design.md.
+ *
+ * Rules for the Python domains: Doc/c-api/memory.rst of CPython ("Memory Management").
+ */
+#ifndef ARENITE_ARENITE_H
+#define ARENITE_ARENITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define ARN_API __attribute__((visibility("default")))
+#define ARN_MALLOC __attribute__((malloc, warn_unused_result))
+#else
+#define ARN_API
+#define ARN_MALLOC
+#endif
+
+#define ARN_VERSION "0.1.0"
+
+/* What a heap holds.  The numbers are those of CPython's _Py_mimalloc_heap_id. */
+enum arn_tag {
+	ARN_TAG_MEM,     /* PyMem_Malloc: buffers that no lock-free reader looks at after they are freed */
+	ARN_TAG_OBJECT,  /* objects without the collector */
+	ARN_TAG_GC,      /* objects that the collector walks */
+	ARN_TAG_GC_PRE,  /* the same, with two words before the object */
+	ARN_TAGS
+};
+
+/*
+ * The three domains.  raw passes through to the system's malloc and is counted; mem and object are
+ * served from the calling thread's heaps ARN_TAG_MEM and ARN_TAG_OBJECT.  A block goes back through the
+ * domain that it came from.
+ */
+ARN_API ARN_MALLOC void *arn_raw_malloc(size_t size);
+ARN_API ARN_MALLOC void *arn_raw_calloc(size_t count, size_t size);
+ARN_API void *arn_raw_realloc(void *block, size_t size);
+ARN_API void arn_raw_free(void *block);
+
+ARN_API ARN_MALLOC void *arn_mem_malloc(size_t size);
+ARN_API ARN_MALLOC void *arn_mem_calloc(size_t count, size_t size);
+ARN_API void *arn_mem_realloc(void *block, size_t size);
+ARN_API void arn_mem_free(void *block);
+
+ARN_API ARN_MALLOC void *arn_obj_malloc(size_t size);
+ARN_API ARN_MALLOC void *arn_obj_calloc(size_t count, size_t size);
+ARN_API void *arn_obj_realloc(void *block, size_t size);
+ARN_API void arn_obj_free(void *block);
+
+/* Free any block of mem, object or a heap, whichever heap it came from.  A pointer that is not one of
+ * our blocks aborts the program with a message. */
+ARN_API void arn_free(void *block);
+
+/* Free a block of any domain, raw included: what is not ours goes to the system's free. */
+ARN_API void arn_any_free(void *block);
+
+/* Usable bytes of a block of ours; 0 for NULL and for any address that is not in a live pool of ours. */
+ARN_API size_t arn_usable_size(const void *block);
+
+/* The thread that owns the heap of this block: the address of a word that holds its thread pointer
+ * (x86-64: fs:0; aarch64: tpidr_el0), or 0 while the heap has no owner.  block may point inside. */
+ARN_API const uintptr_t *arn_owner(const void *block);
+
+/* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point inside. */
+ARN_API enum arn_tag arn_tag_of(const void *block);
+
+/*
+ * Grace periods of somebody else's readers.  Pools of the tags OBJECT, GC and GC_PRE that fall empty keep
+ * their block size until `reached` says yes to a goal that `goal` gave after the last block was freed.
+ * Both are called by the thread that uses the heap, or by the one that walks it while the others are stopped.
+ */
+struct arn_provider {
+	uint64_t (*goal)(size_t bytes); /* a goal that covers readers of now; bytes: the size of that pool */
+	bool (*reached)(uint64_t goal);
+};
+
+/* A family: the heaps that may hand pools to each other (for CPython: those of one interpreter).
+ * provider may be NULL: nobody reads freed blocks.  It must outlive the family.  NULL: no memory.
+ * A family is never freed. */
+typedef struct arn_family arn_family;
+ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
+
+/*
+ * A heap of one tag.  At any time one thread allocates from it; blocks may be freed by all.  The struct is
+ * a handle in the caller's memory: the pools stand elsewhere, and nothing points back at it.
+ */
+typedef struct arn_heap {
+	struct heap *heap;  /* private: the heap in use, or an empty stand-in until the first malloc */
+	arn_family *family; /* private */
+	unsigned tag;       /* private: enum arn_tag */
+} arn_heap;
+
+/* Bind a handle.  Touches nothing but *heap: safe beside anything.  family NULL: the default family. */
+ARN_API void arn_heap_init(arn_heap *heap, arn_family *family, enum arn_tag tag);
+/* Hand the pools over, in O(1), to whoever adopts them next.  The blocks stay valid, the handle usable:
+ * the next malloc adopts a heap again.  Called by the using thread, or by another while that one is
+ * stopped or gone.  Calling it twice is harmless. */
+ARN_API void arn_heap_abandon(arn_heap *heap);
+/* The same with the handle allocated and freed by us.  arn_heap_new: NULL without memory. */
+ARN_API arn_heap *arn_heap_new(enum arn_tag tag);
+ARN_API void arn_heap_delete(arn_heap *heap);
+
+ARN_API void *arn_heap_malloc(arn_heap *heap, size_t size);
+ARN_API void *arn_heap_calloc(arn_heap *heap, size_t count, size_t size);
+ARN_API void *arn_heap_realloc(arn_heap *heap, void *block, size_t size);
+
+/* What a visitor is told of a pool. */
+struct arn_area {
+	void *blocks;           /* where its blocks begin */
+	size_t reserved;        /* bytes of address space */
+	size_t committed;       /* bytes of it that may be resident */
+	size_t used;            /* live blocks */
+	size_t block_size;      /* usable bytes of a block */
+	size_t full_block_size; /* from one block to the next */
+};
+
+/* Called once for each pool with block NULL, then, if blocks were asked for, once for each live block.
+ * Returning false ends the walk.  Must not allocate from or free to the walked family. */
+typedef bool arn_visit_fn(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg);
+
+/* Visit the heap of this handle; exact: blocks in caches and in remote queues are not live.  No other
+ * thread may allocate from or free to this family's heaps meanwhile.  False: the visitor ended it.
+ * A handle that is all zeros, or has not allocated yet, has nothing to visit.  In a family with a provider,
+ * blocks of the tags MEM and OBJECT that another thread has freed and still gathers (up to 64 a thread) count
+ * as live. */
+ARN_API bool arn_heap_visit(const arn_heap *heap, bool blocks, arn_visit_fn *visitor, void *arg);
+/* The same for the family's heaps of this tag that have no owner. */
+ARN_API bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks, arn_visit_fn *visitor,
+                                      void *arg);
+
+/*
+ * Statistics.  Exact while nobody allocates; else each number is one that was true during the call.
+ * Read without stopping or waiting for anybody.
+ */
+struct arn_stats_tag {
+	size_t live_blocks, live_bytes;     /* blocks handed out, and their usable bytes */
+	size_t cached_blocks, cached_bytes; /* in pool caches */
+	size_t remote_blocks, remote_bytes; /* freed by other threads, not yet taken home */
+	size_t pools, pool_bytes;           /* pools in use and their address space */
+};
+
+struct arn_stats {
+	struct arn_stats_tag tag[ARN_TAGS];
+	size_t raw_mallocs, raw_frees;  /* calls of the raw domain: blocks made, blocks freed */
+	size_t raw_live_bytes;          /* usable bytes of live raw blocks */
+	size_t arenas, arena_bytes;     /* mapped arenas and their address space */
+	size_t claimed_bytes;           /* of them, in pools */
+	size_t retained_bytes;          /* of the rest, resident for reuse */
+	size_t metadata_bytes;          /* our own records: mapped, touched on demand */
+	size_t heaps, orphan_heaps;     /* heaps that exist, and those without an owner */
+	size_t purges, purged_bytes;    /* madvise calls that returned memory, and what they returned */
+};
+
+ARN_API void arn_stats_read(struct arn_stats *stats);
+ARN_API void arn_stats_print(int fd); /* a table, written with write(2) */
+ARN_API void arn_stats_json(int fd);  /* one JSON object */
+
+/* Give retained memory back to the OS and unmap arenas without pools; waits for a grace period of
+ * liburcu, so not from a signal handler.  Returns the bytes given back. */
+ARN_API size_t arn_trim(void);
+
+ARN_API const char *arn_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * malloc, free and realloc of heaps: fast paths and their slow exits.
+ */
+#include "cache.h"
+#include "guard.h"
+#include "option.h"
+#include "panic.h"
+#include "raw.h"
+#include "reclaim.h"
+#include "remote.h"
+#include "thread.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define caller_address() __builtin_return_address(0)
+
+static inline void *pop(struct bin *bin)
+{
+	void **top = load_relaxed(&bin->x_top);
+
+	if (unlikely(top == load_relaxed(&bin->x_base)))
+		return NULL;
+	store_relaxed(&bin->x_top, top - 1);
+	return top[-1];
+}
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Is this handle's tag ours to serve?  Objects of the collector always are. */
+static bool is_served(const arn_heap *handle)
+{
+	size_t domains = option(OPTION_DOMAINS);
+
+	if (handle->tag == ARN_TAG_MEM)
+		return domains & DOMAIN_MEM;
+	return handle->tag != ARN_TAG_OBJECT || (domains & DOMAIN_OBJECT);
+}
+
+static struct heap *adopt(arn_heap *handle)
+{
+	arn_family *family = handle->family ? handle->family : family_default();
+	struct heap *heap = family_adopt(family, handle->tag);
+	struct thread *thread = thread_peek();
+
+	if (!heap)
+		return NULL;
+	heap->external = !(thread && handle >= thread->heap && handle < thread->heap + array_length(thread->heap));
+	handle->heap = heap;
+	return heap;
+}
+
+/* The handle has a heap; sizes that no bin could serve. */
+static void *malloc_from(struct heap *heap, size_t size)
+{
+	bool zeroed;
+	void *block;
+
+	heap_enter(heap);
+	if (size > SMALL_MAX) {
+		remote_drain(heap);
+		block = large_malloc(heap, size, &zeroed);
+	} else {
+		block = cache_refill(heap, sizeclass_of(size));
+	}
+	remote_flush();
+	guard_heap(heap);
+	heap_exit(heap);
+	return block ? block : no_memory();
+}
+
+static noinline void *malloc_slow(arn_heap *handle, size_t size)
+{
+	struct heap *heap = handle->heap;
+	void *block;
+
+	if (size > PTRDIFF_MAX)
+		return no_memory();
+	if (heap == &heap_none) {
+		option_init();
+		if (!is_served(handle))
+			return raw_malloc(size);
+		if (!(heap = adopt(handle)))
+			return no_memory();
+	}
+	if (size <= SMALL_MAX && (block = pop(&heap->bin[sizeclass_of(size)])) != NULL)
+		return block;
+	return malloc_from(heap, size);
+}
+
+void *arn_heap_malloc(arn_heap *handle, size_t size)
+{
+	struct heap *heap = handle->heap;
+
+	if (likely(size <= TABLE_MAX)) {
+		struct bin *bin = &heap->bin[sizeclass_small(size)];
+		void **top = load_relaxed(&bin->x_top);
+
+		if (likely(top != load_relaxed(&bin->x_base))) {
+			store_relaxed(&bin->x_top, top - 1);
+			return top[-1];
+		}
+	}
+	return malloc_slow(handle, size);
+}
+
+static void free_own(struct heap *heap, struct pool *pool, void *block)
+{
+	heap_enter(heap);
+	if (pool->cls == CLASS_LARGE)
+		cache_give_pool(heap, pool, block);
+	else
+		cache_overflow(heap, pool, block);
+	guard_heap(heap);
+	heap_exit(heap);
+}
+
+static void free_foreign(void *block, const void *caller)
+{
+	if (!block)
+		return;
+	if (option(OPTION_DOMAINS) == (DOMAIN_MEM | DOMAIN_OBJECT))
+		guard_live(NULL, block, caller);
+	raw_free(block);
+}
+
+static noinline void free_slow(void *block, const void *caller)
+{
+	struct pool *pool = pool_find(block);
+	struct heap *heap;
+
+	if (!pool) {
+		free_foreign(block, caller);
+		return;
+	}
+	if (option(OPTION_CHECKS) > 0 || pool->cls == CLASS_LARGE) {
+		guard_live(pool, block, caller);
+		guard_freed(pool, block);
+	}
+	heap = load_relaxed(&pool->x_heap);
+	if (load_relaxed(&heap->x_owner) == thread_id()) /* H2 */
+		free_own(heap, pool, block);
+	else
+		remote_free(pool, block, caller);
+}
+
+static inline bool free_fast(void *block)
+{
+	struct pool *pool;
+	struct heap *heap;
+	struct bin *bin;
+	void **top;
+
+	if (unlikely(!registry_has(block)))
+		return false;
+	pool = arena_pool_at(block);
+	heap = load_relaxed(&pool->x_heap);
+	if (unlikely(!heap || load_relaxed(&heap->x_owner) != thread_id())) /* H2 */
+		return false;
+	bin = &heap->bin[pool->cls];
+	top = load_relaxed(&bin->x_top);
+	if (unlikely(top == bin->limit))
+		return false;
+	*top = block;
+	store_relaxed(&bin->x_top, top + 1);
+	return true;
+}
+
+void arn_free(void *block)
+{
+	if (unlikely(!free_fast(block)))
+		free_slow(block, caller_address());
+}
+
+void arn_any_free(void *block)
+{
+	if (likely(free_fast(block)))
+		return;
+	if (pool_find(block))
+		free_slow(block, caller_address());
+	else
+		arn_raw_free(block);
+}
+
+static bool product(size_t a, size_t b, size_t *result)
+{
+	return !__builtin_mul_overflow(a, b, result);
+}
+
+void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
+{
+	size_t bytes;
+	void *block;
+
+	if (!product(count, size, &bytes))
+		return no_memory();
+	block = arn_heap_malloc(handle, bytes);
+	if (block && !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->zeroed))
+		memset(block, 0, bytes);
+	return block;
+}
+
+/*
+ * Late readers may look at an object's first words in the new block: word by word, so that none is torn.
+ */
+static void copy_object(void *to, const void *from, size_t bytes)
+{
+	_Atomic uint64_t *target = to;
+	const uint64_t *source = from;
+	size_t words = min_size(bytes, CACHE_LINE) / sizeof(*source);
+
+	for (size_t i = 0; i < words; i++)
+		store_relaxed(&target[i], source[i]);
+	memcpy((char *)to + words * 8, (const char *)from + words * 8, bytes - words * 8);
+}
+
+static void *move(arn_heap *handle, void *block, size_t old_size, size_t size)
+{
+	void *moved = arn_heap_malloc(handle, size);
+
+	if (!moved)
+		return NULL;
+	if (handle->tag == ARN_TAG_MEM)
+		memcpy(moved, block, min_size(old_size, size));
+	else
+		copy_object(moved, block, min_size(old_size, size));
+	arn_free(block);
+	return moved;
+}
+
+static void *realloc_foreign(void *block, size_t size, const void *caller)
+{
+	if (option(OPTION_DOMAINS) == (DOMAIN_MEM | DOMAIN_OBJECT))
+		guard_live(NULL, block, caller);
+	return raw_realloc(block, size);
+}
+
+/* In place while at least half of the block is used. */
+void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
+{
+	struct pool *pool;
+
+	if (!block)
+		return arn_heap_malloc(handle, size);
+	if (size > PTRDIFF_MAX)
+		return no_memory();
+	pool = pool_find(block);
+	if (unlikely(!pool))
+		return realloc_foreign(block, size, caller_address());
+	if (unlikely(option(OPTION_CHECKS) > 0))
+		guard_live(pool, block, caller_address());
+	if (size <= pool->block_size && size >= pool->block_size / 2)
+		return block;
+	return move(handle, block, pool->block_size, size);
+}
+
+size_t arn_usable_size(const void *block)
+{
+	struct pool *pool;
+	size_t size;
+
+	reclaim_enter();
+	pool = pool_find(block);
+	size = pool ? pool->block_size : 0;
+	reclaim_exit();
+	return size;
+}
+
+const uintptr_t *arn_owner(const void *block)
+{
+	static const uintptr_t nobody;
+	struct pool *pool = pool_find(block);
+
+	return pool ? (const uintptr_t *)&load_relaxed(&pool->x_heap)->x_owner : &nobody;
+}
+
+enum arn_tag arn_tag_of(const void *block)
+{
+	struct pool *pool = pool_find(block);
+
+	return pool ? (enum arn_tag)pool->tag : ARN_TAGS;
+}
+
+void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)
+{
+	handle->heap = &heap_none;
+	handle->family = family;
+	handle->tag = tag;
+}
+
+void arn_heap_abandon(arn_heap *handle)
+{
+	struct heap *heap = handle->heap;
+
+	if (!heap || heap == &heap_none)
+		return;
+	remote_flush();
+	handle->heap = &heap_none;
+	family_abandon(heap);
+}
+
+arn_heap *arn_heap_new(enum arn_tag tag)
+{
+	arn_heap *handle = raw_malloc(sizeof(*handle));
+
+	if (handle)
+		arn_heap_init(handle, NULL, tag);
+	return handle;
+}
+
+void arn_heap_delete(arn_heap *handle)
+{
+	if (!handle)
+		return;
+	arn_heap_abandon(handle);
+	raw_free(handle);
+}

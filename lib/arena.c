@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena.h"
+
+#include "option.h"
+#include "os.h"
+#include "panic.h"
+#include "reclaim.h"
+
+static _Atomic(struct arena *) x_arenas[ARENAS_MAX];
+static _Atomic unsigned x_count;    /* entries ever used */
+static _Atomic unsigned x_hint;     /* a guess: no single free slice below this arena */
+static _Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
+
+/* An entry of the table, or NULL; the caller is in a reclaim section. */
+static struct arena *entry(unsigned index)
+{
+	return load_acquire(&x_arenas[index]); /* A2 */
+}
+
+static void claimed(struct run *run, size_t dirty)
+{
+	add_relaxed(&x_claimed, run->slices * SLICE);
+	if (dirty)
+		sub_relaxed(&x_retained, dirty * SLICE);
+	run->clean = dirty == 0;
+}
+
+/* The dirty bits of claimed slices; the slices are ours. */
+static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
+{
+	if ((load_relaxed(&arena->x_dirty[word]) & mask) == 0)
+		return 0;
+	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
+}
+
+/* one slice, a resident one first */
+static bool claim_one(struct arena *arena, struct run *run)
+{
+	for (unsigned word = 0; word < ARENA_WORDS; word++) {
+		uint64_t free = load_relaxed(&arena->x_free[word]);
+
+		while (free) {
+			uint64_t dirty = free & load_relaxed(&arena->x_dirty[word]);
+			uint64_t bit = (uint64_t)1 << lowest_bit(dirty ? dirty : free);
+
+			arn_yield_point("claim_one");
+			free = and_acquire(&arena->x_free[word], ~bit); /* A1 */
+			if (free & bit) {
+				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, false };
+				claimed(run, take_dirty(arena, word, bit));
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool is_free(const uint64_t *map, unsigned slice)
+{
+	return map[slice / 64] >> (slice % 64) & 1;
+}
+
+/* The first run of n free slices in a snapshot at or above `from`; ARENA_SLICES: none. */
+static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
+{
+	unsigned length = 0;
+
+	for (unsigned slice = from; slice < ARENA_SLICES; slice++) {
+		if (slice % 64 == 0 && map[slice / 64] == 0) {
+			slice += 63;
+			length = 0;
+			continue;
+		}
+		length = is_free(map, slice) ? length + 1 : 0;
+		if (length == n)
+			return slice + 1 - n;
+	}
+	return ARENA_SLICES;
+}
+
+static bool claim_word(struct arena *arena, unsigned word, uint64_t mask)
+{
+	uint64_t free = load_relaxed(&arena->x_free[word]);
+
+	do {
+		if ((free & mask) != mask)
+			return false;
+		arn_yield_point("claim_word");
+	} while (!cas_acquire(&arena->x_free[word], &free, free & ~mask)); /* A1 */
+	return true;
+}
+
+/* what of the run [first, first + n) stands in this word */
+static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
+{
+	unsigned low = word * 64, from = first > low ? first - low : 0;
+	unsigned to = first + n < low + 64 ? first + n - low : 64;
+
+	return bit_run(from, to - from);
+}
+
+/* Word by word; what was taken is put back when a later word has changed. */
+static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run)
+{
+	unsigned low = first / 64, high = (first + n - 1) / 64;
+	size_t dirty = 0;
+
+	for (unsigned word = low; word <= high; word++) {
+		if (claim_word(arena, word, run_mask(word, first, n)))
+			continue;
+		while (word-- > low)
+			or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
+		return false;
+	}
+	for (unsigned word = low; word <= high; word++)
+		dirty += take_dirty(arena, word, run_mask(word, first, n));
+	*run = (struct run){ arena, first, n, false };
+	claimed(run, dirty);
+	return true;
+}
+
+static bool claim_run(struct arena *arena, unsigned n, struct run *run)
+{
+	uint64_t map[ARENA_WORDS];
+	unsigned first = ARENA_HEAD;
+
+	for (unsigned word = 0; word < ARENA_WORDS; word++)
+		map[word] = load_relaxed(&arena->x_free[word]);
+	while ((first = find_run(map, first, n)) < ARENA_SLICES) {
+		if (claim_at(arena, first, n, run))
+			return true;
+		first++; /* somebody was faster: look further on, once through the arena */
+	}
+	return false;
+}
+
+static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
+{
+	unsigned unused = 0;
+	size_t room = arena->size / SLICE - ARENA_HEAD;
+
+	if (room < slices || room / 2 > slices || load_relaxed(&arena->x_huge_used))
+		return false;
+	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
+		return false;
+	*run = (struct run){ arena, ARENA_HEAD, room, false };
+	claimed(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
+	store_relaxed(&arena->x_huge_dirty, 0);
+	return true;
+}
+
+static bool claim_in(struct arena *arena, size_t slices, struct run *run)
+{
+	if (arena->huge != (slices > LARGE_SLICES))
+		return false;
+	if (arena->huge)
+		return claim_huge(arena, slices, run);
+	return slices == 1 ? claim_one(arena, run) : claim_run(arena, (unsigned)slices, run);
+}
+
+static bool claim_from(unsigned from, unsigned to, size_t slices, struct run *run)
+{
+	for (unsigned index = from; index < to; index++) {
+		struct arena *arena = entry(index);
+
+		if (!arena || !claim_in(arena, slices, run))
+			continue;
+		if (slices == 1 && from < index)
+			store_relaxed(&x_hint, index);
+		return true;
+	}
+	return false;
+}
+
+/* A free entry of the table; ARENAS_MAX: none. */
+static unsigned add_entry(struct arena *arena)
+{
+	for (unsigned index = 0; index < ARENAS_MAX; index++) {
+		struct arena *expected = NULL;
+		unsigned count = load_relaxed(&x_count);
+
+		if (load_relaxed(&x_arenas[index]))
+			continue;
+		arena->index = index;
+		if (!cas_acq_rel(&x_arenas[index], &expected, arena)) /* A2 */
+			continue;
+		while (count <= index && !cas_release(&x_count, &count, index + 1))
+			;
+		return index;
+	}
+	return ARENAS_MAX;
+}
+
+static void init_free(struct arena *arena, unsigned claimed_slices)
+{
+	for (unsigned word = 0; word < ARENA_WORDS; word++)
+		store_relaxed(&arena->x_free[word], ~(uint64_t)0);
+	store_relaxed(&arena->x_free[0], ~bit_run(0, ARENA_HEAD));
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_HEAD + claimed_slices; slice++)
+		and_relaxed(&arena->x_free[slice / 64], ~((uint64_t)1 << slice % 64));
+}
+
+static bool publish(struct arena *arena)
+{
+	if (add_entry(arena) == ARENAS_MAX)
+		return false;
+	registry_add(arena);
+	add_relaxed(&x_mapped, arena->size);
+	return true;
+}
+
+static struct arena *map_arena(size_t size)
+{
+	struct arena *arena = os_map_aligned(size, ARENA_SIZE);
+
+	if (!arena)
+		return NULL;
+	os_advise_huge(arena, size, (enum os_huge)option(OPTION_HUGE_PAGES));
+	os_name(arena, size, "arenite arena");
+	return arena;
+}
+
+static bool add_huge(size_t slices, struct run *run)
+{
+	size_t size = (slices + ARENA_HEAD) * SLICE;
+	struct arena *arena = map_arena(size);
+
+	if (!arena)
+		return false;
+	arena->size = size;
+	arena->huge = true;
+	store_relaxed(&arena->x_huge_used, 1);
+	if (!publish(arena)) {
+		os_unmap(arena, size);
+		return false;
+	}
+	*run = (struct run){ arena, ARENA_HEAD, slices, true };
+	add_relaxed(&x_claimed, slices * SLICE);
+	return true;
+}
+
+/* Map option ARENA bytes at once; the first arena carries our run, so nobody can take it from us. */
+static bool add_shared(unsigned slices, struct run *run)
+{
+	size_t size = option(OPTION_ARENA);
+	char *base = (char *)map_arena(size);
+
+	if (!base && size > ARENA_SIZE)
+		base = (char *)map_arena(size = ARENA_SIZE);
+	if (!base)
+		return false;
+	for (size_t offset = 0; offset < size; offset += ARENA_SIZE) {
+		struct arena *arena = (struct arena *)(base + offset);
+
+		arena->size = ARENA_SIZE;
+		init_free(arena, offset == 0 ? slices : 0);
+		if (publish(arena))
+			continue;
+		os_unmap(arena, size - offset);
+		if (offset == 0)
+			return false;
+		break;
+	}
+	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, true };
+	add_relaxed(&x_claimed, slices * SLICE);
+	return true;
+}
+
+static bool claim_mapped(size_t slices, struct run *run)
+{
+	unsigned count = load_acquire(&x_count), hint = load_relaxed(&x_hint);
+	bool found;
+
+	reclaim_enter();
+	if (slices != 1 || hint > count)
+		hint = 0;
+	found = claim_from(hint, count, slices, run) || claim_from(0, hint, slices, run);
+	reclaim_exit();
+	return found;
+}
+
+bool arena_claim(size_t slices, struct run *run)
+{
+	if (claim_mapped(slices, run))
+		return true;
+	if (slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run))
+		return true;
+	/* The OS says no: what is free but in the wrong shape may go back to it. */
+	if (arena_purge(0) == 0)
+		return false;
+	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
+}
+
+static size_t retain_limit(void)
+{
+	size_t share = load_relaxed(&x_claimed) / 100 * option(OPTION_RETAIN_PERCENT);
+
+	return max_size(option(OPTION_RETAIN), share);
+}
+
+static void release_slices(struct arena *arena, unsigned first, unsigned n)
+{
+	unsigned low = first / 64, high = (first + n - 1) / 64, hint = load_relaxed(&x_hint);
+
+	for (unsigned word = low; word <= high; word++)
+		or_relaxed(&arena->x_dirty[word], run_mask(word, first, n));
+	add_relaxed(&x_retained, n * SLICE);
+	arn_yield_point("release_slices");
+	for (unsigned word = low; word <= high; word++)
+		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
+	if (arena->index < hint)
+		store_relaxed(&x_hint, arena->index);
+}
+
+static void release_huge(struct arena *arena, size_t slices)
+{
+	store_relaxed(&arena->x_huge_dirty, 1);
+	add_relaxed(&x_retained, slices * SLICE);
+	store_release(&arena->x_huge_used, 0); /* A1 */
+}
+
+void arena_release(struct arena *arena, unsigned first, size_t slices)
+{
+	size_t limit;
+
+	if (arena->huge)
+		release_huge(arena, slices);
+	else
+		release_slices(arena, first, (unsigned)slices);
+	sub_relaxed(&x_claimed, slices * SLICE);
+	limit = retain_limit();
+	if (load_relaxed(&x_retained) > limit)
+		arena_purge(limit / 2); /* half: the next releases need no system call */
+}
+
+static size_t purged(size_t bytes, int error)
+{
+	if (error)
+		return 0;
+	sub_relaxed(&x_retained, bytes);
+	add_relaxed(&x_purges, 1);
+	add_relaxed(&x_purged, bytes);
+	return bytes;
+}
+
+/* A run of one word, claimed by us: its pages go back. */
+static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
+{
+	size_t bytes = count_bits(mask) * SLICE, done;
+	char *base = (char *)arena + (word * 64 + lowest_bit(mask)) * SLICE;
+
+	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
+		return 0;
+	done = purged(bytes, os_purge(base, bytes));
+	if (done)
+		and_relaxed(&arena->x_dirty[word], ~mask);
+	return done;
+}
+
+/* Each run of resident free slices in a word: claimed, purged, released clean. */
+static size_t purge_word(struct arena *arena, unsigned word)
+{
+	uint64_t candidates = load_relaxed(&arena->x_free[word]) & load_relaxed(&arena->x_dirty[word]);
+	size_t done = 0;
+
+	while (candidates) {
+		unsigned first = lowest_bit(candidates);
+		uint64_t rest = ~(candidates >> first);
+		uint64_t mask = bit_run(first, rest ? min_size(lowest_bit(rest), 64 - first) : 64 - first);
+
+		candidates &= ~mask;
+		if (!claim_word(arena, word, mask))
+			continue;
+		done += purge_claimed(arena, word, mask);
+		or_release(&arena->x_free[word], mask); /* A1 */
+	}
+	return done;
+}
+
+static size_t purge_huge(struct arena *arena)
+{
+	unsigned unused = 0;
+	size_t bytes = arena->size - ARENA_HEAD * SLICE, done = 0;
+
+	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
+		return 0;
+	if (load_relaxed(&arena->x_huge_dirty)) {
+		done = purged(bytes, os_purge((char *)arena + ARENA_HEAD * SLICE, bytes));
+		store_relaxed(&arena->x_huge_dirty, done == 0);
+	}
+	store_release(&arena->x_huge_used, 0); /* A1 */
+	return done;
+}
+
+static size_t purge_arena(struct arena *arena, size_t keep)
+{
+	size_t done = 0;
+
+	if (arena->huge)
+		return purge_huge(arena);
+	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&x_retained) > keep; word++)
+		done += purge_word(arena, word);
+	return done;
+}
+
+/* Newest first: old arenas are the dense ones. */
+size_t arena_purge(size_t keep)
+{
+	size_t done = 0;
+
+	reclaim_enter();
+	for (unsigned index = load_acquire(&x_count); index-- > 0 && load_relaxed(&x_retained) > keep;) {
+		struct arena *arena = entry(index);
+
+		if (arena)
+			done += purge_arena(arena, keep);
+	}
+	reclaim_exit();
+	return done;
+}
+
+/* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
+static bool claim_whole(struct arena *arena)
+{
+	struct run run;
+
+	if (arena->huge)
+		return claim_huge(arena, arena->size / SLICE - ARENA_HEAD, &run);
+	return claim_at(arena, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD, &run);
+}
+
+static size_t unmap(struct arena *arena)
+{
+	size_t size = arena->size;
+
+	registry_remove(arena);
+	sub_relaxed(&x_claimed, (arena->huge ? size / SLICE - ARENA_HEAD : ARENA_SLICES - ARENA_HEAD) * SLICE);
+	sub_relaxed(&x_mapped, size);
+	/* On failure it stays mapped and unused: at most address space is lost, for its pages are purged. */
+	os_unmap(arena, size);
+	return size;
+}
+
+#define TRIM_BATCH 64u
+
+/* Up to a batch of arenas: out of the table, one grace period for all, then out of the process. */
+static unsigned trim_batch(unsigned *index)
+{
+	struct arena *batch[TRIM_BATCH];
+	unsigned n = 0, count = load_acquire(&x_count);
+
+	reclaim_enter();
+	for (; *index < count && n < TRIM_BATCH; ++*index) {
+		struct arena *arena = entry(*index);
+
+		if (arena && claim_whole(arena)) {
+			store_release(&x_arenas[*index], NULL); /* A2 */
+			batch[n++] = arena;
+		}
+	}
+	reclaim_exit();
+	if (n)
+		reclaim_wait();
+	for (unsigned i = 0; i < n; i++)
+		unmap(batch[i]);
+	return n;
+}
+
+size_t arena_trim(void)
+{
+	size_t done = arena_purge(0);
+	unsigned index = 0;
+
+	while (trim_batch(&index) == TRIM_BATCH)
+		;
+	return done;
+}
+
+bool arena_is_valid(const struct arena *arena)
+{
+	unsigned free = 0, used = 0;
+
+	if (arena->huge)
+		return arena->size >= (ARENA_HEAD + LARGE_SLICES) * SLICE;
+	for (unsigned word = 0; word < ARENA_WORDS; word++)
+		free += count_bits(load_relaxed(&arena->x_free[word]));
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++)
+		used += load_relaxed(&arena->pool[slice].x_heap) != NULL;
+	return free + used <= ARENA_SLICES - ARENA_HEAD && arena_at(arena) == arena;
+}
+
+void arena_totals(struct arena_totals *totals)
+{
+	*totals = (struct arena_totals){ 0 };
+	reclaim_enter();
+	for (unsigned index = 0; index < load_acquire(&x_count); index++)
+		totals->arenas += entry(index) != NULL;
+	reclaim_exit();
+	totals->mapped = load_relaxed(&x_mapped);
+	totals->claimed = load_relaxed(&x_claimed);
+	totals->retained = load_relaxed(&x_retained);
+	totals->purges = load_relaxed(&x_purges);
+	totals->purged = load_relaxed(&x_purged);
+}

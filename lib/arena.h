@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena.h - 32 MiB of address space, aligned to its size, cut into 512 slices of 64 KiB.
+ *
+ * The head (6 slices) holds a descriptor and the bitmaps for every slice that may begin a pool, so that pools
+ * themselves are nothing but blocks, and address to descriptor is two shifts.  A huge arena is longer: its
+ * one pool begins in the first 32 MiB and runs to its end; only that first part is in the registry.
+ *
+ * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
+ *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
+ * Lifetime    mapped by arena_add; unmapped only by arena_trim, after all slices were claimed by the trimmer,
+ *             the table entry cleared, and a grace period of reclaim.h.
+ * Invariant   popcount(x_free) + claimed slices + ARENA_HEAD == ARENA_SLICES      (not huge)
+ *             x_dirty is a subset of x_free while nobody is between claim and release
+ *
+ * Synchronization      claim  release  purge  trim      - free, X caller owns the run
+ *     claim              -       -       -      -
+ *     release            -       X       -      -
+ * Ordering    A1  x_free: release (release) -> claim (acquire): the slice's descriptor, memory, x_dirty.
+ *             A2  x_arenas: add (release) -> claim (acquire): the arena's head.
+ * Progress    claim, release, purge: lock-free, a bounded number of system calls.  trim blocks.
+ */
+#ifndef ARN_ARENA_H
+#define ARN_ARENA_H
+
+#include "atomic.h"
+#include "base.h"
+#include "registry.h"
+#include "sizeclass.h"
+
+#define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
+#define ARENA_WORDS (ARENA_SLICES / 64)
+#define ARENA_HEAD 6u
+#define ARENAS_MAX 65536u
+#define LARGE_SLICES 256u /* the longest run in a shared arena: 16 MiB */
+
+struct heap;
+
+/*
+ * A pool: a run of slices cut into blocks of one size, for one heap.  The descriptor of the first slice
+ * leads; those of the other slices of a class pool copy the first line.
+ *
+ * Owner       the user of its heap.  Without x_ and below line 0: the owner only.
+ * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free slice;
+ *             an empty pool of a heap with a provider stays partial until its goal is reached.
+ * Invariant   x_free + |live| + |cached| + |remote| == capacity, popcount(free) == x_free
+ */
+struct pool {
+	/* line 0: constant from carve to release, read by every free */
+	_Atomic(struct heap *) x_heap;
+	struct pool *lead;
+	char *base;
+	size_t block_size;
+	uint32_t inverse;
+	uint32_t capacity;
+	struct pool_bits *bits;
+	uint8_t cls, tag;
+	bool zeroed;     /* large: nobody has written to it since it came from the OS */
+	uint32_t slices; /* huge pools: more than an arena's */
+
+	/* line 1: the owner's */
+	alignas(CACHE_LINE) _Atomic uint32_t x_free; /* bits set in bits->free */
+	uint16_t hint;                               /* no free bit in words below this one */
+	bool listed;                                 /* in its heap's list of partial pools */
+	bool waiting;                                /* in its heap's list of empty pools */
+	struct pool *next, *prev;                    /* list of partial pools */
+	struct pool *all_next, *all_prev;            /* list of all pools of the heap */
+	struct pool *wait_next;                      /* list of empty pools */
+	uint64_t goal;                               /* of the provider, while empty */
+};
+static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
+
+#define POOL_WORDS (BLOCKS_MAX / 64)
+
+struct pool_bits {
+	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
+	_Atomic(struct pool *) x_next;                 /* remote.h */
+	alignas(CACHE_LINE) _Atomic uint64_t x_remote[POOL_WORDS];
+	uint64_t free[POOL_WORDS];
+};
+
+struct arena {
+	size_t size;     /* bytes mapped, from the head on */
+	unsigned index;  /* in the table */
+	bool huge;
+	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
+	_Atomic unsigned x_huge_dirty;
+	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];
+	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
+	struct pool pool[ARENA_SLICES];
+	struct pool_bits bits[ARENA_SLICES];
+};
+static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
+
+/* What arena_claim found.  clean: every page of it reads as zero. */
+struct run {
+	struct arena *arena;
+	unsigned first;
+	size_t slices;
+	bool clean;
+};
+
+static inline struct arena *arena_at(const void *address)
+{
+	return (struct arena *)((uintptr_t)address & ~(ARENA_SIZE - 1));
+}
+
+static inline struct pool *arena_pool_at(const void *address)
+{
+	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
+}
+
+/* false: no memory.  slices above LARGE_SLICES get a huge arena. */
+bool arena_claim(size_t slices, struct run *run);
+/* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
+void arena_release(struct arena *arena, unsigned first, size_t slices);
+/* Return physical pages of free slices until at most `keep` bytes of them are resident; bytes returned. */
+size_t arena_purge(size_t keep);
+/* The same for all, and unmap arenas without pools; waits for a grace period. */
+size_t arena_trim(void);
+bool arena_is_valid(const struct arena *arena);
+
+struct arena_totals {
+	size_t arenas, mapped, claimed, retained, purges, purged;
+};
+void arena_totals(struct arena_totals *totals);
+
+static inline char *run_base(const struct run *run)
+{
+	return (char *)run->arena + run->first * SLICE;
+}
+
+#endif

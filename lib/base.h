@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * base.h - what every file needs: attributes, alignment and bit helpers, the thread's own number.
+ */
+#ifndef ARN_BASE_H
+#define ARN_BASE_H
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+#define CACHE_LINE 64
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define noinline __attribute__((noinline))
+#define cold __attribute__((noinline, cold))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define array_length(a) (sizeof(a) / sizeof((a)[0]))
+
+static inline size_t min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline size_t max_size(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* alignment is a power of two; the caller has made sure that the sum does not overflow */
+static inline size_t align_up(size_t n, size_t alignment)
+{
+	return (n + alignment - 1) & ~(alignment - 1);
+}
+
+static inline unsigned lowest_bit(uint64_t word)
+{
+	return (unsigned)__builtin_ctzll(word);
+}
+
+static inline unsigned count_bits(uint64_t word)
+{
+	return (unsigned)__builtin_popcountll(word);
+}
+
+/* count ones from bit `first` up, within a word */
+static inline uint64_t bit_run(unsigned first, unsigned count)
+{
+	return (count >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1) << first;
+}
+
+/*
+ * The thread pointer: unique among live threads, never 0 or odd, and the very number that CPython puts
+ * into ob_tid (_Py_ThreadId).
+ */
+static inline uintptr_t thread_id(void)
+{
+	uintptr_t id;
+#if defined(__x86_64__)
+	__asm__("movq %%fs:0, %0" : "=r"(id));
+#elif defined(__aarch64__)
+	__asm__("mrs %0, tpidr_el0" : "=r"(id));
+#else
+	id = (uintptr_t)__builtin_thread_pointer();
+#endif
+	return id;
+}
+
+#endif

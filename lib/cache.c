@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache.h"
+
+#include "option.h"
+#include "panic.h"
+#include "remote.h"
+#include "thread.h"
+
+#include <string.h>
+
+/* A bin grows when it was refilled or flushed this often. */
+#define MOVES 4u
+
+static const uint16_t level_slots[LEVELS] = { LEVEL0, LEVEL1, LEVEL2 };
+
+static void **level_base(struct heap *heap, unsigned cls, unsigned level)
+{
+	void **const base[LEVELS] = { heap->slots0, heap->slots1, heap->slots2 };
+
+	return base[level] + cls * level_slots[level];
+}
+
+/* A sixteenth of the budget for a class; at least two blocks, so that pairs stay in the cache. */
+static uint16_t cap_of(unsigned cls)
+{
+	size_t budget = option(OPTION_CACHE) / 16;
+
+	if (budget == 0 || option(OPTION_CHECKS) > 0)
+		return 0;
+	return (uint16_t)max_size(2, min_size(budget / sizeclasses[cls].size, LEVEL2));
+}
+
+static void set_limit(struct bin *bin)
+{
+	bin->limit = load_relaxed(&bin->x_base) + min_size(bin->cap, level_slots[bin->level]);
+}
+
+/* The slots are not touched here: an unused class costs nothing. */
+void cache_init(struct heap *heap)
+{
+	for (unsigned cls = 0; cls < CLASSES; cls++) {
+		struct bin *bin = &heap->bin[cls];
+
+		bin->cap = cap_of(cls);
+		store_relaxed(&bin->x_base, level_base(heap, cls, 0));
+		store_relaxed(&bin->x_top, level_base(heap, cls, 0));
+		set_limit(bin);
+	}
+}
+
+size_t cache_count(const struct heap *heap, unsigned cls)
+{
+	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) - load_relaxed(&heap->bin[cls].x_base));
+
+	return n <= LEVEL2 ? n : 0; /* torn by a growing bin: statistics only */
+}
+
+/* true: the bin has moved to a larger array */
+static bool grow(struct heap *heap, unsigned cls)
+{
+	struct bin *bin = &heap->bin[cls];
+	size_t n = cache_count(heap, cls);
+	void **base;
+
+	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap || ++bin->moves < MOVES)
+		return false;
+	bin->moves = 0;
+	base = level_base(heap, cls, ++bin->level);
+	memcpy(base, load_relaxed(&bin->x_base), n * sizeof(void *));
+	store_relaxed(&bin->x_base, base);
+	store_relaxed(&bin->x_top, base + n);
+	set_limit(bin);
+	return true;
+}
+
+/* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
+static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
+{
+	struct pool *pool = heap->partial[cls].first;
+	unsigned n;
+
+	if (!pool && !(pool = heap_add_pool(heap, cls)))
+		return 0;
+	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
+	pool = heap->partial[cls].first;
+	n = pool_take(pool, slots, want);
+	if (pool_free_count(pool) == 0)
+		heap_unlist(heap, pool);
+	count_add(&heap->x_out[cls], n);
+	return n;
+}
+
+void *cache_refill(struct heap *heap, unsigned cls)
+{
+	struct bin *bin = &heap->bin[cls];
+	unsigned want, n;
+	void *single, **base;
+
+	remote_drain(heap);
+	grow(heap, cls);
+	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 2;
+	if (want <= 1)
+		return take(heap, cls, &single, 1) ? single : NULL;
+	base = load_relaxed(&bin->x_base);
+	n = take(heap, cls, base, want);
+	if (n == 0)
+		return NULL;
+	store_relaxed(&bin->x_top, base + n - 1);
+	return base[n - 1];
+}
+
+void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
+{
+	uint32_t before = pool_free_count(pool);
+
+	if (unlikely(!pool_give(pool, block)))
+		panic_block("block freed twice, or no block", block, NULL);
+	if (pool->cls == CLASS_LARGE) {
+		count_sub(&heap->x_large_blocks, 1);
+		count_sub(&heap->x_large_bytes, pool->block_size);
+	} else {
+		count_sub(&heap->x_out[pool->cls], 1);
+	}
+	heap_settle_pool(heap, pool, before);
+}
+
+/* The n oldest blocks of a bin go to their pools. */
+static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
+{
+	void **base = load_relaxed(&bin->x_base);
+	size_t rest = (size_t)(load_relaxed(&bin->x_top) - base) - n;
+
+	for (size_t i = 0; i < n; i++)
+		cache_give_pool(heap, arena_pool_at(base[i])->lead, base[i]);
+	memmove(base, base + n, rest * sizeof(void *));
+	store_relaxed(&bin->x_top, base + rest);
+}
+
+void cache_overflow(struct heap *heap, struct pool *pool, void *block)
+{
+	struct bin *bin = &heap->bin[pool->cls];
+	size_t room = (size_t)(bin->limit - load_relaxed(&bin->x_base));
+	void **top;
+
+	if (room < 2) {
+		cache_give_pool(heap, pool->lead, block);
+		return;
+	}
+	if (!grow(heap, pool->cls))
+		flush_oldest(heap, bin, (room + 1) / 2);
+	top = load_relaxed(&bin->x_top);
+	*top = block;
+	store_relaxed(&bin->x_top, top + 1);
+}
+
+void cache_flush(struct heap *heap)
+{
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		flush_oldest(heap, &heap->bin[cls], cache_count(heap, cls));
+}
+
+size_t arn_trim(void)
+{
+	struct thread *thread = thread_peek();
+
+	remote_flush();
+	for (unsigned tag = 0; thread && tag < array_length(thread->heap); tag++) {
+		struct heap *heap = thread->heap[tag].heap;
+
+		if (!heap || heap == &heap_none)
+			continue;
+		remote_drain(heap);
+		cache_flush(heap);
+		heap_collect(heap, false);
+	}
+	return arena_trim();
+}

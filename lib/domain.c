@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The three domains that Python calls, as C functions of the calling thread.
+ */
+#include "option.h"
+#include "raw.h"
+#include "thread.h"
+
+static void count_made(struct thread *thread, void *block)
+{
+	if (!block)
+		return;
+	count_add(&thread->x_raw_mallocs, 1);
+	count_add(&thread->x_raw_bytes, raw_usable(block));
+}
+
+static void count_freed(struct thread *thread, size_t bytes)
+{
+	count_add(&thread->x_raw_frees, 1);
+	count_sub(&thread->x_raw_bytes, bytes);
+}
+
+void *arn_raw_malloc(size_t size)
+{
+	void *block = size > PTRDIFF_MAX ? NULL : raw_malloc(size);
+
+	count_made(thread_self(), block);
+	return block;
+}
+
+void *arn_raw_calloc(size_t count, size_t size)
+{
+	void *block = raw_calloc(count, size);
+
+	count_made(thread_self(), block);
+	return block;
+}
+
+void *arn_raw_realloc(void *block, size_t size)
+{
+	size_t old = block ? raw_usable(block) : 0;
+	void *moved = size > PTRDIFF_MAX ? NULL : raw_realloc(block, size);
+
+	if (!moved)
+		return NULL;
+	if (block)
+		count_freed(thread_self(), old);
+	count_made(thread_self(), moved);
+	return moved;
+}
+
+void arn_raw_free(void *block)
+{
+	if (!block)
+		return;
+	count_freed(thread_self(), raw_usable(block));
+	raw_free(block);
+}
+
+static inline arn_heap *own(enum arn_tag tag)
+{
+	return &thread_self()->heap[tag];
+}
+
+/* thread_none's handles are all zeros: no memory for a record means no memory for a block either */
+static inline bool has_heap(const arn_heap *heap)
+{
+	return likely(heap->heap != NULL);
+}
+
+void *arn_mem_malloc(size_t size)
+{
+	arn_heap *heap = own(ARN_TAG_MEM);
+
+	return has_heap(heap) ? arn_heap_malloc(heap, size) : NULL;
+}
+
+void *arn_mem_calloc(size_t count, size_t size)
+{
+	arn_heap *heap = own(ARN_TAG_MEM);
+
+	return has_heap(heap) ? arn_heap_calloc(heap, count, size) : NULL;
+}
+
+void *arn_mem_realloc(void *block, size_t size)
+{
+	arn_heap *heap = own(ARN_TAG_MEM);
+
+	return has_heap(heap) ? arn_heap_realloc(heap, block, size) : NULL;
+}
+
+void arn_mem_free(void *block)
+{
+	arn_free(block);
+}
+
+void *arn_obj_malloc(size_t size)
+{
+	arn_heap *heap = own(ARN_TAG_OBJECT);
+
+	return has_heap(heap) ? arn_heap_malloc(heap, size) : NULL;
+}
+
+void *arn_obj_calloc(size_t count, size_t size)
+{
+	arn_heap *heap = own(ARN_TAG_OBJECT);
+
+	return has_heap(heap) ? arn_heap_calloc(heap, count, size) : NULL;
+}
+
+void *arn_obj_realloc(void *block, size_t size)
+{
+	arn_heap *heap = own(ARN_TAG_OBJECT);
+
+	return has_heap(heap) ? arn_heap_realloc(heap, block, size) : NULL;
+}
+
+void arn_obj_free(void *block)
+{
+	arn_free(block);
+}
+
+const char *arn_version(void)
+{
+	return ARN_VERSION;
+}

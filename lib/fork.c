@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fork.c - the one list of what fork does to us, and process start and end.
+ *
+ * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in which some
+ * thread has stopped, which they bear.  In the child
+ *   1. liburcu forgets the readers that are gone;
+ *   2. a heap of a thread that is gone becomes an orphan, if that thread was outside our slow paths (a step of
+ *      a fast path is one store); else it is stranded: its blocks can be freed, but it is never used again;
+ *   3. heaps behind an embedder's handle are left to the embedder (CPython stops its threads before it
+ *      forks and clears their states in the child).
+ */
+#include "heap.h"
+#include "option.h"
+#include "reclaim.h"
+#include "stats.h"
+#include "thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define STRANDED ((uintptr_t)1) /* no thread's id */
+
+static void leave_heap(struct heap *heap)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+	if (owner == 0 || owner == thread_id() || heap->external)
+		return;
+	if (load_relaxed(&heap->x_busy))
+		store_relaxed(&heap->x_owner, STRANDED);
+	else
+		family_abandon(heap);
+}
+
+static void in_child(void)
+{
+	reclaim_fork_child();
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+			leave_heap(heap);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	option_init();
+	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
+	atexit(stats_at_exit);
+}

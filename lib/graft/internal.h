@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * internal.h - stands in for Include/internal/mimalloc/mimalloc/internal.h of CPython: what obmalloc.c,
+ * gc_free_threading.c and pystate.c call.  The functions are in static.c, part of obmalloc.c's translation unit.
+ */
+#ifndef MIMALLOC_INTERNAL_H
+#define MIMALLOC_INTERNAL_H
+
+#include <string.h>
+
+#include "types.h"
+
+#define mi_likely(x) (__builtin_expect(!!(x), 1))
+
+#ifndef __cplusplus
+extern const uintptr_t *arn_owner(const void *block);
+
+/* allocation: obmalloc.c */
+extern void *mi_heap_malloc(mi_heap_t *heap, size_t size);
+extern void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size);
+extern void *mi_heap_realloc(mi_heap_t *heap, void *block, size_t size);
+extern void *mi_malloc(size_t size);
+extern void *mi_calloc(size_t count, size_t size);
+extern void *mi_realloc(void *block, size_t size);
+extern void mi_free(void *block);
+extern size_t mi_usable_size(const void *block);
+
+/* walks: gc_free_threading.c, obmalloc.c.  Each pool once with block NULL, then its live blocks. */
+extern mi_heap_t *mi_heap_get_default(void);
+extern bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor, void *arg);
+extern bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, bool visit_blocks,
+                                            mi_block_visit_fun *visitor, void *arg);
+
+/* life of a thread state: pystate.c */
+extern void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing);
+extern void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag);
+extern void _mi_heap_collect_abandon(mi_heap_t *heap);
+
+static inline mi_arena_id_t _mi_arena_id_none(void)
+{
+    return 0;
+}
+
+/* The owner of the object's heap: what gc_restore_tid writes to ob_tid. */
+static inline mi_segment_t *_mi_ptr_segment(const void *object)
+{
+    return (mi_segment_t *)arn_owner(object);
+}
+
+/* fill_mem_debug asks how many first bytes of a freed object to leave alone. */
+extern mi_page_t *_mi_ptr_page(void *block);
+
+/* Named only in hooks that the bundled allocator would call. */
+extern bool mi_page_all_free(const mi_page_t *page);
+extern bool mi_page_is_in_full(const mi_page_t *page);
+extern size_t mi_page_block_size(const mi_page_t *page);
+extern mi_heap_t *mi_page_heap(const mi_page_t *page);
+extern mi_page_queue_t *mi_page_queue_of(const mi_page_t *page);
+extern void _mi_page_free(mi_page_t *page, mi_page_queue_t *queue, bool force);
+extern void _mi_page_unfull(mi_page_t *page);
+
+static inline void _mi_memcpy(void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+#endif
+
+#endif

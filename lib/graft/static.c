@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * static.c - stands in for Objects/mimalloc/static.c of CPython, 3.13 to 3.15.  Included by obmalloc.c, whose static
+ * declarations and hidden functions (_PyThreadState_GET, _Py_qsbr_*) it may use.  Compiled with Arenite's public
+ * header on the include path: CPPFLAGS="$(pkg-config --cflags arenite)".
+ */
+#include "pycore_mimalloc.h"
+
+#include <arenite/arenite.h>
+
+_Static_assert(sizeof(((mi_heap_t *)0)->arenite) == sizeof(arn_heap), "types.h copies the layout of arn_heap");
+_Static_assert(offsetof(mi_heap_t, arenite) == 0, "a visitor gets the handle as a mi_heap_t");
+_Static_assert(sizeof(mi_heap_area_t) == sizeof(struct arn_area), "mimalloc.h copies the layout of arn_area");
+_Static_assert(offsetof(mi_heap_area_t, used) == offsetof(struct arn_area, used), "as above");
+_Static_assert(offsetof(mi_heap_area_t, full_block_size) == offsetof(struct arn_area, full_block_size), "as above");
+
+/* The bundled allocator calls these; Arenite needs none of them. */
+__attribute__((unused)) static void _PyMem_mi_page_clear_qsbr(mi_page_t *page);
+__attribute__((unused)) static bool _PyMem_mi_page_is_safe_to_free(mi_page_t *page);
+__attribute__((unused)) static bool _PyMem_mi_page_maybe_free(mi_page_t *page, mi_page_queue_t *queue, bool force);
+__attribute__((unused)) static void _PyMem_mi_page_reclaimed(mi_page_t *page);
+__attribute__((unused)) static void _PyMem_mi_heap_collect_qsbr(mi_heap_t *heap);
+
+static inline arn_heap *arenite_heap(const mi_heap_t *heap)
+{
+    return (arn_heap *)&heap->arenite;
+}
+
+void *mi_heap_malloc(mi_heap_t *heap, size_t size)
+{
+    return arn_heap_malloc(arenite_heap(heap), size);
+}
+
+void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size)
+{
+    return arn_heap_calloc(arenite_heap(heap), count, size);
+}
+
+void *mi_heap_realloc(mi_heap_t *heap, void *block, size_t size)
+{
+    return arn_heap_realloc(arenite_heap(heap), block, size);
+}
+
+size_t mi_usable_size(const void *block)
+{
+    return arn_usable_size(block);
+}
+
+/*
+ * Without a heap: the raw domain of 3.15 and later, which goes to the system's allocator; in a build with the GIL,
+ * where mimalloc is an option for mem and object, those.
+ */
+#ifdef Py_GIL_DISABLED
+void *mi_malloc(size_t size)
+{
+    return arn_raw_malloc(size);
+}
+
+void *mi_calloc(size_t count, size_t size)
+{
+    return arn_raw_calloc(count, size);
+}
+
+void *mi_realloc(void *block, size_t size)
+{
+    return arn_raw_realloc(block, size);
+}
+#else
+void *mi_malloc(size_t size)
+{
+    return arn_mem_malloc(size);
+}
+
+void *mi_calloc(size_t count, size_t size)
+{
+    return arn_mem_calloc(count, size);
+}
+
+void *mi_realloc(void *block, size_t size)
+{
+    return arn_mem_realloc(block, size);
+}
+#endif
+
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030f0000
+/* _PyMem_MiRawFree, too, comes here. */
+void mi_free(void *block)
+{
+    arn_any_free(block);
+}
+#else
+void mi_free(void *block)
+{
+    arn_free(block);
+}
+#endif
+
+#ifdef Py_GIL_DISABLED
+static _PyThreadStateImpl *arenite_tstate(void)
+{
+    return (_PyThreadStateImpl *)_PyThreadState_GET();
+}
+
+/* The bound by which the bundled allocator spares the shared counter, which all threads read all the time. */
+#define ARENITE_QSBR_LIMIT (4096 * 20)
+
+/* A pool has become empty; without a thread state nobody can say when its readers are done. */
+static uint64_t arenite_goal(size_t bytes)
+{
+    static _Thread_local size_t deferred;
+    _PyThreadStateImpl *tstate = arenite_tstate();
+
+    if (tstate == NULL || tstate->qsbr == NULL) {
+        return INT64_MAX;
+    }
+    deferred += bytes;
+    if (deferred <= ARENITE_QSBR_LIMIT) {
+        return _Py_qsbr_shared_next(tstate->qsbr->shared);
+    }
+    deferred = 0;
+    return _Py_qsbr_advance(tstate->qsbr->shared);
+}
+
+static bool arenite_reached(uint64_t goal)
+{
+    _PyThreadStateImpl *tstate = arenite_tstate();
+
+    return tstate != NULL && tstate->qsbr != NULL && goal != INT64_MAX && _Py_qsbr_poll(tstate->qsbr, goal);
+}
+
+static const struct arn_provider arenite_qsbr = { arenite_goal, arenite_reached };
+
+/* Made by whoever comes first: thread states are bound beside running threads. */
+static arn_family *arenite_family(mi_abandoned_pool_t *pool)
+{
+    void *family = __atomic_load_n(&pool->family, __ATOMIC_ACQUIRE);
+    void *made;
+
+    if (family != NULL) {
+        return family;
+    }
+    made = arn_family_new(&arenite_qsbr);
+    if (made == NULL) {
+        Py_FatalError("arenite: no memory for an interpreter's heaps");
+    }
+    if (__atomic_compare_exchange_n(&pool->family, &family, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        return made;
+    }
+    return family;
+}
+
+mi_page_t *_mi_ptr_page(void *block)
+{
+    static _Thread_local mi_page_t page;
+    enum arn_tag tag = arn_tag_of(block);
+    struct _mimalloc_thread_state *state = &arenite_tstate()->mimalloc;
+
+    page.debug_offset = state->heaps[tag < ARN_TAGS ? tag : ARN_TAG_OBJECT].debug_offset;
+    return &page;
+}
+#else
+static arn_family *arenite_family(mi_abandoned_pool_t *pool)
+{
+    (void)pool;
+    return NULL;
+}
+#endif
+
+void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing)
+{
+    (void)tld;
+    (void)backing;
+}
+
+/* Runs while the world may be stopped and walked: it touches nothing but the handle. */
+void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag)
+{
+    (void)arena;
+    (void)no_reclaim;
+    heap->tld = tld;
+    arn_heap_init(arenite_heap(heap), arenite_family(tld->segments.abandoned), (enum arn_tag)tag);
+}
+
+void _mi_heap_collect_abandon(mi_heap_t *heap)
+{
+    arn_heap_abandon(arenite_heap(heap));
+}
+
+/* sys._debugmallocstats() asks for the default heap: it gets sums over the whole process. */
+static mi_heap_t arenite_everything;
+
+mi_heap_t *mi_heap_get_default(void)
+{
+    return &arenite_everything;
+}
+
+/* Two areas for each tag, so that blocks and bytes both come out exactly. */
+static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
+{
+    struct arn_stats stats;
+
+    arn_stats_read(&stats);
+    for (int tag = 0; tag < ARN_TAGS; tag++) {
+        const struct arn_stats_tag *t = &stats.tag[tag];
+        size_t size = t->live_blocks ? t->live_bytes / t->live_blocks : 0;
+        size_t larger = t->live_blocks ? t->live_bytes % t->live_blocks : 0;
+        mi_heap_area_t low = { NULL, t->pool_bytes, t->pool_bytes, t->live_blocks - larger, size, size };
+        mi_heap_area_t high = { NULL, 0, 0, larger, size + 1, size + 1 };
+
+        if (!visitor(&arenite_everything, &low, NULL, size, arg) ||
+            !visitor(&arenite_everything, &high, NULL, size + 1, arg)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor, void *arg)
+{
+    if (heap == &arenite_everything) {
+        return arenite_visit_everything(visitor, arg);
+    }
+    return arn_heap_visit(arenite_heap(heap), visit_blocks, (arn_visit_fn *)visitor, arg);
+}
+
+bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, bool visit_blocks,
+                                     mi_block_visit_fun *visitor, void *arg)
+{
+    arn_family *family = __atomic_load_n(&pool->family, __ATOMIC_ACQUIRE);
+
+    return family == NULL ||
+           arn_family_visit_orphans(family, (enum arn_tag)tag, visit_blocks, (arn_visit_fn *)visitor, arg);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * heap.h - all pools of one tag for one thread state, with their pool cache.
+ *
+ * Owner       one thread, or none: an orphan, in its family's stack.  x_owner holds the thread pointer of the
+ *             owner.  Everything without x_ belongs to the owner; of an orphan, to whoever popped it, and to a
+ *             walker while all users of the family are stopped.
+ * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
+ * States      owned -> orphan -> owned ...     a fork may leave it stranded (fork.c)
+ * Invariant   x_out[c] == blocks of class c that are live, in the pool cache, or in a remote word
+ *             a pool is in the list of partial pools exactly when its x_free != 0
+ *
+ * Synchronization      malloc  free(own)  free(other)  abandon  adopt  visit       - free, X users stopped
+ *     malloc              O        O           -           O       -      X         O the owner, one at a time
+ *     free(own)           O        O           -           O       -      X
+ *     free(other)         -        -           -           -       -      X
+ *     abandon             O        O           -           O       -      X
+ *     adopt               -        -           -           -       -      X
+ * Ordering    H1  hand-over through the family's stack (S1): all plain fields.
+ *             H2  x_owner: read relaxed by free; equal to the reader's own id only if that thread wrote it,
+ *                 or handed it over itself.
+ */
+#ifndef ARN_HEAP_H
+#define ARN_HEAP_H
+
+#include "pool.h"
+#include "stack.h"
+
+#include <arenite/arenite.h>
+
+/* The pool cache of one class: ready blocks, last in first out.  x_base <= x_top <= limit. */
+struct bin {
+	_Atomic(void **) x_top;
+	_Atomic(void **) x_base; /* written by the owner; statistics read it */
+	void **limit;
+	uint8_t level; /* which array: LEVEL_SLOTS */
+	uint8_t moves; /* refills and flushes at this level */
+	uint16_t cap;  /* most blocks that the budget allows */
+};
+static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
+
+#define LEVELS 3
+#define LEVEL0 8u
+#define LEVEL1 32u
+#define LEVEL2 128u
+
+struct list {
+	struct pool *first, *last;
+};
+
+struct heap {
+	/* read by every free */
+	alignas(CACHE_LINE) _Atomic uintptr_t x_owner;
+	arn_family *family;
+	uint8_t tag;
+	bool deferred; /* empty pools wait for the family's provider */
+	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
+
+	/* written by other threads */
+	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
+
+	/* the owner's */
+	alignas(CACHE_LINE) struct bin bin[CLASSES + 1]; /* the last is always full and empty: large blocks */
+	struct list partial[CLASSES];
+	struct list all;
+	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
+	size_t waiting_bytes;
+	unsigned new_pools; /* since an orphan was looked at */
+	_Atomic bool x_busy; /* in a slow path: after fork, a heap that nobody can trust */
+
+	/* statistics: written by the owner only */
+	_Atomic size_t x_out[CLASSES];
+	_Atomic size_t x_large_blocks, x_large_bytes;
+	_Atomic size_t x_drained_blocks, x_drained_bytes; /* that other threads had freed */
+	_Atomic size_t x_pools, x_pool_bytes;
+
+	struct stack_node orphan; /* in the family's stack */
+	struct heap *next;        /* in the family's list of all heaps */
+
+	/* cache arrays by level; an array is touched only when its class needs it */
+	alignas(CACHE_LINE) void *slots0[CLASSES * LEVEL0];
+	void *slots1[CLASSES * LEVEL1];
+	void *slots2[CLASSES * LEVEL2];
+};
+
+/* What a handle points to before its first malloc: all bins empty. */
+extern struct heap heap_none;
+
+void heap_init(struct heap *heap, arn_family *family, unsigned tag);
+/* A new pool of this class, listed; NULL: no memory. */
+struct pool *heap_add_pool(struct heap *heap, unsigned cls);
+/* Blocks have come back to a pool that had `before` free: list it, or let it go. */
+void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before);
+/* A pool has become full: no longer partial. */
+void heap_unlist(struct heap *heap, struct pool *pool);
+/* Release empty pools whose grace period is over; stopped: no reader runs, all may go. */
+void heap_collect(struct heap *heap, bool stopped);
+bool heap_is_valid(const struct heap *heap);
+
+/* large.c */
+void *large_malloc(struct heap *heap, size_t size, bool *zeroed);
+size_t large_usable(const struct pool *pool);
+
+/* family.c: heaps by family */
+struct arn_family {
+	const struct arn_provider *provider;
+	_Atomic(struct heap *) x_heaps; /* all, newest first; F1 */
+	struct stack orphans[ARN_TAGS];
+	_Atomic(struct arn_family *) x_next;
+};
+
+arn_family *family_default(void);
+arn_family *family_first(void);
+/* An orphan, or a new heap; NULL: no memory. */
+struct heap *family_adopt(arn_family *family, unsigned tag);
+void family_abandon(struct heap *heap);
+/* Let an orphan of this heap's kind take in what was freed to it. */
+void family_tidy_orphan(struct heap *heap);
+
+static inline void heap_enter(struct heap *heap)
+{
+	store_relaxed(&heap->x_busy, true);
+}
+
+static inline void heap_exit(struct heap *heap)
+{
+	store_relaxed(&heap->x_busy, false);
+}
+
+#endif

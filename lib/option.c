@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "option.h"
+
+#include "panic.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct spec {
+	const char *name; /* after ARENITE_ */
+	size_t low, high; /* of a number */
+	bool bytes;       /* K, M and G may follow */
+	const char *range, *meaning;
+	bool (*parse)(const char *value); /* instead of a number */
+};
+
+size_t option_values[OPTIONS] = {
+	[OPTION_DOMAINS] = DOMAIN_MEM | DOMAIN_OBJECT,
+	[OPTION_CACHE] = 512 * KIB,
+	[OPTION_RETAIN] = 16 * MIB,
+	[OPTION_RETAIN_PERCENT] = 10,
+	[OPTION_ARENA] = 32 * MIB,
+	[OPTION_HUGE_PAGES] = 2,
+	[OPTION_CHECKS] = 0,
+	[OPTION_STATS] = STATS_OFF,
+	[OPTION_VERBOSE] = 0,
+};
+
+static const char *stats_file;
+
+static bool parse_domains(const char *value)
+{
+	size_t domains = 0;
+
+	while (*value) {
+		size_t n = strcspn(value, ",");
+
+		if (n == 3 && memcmp(value, "mem", 3) == 0)
+			domains |= DOMAIN_MEM;
+		else if (n == 6 && memcmp(value, "object", 6) == 0)
+			domains |= DOMAIN_OBJECT;
+		else if (!(n == 4 && memcmp(value, "none", 4) == 0))
+			return false;
+		value += n;
+		value += *value == ',';
+	}
+	option_values[OPTION_DOMAINS] = domains;
+	return true;
+}
+
+static bool parse_stats(const char *value)
+{
+	if (strcmp(value, "0") == 0 || strcmp(value, "1") == 0) {
+		option_values[OPTION_STATS] = *value == '1' ? STATS_TEXT : STATS_OFF;
+		return true;
+	}
+	if (strncmp(value, "json:", 5) != 0 || value[5] == '\0')
+		return false;
+	stats_file = value + 5;
+	option_values[OPTION_STATS] = STATS_JSON;
+	return true;
+}
+
+static const struct spec specs[OPTIONS] = {
+	[OPTION_DOMAINS] = { "DOMAINS", 0, 3, false, "mem,object or none",
+	                     "domains that Arenite serves; the others go to the system's malloc", parse_domains },
+	[OPTION_CACHE] = { "CACHE", 0, 64 * MIB, true, "0 to 64M",
+	                   "bytes of ready blocks that a heap may keep in its pool caches", NULL },
+	[OPTION_RETAIN] = { "RETAIN", 0, (size_t)1 << 46, true, "0 to 64T",
+	                    "free memory that stays resident for reuse, at least", NULL },
+	[OPTION_RETAIN_PERCENT] = { "RETAIN_PERCENT", 0, 1000, false, "0 to 1000",
+	                            "free memory that stays resident, in percent of what is live", NULL },
+	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
+	                   "address space that is taken from the system at a time", NULL },
+	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 2, false, "0 never, 1 always, 2 as the system says",
+	                        "transparent huge pages in arenas", NULL },
+	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
+	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also our own records",
+	                    NULL },
+	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE", "statistics at exit, on stderr or to FILE",
+	                   parse_stats },
+	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr", NULL },
+};
+
+static size_t suffix_shift(char c)
+{
+	switch (c) {
+	case 'K':
+	case 'k':
+		return 10;
+	case 'M':
+	case 'm':
+		return 20;
+	case 'G':
+	case 'g':
+		return 30;
+	case 'T':
+	case 't':
+		return 40;
+	default:
+		return 0;
+	}
+}
+
+/* digits, then for bytes one of K, M, G, T; false: not that, or too large for a word */
+static bool parse_number(const char *value, bool bytes, size_t *number)
+{
+	size_t n = 0, shift;
+
+	if (*value < '0' || *value > '9')
+		return false;
+	for (; *value >= '0' && *value <= '9'; value++) {
+		if (n > (SIZE_MAX - 9) / 10)
+			return false;
+		n = n * 10 + (size_t)(*value - '0');
+	}
+	shift = bytes ? suffix_shift(*value) : 0;
+	value += shift != 0;
+	if (*value != '\0' || n > (SIZE_MAX >> shift))
+		return false;
+	*number = n << shift;
+	return true;
+}
+
+bool option_parse(enum option option, const char *value)
+{
+	const struct spec *spec = &specs[option];
+	size_t number;
+
+	if (spec->parse)
+		return spec->parse(value);
+	if (!parse_number(value, spec->bytes, &number) || number < spec->low || number > spec->high)
+		return false;
+	if (option == OPTION_ARENA && number % (32 * MIB) != 0)
+		return false;
+	option_values[option] = number;
+	return true;
+}
+
+static void add_value(struct text *text, enum option option)
+{
+	size_t value = option_values[option];
+
+	if (option == OPTION_DOMAINS) {
+		text_add(text, value & DOMAIN_MEM ? "mem" : "");
+		text_add(text, value == (DOMAIN_MEM | DOMAIN_OBJECT) ? "," : "");
+		text_add(text, value & DOMAIN_OBJECT ? "object" : "");
+		text_add(text, value == 0 ? "none" : "");
+	} else if (option == OPTION_STATS && stats_file) {
+		text_add(text, "json:");
+		text_add(text, stats_file);
+	} else if (specs[option].bytes && value >= MIB && value % MIB == 0) {
+		text_add_number(text, value / MIB);
+		text_add(text, "M");
+	} else if (specs[option].bytes && value >= KIB && value % KIB == 0) {
+		text_add_number(text, value / KIB);
+		text_add(text, "K");
+	} else {
+		text_add_number(text, value);
+	}
+}
+
+static void complain(const char *entry, enum option option)
+{
+	struct text text = { 0 };
+	size_t length = strcspn(entry, "=");
+
+	memcpy(text.bytes, entry, min_size(length, 40));
+	text.length = min_size(length, 40);
+	if (option == OPTIONS) {
+		text_add(&text, " is not an option of Arenite and is ignored; `arenite options` lists them");
+	} else {
+		text_add(&text, " takes ");
+		text_add(&text, specs[option].range);
+		text_add(&text, "; using ");
+		add_value(&text, option);
+	}
+	warn(&text);
+}
+
+static enum option find(const char *name, size_t length)
+{
+	enum option option = 0;
+
+	while (option < OPTIONS &&
+	       (strlen(specs[option].name) != length || memcmp(specs[option].name, name, length) != 0))
+		option++;
+	return option;
+}
+
+/* names that the tools and tests around the library use */
+static bool is_reserved(const char *name)
+{
+	return strncmp(name, "STRESS_", 7) == 0 || strncmp(name, "GRAFT_DIR=", 10) == 0 ||
+	       strncmp(name, "CACHE_DIR=", 10) == 0;
+}
+
+static void read_entry(const char *entry)
+{
+	const char *name = entry + strlen("ARENITE_");
+	const char *value = strchr(name, '=');
+	enum option option;
+
+	if (!value || is_reserved(name))
+		return;
+	option = find(name, (size_t)(value - name));
+	if (option == OPTIONS || !option_parse(option, value + 1))
+		complain(entry, option);
+}
+
+void option_init(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	for (char **entry = environ; entry && *entry; entry++)
+		if (strncmp(*entry, "ARENITE_", 8) == 0)
+			read_entry(*entry);
+}
+
+const char *option_stats_file(void)
+{
+	return stats_file;
+}
+
+void option_print_table(int fd)
+{
+	for (enum option option = 0; option < OPTIONS; option++) {
+		struct text text = { 0 };
+
+		text_add(&text, "ARENITE_");
+		text_add(&text, specs[option].name);
+		text_add(&text, "=");
+		add_value(&text, option);
+		while (text.length < 34)
+			text_add(&text, " ");
+		text_add(&text, specs[option].meaning);
+		text_add(&text, " (");
+		text_add(&text, specs[option].range);
+		text_add(&text, ")\n");
+		text_write(&text, fd);
+	}
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * option.h - settings from the environment, ARENITE_*: one table with name, default, range and meaning.
+ *
+ * Read once, before the first heap is made, without malloc.  A malformed value or an unknown ARENITE_ name
+ * gives one line on stderr and the default stays.  Synchronization: options are written by the constructor,
+ * before threads exist; a malloc before the constructor runs it early.
+ */
+#ifndef ARN_OPTION_H
+#define ARN_OPTION_H
+
+#include "base.h"
+
+enum option {
+	OPTION_DOMAINS,
+	OPTION_CACHE,
+	OPTION_RETAIN,
+	OPTION_RETAIN_PERCENT,
+	OPTION_ARENA,
+	OPTION_HUGE_PAGES,
+	OPTION_CHECKS,
+	OPTION_STATS,
+	OPTION_VERBOSE,
+	OPTIONS
+};
+
+enum { DOMAIN_MEM = 1, DOMAIN_OBJECT = 2 };
+enum { STATS_OFF, STATS_TEXT, STATS_JSON };
+
+extern size_t option_values[OPTIONS];
+
+static inline size_t option(enum option option)
+{
+	return option_values[option];
+}
+
+/* The file of ARENITE_STATS=json:FILE, else NULL. */
+const char *option_stats_file(void);
+
+void option_init(void);
+/* The table with the values in force, for `arenite options`. */
+void option_print_table(int fd);
+/* Parse one value as the environment would; false: malformed, nothing changed. */
+bool option_parse(enum option option, const char *value);
+
+#endif

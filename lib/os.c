@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "os.h"
+
+#include "atomic.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+#ifdef ARN_FAULT_INJECTION
+_Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge;
+
+/* counts down to the call that fails */
+static bool fails(_Atomic unsigned *countdown)
+{
+	unsigned n = load_relaxed(countdown);
+
+	while (n != 0 && !cas_acquire(countdown, &n, n - 1))
+		;
+	return n == 1;
+}
+#else
+#define fails(countdown) false
+#endif
+
+static void *map(size_t size)
+{
+	void *p;
+
+	if (fails(&os_fail_map))
+		return NULL;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Map too much and cut off both ends. */
+static void *map_and_trim(size_t size, size_t alignment)
+{
+	char *p = map(size + alignment);
+	size_t head;
+
+	if (!p)
+		return NULL;
+	head = align_up((uintptr_t)p, alignment) - (uintptr_t)p;
+	if (head)
+		munmap(p, head);
+	if (head != alignment)
+		munmap(p + head + size, alignment - head);
+	return p + head;
+}
+
+void *os_map_aligned(size_t size, size_t alignment)
+{
+	int saved = errno; /* malloc that succeeds leaves errno alone */
+	void *p;
+
+	if (size > PTRDIFF_MAX - alignment)
+		return NULL;
+	p = map(size);
+	if (p && (uintptr_t)p % alignment != 0) {
+		munmap(p, size);
+		p = map_and_trim(size, alignment);
+	}
+	errno = saved;
+	return p;
+}
+
+int os_unmap(void *address, size_t size)
+{
+	if (fails(&os_fail_unmap))
+		return ENOMEM;
+	return munmap(address, size) == 0 ? 0 : errno;
+}
+
+int os_purge(void *address, size_t size)
+{
+	int saved = errno, error;
+
+	if (fails(&os_fail_purge))
+		return EAGAIN;
+	error = madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
+	errno = saved;
+	return error;
+}
+
+void os_advise_huge(void *address, size_t size, enum os_huge huge)
+{
+	int saved = errno;
+
+	if (huge != OS_HUGE_SYSTEM)
+		madvise(address, size, huge == OS_HUGE_ALWAYS ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	errno = saved;
+}
+
+void os_name(void *address, size_t size, const char *name)
+{
+	int saved = errno;
+
+	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, size, name);
+	errno = saved;
+}
+
+size_t os_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}

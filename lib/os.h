@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * os.h - memory from the operating system.  No policy.  Preconditions of all: addresses and sizes are
+ * multiples of the page size.  Functions that return int give 0 for success, else errno.
+ *
+ * Any of these may fail at any time (ulimit, overcommit, vm.max_map_count, seccomp).
+ */
+#ifndef ARN_OS_H
+#define ARN_OS_H
+
+#include "base.h"
+
+/* Zeroed, readable and writable, at a multiple of alignment (a power of two); NULL: none to be had. */
+void *os_map_aligned(size_t size, size_t alignment);
+int os_unmap(void *address, size_t size);
+/* Give the physical pages back; the range reads as zeros afterwards. */
+int os_purge(void *address, size_t size);
+enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
+void os_advise_huge(void *address, size_t size, enum os_huge huge);
+/* Label the mapping in /proc/self/maps, where the kernel can. */
+void os_name(void *address, size_t size, const char *name);
+size_t os_page_size(void);
+
+/* Tests make the n-th call of each kind fail: see t/os.c.  Zero: none. */
+#ifdef ARN_FAULT_INJECTION
+extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge;
+#endif
+
+#endif

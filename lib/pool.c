@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool.h"
+
+#include "panic.h"
+
+static void set_all_free(struct pool *pool)
+{
+	unsigned words = pool_words(pool), rest = pool->capacity % 64;
+
+	for (unsigned word = 0; word < words; word++)
+		pool->bits->free[word] = ~(uint64_t)0;
+	if (rest)
+		pool->bits->free[words - 1] = bit_run(0, rest);
+	store_relaxed(&pool->x_free, pool->capacity);
+	pool->hint = 0;
+}
+
+/* line 0 for the other slices of a class pool: any block in them finds heap and class at once */
+static void copy_lead(struct pool *lead, unsigned slices)
+{
+	struct heap *heap = load_relaxed(&lead->x_heap);
+
+	for (unsigned i = 1; i < slices; i++) {
+		lead[i].lead = lead;
+		lead[i].cls = lead->cls;
+		lead[i].tag = lead->tag;
+		store_release(&lead[i].x_heap, heap); /* P1 */
+	}
+}
+
+struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size)
+{
+	struct pool *pool = &run->arena->pool[run->first];
+	bool large = cls == CLASS_LARGE;
+
+	pool->lead = pool;
+	pool->base = run_base(run);
+	pool->bits = &run->arena->bits[run->first];
+	pool->block_size = large ? block_size : sizeclasses[cls].size;
+	pool->inverse = large ? 0 : sizeclasses[cls].inverse;
+	pool->capacity = large ? 1 : sizeclasses[cls].capacity;
+	pool->cls = (uint8_t)cls;
+	pool->tag = (uint8_t)tag;
+	pool->zeroed = run->clean;
+	pool->slices = (uint32_t)run->slices;
+	pool->listed = pool->waiting = false;
+	pool->goal = 0;
+	set_all_free(pool);
+	store_release(&pool->x_heap, heap); /* P1 */
+	if (!large)
+		copy_lead(pool, pool->slices);
+	return pool;
+}
+
+void pool_release(struct pool *pool)
+{
+	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
+	struct arena *arena = arena_at(pool);
+
+	check(pool_is_empty(pool));
+	for (unsigned i = 0; i < heads; i++)
+		store_relaxed(&pool[i].x_heap, NULL);
+	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices);
+}
+
+unsigned pool_take(struct pool *pool, void **slots, unsigned want)
+{
+	unsigned n = (unsigned)min_size(want, pool_free_count(pool)), left = n, word = pool->hint;
+	uint64_t *map = pool->bits->free;
+
+	while (left > 0) {
+		uint64_t free = map[word];
+
+		for (; free && left > 0; free &= free - 1)
+			slots[--left] = pool->base + (word * 64 + lowest_bit(free)) * pool->block_size;
+		map[word] = free;
+		word += free == 0;
+	}
+	pool->hint = (uint16_t)word;
+	count_sub(&pool->x_free, n);
+	return n;
+}
+
+bool pool_is_block(const struct pool *pool, const void *block)
+{
+	size_t offset = (size_t)((const char *)block - pool->base);
+	uint32_t index = pool_index(pool, block);
+
+	return index < pool->capacity && (size_t)index * pool->block_size == offset;
+}
+
+bool pool_give(struct pool *pool, const void *block)
+{
+	uint32_t index = pool_index(pool, block);
+	uint64_t bit = (uint64_t)1 << index % 64;
+	uint64_t *map = &pool->bits->free[index / 64];
+
+	if (unlikely(!pool_is_block(pool, block) || (*map & bit)))
+		return false;
+	*map |= bit;
+	if (index / 64 < pool->hint)
+		pool->hint = (uint16_t)(index / 64);
+	count_add(&pool->x_free, 1);
+	return true;
+}
+
+unsigned pool_drain(struct pool *pool)
+{
+	unsigned n = 0;
+
+	for (unsigned word = 0, words = pool_words(pool); word < words; word++) {
+		uint64_t bits;
+
+		if (load_relaxed(&pool->bits->x_remote[word]) == 0)
+			continue;
+		arn_yield_point("pool_drain");
+		bits = exchange_seq(&pool->bits->x_remote[word], 0); /* R1, R2 */
+		if (unlikely(bits & pool->bits->free[word]))
+			panic_block("block freed twice, in pool", pool->base, NULL);
+		pool->bits->free[word] |= bits;
+		if (word < pool->hint)
+			pool->hint = (uint16_t)word;
+		n += count_bits(bits);
+	}
+	count_add(&pool->x_free, n);
+	return n;
+}
+
+bool pool_is_free(const struct pool *pool, const void *block)
+{
+	uint32_t index = pool_index(pool, block);
+	uint64_t map = pool->bits->free[index / 64] | load_relaxed(&pool->bits->x_remote[index / 64]);
+
+	return map >> index % 64 & 1;
+}
+
+bool pool_is_valid(const struct pool *pool)
+{
+	uint32_t free = 0;
+
+	for (unsigned word = 0; word < pool_words(pool); word++) {
+		free += count_bits(pool->bits->free[word]);
+		if (word < pool->hint && pool->bits->free[word] != 0)
+			return false;
+	}
+	return free == pool_free_count(pool) && free <= pool->capacity && pool->lead == pool &&
+	       (pool->listed == (free != 0));
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pool.h - blocks in and out of a pool's bitmap.  All of it is for the owner of the pool's heap.
+ * The descriptor itself is in arena.h.
+ */
+#ifndef ARN_POOL_H
+#define ARN_POOL_H
+
+#include "arena.h"
+
+/* The pool that a block lies in, or NULL for an address outside every pool.  Any address will do. */
+static inline struct pool *pool_find(const void *address)
+{
+	struct pool *pool;
+
+	if (!registry_has(address))
+		return NULL;
+	pool = arena_pool_at(address);
+	return load_acquire(&pool->x_heap) ? pool->lead : NULL; /* P1 */
+}
+
+/* Make a pool of a claimed run.  block_size counts only for CLASS_LARGE. */
+struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size);
+/* Give an empty pool back to its arena; it is in no list. */
+void pool_release(struct pool *pool);
+
+/* Up to `want` free blocks, in descending order of address into slots[]; how many. */
+unsigned pool_take(struct pool *pool, void **slots, unsigned want);
+/* Set the free bit.  False: block is no block's start, or is free already. */
+bool pool_give(struct pool *pool, const void *block);
+/* Take in what other threads have freed; how many blocks. */
+unsigned pool_drain(struct pool *pool);
+
+bool pool_is_block(const struct pool *pool, const void *block);
+/* block is a block's start; its bit says free, here or in the remote word */
+bool pool_is_free(const struct pool *pool, const void *block);
+bool pool_is_valid(const struct pool *pool);
+
+static inline uint32_t pool_index(const struct pool *pool, const void *block)
+{
+	return sizeclass_index(pool->inverse, (size_t)((const char *)block - pool->base));
+}
+
+static inline unsigned pool_words(const struct pool *pool)
+{
+	return (pool->capacity + 63) / 64;
+}
+
+static inline size_t pool_span(const struct pool *pool)
+{
+	return pool->slices * SLICE;
+}
+
+static inline uint32_t pool_free_count(const struct pool *pool)
+{
+	return load_relaxed(&pool->x_free);
+}
+
+static inline bool pool_is_empty(const struct pool *pool)
+{
+	return pool_free_count(pool) == pool->capacity;
+}
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "remote.h"
+
+#include "os.h"
+#include "panic.h"
+#include "reclaim.h"
+#include "thread.h"
+
+static bool has_bits(const struct pool *pool)
+{
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		if (load_seq(&pool->bits->x_remote[word]) != 0) /* R1 */
+			return true;
+	return false;
+}
+
+static void push(struct heap *heap, struct pool *pool)
+{
+	struct pool *head = load_relaxed(&heap->x_pending);
+
+	do {
+		store_relaxed(&pool->bits->x_next, head);
+		arn_yield_point("remote_push");
+	} while (!cas_release(&heap->x_pending, &head, pool)); /* R3 */
+}
+
+/*
+ * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or none: with no
+ * bits set there is nobody to tell.  With bits set and x_queued ours, it cannot be drained, so it stays
+ * the pool of the heap that x_heap names.
+ */
+static void notify(struct pool *pool)
+{
+	while (has_bits(pool) && exchange_seq(&pool->bits->x_queued, 1) == 0) { /* R1 */
+		if (has_bits(pool)) {
+			push(load_acquire(&pool->x_heap), pool); /* P1 */
+			return;
+		}
+		store_seq(&pool->bits->x_queued, 0); /* R1 */
+	}
+}
+
+static void send(struct pool *pool, unsigned word, uint64_t mask)
+{
+	struct pool_bits *bits = pool->bits;
+	uint64_t old;
+
+	reclaim_enter();
+	old = or_seq(&bits->x_remote[word], mask); /* R1, R2 */
+	if (unlikely(old & mask))
+		panic_block("block freed twice, in word of pool", pool, NULL);
+	arn_yield_point("remote_send");
+	if (load_seq(&bits->x_queued) == 0) /* R1 */
+		notify(pool);
+	reclaim_exit();
+}
+
+static void flush(struct thread *thread)
+{
+	if (thread->gathered == 0)
+		return;
+	send(thread->pool, thread->word, thread->gathered);
+	thread->gathered = 0;
+}
+
+void remote_flush(void)
+{
+	struct thread *thread = thread_peek();
+
+	if (thread)
+		flush(thread);
+}
+
+void remote_flush_all(void)
+{
+	for (struct thread *thread = thread_first(); thread; thread = thread->next)
+		flush(thread);
+}
+
+static void gather(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit, const void *block,
+                   const void *caller)
+{
+	if (thread->pool != pool || thread->word != word || thread->gathered == 0) {
+		flush(thread);
+		thread->pool = pool;
+		thread->word = word;
+	} else if (unlikely(thread->gathered & bit)) {
+		panic_block("block freed twice", block, caller);
+	}
+	thread->gathered |= bit;
+}
+
+/* Pages of a block this large go back at once, wherever its owner sleeps. */
+#define PURGE_AT_ONCE (4 * MIB)
+
+void remote_free(struct pool *pool, void *block, const void *caller)
+{
+	struct thread *thread = thread_self();
+	uint32_t index = pool_index(pool, block);
+	uint64_t bit = (uint64_t)1 << index % 64;
+
+	if (unlikely(!pool_is_block(pool, block)))
+		panic_block("freed pointer is not the start of a block", block, caller);
+	count_add(&thread->x_remote_blocks[pool->tag], 1);
+	count_add(&thread->x_remote_bytes[pool->tag], pool->block_size);
+	if (pool->cls == CLASS_LARGE && pool->block_size >= PURGE_AT_ONCE)
+		os_purge(pool->base, pool->block_size);
+	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE && thread != &thread_none)
+		gather(thread, pool, index / 64, bit, block, caller);
+	else
+		send(pool, index / 64, bit);
+}
+
+static void count_home(struct heap *heap, struct pool *pool, unsigned n)
+{
+	size_t bytes = n * pool->block_size;
+
+	count_add(&heap->x_drained_blocks, n);
+	count_add(&heap->x_drained_bytes, bytes);
+	if (pool->cls != CLASS_LARGE) {
+		count_sub(&heap->x_out[pool->cls], n);
+		return;
+	}
+	count_sub(&heap->x_large_blocks, n);
+	count_sub(&heap->x_large_bytes, bytes);
+}
+
+static void drain(struct heap *heap, struct pool *pool)
+{
+	uint32_t before = pool_free_count(pool);
+	unsigned n;
+
+	exchange_seq(&pool->bits->x_queued, 0); /* R1 */
+	arn_yield_point("remote_drain");
+	n = pool_drain(pool);
+	count_home(heap, pool, n);
+	if (n > 0 || pool_is_empty(pool)) /* empty: its release waited for this drain */
+		heap_settle_pool(heap, pool, n > 0 ? before : pool->capacity);
+}
+
+void remote_drain_all(struct heap *heap)
+{
+	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
+
+	while (pool) {
+		struct pool *next = load_relaxed(&pool->bits->x_next);
+
+		drain(heap, pool);
+		pool = next;
+	}
+}

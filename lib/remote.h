@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * remote.h - blocks freed by a thread that does not own their heap: they go home.
+ *
+ * Each pool has a second bitmap, x_remote.  A remote free sets the block's bit; the block itself is not
+ * written to.  The first free since the last drain also queues the pool on its heap's x_pending list, from
+ * which the owner, at its next refill, takes all pools and moves their bits to the free bitmap.
+ * A freeing thread gathers blocks of one word (up to 64) in its thread record and sets them with one atomic
+ * operation; not so for the tags that a collector walks, whose walk must be exact.
+ *
+ * Queued      x_queued is 1 from before the pool is pushed until it is drained.  A queued pool is not
+ *             released: so a pool in a list is mapped.
+ *
+ * Synchronization      free  flush  drain       - free, O owner of the heap, T own thread record
+ *     free              -      T      -
+ *     drain             -      -      O
+ * Ordering    R1  free: set bit, then read x_queued; drain: clear x_queued, then take bits.  All seq_cst: in
+ *                 their one order either the drain sees the bit, or the free sees 0 and queues the pool.
+ *             R2  set bit (release) -> take bits (acquire): the block's contents.
+ *             R3  x_pending: push (release) -> drain (acquire): x_next.
+ * Progress    free and flush lock-free (the push), wait-free if the pool is queued; drain wait-free in the
+ *             number of pools.  A thread stopped between set bit and push delays the home-coming of that
+ *             pool's blocks, nothing else.
+ * Existence   once its last bit is set, the pool may be drained, released and its arena unmapped: what
+ *             follows runs in a section of reclaim.h.
+ */
+#ifndef ARN_REMOTE_H
+#define ARN_REMOTE_H
+
+#include "heap.h"
+
+/* block lies in pool (a lead) and belongs to another thread's heap, or nobody's */
+void remote_free(struct pool *pool, void *block, const void *caller);
+/* Send off what this thread has gathered. */
+void remote_flush(void);
+/* The same for every thread; only while the others are stopped. */
+void remote_flush_all(void);
+/* Take in all that other threads have freed to this heap. */
+void remote_drain_all(struct heap *heap);
+
+static inline void remote_drain(struct heap *heap)
+{
+	if (unlikely(load_relaxed(&heap->x_pending) != NULL))
+		remote_drain_all(heap);
+}
+
+#endif

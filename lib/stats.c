@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats.h"
+
+#include "cache.h"
+#include "meta.h"
+#include "option.h"
+#include "panic.h"
+#include "thread.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static void add_class(struct arn_stats_tag *tag, const struct heap *heap, unsigned cls)
+{
+	size_t out = load_relaxed(&heap->x_out[cls]), cached = cache_count(heap, cls);
+	size_t size = sizeclasses[cls].size;
+
+	tag->live_blocks += out - cached;
+	tag->live_bytes += (out - cached) * size;
+	tag->cached_blocks += cached;
+	tag->cached_bytes += cached * size;
+}
+
+static void add_heap(struct arn_stats *stats, const struct heap *heap)
+{
+	struct arn_stats_tag *tag = &stats->tag[heap->tag];
+
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		add_class(tag, heap, cls);
+	tag->live_blocks += load_relaxed(&heap->x_large_blocks);
+	tag->live_bytes += load_relaxed(&heap->x_large_bytes);
+	tag->remote_blocks -= load_relaxed(&heap->x_drained_blocks);
+	tag->remote_bytes -= load_relaxed(&heap->x_drained_bytes);
+	tag->pools += load_relaxed(&heap->x_pools);
+	tag->pool_bytes += load_relaxed(&heap->x_pool_bytes);
+	stats->heaps++;
+	stats->orphan_heaps += load_relaxed(&heap->x_owner) == 0;
+}
+
+static void add_thread(struct arn_stats *stats, const struct thread *thread)
+{
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
+		stats->tag[tag].remote_blocks += load_relaxed(&thread->x_remote_blocks[tag]);
+		stats->tag[tag].remote_bytes += load_relaxed(&thread->x_remote_bytes[tag]);
+	}
+	stats->raw_mallocs += load_relaxed(&thread->x_raw_mallocs);
+	stats->raw_frees += load_relaxed(&thread->x_raw_frees);
+	stats->raw_live_bytes += load_relaxed(&thread->x_raw_bytes);
+}
+
+static void add_totals(struct arn_stats *stats)
+{
+	struct arena_totals totals;
+
+	arena_totals(&totals);
+	stats->arenas = totals.arenas;
+	stats->arena_bytes = totals.mapped;
+	stats->claimed_bytes = totals.claimed;
+	stats->retained_bytes = totals.retained;
+	stats->purges = totals.purges;
+	stats->purged_bytes = totals.purged;
+	stats->metadata_bytes = meta_bytes();
+}
+
+void arn_stats_read(struct arn_stats *stats)
+{
+	*stats = (struct arn_stats){ 0 };
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+			add_heap(stats, heap);
+	for (struct thread *thread = thread_first(); thread; thread = thread->next)
+		add_thread(stats, thread);
+	add_thread(stats, &thread_none);
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
+		stats->tag[tag].live_blocks -= stats->tag[tag].remote_blocks;
+		stats->tag[tag].live_bytes -= stats->tag[tag].remote_bytes;
+	}
+	add_totals(stats);
+}
+
+static const char *const tag_names[ARN_TAGS] = { "mem", "object", "gc", "gc_pre" };
+
+static void add_column(struct text *text, size_t number, size_t width)
+{
+	struct text digits = { 0 };
+
+	text_add_number(&digits, number);
+	for (size_t n = digits.length; n < width; n++)
+		text_add(text, " ");
+	digits.bytes[digits.length] = '\0';
+	text_add(text, digits.bytes);
+}
+
+static void print_tag(int fd, const char *name, const struct arn_stats_tag *tag)
+{
+	struct text text = { 0 };
+
+	text_add(&text, "  ");
+	text_add(&text, name);
+	while (text.length < 10)
+		text_add(&text, " ");
+	add_column(&text, tag->live_blocks, 12);
+	add_column(&text, tag->live_bytes, 15);
+	add_column(&text, tag->cached_bytes, 12);
+	add_column(&text, tag->remote_bytes, 12);
+	add_column(&text, tag->pools, 9);
+	add_column(&text, tag->pool_bytes, 15);
+	text_add(&text, "\n");
+	text_write(&text, fd);
+}
+
+struct line {
+	const char *name, *json;
+	size_t value;
+};
+
+static void print_line(int fd, const struct line *line)
+{
+	struct text text = { 0 };
+
+	text_add(&text, "  ");
+	text_add(&text, line->name);
+	while (text.length < 44)
+		text_add(&text, " ");
+	add_column(&text, line->value, 15);
+	text_add(&text, "\n");
+	text_write(&text, fd);
+}
+
+#define LINES 13
+
+static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
+{
+	const struct line filled[LINES] = {
+		{ "raw: blocks made", "raw_mallocs", s->raw_mallocs },
+		{ "raw: blocks freed", "raw_frees", s->raw_frees },
+		{ "raw: live bytes", "raw_live_bytes", s->raw_live_bytes },
+		{ "arenas", "arenas", s->arenas },
+		{ "arenas: address space", "arena_bytes", s->arena_bytes },
+		{ "arenas: in pools", "claimed_bytes", s->claimed_bytes },
+		{ "arenas: free, kept resident for reuse", "retained_bytes", s->retained_bytes },
+		{ "own records: address space", "metadata_bytes", s->metadata_bytes },
+		{ "heaps", "heaps", s->heaps },
+		{ "heaps without an owner", "orphan_heaps", s->orphan_heaps },
+		{ "purges", "purges", s->purges },
+		{ "purges: bytes returned", "purged_bytes", s->purged_bytes },
+		{ "page size", "page_size", 4 * KIB },
+	};
+
+	for (unsigned i = 0; i < LINES; i++)
+		lines[i] = filled[i];
+}
+
+void arn_stats_print(int fd)
+{
+	struct arn_stats stats;
+	struct text head = { 0 };
+	struct line lines[LINES];
+
+	arn_stats_read(&stats);
+	fill_lines(&stats, lines);
+	text_add(&head, "arenite " ARN_VERSION "\n"
+	                "  tag       live blocks     live bytes      cached      remote    pools     pool bytes\n");
+	text_write(&head, fd);
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		print_tag(fd, tag_names[tag], &stats.tag[tag]);
+	for (unsigned i = 0; i < LINES - 1; i++)
+		print_line(fd, &lines[i]);
+}
+
+static void add_member(struct text *text, const char *name, size_t value, const char *after)
+{
+	text_add(text, "\"");
+	text_add(text, name);
+	text_add(text, "\": ");
+	text_add_number(text, value);
+	text_add(text, after);
+}
+
+static void json_tag(int fd, const char *name, const struct arn_stats_tag *tag, bool last)
+{
+	struct text text = { 0 };
+
+	text_add(&text, "    \"");
+	text_add(&text, name);
+	text_add(&text, "\": {");
+	add_member(&text, "live_blocks", tag->live_blocks, ", ");
+	add_member(&text, "live_bytes", tag->live_bytes, ", ");
+	add_member(&text, "cached_blocks", tag->cached_blocks, ", ");
+	add_member(&text, "cached_bytes", tag->cached_bytes, ", ");
+	add_member(&text, "remote_blocks", tag->remote_blocks, ", ");
+	add_member(&text, "remote_bytes", tag->remote_bytes, ", ");
+	add_member(&text, "pools", tag->pools, ", ");
+	add_member(&text, "pool_bytes", tag->pool_bytes, last ? "}\n" : "},\n");
+	text_write(&text, fd);
+}
+
+static void json_text(int fd, const char *string)
+{
+	struct text text = { 0 };
+
+	text_add(&text, string);
+	text_write(&text, fd);
+}
+
+void arn_stats_json(int fd)
+{
+	struct arn_stats stats;
+	struct line lines[LINES];
+
+	arn_stats_read(&stats);
+	fill_lines(&stats, lines);
+	json_text(fd, "{\n  \"version\": \"" ARN_VERSION "\",\n  \"tags\": {\n");
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		json_tag(fd, tag_names[tag], &stats.tag[tag], tag + 1 == ARN_TAGS);
+	json_text(fd, "  },\n");
+	for (unsigned i = 0; i < LINES; i++) {
+		struct text text = { 0 };
+
+		text_add(&text, "  ");
+		add_member(&text, lines[i].json, lines[i].value, i + 1 < LINES ? ",\n" : "\n");
+		text_write(&text, fd);
+	}
+	json_text(fd, "}\n");
+}
+
+static void write_file(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	struct text text = { 0 };
+
+	if (fd >= 0) {
+		arn_stats_json(fd);
+		close(fd);
+		return;
+	}
+	text_add(&text, "cannot write statistics to ");
+	text_add(&text, name);
+	warn(&text);
+}
+
+void stats_at_exit(void)
+{
+	if (option(OPTION_STATS) == STATS_TEXT)
+		arn_stats_print(STDERR_FILENO);
+	else if (option(OPTION_STATS) == STATS_JSON)
+		write_file(option_stats_file());
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "thread.h"
+
+#include "meta.h"
+#include "remote.h"
+
+#include <pthread.h>
+
+struct thread thread_none;
+__thread struct thread *thread_current;
+
+static struct stack spares;
+static _Atomic(struct thread *) x_threads;
+static pthread_key_t key;
+static bool key_made;
+
+static void at_thread_end(void *record)
+{
+	thread_detach(record);
+}
+
+__attribute__((constructor)) static void make_key(void)
+{
+	key_made = pthread_key_create(&key, at_thread_end) == 0;
+}
+
+static struct thread *add_record(void)
+{
+	struct thread *thread = meta_take(sizeof(*thread), CACHE_LINE);
+	struct thread *head = load_relaxed(&x_threads);
+
+	if (!thread)
+		return NULL;
+	do
+		thread->next = head;
+	while (!cas_release(&x_threads, &head, thread)); /* T1 */
+	return thread;
+}
+
+static struct thread *take_record(void)
+{
+	struct stack_node *node = stack_pop(&spares);
+
+	return node ? container_of(node, struct thread, spare) : add_record();
+}
+
+struct thread *thread_make(void)
+{
+	struct thread *thread = take_record();
+
+	if (!thread)
+		return &thread_none;
+	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
+		arn_heap_init(&thread->heap[tag], NULL, tag);
+	thread_current = thread;
+	if (key_made)
+		pthread_setspecific(key, thread);
+	return thread;
+}
+
+struct thread *thread_first(void)
+{
+	return load_acquire(&x_threads); /* T1 */
+}
+
+void thread_detach(struct thread *thread)
+{
+	remote_flush();
+	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
+		arn_heap_abandon(&thread->heap[tag]);
+	thread_current = NULL;
+	stack_push(&spares, &thread->spare);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * thread.h - what a thread of the process has of us: heaps for the C domains, counters, gathered remote frees.
+ *
+ * Made at the first call that needs it, handed back by a pthread key's destructor, reused by other threads,
+ * never unmapped.  Counters stay in the record: sums over all records are exact.
+ *
+ * Synchronization   the thread itself; statistics read the x_ fields.
+ * Progress          lock-free.
+ */
+#ifndef ARN_THREAD_H
+#define ARN_THREAD_H
+
+#include "heap.h"
+
+struct thread {
+	arn_heap heap[ARN_TAG_OBJECT + 1]; /* of arn_mem_* and arn_obj_* */
+
+	/* remote frees that were gathered and not sent: blocks of one word of one pool */
+	struct pool *pool;
+	unsigned word;
+	uint64_t gathered;
+
+	_Atomic size_t x_raw_mallocs, x_raw_frees;
+	_Atomic size_t x_raw_bytes; /* wraps below zero in a thread that frees what others made: the sum is right */
+	_Atomic size_t x_remote_blocks[ARN_TAGS], x_remote_bytes[ARN_TAGS]; /* freed to other threads' heaps */
+
+	struct stack_node spare;
+	struct thread *next; /* all records; T1 */
+};
+
+/* Stands in when there is no memory for a record: shared, so it only counts, and not exactly. */
+extern struct thread thread_none;
+extern __thread struct thread *thread_current;
+
+struct thread *thread_make(void);
+struct thread *thread_first(void);
+/* Runs at thread end. */
+void thread_detach(struct thread *thread);
+
+static inline struct thread *thread_peek(void)
+{
+	return thread_current;
+}
+
+static inline struct thread *thread_self(void)
+{
+	return likely(thread_current) ? thread_current : thread_make();
+}
+
+#endif
