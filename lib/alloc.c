@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "option.h"
 #include "panic.h"
+#include "process.h"
 #include "raw.h"
 #include "reclaim.h"
 #include "remote.h"
@@ -82,7 +83,7 @@ static noinline void *malloc_slow(arn_heap *handle, size_t size)
 	if (size > PTRDIFF_MAX)
 		return no_memory();
 	if (heap == &heap_none) {
-		option_init();
+		process_init();
 		if (!is_served(handle))
 			return raw_malloc(size);
 		if (!(heap = adopt(handle)))

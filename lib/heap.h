@@ -6,7 +6,7 @@
  *             owner.  Everything without x_ belongs to the owner; of an orphan, to whoever popped it, and to a
  *             walker while all users of the family are stopped.
  * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
- * States      owned -> orphan -> owned ...     a fork may leave it stranded (fork.c)
+ * States      owned -> orphan -> owned ...     a fork may leave it stranded (process.c)
  * Invariant   x_out[c] == blocks of class c that are live, in the pool cache, or in a remote word
  *             a pool is in the list of partial pools exactly when its x_free != 0
  *

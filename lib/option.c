@@ -213,11 +213,6 @@ static void read_entry(const char *entry)
 
 void option_init(void)
 {
-	static bool done;
-
-	if (done)
-		return;
-	done = true;
 	for (char **entry = environ; entry && *entry; entry++)
 		if (strncmp(*entry, "ARENITE_", 8) == 0)
 			read_entry(*entry);

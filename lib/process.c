@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * fork.c - the one list of what fork does to us, and process start and end.
+ * process.c - process start and end, and the one list of what fork does to us.
  *
  * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in which some
  * thread has stopped, which they bear.  In the child
@@ -10,6 +10,8 @@
  *   3. heaps behind an embedder's handle are left to the embedder (CPython stops its threads before it
  *      forks and clears their states in the child).
  */
+#include "process.h"
+
 #include "heap.h"
 #include "option.h"
 #include "reclaim.h"
@@ -41,9 +43,19 @@ static void in_child(void)
 			leave_heap(heap);
 }
 
-__attribute__((constructor)) static void start(void)
+void process_init(void)
 {
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
 	option_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	atexit(stats_at_exit);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	process_init();
 }
