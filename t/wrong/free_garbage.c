@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Frees an address that no program can have.
+ *
+ * checks 0 1 2 3: pointer is not from Arenite
+ */
+#include "wrong.h"
+
+int main(void)
+{
+	arn_free(name((void *)(uintptr_t)0xdeadbeefdeadbee0u));
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Another thread frees a pointer into a block.
+ *
+ * checks 1 2 3: pointer is not the start of a block
+ * checks 0: freed pointer is not the start of a block
+ */
+#include "wrong.h"
+
+int main(void)
+{
+	char *p = arn_mem_malloc(100);
+
+	elsewhere(free_one, name(p + 16));
+	return 0;
+}

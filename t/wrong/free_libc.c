@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Frees a block of libc.
+ *
+ * checks 0 1 2 3: pointer is not from Arenite
+ */
+#include "wrong.h"
+
+int main(void)
+{
+	arn_obj_free(name(malloc(64)));
+	return 0;
+}
