@@ -1,0 +1,12 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What Arenite saves a program of threads, in one picture.
+set -eu
+if [ $# -lt 2 ]; then
+	echo "usage: t/python/demo.sh GRAFT STOCK [--rounds N]" >&2
+	echo "GRAFT and STOCK are the same free-threaded Python, with and without Arenite." >&2
+	exit 2
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+exec python3 -B "$here/demo.py" "$@"
