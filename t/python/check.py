@@ -218,23 +218,31 @@ class Tap:
             print(f"# {note}", flush=True)
 
 
+def some(cases):
+    """A few of the cases, in words."""
+    names = sorted(cases)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def verdict(first, again, stock):
     """(good, notes) of a file that failed on GRAFT; again and stock are its later runs."""
     bad_twice = first.bad & again.bad if again.state == "fail" else set()
     only_graft = sorted(bad_twice - stock.bad)
     notes = []
+    if "(whole file)" in only_graft:
+        notes.append(first.reason)
     if only_graft:
         notes += [f"fails on graft, twice, and not on stock: {case}" for case in only_graft]
     if (first.died or again.died) and not stock.died:
         notes.append("a process died of a signal on graft, none on stock: "
-                     + (first.reason or again.reason or ", ".join(sorted(first.bad | again.bad))))
+                     + (first.reason or again.reason or some(first.bad | again.bad)))
     if first.bad and again.state == "fail" and not bad_twice and stock.state == "pass":
-        notes.append("fails on graft, each time in another case: " + ", ".join(sorted(first.bad | again.bad)))
+        notes.append("fails on graft, each time in another case: " + some(first.bad | again.bad))
     if notes:
         return False, notes + [f"log: {first.log}"]
     if stock.state == "fail":
-        return True, ["the same fails on stock: " + ", ".join(sorted(stock.bad))]
-    return True, ["failed once, not when run alone: " + ", ".join(sorted(first.bad))]
+        return True, ["the same fails on stock: " + some(stock.bad)]
+    return True, ["failed once, not when run alone: " + some(first.bad)]
 
 
 def keep_log(args, result):
