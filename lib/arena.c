@@ -6,16 +6,8 @@
 #include "panic.h"
 #include "reclaim.h"
 
-static _Atomic(struct arena *) x_arenas[ARENAS_MAX];
-static _Atomic unsigned x_count;    /* entries ever used */
-static _Atomic unsigned x_hint;     /* a guess: no single free slice below this arena */
+static _Atomic unsigned x_hint; /* a guess: no single free slice below this arena */
 static _Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
-
-/* An entry of the table, or NULL; the caller is in a reclaim section. */
-static struct arena *entry(unsigned index)
-{
-	return load_acquire(&x_arenas[index]); /* A2 */
-}
 
 static void claimed(struct run *run, size_t dirty)
 {
@@ -161,7 +153,7 @@ static bool claim_in(struct arena *arena, size_t slices, struct run *run)
 static bool claim_from(unsigned from, unsigned to, size_t slices, struct run *run)
 {
 	for (unsigned index = from; index < to; index++) {
-		struct arena *arena = entry(index);
+		struct arena *arena = registry_entry(index);
 
 		if (!arena || !claim_in(arena, slices, run))
 			continue;
@@ -170,25 +162,6 @@ static bool claim_from(unsigned from, unsigned to, size_t slices, struct run *ru
 		return true;
 	}
 	return false;
-}
-
-/* A free entry of the table; ARENAS_MAX: none. */
-static unsigned add_entry(struct arena *arena)
-{
-	for (unsigned index = 0; index < ARENAS_MAX; index++) {
-		struct arena *expected = NULL;
-		unsigned count = load_relaxed(&x_count);
-
-		if (load_relaxed(&x_arenas[index]))
-			continue;
-		arena->index = index;
-		if (!cas_acq_rel(&x_arenas[index], &expected, arena)) /* A2 */
-			continue;
-		while (count <= index && !cas_release(&x_count, &count, index + 1))
-			;
-		return index;
-	}
-	return ARENAS_MAX;
 }
 
 static void init_free(struct arena *arena, unsigned claimed_slices)
@@ -200,11 +173,25 @@ static void init_free(struct arena *arena, unsigned claimed_slices)
 		and_relaxed(&arena->x_free[slice / 64], ~((uint64_t)1 << slice % 64));
 }
 
+static void say(const char *what, const struct arena *arena)
+{
+	struct text text = { 0 };
+
+	if (option(OPTION_VERBOSE) < 2)
+		return;
+	text_add(&text, what);
+	text_add_pointer(&text, arena);
+	text_add(&text, ", ");
+	text_add_number(&text, arena->size / MIB);
+	text_add(&text, " MiB");
+	warn(&text);
+}
+
 static bool publish(struct arena *arena)
 {
-	if (add_entry(arena) == ARENAS_MAX)
+	if (!registry_add(arena, &arena->index))
 		return false;
-	registry_add(arena);
+	say("mapped arena ", arena);
 	add_relaxed(&x_mapped, arena->size);
 	return true;
 }
@@ -268,7 +255,7 @@ static bool add_shared(unsigned slices, struct run *run)
 
 static bool claim_mapped(size_t slices, struct run *run)
 {
-	unsigned count = load_acquire(&x_count), hint = load_relaxed(&x_hint);
+	unsigned count = registry_count(), hint = load_relaxed(&x_hint);
 	bool found;
 
 	reclaim_enter();
@@ -409,8 +396,8 @@ size_t arena_purge(size_t keep)
 	size_t done = 0;
 
 	reclaim_enter();
-	for (unsigned index = load_acquire(&x_count); index-- > 0 && load_relaxed(&x_retained) > keep;) {
-		struct arena *arena = entry(index);
+	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(&x_retained) > keep;) {
+		struct arena *arena = registry_entry(index);
 
 		if (arena)
 			done += purge_arena(arena, keep);
@@ -433,6 +420,7 @@ static size_t unmap(struct arena *arena)
 {
 	size_t size = arena->size;
 
+	say("unmapped arena ", arena);
 	registry_remove(arena);
 	sub_relaxed(&x_claimed, (arena->huge ? size / SLICE - ARENA_HEAD : ARENA_SLICES - ARENA_HEAD) * SLICE);
 	sub_relaxed(&x_mapped, size);
@@ -447,14 +435,14 @@ static size_t unmap(struct arena *arena)
 static unsigned trim_batch(unsigned *index)
 {
 	struct arena *batch[TRIM_BATCH];
-	unsigned n = 0, count = load_acquire(&x_count);
+	unsigned n = 0, count = registry_count();
 
 	reclaim_enter();
 	for (; *index < count && n < TRIM_BATCH; ++*index) {
-		struct arena *arena = entry(*index);
+		struct arena *arena = registry_entry(*index);
 
 		if (arena && claim_whole(arena)) {
-			store_release(&x_arenas[*index], NULL); /* A2 */
+			registry_hide(*index);
 			batch[n++] = arena;
 		}
 	}
@@ -493,8 +481,8 @@ void arena_totals(struct arena_totals *totals)
 {
 	*totals = (struct arena_totals){ 0 };
 	reclaim_enter();
-	for (unsigned index = 0; index < load_acquire(&x_count); index++)
-		totals->arenas += entry(index) != NULL;
+	for (unsigned index = 0; index < registry_count(); index++)
+		totals->arenas += registry_entry(index) != NULL;
 	reclaim_exit();
 	totals->mapped = load_relaxed(&x_mapped);
 	totals->claimed = load_relaxed(&x_claimed);

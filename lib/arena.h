@@ -17,7 +17,7 @@
  *     claim              -       -       -      -
  *     release            -       X       -      -
  * Ordering    A1  x_free: release (release) -> claim (acquire): the slice's descriptor, memory, x_dirty.
- *             A2  x_arenas: add (release) -> claim (acquire): the arena's head.
+ *             A2  the table of registry.h.
  * Progress    claim, release, purge: lock-free, a bounded number of system calls.  trim blocks.
  */
 #ifndef ARN_ARENA_H
@@ -31,7 +31,6 @@
 #define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
 #define ARENA_WORDS (ARENA_SLICES / 64)
 #define ARENA_HEAD 6u
-#define ARENAS_MAX 65536u
 #define LARGE_SLICES 256u /* the longest run in a shared arena: 16 MiB */
 
 struct heap;

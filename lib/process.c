@@ -14,12 +14,14 @@
 
 #include "heap.h"
 #include "option.h"
+#include "panic.h"
 #include "reclaim.h"
 #include "stats.h"
 #include "thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define STRANDED ((uintptr_t)1) /* no thread's id */
 
@@ -43,6 +45,15 @@ static void in_child(void)
 			leave_heap(heap);
 }
 
+static void say_hello(void)
+{
+	struct text text = { 0 };
+
+	text_add(&text, "version " ARN_VERSION ", process ");
+	text_add_number(&text, (size_t)getpid());
+	warn(&text);
+}
+
 void process_init(void)
 {
 	static bool done;
@@ -53,6 +64,8 @@ void process_init(void)
 	option_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	atexit(stats_at_exit);
+	if (option(OPTION_VERBOSE) >= 1)
+		say_hello();
 }
 
 __attribute__((constructor)) static void start(void)

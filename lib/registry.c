@@ -2,3 +2,61 @@
 #include "registry.h"
 
 _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
+
+static _Atomic(struct arena *) x_arenas[ARENAS_MAX];
+static _Atomic unsigned x_count;
+
+/* The first free entry at or above `from`; ARENAS_MAX: none. */
+static unsigned find_free(unsigned from)
+{
+	while (from < ARENAS_MAX && load_relaxed(&x_arenas[from]))
+		from++;
+	return from;
+}
+
+static void raise_count(unsigned count)
+{
+	unsigned old = load_relaxed(&x_count);
+
+	while (old < count && !cas_release(&x_count, &old, count)) /* A2 */
+		;
+}
+
+/* The byte comes first: whoever finds the arena in the table may free blocks of it at once. */
+bool registry_add(struct arena *arena, unsigned *index)
+{
+	_Atomic uint8_t *byte = &registry_bytes[(uintptr_t)arena >> ARENA_SHIFT];
+
+	store_release(byte, 1); /* G1 */
+	for (unsigned i = find_free(0); i < ARENAS_MAX; i = find_free(i + 1)) {
+		struct arena *expected = NULL;
+
+		*index = i;
+		if (!cas_acq_rel(&x_arenas[i], &expected, arena)) /* A2 */
+			continue;
+		raise_count(i + 1);
+		return true;
+	}
+	store_relaxed(byte, 0);
+	return false;
+}
+
+void registry_hide(unsigned index)
+{
+	store_release(&x_arenas[index], NULL); /* A2 */
+}
+
+void registry_remove(const struct arena *arena)
+{
+	store_relaxed(&registry_bytes[(uintptr_t)arena >> ARENA_SHIFT], 0);
+}
+
+unsigned registry_count(void)
+{
+	return load_acquire(&x_count); /* A2 */
+}
+
+struct arena *registry_entry(unsigned index)
+{
+	return load_acquire(&x_arenas[index]); /* A2 */
+}

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * registry.h - is this address in an arena?  One byte for each 32 MiB of the 47-bit address space (48 on
- * aarch64), all zero pages until an arena is there.
+ * registry.h - which arenas there are: a table for those who look for memory, and one byte for each 32 MiB of the
+ * 47-bit address space (48 on aarch64), zero pages until an arena is there, for those who have an address.
  *
- * Synchronization      add  remove  has      - free, X caller owns the arena
- *     add               -     X      -
- *     remove            X     X      -
- * Ordering    G1  byte: add (release) -> has (acquire): the arena's head.  free() of a block that was handed
+ * Synchronization      add  hide  remove  entry  has      - free, X caller owns the arena
+ *     add               -     -      -      -     -
+ *     hide, remove      -     X      X      -     -
+ * Lifetime    an entry that was read stays mapped for the rest of the reader's section (reclaim.h): hide, then
+ *             wait for a grace period, then remove and unmap.
+ * Ordering    A2  table: add (release) -> entry (acquire): the arena's head.
+ *             G1  byte: add (release) -> has (acquire): the arena's head.  free() of a block that was handed
  *                 to it needs no order here: the block came from the arena.
- * Progress    wait-free.
+ * Progress    wait-free; add lock-free.
  */
 #ifndef ARN_REGISTRY_H
 #define ARN_REGISTRY_H
@@ -18,14 +21,18 @@
 
 #define ARENA_SHIFT 25
 #define ARENA_SIZE ((size_t)1 << ARENA_SHIFT)
+#define ARENAS_MAX 65536u
 #if defined(__x86_64__)
 #define ADDRESS_BITS 47
 #else
 #define ADDRESS_BITS 48
 #endif
 
+struct arena;
+
 extern _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
 
+/* Any address. */
 static inline bool registry_has(const void *address)
 {
 	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
@@ -33,14 +40,15 @@ static inline bool registry_has(const void *address)
 	return likely(index < array_length(registry_bytes)) && load_acquire(&registry_bytes[index]) != 0; /* G1 */
 }
 
-static inline void registry_add(const void *arena)
-{
-	store_release(&registry_bytes[(uintptr_t)arena >> ARENA_SHIFT], 1); /* G1 */
-}
+/* false: the table is full.  Sets *index, the arena's place in the table, before anybody can see it. */
+bool registry_add(struct arena *arena, unsigned *index);
+/* No new reader finds it by the table. */
+void registry_hide(unsigned index);
+/* Its addresses are no longer ours. */
+void registry_remove(const struct arena *arena);
 
-static inline void registry_remove(const void *arena)
-{
-	store_relaxed(&registry_bytes[(uintptr_t)arena >> ARENA_SHIFT], 0);
-}
+/* Entries ever used; an entry may be NULL.  The caller is in a reclaim section. */
+unsigned registry_count(void);
+struct arena *registry_entry(unsigned index);
 
 #endif

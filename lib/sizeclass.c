@@ -6,7 +6,8 @@
 #define SLICES(size) ((size) <= 8192 ? 1 : (size) <= 16384 ? 2 : (size) <= 32768 ? 4 : 8)
 #define FIT(size) (SLICES(size) * SLICE / (size))
 #define CLASS(size) \
-	{ size, (uint32_t)DIVIDE_UP((uint64_t)1 << 32, size), FIT(size) > BLOCKS_MAX ? BLOCKS_MAX : FIT(size), SLICES(size) }
+	{ size, (uint32_t)DIVIDE_UP((uint64_t)1 << 32, size), FIT(size) > BLOCKS_MAX ? BLOCKS_MAX : FIT(size), \
+	  SLICES(size) }
 
 /* clang-format off */
 const struct sizeclass sizeclasses[CLASSES] = {
