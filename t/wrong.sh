@@ -7,7 +7,7 @@ set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ulimit -c 0
-lib=$(cd "${ARN_TEST_LIBDIR:-$top_builddir/.libs}" && pwd) || { echo "Bail out! no library"; exit 1; }
+lib=$(cd "${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}" && pwd) || { echo "Bail out! no library"; exit 1; }
 n=0 failed=0
 
 report() { # OK DESCRIPTION
