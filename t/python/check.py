@@ -28,28 +28,30 @@ import xml.etree.ElementTree as ElementTree
 # What allocates, from many threads, in interpreters that come and go, and at fork; slow ones first, so that
 # the jobs end together.
 PLAIN = """
-    test_concurrent_futures test_threading test_asyncio test_subprocess test_capi test_io test_os test_faulthandler
-    test_pickle test_interpreters test_embed test_free_threading test_cmd_line test_queue test_bytes test_weakref
-    test_gc test_descr test_tracemalloc test_sys test_fork1 test__interpreters test__interpchannels test_crossinterp
-    test_ctypes test_list test_set test_dict test_ordered_dict test_tuple test_str test_array test_deque test_memoryview
-    test_buffer test_struct test_long test_re test_json test_sqlite3 test_zlib test_mmap test_xml_etree_c test_datetime
-    test_itertools test_functools test_generators test_coroutines test_asyncgen test_context test_exceptions
-    test_compile test_ast test_types test_copy test_thread test_threading_local test_thread_local_bytecode
-    test_gc_stats
+    test_concurrent_futures test_threading test_asyncio test_subprocess test_capi test_io test_os
+    test_faulthandler test_pickle test_interpreters test_embed test_free_threading test_cmd_line
+    test_queue test_bytes test_weakref test_gc test_descr test_tracemalloc test_sys test_fork1
+    test__interpreters test__interpchannels test_crossinterp test_ctypes test_list test_set test_dict
+    test_ordered_dict test_tuple test_str test_array test_deque test_memoryview test_buffer test_struct
+    test_long test_re test_json test_sqlite3 test_zlib test_mmap test_xml_etree_c test_datetime
+    test_itertools test_functools test_generators test_coroutines test_asyncgen test_context
+    test_exceptions test_compile test_ast test_types test_copy test_thread test_threading_local
+    test_thread_local_bytecode test_gc_stats
 """.split()
 # With the debug hooks every block is larger, and pointers no longer begin the blocks.
 DEBUG = """
-    test_threading test_capi test_os test_interpreters test_free_threading test_io test_bytes test_weakref test_gc
-    test_descr test_tracemalloc test_sys test_fork1 test__interpreters test__interpchannels test_crossinterp
-    test_ctypes test_list test_set test_dict test_ordered_dict test_tuple test_str test_array test_deque test_memoryview
-    test_buffer test_long test_re test_json test_mmap test_xml_etree_c test_itertools test_functools test_generators
-    test_coroutines test_asyncgen test_context test_exceptions test_thread test_threading_local
-    test_thread_local_bytecode test_gc_stats
+    test_threading test_capi test_os test_interpreters test_free_threading test_io test_bytes test_weakref
+    test_gc test_descr test_tracemalloc test_sys test_fork1 test__interpreters test__interpchannels
+    test_crossinterp test_ctypes test_list test_set test_dict test_ordered_dict test_tuple test_str
+    test_array test_deque test_memoryview test_buffer test_long test_re test_json test_mmap
+    test_xml_etree_c test_itertools test_functools test_generators test_coroutines test_asyncgen
+    test_context test_exceptions test_thread test_threading_local test_thread_local_bytecode test_gc_stats
 """.split()
 
-DEADLY = re.compile(r"(?:return code is|exit code|returncode|died with|rc|exitcode)\W*(?:-(?:4|6|7|8|11)\b|<Signals\.SIG(?:"
-                    r"SEGV|ABRT|BUS|ILL|FPE))|Fatal Python error", re.I)
+DEADLY = re.compile(r"(?:return code is|exit code|returncode|died with|rc|exitcode)\W*"
+                    r"(?:-(?:4|6|7|8|11)\b|<Signals\.SIG(?:SEGV|ABRT|BUS|ILL|FPE))|Fatal Python error", re.I)
 FAILED_CASE = re.compile(r"^(?:FAIL|ERROR): (\S+) \(([\w.]+)\)", re.M)
+FILE_SKIPPED = re.compile(r"^Total test files: .*(?:skipped|resource_denied)=1", re.M)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -73,7 +75,8 @@ class Interpreter:
         self.label, self.path, self.args = label, os.path.abspath(path), args
 
     def environment(self, extra):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "FORCE_COLOR"}
+        drop = ("PYTHON", "FORCE_COLOR")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         # Byte code must not land beside the sources; see also ByteCode.
         env["PYTHONPYCACHEPREFIX"] = os.path.join(self.args.work, "pycache")
         env.update(extra)
@@ -88,7 +91,8 @@ class Interpreter:
 
     def known(self, names):
         """Those of the names that this version has, packages split the way its own runner splits them."""
-        code = "import sys, importlib.util as u\nfor n in sys.argv[1:]:\n if u.find_spec('test.' + n): print(n)"
+        code = ("import sys; from importlib.util import find_spec; "
+                "print(*[n for n in sys.argv[1:] if find_spec('test.' + n)])")
         have = self.ask("-c", code, *names).split()
         return self.ask("-m", "test", "--list-tests", *have).split() if have else []
 
@@ -186,7 +190,7 @@ def judge(name, code, xml, log):
         result.state, result.died = "fail", True
         result.reason = f"died of signal {number} in {last_case(text)}"
         result.bad.add("(died)")
-    elif code == 4 or code == 0 and re.search(r"^Total test files: .*(?:skipped|resource_denied)=1", text, re.M):
+    elif code == 4 or code == 0 and FILE_SKIPPED.search(text):
         result.state, result.reason = "skip", why.group(1) if why else "no test ran"
     elif code != 0:
         result.state, result.reason = "fail", f"exit code {code}"
@@ -357,7 +361,8 @@ def compare(args, graft, stock):
             whole(tap, args, graft, stock, names)
         else:
             one_pass(tap, args, label, extra, graft, stock, names)
-    print(f"# {tap.number} files: {tap.failed} failed, {tap.skipped} skipped, in {time.monotonic() - start:.0f} s")
+    spent = time.monotonic() - start
+    print(f"# {tap.number} files: {tap.failed} failed, {tap.skipped} skipped, in {spent:.0f} s")
     return tap.failed != 0
 
 

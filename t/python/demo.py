@@ -47,8 +47,8 @@ def write_batch(rnd, batch):
     for i in range(ORDERS):
         lines = [{"article": f"article {rnd.randrange(500)}", "price": rnd.randrange(100), "count": 1 + k}
                  for k in range(rnd.randrange(1, 5))]
-        rows.append({"number": batch * ORDERS + i, "customer": f"customer {rnd.randrange(1000)}", "lines": lines,
-                     "tags": ["new", f"region {i % 7}"], "text": "please deliver " + "quickly " * (i % 9)})
+        rows.append({"number": batch * ORDERS + i, "customer": f"customer {rnd.randrange(1000)}",
+                     "lines": lines, "tags": ["new", f"region {i % 7}"], "text": "please come " + "quickly " * (i % 9)})
     return json.dumps(rows), sum(line["price"] * line["count"] for row in rows for line in row["lines"])
 
 
@@ -164,8 +164,8 @@ def bar(ratio):
 def run(python):
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
-    done = subprocess.run([python, os.path.abspath(__file__), "--work"], env=env, stdout=subprocess.PIPE, text=True,
-                          timeout=300, check=False)
+    done = subprocess.run([python, os.path.abspath(__file__), "--work"], env=env, stdout=subprocess.PIPE,
+                          text=True, timeout=300, check=False)
     if done.returncode:
         sys.exit(f"demo: {python} ended with exit code {done.returncode}")
     return json.loads(done.stdout)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Quick checks of a grafted interpreter, each in a process of its own.  Output is TAP.
 
-    graft.py PYTHON [CHECK...]      all checks, or those named
-    graft.py --child CHECK          one check, inside the interpreter under test
+    graft.py PYTHON [CHECK...]
 
 A check is a function check_NAME of graft_checks.py that raises when something is wrong.  Checks that
 need to see the process from outside (its exit, its stderr) are functions outside_NAME here.
@@ -18,8 +17,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CHILD = os.path.join(HERE, "graft_checks.py")
 TIMEOUT = 120
 
-COUNTERS = {"live_blocks", "live_bytes", "cached_blocks", "cached_bytes", "remote_blocks", "pools", "pool_bytes"}
-TOTALS = {"arenas", "arena_bytes", "claimed_bytes", "retained_bytes", "metadata_bytes", "heaps", "raw_mallocs"}
+FIELDS = set("live_blocks live_bytes cached_blocks cached_bytes remote_blocks pools pool_bytes arenas "
+             "arena_bytes claimed_bytes retained_bytes metadata_bytes heaps raw_mallocs".split())
 # Leaves 200 000 objects alive at exit, on purpose.
 LEAK = ("import ctypes; kept = [object() for i in range(200_000)]; "
         "ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept)); print(len(kept))")
@@ -38,8 +37,8 @@ def environment(extra):
 
 def run(python, words, extra=None):
     """(stdout, stderr) of a run that must end by itself with 0."""
-    child = subprocess.Popen([python, *words], env=environment(extra or {}), stdin=subprocess.DEVNULL, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    child = subprocess.Popen([python, *words], env=environment(extra or {}), start_new_session=True,
+                             text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         out, err = child.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -84,10 +83,10 @@ def judge_json(text):
     """The document must be JSON, have the fields of struct arn_stats, and add up."""
     leaves = dict(numbers(json.loads(text)))
     names = {path[-1] for path in leaves}
-    expect(COUNTERS | TOTALS <= names, f"missing: {sorted((COUNTERS | TOTALS) - names)}")
+    expect(FIELDS <= names, f"missing: {sorted(FIELDS - names)}")
     total = {n: sum(v for p, v in leaves.items() if p[-1] == n) for n in names}
     expect(all(v >= 0 for v in leaves.values()), "a number is negative")
-    expect(all(v < 1 << 48 for v in leaves.values()), "a number is absurdly large: a counter went below zero?")
+    expect(all(v < 1 << 48 for v in leaves.values()), "absurdly large: did a counter go below zero?")
     expect(total["arenas"] >= 1 and total["heaps"] >= 1, "no arena or no heap")
     expect(total["claimed_bytes"] <= total["arena_bytes"], "more bytes in pools than in arenas")
     for path, value in leaves.items():
@@ -147,9 +146,10 @@ def all_checks():
     """[(name, description, function of the interpreter)], in the order of the files."""
     sys.path.insert(0, HERE)
     import graft_checks
-    found = [(n[6:], f.__doc__, inside(n[6:])) for n, f in vars(graft_checks).items() if n.startswith("check_")]
-    found += [(n[8:], f.__doc__, f) for n, f in globals().items() if n.startswith("outside_")]
-    return found
+    def of(functions, prefix):
+        return [(name[len(prefix):], f) for name, f in functions.items() if name.startswith(prefix)]
+    found = [(name, f.__doc__, inside(name)) for name, f in of(vars(graft_checks), "check_")]
+    return found + [(name, f.__doc__, f) for name, f in of(globals(), "outside_")]
 
 
 def main():

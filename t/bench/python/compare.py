@@ -134,9 +134,9 @@ def print_rows(name, found, columns):
 def print_means(results, columns):
     """Geometric means of the ratios of the minima, by kind of program."""
     base, *others = columns
-    for title, names, metric in (("one thread", MODULES["single"], "time"), ("one thread", MODULES["single"], "instr"),
-                                 ("threads", MODULES["threads"], "time"),
-                                 ("all of these", MODULES["single"] + MODULES["threads"], "peak")):
+    single, threads = MODULES["single"], MODULES["threads"]
+    for title, names, metric in (("one thread", single, "time"), ("one thread", single, "instr"),
+                                 ("threads", threads, "time"), ("all of these", single + threads, "peak")):
         chosen = [results[n][metric] for n in names if metric in results.get(n, {})]
         if len(chosen) < 2 or not others:
             continue
@@ -157,7 +157,7 @@ def arguments():
     p.add_argument("--scale", type=float, default=0, help="size of the work; 1, or 0.25 with --quick")
     p.add_argument("--only", metavar="NAME,...", default="", help="these programs")
     p.add_argument("--list", action="store_true", help="list the programs")
-    p.add_argument("--callgrind", action="store_true", help="count instructions of the programs of one thread, once")
+    p.add_argument("--callgrind", action="store_true", help="count instructions, of one thread, once")
     p.add_argument("--json", metavar="FILE", help="write every single value there")
     args = p.parse_args()
     args.rounds = args.rounds or (1 if args.callgrind else 2 if args.quick else 5)

@@ -8,7 +8,7 @@ from report import metric, rss, status, wall
 
 
 class Item:
-    """An ordinary instance: its attributes lie in the object, or in a __dict__ where the version wants that."""
+    """An ordinary instance, without slots."""
 
     def __init__(self, number):
         self.number = number

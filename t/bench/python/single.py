@@ -21,8 +21,8 @@ def timed(work):
 @timed
 def json_both_ways(n):
     """json.dumps and json.loads of nested data."""
-    data = [{"id": i, "name": f"user {i}", "roles": ["a", "b"], "score": i / 7, "more": {"x": i, "y": [i] * 5}}
-            for i in range(200)]
+    data = [{"id": i, "name": f"user {i}", "roles": ["a", "b"], "score": i / 7,
+             "more": {"x": i, "y": [i] * 5}} for i in range(200)]
     for _ in range(n * 4):
         if json.loads(json.dumps(data))[7]["id"] != 7:
             raise SystemExit("wrong result")

@@ -21,15 +21,16 @@ PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "program.py")
 # mimalloc's, then Arenite's
 USUAL = (r"_?mi_heap_(area_)?visit_\w+", r"_?mi_heap_visit\w*", r"_mi_abandoned_pool_visit\w*",
          r"_mi_heap_delayed_free\w*", r"_mi_page_free_collect", r"mi_get_fast_divisor",
-         r"(arn_)?(heap|family|pool|large|cache)_visit\w*", r"visit_(pool|heap|block|area|large|orphan|word|run)\w*")
+         r"(arn_)?(heap|family|pool|large|cache)_visit\w*", r"visit_(pool|heap|block|batch)\w*",
+         r"live_bits|collect_word|gather_in")
 LINE = re.compile(r"\s*([\d.]+)%\s*\|\s*\[[.k]\]\s*(\S+)")
 
 
 def sample(python, program, data):
     """perf's table: [(percent, function)]."""
-    record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", data, python, "-B", PROGRAM, program]
+    record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-o", data]
     report = ["perf", "report", "-i", data, "--stdio", "--no-children", "-F", "overhead,symbol", "-t", "|"]
-    subprocess.run(record, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*record, python, "-B", PROGRAM, program], check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run(report, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return [(float(m[1]), m[2]) for m in map(LINE.match, done.stdout.splitlines()) if m]
 
