@@ -9,4 +9,6 @@ if [ $# -lt 2 ]; then
 	exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
-exec python3 -B "$here/demo.py" "$@"
+# Any Python can do the telling; both of these might be broken.
+host=$(command -v python3 || echo "$2")
+exec "$host" -B "$here/demo.py" "$@"
