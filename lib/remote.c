@@ -57,10 +57,13 @@ static void send(struct pool *pool, unsigned word, uint64_t mask)
 
 static void flush(struct thread *thread)
 {
-	if (thread->gathered == 0)
+	uint64_t mask = thread->gathered;
+
+	if (mask == 0)
 		return;
-	send(thread->pool, thread->word, thread->gathered);
+	/* before the send: a child of fork may flush for a thread that was caught in between */
 	thread->gathered = 0;
+	send(thread->pool, thread->word, mask);
 }
 
 void remote_flush(void)
