@@ -309,6 +309,9 @@ static void read_options(int argc, char **argv)
 	}
 	if (optind != argc || !threads)
 		exit(usage(stderr, 2));
+#ifdef ARN_TSAN
+	stress.forks = false; /* ThreadSanitizer does not bear threads in the child of a threaded fork */
+#endif
 	stress.seconds = (unsigned)seconds;
 	stress.threads = (unsigned)threads;
 }
