@@ -111,7 +111,7 @@ unsigned pool_drain(struct pool *pool)
 	for (unsigned word = 0, words = pool_words(pool); word < words; word++) {
 		uint64_t bits;
 
-		if (load_relaxed(&pool->bits->x_remote[word]) == 0)
+		if (load_seq(&pool->bits->x_remote[word]) == 0) /* R1 */
 			continue;
 		arn_yield_point("pool_drain");
 		bits = exchange_seq(&pool->bits->x_remote[word], 0); /* R1, R2 */
