@@ -33,6 +33,8 @@
 	atomic_compare_exchange_weak_explicit(p, old, new, memory_order_release, memory_order_relaxed)
 #define cas_acq_rel(p, old, new) \
 	atomic_compare_exchange_strong_explicit(p, old, new, memory_order_acq_rel, memory_order_acquire)
+#define cas_seq(p, old, new) \
+	atomic_compare_exchange_strong_explicit(p, old, new, memory_order_seq_cst, memory_order_seq_cst)
 
 /* A counter that one thread writes and others read: no lock prefix. */
 #define count_add(p, n) store_relaxed(p, load_relaxed(p) + (n))

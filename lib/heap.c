@@ -3,6 +3,7 @@
 
 #include "cache.h"
 #include "panic.h"
+#include "remote.h"
 
 struct heap heap_none;
 
@@ -55,8 +56,11 @@ static struct list *partial_of(struct heap *heap, const struct pool *pool)
 	return pool->cls == CLASS_LARGE ? NULL : &heap->partial[pool->cls];
 }
 
+/* A queued pool stays: its drain comes here again. */
 static void release(struct heap *heap, struct pool *pool)
 {
+	if (!remote_may_release(pool))
+		return;
 	if (pool->listed)
 		list_remove(partial_of(heap, pool), pool);
 	unlink_pool(heap, pool);

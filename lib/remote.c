@@ -6,10 +6,10 @@
 #include "reclaim.h"
 #include "thread.h"
 
-static bool has_bits(const struct pool *pool)
+static bool has_bits(const struct pool_bits *bits)
 {
 	for (unsigned word = 0; word < POOL_WORDS; word++)
-		if (load_seq(&pool->bits->x_remote[word]) != 0) /* R1 */
+		if (load_seq(&bits->x_remote[word]) != 0) /* R1 */
 			return true;
 	return false;
 }
@@ -24,19 +24,29 @@ static void push(struct heap *heap, struct pool *pool)
 	} while (!cas_release(&heap->x_pending, &head, pool)); /* R3 */
 }
 
+/* With x_queued ours and no bits: take it back, unless the owner has seen it and waits for us. */
+static bool try_unqueue(struct pool_bits *bits)
+{
+	uint32_t queued = QUEUED;
+
+	return cas_seq(&bits->x_queued, &queued, UNQUEUED); /* R1 */
+}
+
 /*
  * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or none: with no
- * bits set there is nobody to tell.  With bits set and x_queued ours, it cannot be drained, so it stays
- * the pool of the heap that x_heap names.
+ * bits set there is nobody to tell.  With x_queued ours, and bits set or the owner waiting, it is not
+ * released, so it stays the pool of the heap that x_heap names.
  */
-static void notify(struct pool *pool)
+static void notify(struct pool *pool, struct pool_bits *bits)
 {
-	while (has_bits(pool) && exchange_seq(&pool->bits->x_queued, 1) == 0) { /* R1 */
-		if (has_bits(pool)) {
+	uint32_t queued = UNQUEUED;
+
+	for (; has_bits(bits) && cas_seq(&bits->x_queued, &queued, QUEUED); queued = UNQUEUED) { /* R1 */
+		arn_yield_point("remote_notify");
+		if (has_bits(bits) || !try_unqueue(bits)) {
 			push(load_acquire(&pool->x_heap), pool); /* P1 */
 			return;
 		}
-		store_seq(&pool->bits->x_queued, 0); /* R1 */
 	}
 }
 
@@ -50,8 +60,8 @@ static void send(struct pool *pool, unsigned word, uint64_t mask)
 	if (unlikely(old & mask))
 		panic_block("block freed twice, in word of pool", pool, NULL);
 	arn_yield_point("remote_send");
-	if (load_seq(&bits->x_queued) == 0) /* R1 */
-		notify(pool);
+	if (load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
+		notify(pool, bits);
 	reclaim_exit();
 }
 
@@ -133,7 +143,7 @@ static void drain(struct heap *heap, struct pool *pool)
 	uint32_t before = pool_free_count(pool);
 	unsigned n;
 
-	exchange_seq(&pool->bits->x_queued, 0); /* R1 */
+	exchange_seq(&pool->bits->x_queued, UNQUEUED); /* R1 */
 	arn_yield_point("remote_drain");
 	n = pool_drain(pool);
 	count_home(heap, pool, n);

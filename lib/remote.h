@@ -8,8 +8,10 @@
  * A freeing thread gathers blocks of one word (up to 64) in its thread record and sets them with one atomic
  * operation; not so for the tags that a collector walks, whose walk must be exact.
  *
- * Queued      x_queued is 1 from before the pool is pushed until it is drained.  A queued pool is not
- *             released: so a pool in a list is mapped.
+ * Queued      x_queued is QUEUED from before the pool is pushed until it is drained.  A queued pool is not
+ *             released: so a pool in a list is mapped.  A pool may fall empty while a free that was overtaken
+ *             by a drain queues it again; then the owner says so (AWAITED), and the free pushes it, though
+ *             it has no bits: the drain that follows releases it.
  *
  * Synchronization      free  flush  drain       - free, O owner of the heap, T own thread record
  *     free              -      T      -
@@ -37,6 +39,18 @@ void remote_flush(void);
 void remote_flush_all(void);
 /* Take in all that other threads have freed to this heap. */
 void remote_drain_all(struct heap *heap);
+
+enum { UNQUEUED, QUEUED, AWAITED };
+
+/* May an empty pool be released?  If not, it is or will be in the list, and its drain asks again. */
+static inline bool remote_may_release(const struct pool *pool)
+{
+	uint32_t queued = QUEUED;
+
+	if (load_seq(&pool->bits->x_queued) == UNQUEUED) /* R1 */
+		return true;
+	return !cas_seq(&pool->bits->x_queued, &queued, AWAITED) && queued == UNQUEUED; /* R1 */
+}
 
 static inline void remote_drain(struct heap *heap)
 {
