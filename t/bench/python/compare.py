@@ -152,16 +152,16 @@ def arguments():
     p = argparse.ArgumentParser(prog="t/bench/python.sh", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("columns", metavar="NAME=PYTHON", nargs="*")
-    p.add_argument("--quick", action="store_true", help="two rounds of a quarter of the work")
+    p.add_argument("--quick", action="store_true", help="two rounds of half the work")
     p.add_argument("--rounds", type=int, default=0, help="5, or 2 with --quick")
-    p.add_argument("--scale", type=float, default=0, help="size of the work; 1, or 0.25 with --quick")
+    p.add_argument("--scale", type=float, default=0, help="size of the work; 1, or 0.5 with --quick")
     p.add_argument("--only", metavar="NAME,...", default="", help="these programs")
     p.add_argument("--list", action="store_true", help="list the programs")
     p.add_argument("--callgrind", action="store_true", help="count instructions, of one thread, once")
     p.add_argument("--json", metavar="FILE", help="write every single value there")
     args = p.parse_args()
     args.rounds = args.rounds or (1 if args.callgrind else 2 if args.quick else 5)
-    args.scale = args.scale or (0.05 if args.callgrind else 0.25 if args.quick else 1.0)
+    args.scale = args.scale or (0.05 if args.callgrind else 0.5 if args.quick else 1.0)
     bad = [c for c in args.columns if not re.fullmatch(r"[\w.+-]+=.+", c)]
     if bad or not (args.columns or args.list):
         p.error(f"not NAME=PYTHON: {bad}" if bad else "which interpreters?")
