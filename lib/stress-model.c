@@ -66,8 +66,8 @@ void stress_fill(struct stress_item *item, uint64_t salt)
 
 static bool pattern_fails(const struct stress_item *item, size_t at)
 {
-	stress_fail("block %p of %zu bytes, kind %d, seat %d: foreign content at byte %zu", (void *)item->block,
-	            item->size, item->kind, item->seat, at);
+	stress_fail("block %p of %zu bytes, kind %d, seat %d: foreign content at byte %zu",
+		    (void *)item->block, item->size, item->kind, item->seat, at);
 	return false;
 }
 
@@ -92,8 +92,8 @@ void stress_check_zero(const struct stress_item *item)
 {
 	for (size_t at = 0; at < item->size; at++) {
 		if (item->block[at]) {
-			stress_fail("calloc of %zu bytes, kind %d: byte %zu is not zero", item->size, item->kind,
-			            at);
+			stress_fail("calloc of %zu bytes, kind %d: byte %zu is not zero", item->size,
+				    item->kind, at);
 			return;
 		}
 	}
@@ -156,7 +156,8 @@ static void sort_items(void)
 static struct stress_item *find_item(const void *block)
 {
 	struct stress_item key = { .block = (char *)block }, *at = &key;
-	struct stress_item **found = bsearch(&at, by_address, by_address_count, sizeof *by_address, compare_items);
+	struct stress_item **found =
+		bsearch(&at, by_address, by_address_count, sizeof *by_address, compare_items);
 
 	return found ? *found : NULL;
 }
@@ -169,8 +170,8 @@ static bool own_family(const struct stress_item *item)
 static void area_end(struct walk *walk)
 {
 	if (walk->area_used != walk->area_seen)
-		stress_fail("%s: an area says %zu live blocks, the walk found %zu", walk->what, walk->area_used,
-		            walk->area_seen);
+		stress_fail("%s: an area says %zu live blocks, the walk found %zu", walk->what,
+			    walk->area_used, walk->area_seen);
 }
 
 static void area_begin(struct walk *walk, const struct arn_area *area)
@@ -192,8 +193,8 @@ static void check_place(const struct walk *walk, const struct arn_area *area, co
 	if (block < walk->area_start || at % area->full_block_size || at + size > area->reserved)
 		stress_fail("%s: block %p at an odd place of its area", walk->what, (const void *)block);
 	if (size != area->block_size || size != arn_usable_size(block))
-		stress_fail("%s: block %p visited with %zu bytes, usable %zu", walk->what, (const void *)block,
-		            size, arn_usable_size(block));
+		stress_fail("%s: block %p visited with %zu bytes, usable %zu", walk->what,
+			    (const void *)block, size, arn_usable_size(block));
 }
 
 /* A block of a seat's present life stands in that seat's heap, or at least in nobody's for the domains. */
@@ -208,8 +209,8 @@ static void check_owner(const struct walk *walk, const struct stress_item *item)
 }
 
 /*
- * Buffers and objects that another thread frees are gathered, up to 64, before they are sent home, and a walk of
- * a family with a provider leaves the records of other threads alone.  Not so for what a collector walks.
+ * Buffers and objects that another thread frees are gathered, up to 64, before they are sent home, and a walk
+ * of a family with a provider leaves the records of other threads alone.  Not so for what a collector walks.
  */
 static void visit_unknown(const struct walk *walk, const void *block, size_t size)
 {
@@ -217,7 +218,8 @@ static void visit_unknown(const struct walk *walk, const void *block, size_t siz
 		return;
 	if (walk->own_family && walk->tag < ARN_TAG_GC && ++gathered <= GATHERED_MAX * threads_alive())
 		return;
-	stress_fail("%s, tag %u: block %p of %zu bytes is visited, but not alive", walk->what, walk->tag, block, size);
+	stress_fail("%s, tag %u: block %p of %zu bytes is visited, but not alive", walk->what, walk->tag,
+		    block, size);
 }
 
 static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
@@ -249,7 +251,9 @@ static bool visit(const arn_heap *heap, const struct arn_area *area, void *block
 
 static void walk_heap(const struct stress_seat *seat, const arn_heap *heap, bool own, unsigned tag)
 {
-	struct walk walk = { .what = own ? "heap" : "default heap", .own_family = own, .tag = tag, .seat = seat };
+	struct walk walk = {
+		.what = own ? "heap" : "default heap", .own_family = own, .tag = tag, .seat = seat,
+	};
 
 	if (!arn_heap_visit(heap, true, visit, &walk))
 		stress_fail("arn_heap_visit ended early");
@@ -258,7 +262,7 @@ static void walk_heap(const struct stress_seat *seat, const arn_heap *heap, bool
 
 static void walk_orphans(arn_family *family, unsigned tag)
 {
-	struct walk walk = { .what = family ? "orphans" : "default orphans", .own_family = family, .tag = tag };
+	struct walk walk = {.what = family ? "orphans" : "default orphans", .own_family = family, .tag = tag};
 
 	if (!arn_family_visit_orphans(family, tag, true, visit, &walk))
 		stress_fail("arn_family_visit_orphans ended early");
@@ -273,8 +277,8 @@ static void check_seen(bool all)
 		bool bound = item->kind == KIND_NEW && item->life == stress.seats[item->seat].life;
 
 		if (!item->seen && (all || own_family(item) || bound))
-			stress_fail("block %p of %zu bytes, tag %d, kind %d, seat %d is alive, but not visited",
-			            (void *)item->block, item->size, item->tag, item->kind, item->seat);
+			stress_fail("block %p of %zu bytes, tag %d, kind %d, seat %d: alive, but not visited",
+				    (void *)item->block, item->size, item->tag, item->kind, item->seat);
 	}
 }
 
@@ -302,7 +306,8 @@ static void check_walks(bool all)
 static void check_number(const char *what, unsigned tag, size_t is, size_t base, size_t wanted)
 {
 	if (is - base != wanted)
-		stress_fail("statistics, tag %u: %s is %zu, the model says %zu", tag, what, is - base, wanted);
+		stress_fail("statistics, tag %u: %s is %zu, the model says %zu", tag, what, is - base,
+			    wanted);
 }
 
 static void check_stats(void)
@@ -326,8 +331,8 @@ static void check_stats(void)
 		check_number("live_blocks", t, is.tag[t].live_blocks, base->tag[t].live_blocks, blocks[t]);
 		check_number("live_bytes", t, is.tag[t].live_bytes, base->tag[t].live_bytes, bytes[t]);
 	}
-	check_number("raw_mallocs - raw_frees", 0, is.raw_mallocs - is.raw_frees, base->raw_mallocs - base->raw_frees,
-	             raw);
+	check_number("raw_mallocs - raw_frees", 0, is.raw_mallocs - is.raw_frees,
+		     base->raw_mallocs - base->raw_frees, raw);
 	check_number("raw_live_bytes", 0, is.raw_live_bytes, base->raw_live_bytes, raw_bytes);
 }
 

@@ -124,7 +124,8 @@ static void item_resize(struct stress_seat *seat, struct stress_item *item)
 	stress_verify(item, item->size);
 	block = block_realloc(seat, item->kind, item->block, size);
 	if (!block) {
-		stress_fail("no memory to resize from %zu to %zu bytes, kind %d", item->size, size, item->kind);
+		stress_fail("no memory to resize from %zu to %zu bytes, kind %d", item->size, size,
+			    item->kind);
 		return;
 	}
 	item->size = size;

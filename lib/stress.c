@@ -185,7 +185,7 @@ static _Noreturn void child_of_run(void)
 
 static void fork_child(void (*work)(void), const char *what)
 {
-	int status;
+	int status = 0xff00;
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -193,8 +193,9 @@ static void fork_child(void (*work)(void), const char *what)
 		work();
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child || status)
-		stress_fail("%s: the child %s %d", what, child > 0 && WIFSIGNALED(status) ? "got signal" : "exited",
-		            child < 0 ? -1 : WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		stress_fail("%s: the child %s %d", what,
+			    WIFSIGNALED(status) ? "got signal" : "exited",
+			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	stress.forked++;
 }
 
@@ -209,7 +210,8 @@ static void one_stop(void)
 	if (stress.stops % 3 == 0)
 		arn_trim();
 	if (stress.verbose)
-		dprintf(2, "# stop %zu: %zu lives, %zu blocks visited\n", stress.stops, stress.lives, stress.walked);
+		dprintf(2, "# stop %zu: %zu lives, %zu blocks visited\n", stress.stops, stress.lives,
+			stress.walked);
 	go();
 }
 
@@ -246,8 +248,8 @@ static int summary(void)
 
 	for (unsigned i = 0; i < stress.threads; i++)
 		ops += stress.seats[i].ops;
-	printf("arenite stress: %s: seed %llu, %u threads, %zu lives, %ld operations, %zu stops, %zu blocks visited, "
-	       "%zu forks\n",
+	printf("arenite stress: %s: seed %llu, %u threads, %zu lives, %ld operations, %zu stops, "
+	       "%zu blocks visited, %zu forks\n",
 	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.threads, stress.lives, ops,
 	       stress.stops, stress.walked, stress.forked);
 	return failed;
@@ -265,10 +267,12 @@ static void read_sabotage(void)
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to, "usage: arenite stress [--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--verbose]\n"
-	            "  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
-	            "  --fork  fork at stops and in full run; the children work on\n",
-	        STRESS_SEATS);
+	fprintf(to,
+		"usage: arenite stress "
+		"[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--verbose]\n"
+		"  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
+		"  --fork  fork at stops and in full run; the children work on\n",
+		STRESS_SEATS);
 	return status;
 }
 

@@ -108,8 +108,8 @@ static void test_wait(unsigned tag, const char *name)
 	make_small(&heap);
 	ok(!goals, "%s: no goal while the blocks live", name);
 	free_small();
-	ok(goals && goal_bytes >= BLOCKS * SMALL / 2, "%s: goals when pools fall empty: %llu, for %zu KiB", name,
-	   (unsigned long long)goals, goal_bytes / 1024);
+	ok(goals && goal_bytes >= BLOCKS * SMALL / 2, "%s: goals when pools fall empty: %llu, for %zu KiB",
+	   name, (unsigned long long)goals, goal_bytes / 1024);
 	ok(!spoilt_words(), "%s: freed blocks keep their words", name);
 	make_other(&heap);
 	ok(!overlaps(OTHERS), "%s: no other size in their place before the goal", name);

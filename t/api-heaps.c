@@ -99,8 +99,10 @@ static bool met(void **blocks, size_t count)
 	qsort(wanted, n, sizeof *wanted, compare);
 	qsort(seen.block, seen.count, sizeof *seen.block, compare);
 	if (seen.count != n || seen.used != n || seen.odd)
-		note("visited %zu blocks, areas say %zu, wanted %zu, odd %zu", seen.count, seen.used, n, seen.odd);
-	return seen.count == n && seen.used == n && !seen.odd && !memcmp(wanted, seen.block, n * sizeof *wanted);
+		note("visited %zu blocks, areas say %zu, wanted %zu, odd %zu", seen.count, seen.used, n,
+		     seen.odd);
+	return seen.count == n && seen.used == n && !seen.odd &&
+	       !memcmp(wanted, seen.block, n * sizeof *wanted);
 }
 
 /* ---- one heap ---------------------------------------------------------------------------------------- */
@@ -134,7 +136,8 @@ static void test_visit(void)
 
 	memset(&zero, 0, sizeof zero);
 	arn_heap_init(&heap, arn_family_new(NULL), ARN_TAG_GC);
-	ok(walk(&heap, 0) && !seen.areas && walk(&zero, 0) && !seen.areas, "nothing to visit before the first malloc");
+	ok(walk(&heap, 0) && !seen.areas && walk(&zero, 0) && !seen.areas,
+	   "nothing to visit before the first malloc");
 	make_blocks(&heap);
 	ok(walk(&heap, 0) && met(block, MANY), "a walk meets every live block once");
 	free_step(0, 3);
@@ -249,7 +252,8 @@ static void test_thread_end(void)
 	   "blocks outlive their thread and are counted");
 	ok(*arn_owner(block[0]) == 0 && *arn_owner(block[1]) == 0, "its heaps have no owner");
 	in_thread(free_domain_blocks, NULL);
-	ok(live_blocks(ARN_TAG_MEM) == mem && live_blocks(ARN_TAG_OBJECT) == obj, "another thread frees them");
+	ok(live_blocks(ARN_TAG_MEM) == mem && live_blocks(ARN_TAG_OBJECT) == obj,
+	   "another thread frees them");
 }
 
 /* A thread's heaps are taken over: many threads one after the other need no more heaps than one. */
@@ -263,8 +267,8 @@ static void test_adoption(void)
 		free_domain_blocks(NULL);
 	}
 	arn_stats_read(&after);
-	ok(after.heaps <= before.heaps + 2, "50 threads in turn share their heaps: %zu, then %zu", before.heaps,
-	   after.heaps);
+	ok(after.heaps <= before.heaps + 2, "50 threads in turn share their heaps: %zu, then %zu",
+	   before.heaps, after.heaps);
 }
 
 struct relay {
@@ -314,7 +318,8 @@ static void test_trim(void)
 	free_domain_blocks(NULL);
 	arn_trim();
 	arn_stats_read(&before);
-	ok(before.claimed_bytes <= before.arena_bytes && before.heaps >= before.orphan_heaps, "sums are sane");
+	ok(before.claimed_bytes <= before.arena_bytes && before.heaps >= before.orphan_heaps,
+	   "sums are sane");
 	arn_trim();
 	arn_stats_read(&after);
 	ok(after.retained_bytes == 0, "after arn_trim nothing is retained: %zu bytes", after.retained_bytes);

@@ -47,9 +47,9 @@ static const struct face faces[] = {
 #define FACES (sizeof faces / sizeof *faces)
 
 /* Around the borders of tables, pools, pages and powers of two. */
-static const size_t sizes[] = { 0,    1,    15,   16,    17,    100,   256,   257,   512,    1023,    1024,    1025,
-	                        2049, 4095, 4096, 8192,  8193,  20000, 32768, 65535, 65536,  65537,   131072,  200000,
-	                        524289, 1048576, 3145733 };
+static const size_t sizes[] = {0,     1,     15,    16,    17,     100,    256,    257,     512,
+			       1023,  1024,  1025,  2049,  4095,   4096,   8192,   8193,    20000,
+			       32768, 65535, 65536, 65537, 131072, 200000, 524289, 1048576, 3145733};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
 static size_t usable(const struct face *f, void *block)
@@ -142,12 +142,19 @@ static void test_huge(const struct face *f)
 
 static void test_too_large(const struct face *f)
 {
-	static const struct { size_t count, size; } products[] = {
-		{ SIZE_MAX / 2, 3 }, { 3, SIZE_MAX / 2 }, { (size_t)1 << 33, (size_t)1 << 33 }, { SIZE_MAX, SIZE_MAX },
-		{ (size_t)1 << 32, (size_t)1 << 31 }, { 2, (size_t)PTRDIFF_MAX }, { 1, (size_t)PTRDIFF_MAX + 1 },
+	static const struct {
+		size_t count, size;
+	} products[] = {
+		{SIZE_MAX / 2, 3},
+		{3, SIZE_MAX / 2},
+		{(size_t)1 << 33, (size_t)1 << 33},
+		{SIZE_MAX, SIZE_MAX},
+		{(size_t)1 << 32, (size_t)1 << 31},
+		{2, (size_t)PTRDIFF_MAX},
+		{1, (size_t)PTRDIFF_MAX + 1},
 	};
-	static const size_t too_large[] = { (size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2, SIZE_MAX - 15, SIZE_MAX - 1,
-		                            SIZE_MAX };
+	static const size_t too_large[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2, SIZE_MAX - 15,
+					   SIZE_MAX - 1, SIZE_MAX};
 	unsigned char *kept = f->malloc(100);
 	int got = 0, lost = 0;
 
@@ -253,9 +260,11 @@ static void test_foreign(void)
 	int on_stack;
 	char *libc = malloc(100000), *small = malloc(20);
 	char *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const uintptr_t odd[] = { 1, 8, 16, 4095, 65536, 1u << 30, (uintptr_t)1 << 46, ((uintptr_t)1 << 47) - 16,
-		                  (uintptr_t)1 << 47, (uintptr_t)1 << 52, (uintptr_t)1 << 63, 0xdeadbeefdeadbeefu,
-		                  0x8000000000001000u, UINTPTR_MAX - 4095, UINTPTR_MAX };
+	const uintptr_t odd[] = {
+		1, 8, 16, 4095, 65536, 1u << 30, (uintptr_t)1 << 46, ((uintptr_t)1 << 47) - 16,
+		(uintptr_t)1 << 47, (uintptr_t)1 << 52, (uintptr_t)1 << 63, 0xdeadbeefdeadbeefu,
+		0x8000000000001000u, UINTPTR_MAX - 4095, UINTPTR_MAX,
+	};
 	int bad = 0;
 
 	bad += arn_usable_size(NULL) != 0 || arn_usable_size(&in_data) || arn_usable_size(&on_stack);
@@ -270,14 +279,15 @@ static void test_foreign(void)
 	free(small);
 }
 
-/* The interface says: no live pool.  A large block is a pool of its own, so after its free nothing is there. */
+/* The interface says: no live pool.  A large block is a pool of its own, so then nothing is there. */
 static void test_gone(void)
 {
 	char *large = arn_mem_malloc(9u << 20);
 	size_t before = arn_usable_size(large);
 
 	arn_mem_free(large);
-	ok(before >= 9u << 20 && arn_usable_size(large) == 0, "usable size of a large block that is gone is 0");
+	ok(before >= 9u << 20 && arn_usable_size(large) == 0,
+	   "usable size of a large block that is gone is 0");
 }
 
 static void test_raw_counts(void)

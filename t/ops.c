@@ -14,7 +14,18 @@
 #include <string.h>
 
 enum { SLOTS = 256, HEAPS = 6, MEM = HEAPS, OBJ, FACES };
-enum op { OP_MALLOC, OP_CALLOC, OP_REALLOC, OP_FREE, OP_ABANDON, OP_VISIT, OP_TRIM, OP_HELPER, OP_END_HELPER, OPS };
+enum op {
+	OP_MALLOC,
+	OP_CALLOC,
+	OP_REALLOC,
+	OP_FREE,
+	OP_ABANDON,
+	OP_VISIT,
+	OP_TRIM,
+	OP_HELPER,
+	OP_END_HELPER,
+	OPS
+};
 
 struct slot {
 	unsigned char *block;
@@ -89,7 +100,8 @@ static void *do_realloc(int actor, unsigned face, void *block, size_t size)
 {
 	if (face == MEM)
 		return arn_mem_realloc(block, size);
-	return face == OBJ ? arn_obj_realloc(block, size) : arn_heap_realloc(&heaps[actor][face], block, size);
+	return face == OBJ ? arn_obj_realloc(block, size)
+			   : arn_heap_realloc(&heaps[actor][face], block, size);
 }
 
 static bool is_filled(const unsigned char *p, unsigned char with, size_t size)
@@ -178,7 +190,8 @@ static void op_free(void)
 		drop(&slots[(from + i * step) % SLOTS]);
 }
 
-/* ---- walks ---------------------------------------------------------------------------------------------- */
+/* ---- walks ----------------------------------------------------------------------------------------------
+ */
 
 static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
 {
@@ -192,8 +205,8 @@ static bool visit(const arn_heap *heap, const struct arn_area *area, void *block
 		if (s->block != block)
 			continue;
 		if (s->seen || s->tag != *tag || !s->ours || s->size > size)
-			FAIL("block %p of %zu bytes: visited %s with %zu", block, s->size, s->seen ? "twice" : "once",
-			     size);
+			FAIL("block %p of %zu bytes: visited %s with %zu", block, s->size,
+			     s->seen ? "twice" : "once", size);
 		s->seen = true;
 		return true;
 	}
@@ -206,8 +219,8 @@ static void check_seen(void)
 {
 	for (unsigned i = 0; i < SLOTS; i++) {
 		if (slots[i].block && slots[i].ours && !slots[i].seen)
-			FAIL("block %p of %zu bytes, tag %d, is not visited", (void *)slots[i].block, slots[i].size,
-			     slots[i].tag);
+			FAIL("block %p of %zu bytes, tag %d, is not visited", (void *)slots[i].block,
+			     slots[i].size, slots[i].tag);
 		slots[i].seen = false;
 	}
 }
@@ -226,7 +239,8 @@ static void op_visit(void)
 	check_seen();
 }
 
-/* ---- two actors ----------------------------------------------------------------------------------------- */
+/* ---- two actors -----------------------------------------------------------------------------------------
+ */
 
 static struct {
 	pthread_t thread;

@@ -44,8 +44,8 @@ __attribute__((format(printf, 2, 3), unused)) static void tap_line(const char *h
 #define tap_flush() fflush(stdout)
 
 /* The number is taken under the lock of stdout, so that numbers and lines have one order. */
-__attribute__((format(printf, 5, 6), unused)) static bool tap_ok(bool pass, const char *expr, const char *file,
-                                                                 int line, const char *fmt, ...)
+__attribute__((format(printf, 5, 6), unused)) static bool
+tap_ok(bool pass, const char *expr, const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -85,7 +85,8 @@ __attribute__((unused)) static uint64_t tap_seed(void)
 	const char *s = getenv("ARN_TEST_SEED");
 
 	if (!tap_seed_value) {
-		tap_seed_value = s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
+		tap_seed_value =
+			s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
 		note("ARN_TEST_SEED=%llu", (unsigned long long)tap_seed_value);
 	}
 	return tap_seed_value;

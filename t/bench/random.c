@@ -12,7 +12,8 @@ static uint64_t rng = 88172645463325252u;
 
 static size_t size_small(uint64_t r)
 {
-	static const unsigned char common[16] = { 16, 24, 32, 32, 40, 48, 48, 56, 56, 64, 64, 72, 80, 96, 112, 128 };
+	static const unsigned char common[16] = {16, 24, 32, 32, 40, 48, 48,  56,
+						 56, 64, 64, 72, 80, 96, 112, 128};
 
 	return r & 0xf000 ? common[r & 15] : 16 + (r >> 16) % 497;
 }
