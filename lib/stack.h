@@ -59,7 +59,7 @@ static inline struct stack_node *stack_pop(struct stack *stack)
 #define STACK_ONE ((uint64_t)1 << 48)                    /* generation: bits 48 to 63 and 0 to 5 */
 
 struct stack_node {
-	_Atomic(struct stack_node *) x_next;
+	alignas(CACHE_LINE) _Atomic(struct stack_node *) x_next; /* the low bits of its address are needed */
 };
 
 struct stack {
