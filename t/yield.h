@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * yield.h - what the library's yield points do in the test build: they widen the window between two atomic
+ * steps, so that races which are rare by nature are met within a second.
+ *
+ * yield_start   threads yield or sleep for a moment at one in `one_in` points, at random from the seed; 0 stops
+ * yield_hook    called at every point instead, for tests that force one order of steps
+ */
+#ifndef ARN_T_YIELD_H
+#define ARN_T_YIELD_H
+
+#include <stdint.h>
+
+typedef void yield_fn(const char *where);
+
+void yield_start(uint64_t seed, unsigned one_in);
+void yield_hook(yield_fn *hook);
+
+#endif
