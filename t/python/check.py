@@ -243,17 +243,22 @@ def verdict(first, again, stock):
     if first.bad and again.state == "fail" and not bad_twice and stock.state == "pass":
         notes.append("fails on graft, each time in another case: " + some(first.bad | again.bad))
     if notes:
-        return False, notes + [f"log: {first.log}"]
+        return False, notes
     if stock.state == "fail":
         return True, ["the same fails on stock: " + some(stock.bad)]
     return True, ["failed once, not when run alone: " + some(first.bad)]
 
 
-def keep_log(args, result):
-    """Copy the log of a bad file to where the caller wants logs."""
+def failed_file(tap, args, title, results):
+    """The line of a file that failed on GRAFT; results are its runs: first, again, on STOCK."""
+    good, notes = verdict(*results)
     if args.logs:
         os.makedirs(args.logs, exist_ok=True)
-        result.log = shutil.copy(result.log, args.logs)
+        notes += [f"log: {shutil.copy(run.log, args.logs)}" for run in results if run.state == "fail"]
+    elif not good:
+        with open(results[0].log, errors="replace") as f:
+            notes += ["the end of its log (--logs DIR keeps it):"] + f.read().splitlines()[-25:]
+    tap.line(good, title, notes=notes)
 
 
 def settle(tap, args, label, extra, graft, stock, first):
@@ -264,10 +269,8 @@ def settle(tap, args, label, extra, graft, stock, first):
         if other.state == "skip":
             return tap.line(True, title, f"SKIP {first.reason}")
         return tap.line(False, title, notes=[f"skipped on graft ({first.reason}), runs on stock"])
-    keep_log(args, first)
     again = graft.run(first.name, extra, ".again")
-    good, notes = verdict(first, again, stock.run(first.name, extra))
-    tap.line(good, title, notes=notes)
+    return failed_file(tap, args, title, (first, again, stock.run(first.name, extra)))
 
 
 def one_pass(tap, args, label, extra, graft, stock, names):
@@ -295,9 +298,8 @@ def whole(tap, args, graft, stock, names):
     for mine, theirs in results:
         lost = sorted(theirs.ran - mine.ran - mine.bad) if mine.state != "fail" else []
         if mine.state == "fail":
-            keep_log(args, mine)
-            good, notes = verdict(mine, graft.run(mine.name, {}, ".again"), theirs)
-            tap.line(good, mine.name, notes=notes)
+            again = graft.run(mine.name, {}, ".again")
+            failed_file(tap, args, mine.name, (mine, again, theirs))
         elif lost:
             tap.line(False, mine.name, notes=[f"runs on stock, not on graft: {case}" for case in lost])
         else:
