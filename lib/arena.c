@@ -187,8 +187,9 @@ static void say(const char *what, const struct arena *arena)
 	warn(&text);
 }
 
-static bool publish(struct arena *arena)
+static bool publish(struct arena *arena, bool thp)
 {
+	store_relaxed(&arena->x_thp, thp);
 	if (!registry_add(arena, &arena->index))
 		return false;
 	say("mapped arena ", arena);
@@ -196,13 +197,26 @@ static bool publish(struct arena *arena)
 	return true;
 }
 
-static struct arena *map_arena(size_t size)
+/*
+ * Huge pages spare a large heap most page faults and TLB misses, but make a small one larger: the first arenas do
+ * without.  A purged arena loses them too (keep_purged), or khugepaged would fill its holes again.
+ */
+static enum os_huge huge_pages(void)
 {
-	struct arena *arena = os_map_aligned(size, ARENA_SIZE);
+	size_t wanted = option(OPTION_HUGE_PAGES);
+
+	if (wanted != OS_HUGE_AUTO)
+		return (enum os_huge)wanted;
+	return load_relaxed(&x_claimed) >= ARENA_SIZE - 2 * MIB ? OS_HUGE_ALWAYS : OS_HUGE_NEVER;
+}
+
+static void *map_arenas(size_t size, enum os_huge huge)
+{
+	void *arena = os_map_aligned(size, ARENA_SIZE);
 
 	if (!arena)
 		return NULL;
-	os_advise_huge(arena, size, (enum os_huge)option(OPTION_HUGE_PAGES));
+	os_advise_huge(arena, size, huge);
 	os_name(arena, size, "arenite arena");
 	return arena;
 }
@@ -210,14 +224,15 @@ static struct arena *map_arena(size_t size)
 static bool add_huge(size_t slices, struct run *run)
 {
 	size_t size = (slices + ARENA_HEAD) * SLICE;
-	struct arena *arena = map_arena(size);
+	enum os_huge huge = huge_pages();
+	struct arena *arena = map_arenas(size, huge);
 
 	if (!arena)
 		return false;
 	arena->size = size;
 	arena->huge = true;
 	store_relaxed(&arena->x_huge_used, 1);
-	if (!publish(arena)) {
+	if (!publish(arena, huge == OS_HUGE_ALWAYS)) {
 		os_unmap(arena, size);
 		return false;
 	}
@@ -230,10 +245,11 @@ static bool add_huge(size_t slices, struct run *run)
 static bool add_shared(unsigned slices, struct run *run)
 {
 	size_t size = option(OPTION_ARENA);
-	char *base = (char *)map_arena(size);
+	enum os_huge huge = huge_pages();
+	char *base = map_arenas(size, huge);
 
 	if (!base && size > ARENA_SIZE)
-		base = (char *)map_arena(size = ARENA_SIZE);
+		base = map_arenas(size = ARENA_SIZE, huge);
 	if (!base)
 		return false;
 	for (size_t offset = 0; offset < size; offset += ARENA_SIZE) {
@@ -241,7 +257,7 @@ static bool add_shared(unsigned slices, struct run *run)
 
 		arena->size = ARENA_SIZE;
 		init_free(arena, offset == 0 ? slices : 0);
-		if (publish(arena))
+		if (publish(arena, huge == OS_HUGE_ALWAYS))
 			continue;
 		os_unmap(arena, size - offset);
 		if (offset == 0)
@@ -330,6 +346,15 @@ static size_t purged(size_t bytes, int error)
 	return bytes;
 }
 
+/* Holes are to stay holes. */
+static void keep_purged(struct arena *arena)
+{
+	if (load_relaxed(&arena->x_thp) && option(OPTION_HUGE_PAGES) == OS_HUGE_AUTO) {
+		store_relaxed(&arena->x_thp, false);
+		os_advise_huge(arena, arena->size, OS_HUGE_NEVER);
+	}
+}
+
 /* A run of one word, claimed by us: its pages go back. */
 static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 {
@@ -338,6 +363,7 @@ static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 
 	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
 		return 0;
+	keep_purged(arena);
 	done = purged(bytes, os_purge(base, bytes));
 	if (done)
 		and_relaxed(&arena->x_dirty[word], ~mask);

@@ -82,6 +82,7 @@ struct arena {
 	size_t size;     /* bytes mapped, from the head on */
 	unsigned index;  /* in the table */
 	bool huge;
+	_Atomic bool x_thp;           /* has been advised to use transparent huge pages */
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic unsigned x_huge_dirty;
 	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];

@@ -49,6 +49,10 @@ struct list {
 };
 
 struct heap {
+	/* the owner's; first, so that a class is an index and nothing else.  The last bin is full and empty at
+	 * once: large blocks */
+	alignas(CACHE_LINE) struct bin bin[CLASSES + 1];
+
 	/* read by every free */
 	alignas(CACHE_LINE) _Atomic uintptr_t x_owner;
 	arn_family *family;
@@ -60,8 +64,7 @@ struct heap {
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
 
 	/* the owner's */
-	alignas(CACHE_LINE) struct bin bin[CLASSES + 1]; /* the last is always full and empty: large blocks */
-	struct list partial[CLASSES];
+	alignas(CACHE_LINE) struct list partial[CLASSES];
 	struct list all;
 	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
 	size_t waiting_bytes;

@@ -17,10 +17,18 @@ struct walk {
 	struct arn_area area;
 };
 
-/* Live blocks of one word, found one word ahead of the visits, so that their headers are on the way. */
-struct batch {
-	unsigned count;
-	void *block[64];
+/*
+ * Blocks are found AHEAD visits before they are visited, and asked for then: late enough that the cache still has
+ * them, early enough that they have come.  All at once, word by word, would stall on the first few.
+ */
+#define AHEAD 16u
+
+struct cursor {
+	const struct pool *pool;
+	unsigned word, words;
+	uint64_t live; /* of this word, not found yet */
+	char *base;    /* of this word's first block */
+	size_t stride; /* from word to word */
 };
 
 static uint64_t live_bits(const struct pool *pool, unsigned word)
@@ -30,39 +38,44 @@ static uint64_t live_bits(const struct pool *pool, unsigned word)
 	return ~pool->bits->free[word] & bit_run(0, rest < 64 ? rest : 64);
 }
 
-/* Prefetch pays where the hardware cannot guess: where blocks are missing in between. */
-static void collect_word(const struct pool *pool, unsigned word, struct batch *batch)
+static struct cursor cursor_at_start(const struct pool *pool)
 {
-	uint64_t live = live_bits(pool, word);
-	char *base = pool->base + (size_t)word * 64 * pool->block_size;
-
-	batch->count = 0;
-	for (; live; live &= live - 1) {
-		char *block = base + lowest_bit(live) * pool->block_size;
-
-		__builtin_prefetch(block + 32);
-		batch->block[batch->count++] = block;
-	}
+	return (struct cursor){ pool, 0, pool_words(pool), live_bits(pool, 0), pool->base, 64 * pool->block_size };
 }
 
-static bool visit_batch(struct walk *walk, const struct batch *batch)
+/* The next live block, or NULL; its first two lines are on the way. */
+static inline char *cursor_next(struct cursor *cursor, size_t block_size)
 {
-	for (unsigned i = 0; i < batch->count; i++)
-		if (!walk->visitor(walk->handle, &walk->area, batch->block[i], walk->area.block_size, walk->arg))
-			return false;
-	return true;
+	char *block;
+
+	while (unlikely(cursor->live == 0)) {
+		if (++cursor->word >= cursor->words)
+			return NULL;
+		cursor->live = live_bits(cursor->pool, cursor->word);
+		cursor->base += cursor->stride;
+	}
+	block = cursor->base + lowest_bit(cursor->live) * block_size;
+	cursor->live &= cursor->live - 1;
+	__builtin_prefetch(block);
+	__builtin_prefetch(block + CACHE_LINE);
+	return block;
 }
 
 static bool visit_blocks(struct walk *walk, const struct pool *pool)
 {
-	struct batch batch[2];
-	unsigned words = pool_words(pool);
+	struct cursor cursor = cursor_at_start(pool);
+	size_t size = pool->block_size;
+	char *ahead[AHEAD];
+	unsigned at = 0;
 
-	collect_word(pool, 0, &batch[0]);
-	for (unsigned word = 0; word < words; word++) {
-		if (word + 1 < words)
-			collect_word(pool, word + 1, &batch[(word + 1) % 2]);
-		if (!visit_batch(walk, &batch[word % 2]))
+	for (unsigned i = 0; i < AHEAD; i++)
+		ahead[i] = cursor_next(&cursor, size);
+	while (ahead[at]) {
+		char *block = ahead[at];
+
+		ahead[at] = cursor_next(&cursor, size);
+		at = (at + 1) % AHEAD;
+		if (!walk->visitor(walk->handle, &walk->area, block, size, walk->arg))
 			return false;
 	}
 	return true;
