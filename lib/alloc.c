@@ -2,6 +2,8 @@
  *
  * malloc, free and realloc of heaps: fast paths and their slow exits.
  */
+#include "alloc.h"
+
 #include "cache.h"
 #include "guard.h"
 #include "option.h"
@@ -14,8 +16,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define caller_address() __builtin_return_address(0)
 
 static inline void *pop(struct bin *bin)
 {
@@ -75,7 +75,7 @@ static void *malloc_from(struct heap *heap, size_t size)
 	return block ? block : no_memory();
 }
 
-static noinline void *malloc_slow(arn_heap *handle, size_t size)
+void *malloc_slow(arn_heap *handle, size_t size)
 {
 	struct heap *heap = handle->heap;
 	void *block;
@@ -96,18 +96,7 @@ static noinline void *malloc_slow(arn_heap *handle, size_t size)
 
 void *arn_heap_malloc(arn_heap *handle, size_t size)
 {
-	struct heap *heap = handle->heap;
-
-	if (likely(size <= TABLE_MAX)) {
-		struct bin *bin = &heap->bin[sizeclass_small(size)];
-		void **top = load_relaxed(&bin->x_top);
-
-		if (likely(top != load_relaxed(&bin->x_base))) {
-			store_relaxed(&bin->x_top, top - 1);
-			return top[-1];
-		}
-	}
-	return malloc_slow(handle, size);
+	return heap_malloc(handle, size);
 }
 
 static void free_own(struct heap *heap, struct pool *pool, void *block)
@@ -130,7 +119,7 @@ static void free_foreign(void *block, const void *caller)
 	raw_free(block);
 }
 
-static noinline void free_slow(void *block, const void *caller)
+void free_slow(void *block, const void *caller)
 {
 	struct pool *pool = pool_find(block);
 	struct heap *heap;
@@ -150,32 +139,9 @@ static noinline void free_slow(void *block, const void *caller)
 		remote_free(pool, block, caller);
 }
 
-static inline bool free_fast(void *block)
-{
-	struct pool *pool;
-	struct heap *heap;
-	struct bin *bin;
-	void **top;
-
-	if (unlikely(!registry_has(block)))
-		return false;
-	pool = arena_pool_at(block);
-	heap = load_relaxed(&pool->x_heap);
-	if (unlikely(!heap || load_relaxed(&heap->x_owner) != thread_id())) /* H2 */
-		return false;
-	bin = &heap->bin[pool->cls];
-	top = load_relaxed(&bin->x_top);
-	if (unlikely(top == bin->limit))
-		return false;
-	*top = block;
-	store_relaxed(&bin->x_top, top + 1);
-	return true;
-}
-
 void arn_free(void *block)
 {
-	if (unlikely(!free_fast(block)))
-		free_slow(block, caller_address());
+	heap_free(block);
 }
 
 void arn_any_free(void *block)
@@ -200,7 +166,7 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 
 	if (!product(count, size, &bytes))
 		return no_memory();
-	block = arn_heap_malloc(handle, bytes);
+	block = heap_malloc(handle, bytes);
 	if (block && !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->zeroed))
 		memset(block, 0, bytes);
 	return block;
@@ -222,7 +188,7 @@ static void copy_object(void *to, const void *from, size_t bytes)
 
 static void *move(arn_heap *handle, void *block, size_t old_size, size_t size)
 {
-	void *moved = arn_heap_malloc(handle, size);
+	void *moved = heap_malloc(handle, size);
 
 	if (!moved)
 		return NULL;
@@ -230,7 +196,7 @@ static void *move(arn_heap *handle, void *block, size_t old_size, size_t size)
 		memcpy(moved, block, min_size(old_size, size));
 	else
 		copy_object(moved, block, min_size(old_size, size));
-	arn_free(block);
+	heap_free(block);
 	return moved;
 }
 
@@ -247,7 +213,7 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 	struct pool *pool;
 
 	if (!block)
-		return arn_heap_malloc(handle, size);
+		return heap_malloc(handle, size);
 	if (size > PTRDIFF_MAX)
 		return no_memory();
 	pool = pool_find(block);

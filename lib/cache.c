@@ -90,6 +90,7 @@ static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned wan
 	return n;
 }
 
+/* A quarter comes in, a half goes out: swings of a program that are smaller than the bin then stay inside it. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = &heap->bin[cls];
@@ -98,7 +99,7 @@ void *cache_refill(struct heap *heap, unsigned cls)
 
 	remote_drain(heap);
 	grow(heap, cls);
-	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 2;
+	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 4;
 	if (want <= 1)
 		return take(heap, cls, &single, 1) ? single : NULL;
 	base = load_relaxed(&bin->x_base);
@@ -109,19 +110,27 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	return base[n - 1];
 }
 
-void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
+/* What lies in the first block's pool, of n blocks of one class: it goes there, and the pool is settled once. */
+static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, unsigned n)
 {
 	uint32_t before = pool_free_count(pool);
 
-	if (unlikely(!pool_give(pool, block)))
-		panic_block("block freed twice, or no block", block, NULL);
+	n = pool_give(pool, blocks, n);
 	if (pool->cls == CLASS_LARGE) {
 		count_sub(&heap->x_large_blocks, 1);
 		count_sub(&heap->x_large_bytes, pool->block_size);
 	} else {
-		count_sub(&heap->x_out[pool->cls], 1);
+		count_sub(&heap->x_out[pool->cls], n);
 	}
-	heap_settle_pool(heap, pool, before);
+	if (before == 0 || pool_is_empty(pool))
+		heap_settle_pool(heap, pool, before);
+	return n;
+}
+
+void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
+{
+	if (give_run(heap, pool, &block, 1) == 0)
+		panic_block("block freed twice, or no block", block, NULL);
 }
 
 /* The n oldest blocks of a bin go to their pools. */
@@ -130,8 +139,13 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
 	void **base = load_relaxed(&bin->x_base);
 	size_t rest = (size_t)(load_relaxed(&bin->x_top) - base) - n;
 
-	for (size_t i = 0; i < n; i++)
-		cache_give_pool(heap, arena_pool_at(base[i])->lead, base[i]);
+	for (size_t i = 0; i < n;) {
+		unsigned given = give_run(heap, arena_pool_at(base[i])->lead, base + i, (unsigned)(n - i));
+
+		if (unlikely(given == 0))
+			panic_block("freed pointer is not the start of a block", base[i], NULL);
+		i += given;
+	}
 	memmove(base, base + n, rest * sizeof(void *));
 	store_relaxed(&bin->x_top, base + rest);
 }

@@ -2,7 +2,7 @@
  *
  * The three domains that Python calls, as C functions of the calling thread.
  */
-#include "option.h"
+#include "alloc.h"
 #include "raw.h"
 #include "thread.h"
 
@@ -57,67 +57,64 @@ void arn_raw_free(void *block)
 	raw_free(block);
 }
 
+/* NULL: no memory for a thread record, so none for a block either */
 static inline arn_heap *own(enum arn_tag tag)
 {
-	return &thread_self()->heap[tag];
-}
+	struct thread *thread = thread_self();
 
-/* thread_none's handles are all zeros: no memory for a record means no memory for a block either */
-static inline bool has_heap(const arn_heap *heap)
-{
-	return likely(heap->heap != NULL);
+	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
 }
 
 void *arn_mem_malloc(size_t size)
 {
 	arn_heap *heap = own(ARN_TAG_MEM);
 
-	return has_heap(heap) ? arn_heap_malloc(heap, size) : NULL;
+	return likely(heap != NULL) ? heap_malloc(heap, size) : NULL;
 }
 
 void *arn_mem_calloc(size_t count, size_t size)
 {
 	arn_heap *heap = own(ARN_TAG_MEM);
 
-	return has_heap(heap) ? arn_heap_calloc(heap, count, size) : NULL;
+	return heap ? arn_heap_calloc(heap, count, size) : NULL;
 }
 
 void *arn_mem_realloc(void *block, size_t size)
 {
 	arn_heap *heap = own(ARN_TAG_MEM);
 
-	return has_heap(heap) ? arn_heap_realloc(heap, block, size) : NULL;
+	return heap ? arn_heap_realloc(heap, block, size) : NULL;
 }
 
 void arn_mem_free(void *block)
 {
-	arn_free(block);
+	heap_free(block);
 }
 
 void *arn_obj_malloc(size_t size)
 {
 	arn_heap *heap = own(ARN_TAG_OBJECT);
 
-	return has_heap(heap) ? arn_heap_malloc(heap, size) : NULL;
+	return likely(heap != NULL) ? heap_malloc(heap, size) : NULL;
 }
 
 void *arn_obj_calloc(size_t count, size_t size)
 {
 	arn_heap *heap = own(ARN_TAG_OBJECT);
 
-	return has_heap(heap) ? arn_heap_calloc(heap, count, size) : NULL;
+	return heap ? arn_heap_calloc(heap, count, size) : NULL;
 }
 
 void *arn_obj_realloc(void *block, size_t size)
 {
 	arn_heap *heap = own(ARN_TAG_OBJECT);
 
-	return has_heap(heap) ? arn_heap_realloc(heap, block, size) : NULL;
+	return heap ? arn_heap_realloc(heap, block, size) : NULL;
 }
 
 void arn_obj_free(void *block)
 {
-	arn_free(block);
+	heap_free(block);
 }
 
 const char *arn_version(void)

@@ -89,19 +89,31 @@ bool pool_is_block(const struct pool *pool, const void *block)
 	return index < pool->capacity && (size_t)index * pool->block_size == offset;
 }
 
-bool pool_give(struct pool *pool, const void *block)
+unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 {
-	uint32_t index = pool_index(pool, block);
-	uint64_t bit = (uint64_t)1 << index % 64;
-	uint64_t *map = &pool->bits->free[index / 64];
+	uint64_t *map = pool->bits->free;
+	size_t size = pool->block_size, span = pool->capacity * size;
+	uint32_t inverse = pool->inverse, lowest = UINT32_MAX;
+	char *base = pool->base;
+	unsigned i = 0;
 
-	if (unlikely(!pool_is_block(pool, block) || (*map & bit)))
-		return false;
-	*map |= bit;
-	if (index / 64 < pool->hint)
-		pool->hint = (uint16_t)(index / 64);
-	count_add(&pool->x_free, 1);
-	return true;
+	for (; i < n; i++) {
+		size_t offset = (size_t)((char *)blocks[i] - base);
+		uint32_t index = sizeclass_index(inverse, offset);
+		uint64_t bit = (uint64_t)1 << index % 64;
+
+		if (offset >= span)
+			break;
+		if (unlikely(index * size != offset || (map[index / 64] & bit)))
+			panic_block("block freed twice, or no block", blocks[i], NULL);
+		map[index / 64] |= bit;
+		if (index < lowest)
+			lowest = index;
+	}
+	if (lowest / 64 < pool->hint)
+		pool->hint = (uint16_t)(lowest / 64);
+	count_add(&pool->x_free, i);
+	return i;
 }
 
 unsigned pool_drain(struct pool *pool)

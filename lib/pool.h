@@ -26,8 +26,9 @@ void pool_release(struct pool *pool);
 
 /* Up to `want` free blocks, in descending order of address into slots[]; how many. */
 unsigned pool_take(struct pool *pool, void **slots, unsigned want);
-/* Set the free bit.  False: block is no block's start, or is free already. */
-bool pool_give(struct pool *pool, const void *block);
+/* Set the free bits of those of n blocks, from the first, that lie in this pool; how many.  Panics on one that is free
+ * already or is not the start of a block. */
+unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n);
 /* Take in what other threads have freed; how many blocks. */
 unsigned pool_drain(struct pool *pool);
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * alloc.h - the fast paths of malloc and free, to be compiled into the few functions that users call.
+ *
+ * t/fastpath.sh looks at the machine code: no call, no lock prefix, no TLS resolver on the way to the first return.
+ */
+#ifndef ARN_ALLOC_H
+#define ARN_ALLOC_H
+
+#include "heap.h"
+
+#define caller_address() __builtin_return_address(0)
+
+/* everything else */
+noinline void *malloc_slow(arn_heap *handle, size_t size);
+noinline void free_slow(void *block, const void *caller);
+
+static inline void *heap_malloc(arn_heap *handle, size_t size)
+{
+	struct heap *heap = handle->heap;
+
+	if (likely(size <= TABLE_MAX)) {
+		struct bin *bin = &heap->bin[sizeclass_small(size)];
+		void **top = load_relaxed(&bin->x_top);
+
+		if (likely(top != load_relaxed(&bin->x_base))) {
+			store_relaxed(&bin->x_top, top - 1);
+			return top[-1];
+		}
+	}
+	return malloc_slow(handle, size);
+}
+
+static inline bool free_fast(void *block)
+{
+	struct pool *pool;
+	struct heap *heap;
+	struct bin *bin;
+	void **top;
+
+	if (unlikely(!registry_has(block)))
+		return false;
+	pool = arena_pool_at(block);
+	heap = load_relaxed(&pool->x_heap);
+	if (unlikely(!heap || load_relaxed(&heap->x_owner) != thread_id())) /* H2 */
+		return false;
+	bin = &heap->bin[pool->cls];
+	top = load_relaxed(&bin->x_top);
+	if (unlikely(top == bin->limit))
+		return false;
+	*top = block;
+	store_relaxed(&bin->x_top, top + 1);
+	return true;
+}
+
+static inline void heap_free(void *block)
+{
+	if (unlikely(!free_fast(block)))
+		free_slow(block, caller_address());
+}
+
+#endif
