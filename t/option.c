@@ -78,7 +78,7 @@ static const struct value values[] = {
 	{ OPTION_ARENA, "0", false, 0 },
 	{ OPTION_ARENA, "2G", false, 0 },
 	{ OPTION_HUGE_PAGES, "2", true, 2 },
-	{ OPTION_HUGE_PAGES, "3", false, 0 },
+	{ OPTION_HUGE_PAGES, "9", false, 0 },
 	{ OPTION_CHECKS, "3", true, 3 },
 	{ OPTION_CHECKS, "yes", false, 0 },
 	{ OPTION_DOMAINS, "mem", true, DOMAIN_MEM },

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena - runs of slices: nobody's twice, zero where they are said to be clean, and all of it back in the end.
+ */
+#include "core.h"
+
+#include "arena.h"
+#include "option.h"
+#include "os.h"
+
+enum { WORKERS = 4, HELD = 48 };
+
+static atomic_bool stop_trimming;
+
+/* ---- one holder's runs ---------------------------------------------------------------------------------- */
+
+static size_t *word_of_slice(const struct run *run, size_t slice)
+{
+	return (size_t *)(run_base(run) + slice * SLICE);
+}
+
+static bool reads_zero(const struct run *run)
+{
+	for (size_t slice = 0; slice < run->slices; slice++) {
+		const size_t *word = word_of_slice(run, slice);
+
+		if (word[0] != 0 || word[SLICE / sizeof(*word) - 1] != 0)
+			return false;
+	}
+	return true;
+}
+
+static void mark(const struct run *run, size_t with)
+{
+	for (size_t slice = 0; slice < run->slices; slice++) {
+		word_of_slice(run, slice)[0] = with;
+		word_of_slice(run, slice)[SLICE / sizeof(size_t) - 1] = with;
+	}
+}
+
+static bool is_marked(const struct run *run, size_t with)
+{
+	for (size_t slice = 0; slice < run->slices; slice++)
+		if (word_of_slice(run, slice)[0] != with ||
+		    word_of_slice(run, slice)[SLICE / sizeof(size_t) - 1] != with)
+			return false;
+	return true;
+}
+
+static bool is_in_place(const struct run *run, size_t wanted)
+{
+	if (arena_at(run_base(run)) != run->arena || !registry_has(run_base(run)) || run->slices < wanted)
+		return false;
+	return run->first >= ARENA_HEAD && (run->arena->huge || run->first + run->slices <= ARENA_SLICES);
+}
+
+/* Mostly one slice, sometimes a few, seldom hundreds, now and then an arena of its own. */
+static size_t some_slices(struct rng *rng)
+{
+	size_t kind = rng_below(rng, 64);
+
+	if (kind == 0)
+		return LARGE_SLICES + 1 + rng_below(rng, 100);
+	if (kind < 4)
+		return 1 + rng_below(rng, LARGE_SLICES);
+	return kind < 24 ? 1 + rng_below(rng, 8) : 1;
+}
+
+static void claim(struct run *run, struct rng *rng, size_t with)
+{
+	size_t wanted = some_slices(rng);
+
+	expect(arena_claim(wanted, run) && is_in_place(run, wanted));
+	expect(!run->clean || reads_zero(run));
+	mark(run, with);
+}
+
+static void release(struct run *run, size_t with)
+{
+	expect(is_marked(run, with) && arena_is_valid(run->arena));
+	arena_release(run->arena, run->first, run->slices);
+	run->arena = NULL;
+}
+
+static size_t bytes_of(const struct run *runs)
+{
+	size_t slices = 0;
+
+	for (unsigned i = 0; i < HELD; i++)
+		slices += runs[i].arena ? runs[i].slices : 0;
+	return slices * SLICE;
+}
+
+static void claim_and_release(struct rng *rng, long rounds, bool alone)
+{
+	struct run runs[HELD] = { 0 };
+	struct arena_totals totals;
+
+	for (long i = 0; i < rounds; i++) {
+		size_t k = rng_below(rng, HELD), with = (size_t)rng ^ k;
+
+		if (runs[k].arena)
+			release(&runs[k], with);
+		else
+			claim(&runs[k], rng, with);
+		arena_totals(&totals);
+		expect(!alone || (totals.claimed == bytes_of(runs) && totals.claimed + totals.retained <= totals.mapped));
+		if (alone && i % 64 == 0)
+			arena_trim();
+	}
+	for (unsigned k = 0; k < HELD; k++)
+		if (runs[k].arena)
+			release(&runs[k], (size_t)rng ^ k);
+}
+
+static void expect_nothing_left(void)
+{
+	struct arena_totals totals;
+
+	arena_trim();
+	arena_totals(&totals);
+	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
+		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
+		     totals.claimed, totals.retained);
+	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
+}
+
+/* ---- one thread ----------------------------------------------------------------------------------------- */
+
+static void test_model(void)
+{
+	struct rng rng = rng_start(100);
+
+	claim_and_release(&rng, tap_scale(1500), true);
+	no_errors("runs do not overlap, clean ones are zero, the sums are right");
+	expect_nothing_left();
+	no_errors("after arena_trim nothing is left");
+}
+
+static void test_whole(void)
+{
+	static struct run runs[ARENA_SLICES];
+	unsigned n = 0;
+	struct run two;
+
+	do
+		expect(arena_claim(1, &runs[n]));
+	while (runs[n].arena == runs[0].arena && ++n < ARENA_SLICES - ARENA_HEAD);
+	ok(n == ARENA_SLICES - ARENA_HEAD, "every slice behind the head can be had: %u", n);
+	for (unsigned i = 0; i < n; i += 2)
+		arena_release(runs[i].arena, runs[i].first, 1);
+	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
+	arena_release(two.arena, two.first, 2);
+	arena_release(runs[1].arena, runs[1].first, 1);
+	ok(arena_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
+	arena_release(two.arena, two.first, 3);
+	for (unsigned i = 3; i < n; i += 2)
+		arena_release(runs[i].arena, runs[i].first, 1);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static void test_purge(void)
+{
+	struct run run;
+	struct arena_totals before, after;
+
+	arena_claim(100, &run);
+	mark(&run, 1);
+	arena_release(run.arena, run.first, run.slices);
+	arena_totals(&before);
+	ok(before.retained == 100 * SLICE, "released slices are retained: %zu", before.retained);
+	atomic_store(&os_fail_purge, 1);
+	arena_purge(0);
+	atomic_store(&os_fail_purge, 0);
+	arena_totals(&after);
+	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
+	arena_claim(100, &run);
+	ok(!run.clean || reads_zero(&run), "and the run is clean only if it is zero");
+	arena_release(run.arena, run.first, run.slices);
+	arena_purge(0);
+	arena_totals(&after);
+	ok(after.retained == 0 && arena_claim(100, &run) && run.clean && reads_zero(&run), "a purged run is clean");
+	arena_release(run.arena, run.first, run.slices);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* What is kept is bounded by the option, with nobody asking for a purge. */
+static void test_retention(void)
+{
+	struct arena_totals totals;
+	static struct run runs[900];
+
+	for (unsigned i = 0; i < array_length(runs); i++)
+		expect(arena_claim(1, &runs[i]));
+	for (unsigned i = 0; i < array_length(runs); i++)
+		arena_release(runs[i].arena, runs[i].first, 1);
+	arena_totals(&totals);
+	ok(totals.retained <= option(OPTION_RETAIN), "of 56 MiB released, %zu KiB are retained", totals.retained / KIB);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* ---- many threads --------------------------------------------------------------------------------------- */
+
+static void churn(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	if (self == 0) {
+		while (!atomic_load(&stop_trimming)) {
+			if (rng_below(&rng, 2))
+				arena_purge(rng_below(&rng, 8 * MIB));
+			else
+				arena_trim();
+			sched_yield();
+		}
+		return;
+	}
+	claim_and_release(&rng, tap_scale(1500), false);
+	atomic_store(&stop_trimming, true);
+}
+
+static void test_threads(unsigned one_in)
+{
+	atomic_store(&stop_trimming, false);
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, churn);
+	yield_start(0, 0);
+	no_errors("a pause in %u steps: threads claim and release, one trims", one_in);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+int main(void)
+{
+	test_model();
+	test_whole();
+	test_purge();
+	test_retention();
+	test_threads(5);
+	test_threads(100);
+	return done();
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * heap - pools and their lists: sums that hold after every few steps, memory that leaves, pools that wait for
+ * readers, large blocks.
+ */
+#include "core.h"
+
+#include "cache.h"
+#include "remote.h"
+
+enum { WORKERS = 4, LIVE = 400 };
+
+static arn_family *family;
+
+static uint64_t now, seen_by_readers;
+
+static uint64_t goal(size_t bytes)
+{
+	expect(bytes % SLICE == 0 && bytes != 0);
+	return ++now;
+}
+
+static bool reached(uint64_t wanted)
+{
+	return wanted <= seen_by_readers;
+}
+
+static const struct arn_provider provider = { goal, reached };
+
+static size_t waiting_bytes(const struct heap *heap)
+{
+	size_t bytes = 0;
+
+	for (const struct pool *pool = heap->wait_first; pool; pool = pool->wait_next) {
+		expect(pool->waiting);
+		bytes += pool_span(pool);
+	}
+	return bytes;
+}
+
+static bool has_no_pool(struct heap *heap)
+{
+	cache_flush(heap);
+	remote_drain(heap);
+	return heap_is_valid(heap) && !heap->all.first && load_relaxed(&heap->x_pools) == 0 &&
+	       load_relaxed(&heap->x_pool_bytes) == 0;
+}
+
+struct live {
+	unsigned char *block;
+	size_t size;
+	unsigned char fill;
+};
+
+static size_t some_size(struct rng *rng)
+{
+	size_t kind = rng_below(rng, 100);
+
+	if (kind == 0)
+		return (size_t)1 << (16 + rng_below(rng, 9));
+	if (kind < 10)
+		return 1 + rng_below(rng, 200000);
+	return kind < 30 ? 1 + rng_below(rng, 8192) : 1 + rng_below(rng, 400);
+}
+
+static void drop(struct live *live)
+{
+	if (!live->block)
+		return;
+	expect(live->block[0] == live->fill && live->block[live->size - 1] == live->fill &&
+	       live->block[live->size / 2] == live->fill);
+	arn_free(live->block);
+	live->block = NULL;
+}
+
+static void make(arn_heap *handle, struct live *live, struct rng *rng)
+{
+	drop(live);
+	live->size = some_size(rng);
+	live->fill++;
+	live->block = arn_heap_malloc(handle, live->size);
+	expect(live->block && arn_usable_size(live->block) >= live->size);
+	live->block[0] = live->block[live->size / 2] = live->block[live->size - 1] = live->fill;
+}
+
+static size_t live_pools(const struct heap *heap)
+{
+	size_t n = 0;
+
+	for (const struct pool *pool = heap->all.first; pool; pool = pool->all_next)
+		n++;
+	return n;
+}
+
+static void churn_heap(arn_heap *handle, struct rng *rng, long rounds)
+{
+	struct live *live = calloc(LIVE, sizeof(*live));
+
+	for (long i = 0; i < rounds; i++) {
+		struct live *l = &live[rng_below(rng, LIVE)];
+
+		if (rng_below(rng, 3))
+			make(handle, l, rng);
+		else
+			drop(l);
+		if (i % 101 != 0 || !handle->heap)
+			continue;
+		expect(handle->heap == &heap_none || heap_is_valid(handle->heap));
+		expect(load_relaxed(&handle->heap->x_pools) == live_pools(handle->heap));
+		expect(waiting_bytes(handle->heap) == handle->heap->waiting_bytes);
+	}
+	for (unsigned k = 0; k < LIVE; k++)
+		drop(&live[k]);
+	free(live);
+}
+
+static void test_model(const struct arn_provider *with, unsigned tag)
+{
+	struct rng rng = rng_start(tag);
+	arn_heap handle;
+
+	arn_heap_init(&handle, arn_family_new(with), (enum arn_tag)tag);
+	churn_heap(&handle, &rng, tap_scale(6000));
+	no_errors("tag %u, %s provider: blocks whole, sums right", tag, with ? "with" : "without");
+	cache_flush(handle.heap);
+	seen_by_readers = now;
+	heap_collect(handle.heap, false);
+	ok(has_no_pool(handle.heap), "tag %u: and every pool leaves", tag);
+	arn_heap_abandon(&handle);
+}
+
+/* Readers are still there: the pool stays, and serves the same class again. */
+static void test_waiting(void)
+{
+	arn_heap handle;
+	struct heap *heap;
+	void *block, *large;
+
+	now = seen_by_readers = 0;
+	arn_heap_init(&handle, arn_family_new(&provider), ARN_TAG_GC);
+	block = arn_heap_malloc(&handle, 20000);
+	large = arn_heap_malloc(&handle, 500000);
+	heap = handle.heap;
+	arn_free(block);
+	arn_free(large);
+	cache_flush(heap);
+	ok(now == 2 && load_relaxed(&heap->x_pools) == 2 && waiting_bytes(heap) == heap->waiting_bytes,
+	   "empty pools wait for the provider");
+	heap_collect(heap, false);
+	ok(load_relaxed(&heap->x_pools) == 2, "they stay while it says no");
+	ok(arn_heap_malloc(&handle, 300000) != large, "a large pool does not serve a much smaller block");
+	ok(arn_heap_malloc(&handle, 490000) == large, "one of nearly the size does");
+	ok(load_relaxed(&heap->x_pools) == 3, "with no new pool for it");
+	seen_by_readers = now;
+	heap_collect(heap, false);
+	ok(load_relaxed(&heap->x_pools) == 2 && heap->waiting_bytes == 0 && heap_is_valid(heap),
+	   "then what is still empty leaves, what is in use stays");
+	arn_free(large);
+	ok(load_relaxed(&heap->x_pools) == 2 && now == 3, "and waits again when it falls empty");
+	heap_collect(heap, true);
+	ok(load_relaxed(&heap->x_pools) == 1, "with all readers stopped it leaves at once");
+	arn_heap_abandon(&handle);
+}
+
+/* A pool that is full leaves its list and comes back with its first free block. */
+static void test_lists(void)
+{
+	arn_heap handle;
+	const unsigned cls = sizeclass_of(16 * KIB), capacity = sizeclasses[sizeclass_of(16 * KIB)].capacity;
+	void *block[64];
+
+	arn_heap_init(&handle, family, ARN_TAG_MEM);
+	for (unsigned i = 0; i < 2 * capacity; i++)
+		block[i] = arn_heap_malloc(&handle, 16 * KIB);
+	cache_flush(handle.heap);
+	ok(!handle.heap->partial[cls].first && live_pools(handle.heap) == 2, "two full pools are in no partial list");
+	arn_free(block[0]);
+	cache_flush(handle.heap);
+	ok(handle.heap->partial[cls].first == pool_find(block[0]) && heap_is_valid(handle.heap), "one free block: listed");
+	for (unsigned i = 1; i < 2 * capacity; i++)
+		arn_free(block[i]);
+	ok(has_no_pool(handle.heap), "all free: gone");
+	arn_heap_abandon(&handle);
+}
+
+static void churn(unsigned self)
+{
+	struct rng rng = rng_start(50 + self);
+	arn_heap handle;
+
+	arn_heap_init(&handle, family, (enum arn_tag)(self % ARN_TAGS));
+	churn_heap(&handle, &rng, tap_scale(6000));
+	expect(has_no_pool(handle.heap));
+	arn_heap_abandon(&handle);
+}
+
+int main(void)
+{
+	family = arn_family_new(NULL);
+	test_model(NULL, ARN_TAG_MEM);
+	test_model(&provider, ARN_TAG_MEM);
+	test_model(&provider, ARN_TAG_GC_PRE);
+	test_waiting();
+	test_lists();
+	yield_start(tap_seed(), 50);
+	threads(WORKERS, churn);
+	yield_start(0, 0);
+	no_errors("threads on one stock of arenas, a heap each: blocks whole, sums right, nothing left");
+	return done();
+}
