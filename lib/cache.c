@@ -183,9 +183,11 @@ size_t arn_trim(void)
 
 		if (!heap || heap == &heap_none)
 			continue;
+		heap_enter(heap);
 		remote_drain(heap);
 		cache_flush(heap);
 		heap_collect(heap, false);
+		heap_exit(heap);
 	}
 	return arena_trim();
 }
