@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fork - a process that forks while its threads are anywhere: the child has one thread, heaps whose owners are
+ * gone, and goes on allocating, freeing, walking, trimming and forking.
+ */
+#include "core.h"
+
+#include "cache.h"
+#include "remote.h"
+#include "thread.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { WORKERS = 3, BOXES = 64, SECONDS_OF_CHILD = 20 };
+
+static _Atomic(size_t *) boxes[BOXES];
+static atomic_bool stop;
+static _Atomic size_t x_forks;
+
+static size_t some_size(struct rng *rng)
+{
+	return rng_below(rng, 30) ? 16 + rng_below(rng, 900) : 16 + rng_below(rng, 200000);
+}
+
+static size_t *make(struct rng *rng)
+{
+	size_t size = some_size(rng), *block = rng_below(rng, 2) ? arn_mem_malloc(size) : arn_obj_malloc(size);
+
+	if (block)
+		block[0] = block[1] = (size_t)block;
+	return block;
+}
+
+static bool check_and_free(size_t *block)
+{
+	bool whole = !block || (block[0] == (size_t)block && block[1] == (size_t)block);
+
+	arn_free(block);
+	return whole;
+}
+
+/* ---- in the child --------------------------------------------------------------------------------------- */
+
+enum failure { CHILD_WELL, CHILD_INVALID, CHILD_BROKEN_BLOCK, CHILD_NO_MEMORY, CHILD_OWNER, CHILD_GRANDCHILD };
+
+/* A heap whose thread was in a slow path is stranded, and may be in any state; all others are valid. */
+static enum failure check_heaps(void)
+{
+	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next) {
+		uintptr_t owner = load_relaxed(&heap->x_owner);
+
+		if (owner > 1 && owner != thread_id())
+			return CHILD_OWNER;
+		if (!load_relaxed(&heap->x_busy) && owner != 0 && !heap_is_valid(heap))
+			return CHILD_INVALID;
+	}
+	return CHILD_WELL;
+}
+
+/* Adopt what orphans there are: they must work. */
+static enum failure use_orphans(struct rng *rng)
+{
+	static size_t *block[200];
+
+	for (unsigned i = 0; i < 6; i++) {
+		arn_heap handle;
+
+		arn_heap_init(&handle, NULL, i % 2 ? ARN_TAG_MEM : ARN_TAG_OBJECT);
+		for (unsigned k = 0; k < array_length(block); k++) {
+			block[k] = arn_heap_malloc(&handle, some_size(rng));
+			if (!block[k])
+				return CHILD_NO_MEMORY;
+			block[k][0] = block[k][1] = (size_t)block[k];
+		}
+		for (unsigned k = 0; k < array_length(block); k++)
+			if (!check_and_free(block[k]))
+				return CHILD_BROKEN_BLOCK;
+		remote_drain(handle.heap);
+		if (!heap_is_valid(handle.heap))
+			return CHILD_INVALID;
+	}
+	return CHILD_WELL;
+}
+
+static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+{
+	(void)heap, (void)area, (void)size;
+	*(size_t *)arg += block != NULL;
+	return true;
+}
+
+static enum failure child_life(unsigned depth);
+
+static enum failure fork_again(unsigned depth)
+{
+	int status = 0;
+	pid_t child = depth < 2 ? fork() : -1;
+
+	if (child == 0)
+		_exit(child_life(depth + 1));
+	if (child > 0)
+		waitpid(child, &status, 0);
+	return status == 0 ? CHILD_WELL : CHILD_GRANDCHILD;
+}
+
+static enum failure child_life(unsigned depth)
+{
+	struct rng rng = rng_start(depth);
+	enum failure failure = check_heaps();
+	size_t blocks = 0;
+
+	alarm(SECONDS_OF_CHILD);
+	for (unsigned i = 0; i < BOXES; i++)
+		if (!check_and_free(atomic_exchange(&boxes[i], NULL)))
+			return CHILD_BROKEN_BLOCK;
+	for (unsigned i = 0; i < 300; i++)
+		if (!check_and_free(make(&rng)))
+			return CHILD_BROKEN_BLOCK;
+	if (failure == CHILD_WELL)
+		failure = use_orphans(&rng);
+	arn_family_visit_orphans(NULL, ARN_TAG_MEM, true, count_block, &blocks);
+	arn_family_visit_orphans(NULL, ARN_TAG_OBJECT, true, count_block, &blocks);
+	arn_trim();
+	return failure != CHILD_WELL ? failure : fork_again(depth);
+}
+
+/* ---- in the parent -------------------------------------------------------------------------------------- */
+
+static void fork_once(void)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		yield_start(0, 0);
+		_exit(child_life(0));
+	}
+	if (child < 0)
+		return;
+	waitpid(child, &status, 0);
+	if (status != 0)
+		note("child: %s %d", WIFSIGNALED(status) ? "signal" : "exit",
+		     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	expect(status == 0);
+	add_relaxed(&x_forks, 1);
+}
+
+static void fork_many(void)
+{
+	for (long i = tap_scale(25); i > 0; i--) {
+		tap_flush();
+		fork_once();
+	}
+	atomic_store(&stop, true);
+}
+
+static void live(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	if (self == 0) {
+		fork_many();
+		return;
+	}
+	while (!atomic_load(&stop)) {
+		expect(check_and_free(atomic_exchange(&boxes[rng_below(&rng, BOXES)], make(&rng))));
+		if (rng_below(&rng, 500) == 0)
+			arn_trim();
+	}
+}
+
+static void test_threads(unsigned one_in)
+{
+	store_relaxed(&x_forks, 0);
+	atomic_store(&stop, false);
+	yield_start(tap_seed(), one_in);
+	threads(1 + WORKERS, live);
+	yield_start(0, 0);
+	no_errors("%zu forks with a pause in %u steps: children and parent go on", load_relaxed(&x_forks), one_in);
+}
+
+static void test_serial(void)
+{
+	struct rng rng = rng_start(77);
+
+	for (unsigned i = 0; i < BOXES; i++)
+		boxes[i] = make(&rng);
+	tap_flush();
+	fork_once();
+	no_errors("the child of one thread");
+	for (unsigned i = 0; i < BOXES; i++)
+		expect(check_and_free(atomic_exchange(&boxes[i], NULL)));
+	no_errors("its frees are not the parent's");
+}
+
+/* A thread that is stopped between sending what it gathered and forgetting it. */
+static atomic_bool stopped_in_send, go_on;
+static __thread bool is_sender;
+
+static void stop_in_send(const char *where)
+{
+	if (!is_sender || strcmp(where, "remote_send") != 0)
+		return;
+	atomic_store(&stopped_in_send, true);
+	while (!atomic_load(&go_on))
+		sched_yield();
+}
+
+static void *free_one(void *block)
+{
+	is_sender = true;
+	arn_free(block);
+	return NULL;
+}
+
+static void test_sender(void)
+{
+	pthread_t thread;
+
+	yield_hook(stop_in_send);
+	pthread_create(&thread, NULL, free_one, arn_mem_malloc(100));
+	while (!atomic_load(&stopped_in_send))
+		sched_yield();
+	tap_flush();
+	fork_once();
+	atomic_store(&go_on, true);
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	no_errors("a child of a process whose other thread is in the middle of sending");
+}
+
+int main(void)
+{
+	test_serial();
+	test_sender();
+	test_threads(5);
+	test_threads(200);
+	return done();
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stats - numbers that are exact when nobody allocates, and possible while all do; text and JSON that show them.
+ */
+#include "core.h"
+
+#include "cache.h"
+#include "remote.h"
+#include "stats.h"
+
+#include <fcntl.h>
+
+enum { WORKERS = 4, LIVE = 300 };
+
+struct live {
+	void *block;
+	unsigned tag;
+};
+
+static struct live lives[WORKERS][LIVE];
+static atomic_bool stop;
+
+static size_t some_size(struct rng *rng)
+{
+	return rng_below(rng, 20) ? rng_below(rng, 3000) : rng_below(rng, 300000);
+}
+
+static void step(struct live *live, struct rng *rng)
+{
+	if (live->tag == ARN_TAGS)
+		arn_raw_free(live->block);
+	else
+		arn_free(live->block);
+	live->tag = (unsigned)rng_below(rng, 3);
+	live->block = live->tag == ARN_TAG_MEM    ? arn_mem_malloc(some_size(rng))
+		      : live->tag == ARN_TAG_OBJECT ? arn_obj_malloc(some_size(rng))
+						    : arn_raw_malloc(some_size(rng));
+	live->tag = live->tag == 2 ? ARN_TAGS : live->tag;
+}
+
+static void drop(struct live *live)
+{
+	if (live->tag == ARN_TAGS)
+		arn_raw_free(live->block);
+	else
+		arn_free(live->block);
+	*live = (struct live){ 0 };
+}
+
+/* ---- exact while nobody allocates ----------------------------------------------------------------------- */
+
+static void count_lives(struct arn_stats *wanted)
+{
+	memset(wanted, 0, sizeof(*wanted));
+	for (unsigned i = 0; i < WORKERS * LIVE; i++) {
+		const struct live *live = &lives[i / LIVE][i % LIVE];
+
+		if (!live->block || live->tag == ARN_TAGS)
+			continue;
+		wanted->tag[live->tag].live_blocks++;
+		wanted->tag[live->tag].live_bytes += arn_usable_size(live->block);
+	}
+}
+
+static bool is_exact(void)
+{
+	struct arn_stats stats, wanted;
+	bool exact = true;
+
+	count_lives(&wanted);
+	arn_stats_read(&stats);
+	for (unsigned tag = 0; tag < 2; tag++) {
+		const struct arn_stats_tag *is = &stats.tag[tag], *want = &wanted.tag[tag];
+
+		exact &= is->live_blocks == want->live_blocks && is->live_bytes == want->live_bytes;
+		exact &= is->live_bytes + is->cached_bytes + is->remote_bytes <= is->pool_bytes;
+		exact &= (is->cached_blocks == 0) == (is->cached_bytes == 0);
+		exact &= (is->remote_blocks == 0) == (is->remote_bytes == 0);
+		if (!exact)
+			note("tag %u: %zu blocks of %zu, %zu bytes of %zu", tag, is->live_blocks, want->live_blocks,
+			     is->live_bytes, want->live_bytes);
+	}
+	return exact && stats.claimed_bytes >= stats.tag[0].pool_bytes + stats.tag[1].pool_bytes &&
+	       stats.claimed_bytes + stats.retained_bytes <= stats.arena_bytes && stats.orphan_heaps <= stats.heaps;
+}
+
+static void test_serial(void)
+{
+	struct rng rng = rng_start(1);
+	struct arn_stats before, after;
+
+	arn_stats_read(&before);
+	for (long i = tap_scale(40); i > 0; i--) {
+		for (unsigned k = 0; k < 50; k++)
+			step(&lives[0][rng_below(&rng, LIVE)], &rng);
+		expect(is_exact());
+	}
+	no_errors("one thread: live blocks and bytes are exact");
+	for (unsigned k = 0; k < LIVE; k++)
+		drop(&lives[0][k]);
+	arn_stats_read(&after);
+	ok(is_exact() && after.raw_mallocs - after.raw_frees == before.raw_mallocs - before.raw_frees &&
+	   after.raw_live_bytes == before.raw_live_bytes, "raw: as many freed as made");
+	arn_trim();
+	arn_stats_read(&after);
+	ok(after.tag[0].cached_blocks + after.tag[1].cached_blocks == 0 && after.tag[0].pools + after.tag[1].pools == 0 &&
+	   after.claimed_bytes == 0 && after.retained_bytes == 0, "nothing is left after arn_trim");
+}
+
+/* ---- with threads --------------------------------------------------------------------------------------- */
+
+/* Own blocks and, after a barrier, a neighbour's: remote frees are on their way at any time. */
+static void use_and_check(unsigned self)
+{
+	struct rng rng = rng_start(10 + self);
+
+	for (long i = tap_scale(20); i > 0; i--) {
+		struct live *mine = lives[(self + (unsigned)i) % WORKERS];
+
+		for (unsigned k = 0; k < 200; k++)
+			step(&mine[rng_below(&rng, LIVE)], &rng);
+		barrier();
+		if (self == 0)
+			expect(is_exact());
+		barrier();
+	}
+	for (unsigned k = 0; k < LIVE; k++)
+		drop(&lives[self][k]);
+}
+
+static bool is_possible(const struct arn_stats *stats)
+{
+	const size_t bound = (size_t)1 << 40;
+
+	for (unsigned tag = 0; tag < 2; tag++) {
+		const struct arn_stats_tag *t = &stats->tag[tag];
+
+		if (t->live_blocks > bound || t->live_bytes > bound || t->remote_bytes > bound || t->pool_bytes > bound)
+			return false;
+	}
+	return stats->retained_bytes < bound && stats->claimed_bytes < bound && stats->arena_bytes < bound;
+}
+
+static void use_and_read(unsigned self)
+{
+	struct rng rng = rng_start(30 + self);
+	struct arn_stats stats;
+
+	if (self == 0) {
+		for (long i = tap_scale(3000); i > 0; i--) {
+			arn_stats_read(&stats);
+			expect(is_possible(&stats));
+		}
+		atomic_store(&stop, true);
+		return;
+	}
+	while (!atomic_load(&stop))
+		step(&lives[self][rng_below(&rng, LIVE)], &rng);
+	for (unsigned k = 0; k < LIVE; k++)
+		drop(&lives[self][k]);
+}
+
+static void test_threads(void)
+{
+	yield_start(tap_seed(), 50);
+	threads(WORKERS, use_and_check);
+	no_errors("blocks made and freed by different threads: exact whenever they stand still");
+	threads(WORKERS, use_and_read);
+	yield_start(0, 0);
+	no_errors("while all allocate: no number that cannot be");
+	remote_flush();
+	ok(is_exact(), "exact again at the end");
+}
+
+/* ---- how they are shown --------------------------------------------------------------------------------- */
+
+static char text[16384];
+
+static const char *printed(void (*print)(int fd))
+{
+	char name[] = "/tmp/arenite-stats-XXXXXX";
+	int fd = mkstemp(name);
+	ssize_t n;
+
+	if (fd < 0)
+		bail("mkstemp");
+	unlink(name);
+	print(fd);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	close(fd);
+	return text;
+}
+
+static size_t number_after(const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoul(at + strlen(key), NULL, 10) : SIZE_MAX;
+}
+
+static size_t count(char c)
+{
+	size_t n = 0;
+
+	for (const char *p = text; *p; p++)
+		n += *p == c;
+	return n;
+}
+
+static void test_shown(void)
+{
+	struct arn_stats stats;
+	void *block = arn_mem_malloc(5000);
+
+	arn_stats_read(&stats);
+	printed(arn_stats_json);
+	ok(number_after("\"live_blocks\": ") == 1 && number_after("\"heaps\": ") == stats.heaps &&
+	   number_after("\"arena_bytes\": ") == stats.arena_bytes, "JSON has the numbers");
+	ok(count('{') == count('}') && count('"') % 2 == 0 && !strstr(text, ",\n}") && !strstr(text, ",\n  }") &&
+	   strstr(text, "\"gc_pre\": {"), "and is closed, with every tag");
+	printed(arn_stats_print);
+	ok(strstr(text, "  mem") && strstr(text, "heaps without an owner") && count('\n') > ARN_TAGS + 8,
+	   "the table has a line for each");
+	arn_free(block);
+}
+
+int main(void)
+{
+	test_serial();
+	test_threads();
+	test_shown();
+	return done();
+}
