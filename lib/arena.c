@@ -37,6 +37,9 @@ static bool claim_one(struct arena *arena, struct run *run)
 
 			arn_yield_point("claim_one");
 			free = and_acquire(&arena->x_free[word], ~bit); /* A1 */
+#ifdef ARN_BUG_claim_blindly
+			free |= bit;
+#endif
 			if (free & bit) {
 				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, false };
 				claimed(run, take_dirty(arena, word, bit));
@@ -303,7 +306,7 @@ static size_t retain_limit(void)
 
 static void release_slices(struct arena *arena, unsigned first, unsigned n)
 {
-	unsigned low = first / 64, high = (first + n - 1) / 64, hint = load_relaxed(&x_hint);
+	unsigned low = first / 64, high = (first + n - 1) / 64, index = arena->index;
 
 	for (unsigned word = low; word <= high; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, n));
@@ -311,8 +314,10 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n)
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
-	if (arena->index < hint)
-		store_relaxed(&x_hint, arena->index);
+	/* from here on the arena may be gone */
+	arn_yield_point("released_slices");
+	if (index < load_relaxed(&x_hint))
+		store_relaxed(&x_hint, index);
 }
 
 static void release_huge(struct arena *arena, size_t slices)
