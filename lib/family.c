@@ -67,9 +67,15 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 
 void family_abandon(struct heap *heap)
 {
+#ifdef ARN_BUG_owner_late
+	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
+	arn_yield_point("family_abandon");
+	store_relaxed(&heap->x_owner, 0);
+#else
 	store_relaxed(&heap->x_owner, 0); /* H2 */
 	arn_yield_point("family_abandon");
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan); /* H1 */
+#endif
 }
 
 void family_tidy_orphan(struct heap *heap)

@@ -126,7 +126,13 @@ unsigned pool_drain(struct pool *pool)
 		if (load_seq(&pool->bits->x_remote[word]) == 0) /* R1 */
 			continue;
 		arn_yield_point("pool_drain");
+#ifdef ARN_BUG_take_in_two_steps
+		bits = load_seq(&pool->bits->x_remote[word]);
+		arn_yield_point("pool_drain");
+		store_seq(&pool->bits->x_remote[word], 0);
+#else
 		bits = exchange_seq(&pool->bits->x_remote[word], 0); /* R1, R2 */
+#endif
 		if (unlikely(bits & pool->bits->free[word]))
 			panic_block("block freed twice, in pool", pool->base, NULL);
 		pool->bits->free[word] |= bits;

@@ -56,11 +56,19 @@ static void send(struct pool *pool, unsigned word, uint64_t mask)
 	uint64_t old;
 
 	reclaim_enter();
+#ifdef ARN_BUG_queued_first
+	bool queued = load_seq(&bits->x_queued) != UNQUEUED;
+	arn_yield_point("remote_send");
+#endif
 	old = or_seq(&bits->x_remote[word], mask); /* R1, R2 */
 	if (unlikely(old & mask))
 		panic_block("block freed twice, in word of pool", pool, NULL);
 	arn_yield_point("remote_send");
+#ifdef ARN_BUG_queued_first
+	if (!queued)
+#else
 	if (load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
+#endif
 		notify(pool, bits);
 	reclaim_exit();
 }
@@ -143,9 +151,15 @@ static void drain(struct heap *heap, struct pool *pool)
 	uint32_t before = pool_free_count(pool);
 	unsigned n;
 
+#ifdef ARN_BUG_unqueue_last
+	n = pool_drain(pool);
+	arn_yield_point("remote_drain");
+	exchange_seq(&pool->bits->x_queued, UNQUEUED);
+#else
 	exchange_seq(&pool->bits->x_queued, UNQUEUED); /* R1 */
 	arn_yield_point("remote_drain");
 	n = pool_drain(pool);
+#endif
 	count_home(heap, pool, n);
 	if (n > 0 || pool_is_empty(pool)) /* empty: its release waited for this drain */
 		heap_settle_pool(heap, pool, n > 0 ? before : pool->capacity);
