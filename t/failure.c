@@ -133,7 +133,7 @@ static void test_kind(enum kind kind)
 {
 	unsigned n = 1, turns = 0, bad = 0, beyond = 0;
 
-	for (; beyond < 2 && bad < 5; n += 1 + n / 16, turns++) {
+	for (; beyond < 2 && bad < 5; n += 1 + n / 8, turns++) {
 		enum result result = run_child(kind, n);
 
 		beyond = result == NOT_REACHED ? beyond + 1 : 0;
@@ -148,9 +148,9 @@ static void test_limit(void)
 	unsigned bad = 0;
 
 	arn_trim();
-	for (unsigned n = 0; n < 16; n++)
-		bad += run_child(LIMIT, n * n / 4) > NOT_REACHED;
-	ok(bad == 0, "%s: at its end in 16 places", kind_names[LIMIT]);
+	for (unsigned n = 0; n < 12; n++)
+		bad += run_child(LIMIT, n * n / 2) > NOT_REACHED;
+	ok(bad == 0, "%s: at its end in 12 places", kind_names[LIMIT]);
 }
 
 int main(void)
