@@ -52,6 +52,9 @@ static inline bool remote_may_release(const struct pool *pool)
 #endif
 	if (load_seq(&pool->bits->x_queued) == UNQUEUED) /* R1 */
 		return true;
+#ifdef ARN_BUG_unawaited
+	return false;
+#endif
 	return !cas_seq(&pool->bits->x_queued, &queued, AWAITED) && queued == UNQUEUED; /* R1 */
 }
 
