@@ -93,19 +93,20 @@ static void test_tidy(void)
 
 static _Atomic size_t x_in_hand, x_most;
 
-/* While a heap is ours nobody else has it: its new_pools carries our mark. */
+/* While a heap is ours nobody else has it: a plain field, of no use to a heap without waiting pools, has our mark. */
 static void hold(struct heap *heap, struct rng *rng)
 {
-	unsigned mark = (unsigned)rng_next(rng);
+	size_t mark = rng_next(rng);
 	size_t in_hand = add_relaxed(&x_in_hand, 1) + 1, most = load_relaxed(&x_most);
 
 	while (most < in_hand && !cas_acquire(&x_most, &most, in_hand))
 		;
 	expect(load_relaxed(&heap->x_owner) == thread_id());
-	heap->new_pools = mark;
+	heap->waiting_bytes = mark;
 	for (size_t n = rng_below(rng, 4); n > 0; n--)
 		arn_yield_point("test_hold");
-	expect(heap->new_pools == mark && load_relaxed(&heap->x_owner) == thread_id());
+	expect(heap->waiting_bytes == mark && load_relaxed(&heap->x_owner) == thread_id());
+	heap->waiting_bytes = 0;
 	sub_relaxed(&x_in_hand, 1);
 }
 

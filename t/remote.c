@@ -72,6 +72,7 @@ static void test_home(unsigned with_tag, size_t size, const char *name)
 /* ---- the free between the two steps of a drain ---------------------------------------------------------- */
 
 static _Atomic int step;
+static const char *stop_at;
 static __thread bool is_other;
 
 static void wait_for(int wanted)
@@ -87,7 +88,7 @@ static void meet_in_drain(const char *where)
 		store_release(&step, 2);
 		wait_for(3);
 	}
-	if (is_other && strcmp(where, "remote_push") == 0 && load_acquire(&step) == 2) {
+	if (is_other && strcmp(where, stop_at) == 0 && load_acquire(&step) == 2) {
 		store_release(&step, 3);
 		wait_for(4);
 	}
@@ -117,8 +118,11 @@ static void two_of_a_pool(arn_heap *handle, void **two)
 	cache_flush(handle->heap);
 }
 
-/* The drain takes both blocks home, and the pool is empty; but it is queued again, and not yet in the list. */
-static void test_release_queued(void)
+/*
+ * The drain takes both blocks home, and the pool is empty; but it is queued again: before the push, or where the
+ * free, if it finds no bits any more, would rather not push at all.
+ */
+static void test_release_queued(const char *where)
 {
 	arn_heap first;
 	void *two[2];
@@ -128,18 +132,61 @@ static void test_release_queued(void)
 	arn_heap_init(&first, family, ARN_TAG_GC);
 	two_of_a_pool(&first, two);
 	pool = pool_find(two[0]);
+	stop_at = where;
+	store_release(&step, 0);
 	yield_hook(meet_in_drain);
 	pthread_create(&thread, NULL, free_two, two);
 	wait_for(1);
 	remote_drain_all(first.heap);
 	ok(load_relaxed(&pool->x_heap) == first.heap && pool_is_empty(pool),
-	   "a pool that is queued again while it is drained stays");
+	   "%s: a pool that is queued again while it is drained stays", where);
 	store_release(&step, 4);
 	pthread_join(thread, NULL);
 	yield_hook(NULL);
 	remote_drain_all(first.heap);
-	ok(is_settled(first.heap), "until the next drain");
+	ok(is_settled(first.heap), "%s: until the next drain", where);
 	arn_heap_abandon(&first);
+}
+
+/* The other way round: a whole drain in the middle of a free. */
+static void meet_in_send(const char *where)
+{
+	if (is_other && strcmp(where, "remote_send") == 0 && load_acquire(&step) == 1) {
+		store_release(&step, 2);
+		wait_for(3);
+	}
+}
+
+static void *free_second_slowly(void *arg)
+{
+	void **two = arg;
+
+	is_other = true;
+	arn_free(two[0]);
+	store_release(&step, 1);
+	arn_free(two[1]);
+	return NULL;
+}
+
+static void test_lost_wake_up(void)
+{
+	arn_heap handle;
+	void *two[2];
+	pthread_t thread;
+
+	arn_heap_init(&handle, family, ARN_TAG_GC);
+	two_of_a_pool(&handle, two);
+	store_release(&step, 0);
+	yield_hook(meet_in_send);
+	pthread_create(&thread, NULL, free_second_slowly, two);
+	wait_for(2);
+	remote_drain_all(handle.heap);
+	store_release(&step, 3);
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	remote_drain_all(handle.heap);
+	ok(is_settled(handle.heap), "a free that a drain overtakes is not forgotten");
+	arn_heap_abandon(&handle);
 }
 
 /* ---- many owners that swap blocks ----------------------------------------------------------------------- */
@@ -179,20 +226,29 @@ static void check_and_free(size_t *block)
 	arn_free(block);
 }
 
+static void swap_some(unsigned self, struct rng *rng)
+{
+	for (unsigned i = 0; i < 400; i++)
+		check_and_free(atomic_exchange(&boxes[rng_below(rng, BOXES)], make_block(self, rng)));
+}
+
+/* Again and again to a standstill: a block that is forgotten now may be found by chance later. */
 static void swap_blocks(unsigned self)
 {
 	struct rng rng = rng_start(self);
 
-	for (long i = tap_scale(20000); i > 0; i--)
-		check_and_free(atomic_exchange(&boxes[rng_below(&rng, BOXES)], make_block(self, &rng)));
-	barrier();
-	for (unsigned i = self; i < BOXES; i += WORKERS)
-		check_and_free(atomic_exchange(&boxes[i], NULL));
-	remote_flush();
-	barrier();
-	remote_drain_all(heaps[self].heap);
-	cache_flush(heaps[self].heap);
-	expect(is_settled(heaps[self].heap));
+	for (long i = tap_scale(40); i > 0; i--) {
+		swap_some(self, &rng);
+		barrier();
+		for (unsigned k = self; k < BOXES; k += WORKERS)
+			check_and_free(atomic_exchange(&boxes[k], NULL));
+		remote_flush();
+		barrier();
+		remote_drain_all(heaps[self].heap);
+		cache_flush(heaps[self].heap);
+		expect(is_settled(heaps[self].heap));
+		barrier();
+	}
 }
 
 static void test_swap(unsigned tag, unsigned one_in)
@@ -214,7 +270,9 @@ int main(void)
 	test_home(ARN_TAG_GC, 48, "gc");
 	test_home(ARN_TAG_OBJECT, 5000, "object");
 	test_home(ARN_TAG_GC_PRE, 100000, "large");
-	test_release_queued();
+	test_release_queued("remote_push");
+	test_release_queued("remote_notify");
+	test_lost_wake_up();
 	test_swap(ARN_TAG_GC, 8);
 	test_swap(ARN_TAG_GC, 100);
 	test_swap(ARN_TAG_MEM, 30);

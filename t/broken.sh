@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Broken variants: each takes one step or one order away from a protocol, by a macro ARN_BUG_* in the library's own
+# source, and the test of that protocol must fail.  The library as it is passes the same runs.
+#
+# A variant's sources are compiled anew and linked before the archive of the test build, which gives the rest.
+set -u
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O2}" "${SANITIZE_FLAGS:=}" "${URCU_LIBS:=-lurcu-bp}"
+seeds=8
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ulimit -c 0
+n=0 failed=0
+
+# macro without ARN_BUG_, test, sources that change
+variants='
+queued_first      remote       remote.c
+unqueue_last      remote       remote.c
+release_queued    remote       heap.c
+unawaited         remote       heap.c
+take_in_two_steps pool         pool.c
+no_generation     stack-plain
+owner_late        family       family.c
+claim_blindly     arena        arena.c
+'
+
+ok() { # CONDITION DESCRIPTION
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		failed=1
+		echo "not ok $n - $2"
+		[ ! -s "$work/log" ] || sed 's/^/# /' "$work/log"
+	fi
+}
+
+build() { # PROGRAM MACRO TEST [SOURCE...]
+	local program=$1 macro=$2 test=$3 sources=()
+	shift 3
+	for source; do sources+=("$top_srcdir/lib/$source"); done
+	# CC and flags are lists of words
+	# shellcheck disable=SC2086
+	$CC -std=gnu11 $CFLAGS $SANITIZE_FLAGS -w -D_GNU_SOURCE "$macro" \
+		-DARN_FAULT_INJECTION=1 -DARN_YIELD_POINTS=1 -DARN_DEBUG=3 -include "$top_builddir/config.h" \
+		-I"$top_builddir" -I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/t" -o "$program" \
+		"$top_srcdir/t/$test.c" ${sources[@]+"${sources[@]}"} "$top_builddir/t/.libs/libtestcore.a" \
+		$URCU_LIBS -lpthread >"$work/log" 2>&1
+}
+
+# The first seed with which the program fails, hangs or crashes; nothing: none.  A shell of its own says "Aborted".
+failing_seed() { # PROGRAM SEEDS
+	local seed
+	for seed in $(seq "$2"); do
+		if ! (ARN_TEST_SEED=$seed timeout 5 "$1") >"$work/log" 2>&1; then
+			echo "$seed"
+			return
+		fi
+	done
+}
+
+check_variant() { # NAME TEST [SOURCE...]
+	local seed name=$1 test=$2
+	build "$work/$name" "-DARN_BUG_$name" "${@:2}"
+	ok $? "$name: compiles" || return
+	[ -x "$work/$name" ] || return
+	grep -q "ARN_BUG_$name" "$top_srcdir"/lib/*.[ch]
+	ok $? "$name: is in the source"
+	seed=$(failing_seed "$work/$name" "$seeds")
+	[ -n "$seed" ]
+	ok $? "$name: t/$test.c fails, seed ${seed:-none of $seeds}"
+}
+
+check_whole() { # TEST
+	local seed
+	build "$work/$1" -DARN_WHOLE "$1"
+	seed=$(failing_seed "$work/$1" 2)
+	[ -x "$work/$1" ] && [ -z "$seed" ]
+	ok $? "nothing broken: t/$1.c passes"
+}
+
+while read -r name test sources; do
+	# shellcheck disable=SC2086
+	[ -z "$name" ] || check_variant "$name" "$test" $sources
+done <<<"$variants"
+for test in $(awk 'NF { print $2 }' <<<"$variants" | sort -u); do
+	check_whole "$test"
+done
+echo "1..$n"
+exit $failed
