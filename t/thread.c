@@ -113,6 +113,13 @@ static void test_records(void)
 
 /* ---- frees after our destructor has run ----------------------------------------------------------------- */
 
+/* A thread's destructors run four times over at most; ThreadSanitizer leaves before the last time. */
+#ifdef ARN_TSAN
+enum { LATE = 1 };
+#else
+enum { LATE = 2 };
+#endif
+
 static pthread_key_t late_key;
 static _Atomic unsigned x_late;
 
@@ -124,7 +131,7 @@ static void free_late(void *arg)
 	expect(block[0] == 4711 && other);
 	arn_mem_free(block);
 	arn_mem_free(other);
-	if (add_relaxed(&x_late, 1) % 2 == 0) {
+	if (add_relaxed(&x_late, 1) % LATE != LATE - 1) {
 		block = arn_obj_malloc(100);
 		block[0] = 4711;
 		pthread_setspecific(late_key, block);
@@ -150,7 +157,7 @@ static void test_late(void)
 	pthread_key_delete(late_key);
 	settle_heaps();
 	no_errors("destructors of others may still allocate and free");
-	ok(load_relaxed(&x_late) == 40 && live_blocks() == 0, "and leave nothing");
+	ok(load_relaxed(&x_late) == 20 * LATE && live_blocks() == 0, "and leave nothing");
 	ok(count_records() <= before + 1, "nor cost records: %zu, then %zu", before, count_records());
 }
 
