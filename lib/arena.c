@@ -4,16 +4,17 @@
 #include "option.h"
 #include "os.h"
 #include "panic.h"
+#include "purge.h"
 #include "reclaim.h"
 
-static _Atomic unsigned x_hint; /* a guess: no single free slice below this arena */
-static _Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
+static _Atomic unsigned x_hint[2]; /* by dense, a guess: no single free slice below this arena */
+struct arena_counters arena_counters;
 
 static void claimed(struct run *run, size_t dirty)
 {
-	add_relaxed(&x_claimed, run->slices * SLICE);
+	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
-		sub_relaxed(&x_retained, dirty * SLICE);
+		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
 	run->clean = dirty == 0;
 }
 
@@ -73,7 +74,7 @@ static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
 	return ARENA_SLICES;
 }
 
-static bool claim_word(struct arena *arena, unsigned word, uint64_t mask)
+bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask)
 {
 	uint64_t free = load_relaxed(&arena->x_free[word]);
 
@@ -101,7 +102,7 @@ static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run
 	size_t dirty = 0;
 
 	for (unsigned word = low; word <= high; word++) {
-		if (claim_word(arena, word, run_mask(word, first, n)))
+		if (arena_claim_word(arena, word, run_mask(word, first, n)))
 			continue;
 		while (word-- > low)
 			or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
@@ -146,22 +147,33 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 
 static bool claim_in(struct arena *arena, size_t slices, struct run *run)
 {
-	if (arena->huge != (slices > LARGE_SLICES))
-		return false;
 	if (arena->huge)
 		return claim_huge(arena, slices, run);
 	return slices == 1 ? claim_one(arena, run) : claim_run(arena, (unsigned)slices, run);
 }
 
-static bool claim_from(unsigned from, unsigned to, size_t slices, struct run *run)
+/* Which arenas a request may look into. */
+struct wanted {
+	size_t slices;
+	bool dense, any; /* any: also those of the other kind */
+};
+
+static bool suits(const struct arena *arena, const struct wanted *wanted)
+{
+	if (arena->huge || wanted->slices > LARGE_SLICES)
+		return arena->huge && wanted->slices > LARGE_SLICES;
+	return wanted->any || arena->dense == wanted->dense;
+}
+
+static bool claim_from(unsigned from, unsigned to, const struct wanted *wanted, struct run *run)
 {
 	for (unsigned index = from; index < to; index++) {
 		struct arena *arena = registry_entry(index);
 
-		if (!arena || !claim_in(arena, slices, run))
+		if (!arena || !suits(arena, wanted) || !claim_in(arena, wanted->slices, run))
 			continue;
-		if (slices == 1 && from < index)
-			store_relaxed(&x_hint, index);
+		if (wanted->slices == 1 && from < index)
+			store_relaxed(&x_hint[wanted->dense], index);
 		return true;
 	}
 	return false;
@@ -176,7 +188,7 @@ static void init_free(struct arena *arena, unsigned claimed_slices)
 		and_relaxed(&arena->x_free[slice / 64], ~((uint64_t)1 << slice % 64));
 }
 
-static void say(const char *what, const struct arena *arena)
+void arena_say(const char *what, const struct arena *arena)
 {
 	struct text text = { 0 };
 
@@ -195,22 +207,22 @@ static bool publish(struct arena *arena, bool thp)
 	store_relaxed(&arena->x_thp, thp);
 	if (!registry_add(arena, &arena->index))
 		return false;
-	say("mapped arena ", arena);
-	add_relaxed(&x_mapped, arena->size);
+	arena_say("mapped arena ", arena);
+	add_relaxed(&arena_counters.x_mapped, arena->size);
 	return true;
 }
 
 /*
- * Huge pages spare a large heap most page faults and TLB misses, but make a small one larger: the first arenas do
- * without.  A purged arena loses them too (keep_purged), or khugepaged would fill its holes again.
+ * Huge pages spare a large heap most page faults and TLB misses, and make a sparse one larger: only dense arenas get
+ * them.  A purged arena loses them (keep_purged), or khugepaged would fill its holes again.
  */
-static enum os_huge huge_pages(void)
+static enum os_huge huge_pages(bool dense)
 {
-	size_t wanted = option(OPTION_HUGE_PAGES);
+	enum os_huge wanted = (enum os_huge)option(OPTION_HUGE_PAGES);
 
 	if (wanted != OS_HUGE_AUTO)
-		return (enum os_huge)wanted;
-	return load_relaxed(&x_claimed) >= ARENA_SIZE - 2 * MIB ? OS_HUGE_ALWAYS : OS_HUGE_NEVER;
+		return wanted;
+	return dense ? OS_HUGE_ALWAYS : OS_HUGE_NEVER;
 }
 
 static void *map_arenas(size_t size, enum os_huge huge)
@@ -227,7 +239,7 @@ static void *map_arenas(size_t size, enum os_huge huge)
 static bool add_huge(size_t slices, struct run *run)
 {
 	size_t size = (slices + ARENA_HEAD) * SLICE;
-	enum os_huge huge = huge_pages();
+	enum os_huge huge = huge_pages(true);
 	struct arena *arena = map_arenas(size, huge);
 
 	if (!arena)
@@ -240,15 +252,15 @@ static bool add_huge(size_t slices, struct run *run)
 		return false;
 	}
 	*run = (struct run){ arena, ARENA_HEAD, slices, true };
-	add_relaxed(&x_claimed, slices * SLICE);
+	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;
 }
 
 /* Map option ARENA bytes at once; the first arena carries our run, so nobody can take it from us. */
-static bool add_shared(unsigned slices, struct run *run)
+static bool add_shared(unsigned slices, bool dense, struct run *run)
 {
 	size_t size = option(OPTION_ARENA);
-	enum os_huge huge = huge_pages();
+	enum os_huge huge = huge_pages(dense);
 	char *base = map_arenas(size, huge);
 
 	if (!base && size > ARENA_SIZE)
@@ -259,6 +271,7 @@ static bool add_shared(unsigned slices, struct run *run)
 		struct arena *arena = (struct arena *)(base + offset);
 
 		arena->size = ARENA_SIZE;
+		arena->dense = dense;
 		init_free(arena, offset == 0 ? slices : 0);
 		if (publish(arena, huge == OS_HUGE_ALWAYS))
 			continue;
@@ -268,38 +281,46 @@ static bool add_shared(unsigned slices, struct run *run)
 		break;
 	}
 	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, true };
-	add_relaxed(&x_claimed, slices * SLICE);
+	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;
 }
 
-static bool claim_mapped(size_t slices, struct run *run)
+static bool claim_mapped(const struct wanted *wanted, struct run *run)
 {
-	unsigned count = registry_count(), hint = load_relaxed(&x_hint);
+	unsigned count = registry_count(), hint = load_relaxed(&x_hint[wanted->dense]);
 	bool found;
 
 	reclaim_enter();
-	if (slices != 1 || hint > count)
+	if (wanted->slices != 1 || wanted->any || hint > count)
 		hint = 0;
-	found = claim_from(hint, count, slices, run) || claim_from(0, hint, slices, run);
+	found = claim_from(hint, count, wanted, run) || claim_from(0, hint, wanted, run);
 	reclaim_exit();
 	return found;
 }
 
-bool arena_claim(size_t slices, struct run *run)
+static bool add(const struct wanted *wanted, struct run *run)
 {
-	if (claim_mapped(slices, run))
+	if (wanted->slices > LARGE_SLICES)
+		return add_huge(wanted->slices, run);
+	return add_shared((unsigned)wanted->slices, wanted->dense, run);
+}
+
+bool arena_claim(size_t slices, bool dense, struct run *run)
+{
+	struct wanted wanted = { slices, dense, false };
+
+	if (claim_mapped(&wanted, run) || add(&wanted, run))
 		return true;
-	if (slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run))
+	/* The OS says no.  The other arenas may have room, and what is free in the wrong shape may go back. */
+	wanted.any = true;
+	if (claim_mapped(&wanted, run))
 		return true;
-	/* The OS says no: what is free but in the wrong shape may go back to it. */
-	if (arena_purge(0) == 0)
-		return false;
-	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
+	return purge_to(0) > 0 && add(&wanted, run);
 }
 
 static size_t retain_limit(void)
 {
-	size_t share = load_relaxed(&x_claimed) / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t share = load_relaxed(&arena_counters.x_claimed) / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share);
 }
@@ -307,23 +328,24 @@ static size_t retain_limit(void)
 static void release_slices(struct arena *arena, unsigned first, unsigned n)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64, index = arena->index;
+	_Atomic unsigned *hint = &x_hint[arena->dense];
 
 	for (unsigned word = low; word <= high; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, n));
-	add_relaxed(&x_retained, n * SLICE);
+	add_relaxed(&arena_counters.x_retained, n * SLICE);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
 	/* from here on the arena may be gone */
 	arn_yield_point("released_slices");
-	if (index < load_relaxed(&x_hint))
-		store_relaxed(&x_hint, index);
+	if (index < load_relaxed(hint))
+		store_relaxed(hint, index);
 }
 
 static void release_huge(struct arena *arena, size_t slices)
 {
 	store_relaxed(&arena->x_huge_dirty, 1);
-	add_relaxed(&x_retained, slices * SLICE);
+	add_relaxed(&arena_counters.x_retained, slices * SLICE);
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
@@ -335,164 +357,19 @@ void arena_release(struct arena *arena, unsigned first, size_t slices)
 		release_huge(arena, slices);
 	else
 		release_slices(arena, first, (unsigned)slices);
-	sub_relaxed(&x_claimed, slices * SLICE);
+	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	limit = retain_limit();
-	if (load_relaxed(&x_retained) > limit)
-		arena_purge(limit / 2); /* half: the next releases need no system call */
+	if (load_relaxed(&arena_counters.x_retained) > limit)
+		purge_to(limit / 2); /* half: the next releases need no system call */
 }
 
-static size_t purged(size_t bytes, int error)
-{
-	if (error)
-		return 0;
-	sub_relaxed(&x_retained, bytes);
-	add_relaxed(&x_purges, 1);
-	add_relaxed(&x_purged, bytes);
-	return bytes;
-}
-
-/* Holes are to stay holes. */
-static void keep_purged(struct arena *arena)
-{
-	if (load_relaxed(&arena->x_thp) && option(OPTION_HUGE_PAGES) == OS_HUGE_AUTO) {
-		store_relaxed(&arena->x_thp, false);
-		os_advise_huge(arena, arena->size, OS_HUGE_NEVER);
-	}
-}
-
-/* A run of one word, claimed by us: its pages go back. */
-static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
-{
-	size_t bytes = count_bits(mask) * SLICE, done;
-	char *base = (char *)arena + (word * 64 + lowest_bit(mask)) * SLICE;
-
-	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
-		return 0;
-	keep_purged(arena);
-	done = purged(bytes, os_purge(base, bytes));
-	if (done)
-		and_relaxed(&arena->x_dirty[word], ~mask);
-	return done;
-}
-
-/* Each run of resident free slices in a word: claimed, purged, released clean. */
-static size_t purge_word(struct arena *arena, unsigned word)
-{
-	uint64_t candidates = load_relaxed(&arena->x_free[word]) & load_relaxed(&arena->x_dirty[word]);
-	size_t done = 0;
-
-	while (candidates) {
-		unsigned first = lowest_bit(candidates);
-		uint64_t rest = ~(candidates >> first);
-		uint64_t mask = bit_run(first, rest ? min_size(lowest_bit(rest), 64 - first) : 64 - first);
-
-		candidates &= ~mask;
-		if (!claim_word(arena, word, mask))
-			continue;
-		done += purge_claimed(arena, word, mask);
-		or_release(&arena->x_free[word], mask); /* A1 */
-	}
-	return done;
-}
-
-static size_t purge_huge(struct arena *arena)
-{
-	unsigned unused = 0;
-	size_t bytes = arena->size - ARENA_HEAD * SLICE, done = 0;
-
-	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
-		return 0;
-	if (load_relaxed(&arena->x_huge_dirty)) {
-		done = purged(bytes, os_purge((char *)arena + ARENA_HEAD * SLICE, bytes));
-		store_relaxed(&arena->x_huge_dirty, done == 0);
-	}
-	store_release(&arena->x_huge_used, 0); /* A1 */
-	return done;
-}
-
-static size_t purge_arena(struct arena *arena, size_t keep)
-{
-	size_t done = 0;
-
-	if (arena->huge)
-		return purge_huge(arena);
-	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&x_retained) > keep; word++)
-		done += purge_word(arena, word);
-	return done;
-}
-
-/* Newest first: old arenas are the dense ones. */
-size_t arena_purge(size_t keep)
-{
-	size_t done = 0;
-
-	reclaim_enter();
-	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(&x_retained) > keep;) {
-		struct arena *arena = registry_entry(index);
-
-		if (arena)
-			done += purge_arena(arena, keep);
-	}
-	reclaim_exit();
-	return done;
-}
-
-/* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
-static bool claim_whole(struct arena *arena)
+bool arena_claim_whole(struct arena *arena)
 {
 	struct run run;
 
 	if (arena->huge)
 		return claim_huge(arena, arena->size / SLICE - ARENA_HEAD, &run);
 	return claim_at(arena, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD, &run);
-}
-
-static size_t unmap(struct arena *arena)
-{
-	size_t size = arena->size;
-
-	say("unmapped arena ", arena);
-	registry_remove(arena);
-	sub_relaxed(&x_claimed, (arena->huge ? size / SLICE - ARENA_HEAD : ARENA_SLICES - ARENA_HEAD) * SLICE);
-	sub_relaxed(&x_mapped, size);
-	/* On failure it stays mapped and unused: at most address space is lost, for its pages are purged. */
-	os_unmap(arena, size);
-	return size;
-}
-
-#define TRIM_BATCH 64u
-
-/* Up to a batch of arenas: out of the table, one grace period for all, then out of the process. */
-static unsigned trim_batch(unsigned *index)
-{
-	struct arena *batch[TRIM_BATCH];
-	unsigned n = 0, count = registry_count();
-
-	reclaim_enter();
-	for (; *index < count && n < TRIM_BATCH; ++*index) {
-		struct arena *arena = registry_entry(*index);
-
-		if (arena && claim_whole(arena)) {
-			registry_hide(*index);
-			batch[n++] = arena;
-		}
-	}
-	reclaim_exit();
-	if (n)
-		reclaim_wait();
-	for (unsigned i = 0; i < n; i++)
-		unmap(batch[i]);
-	return n;
-}
-
-size_t arena_trim(void)
-{
-	size_t done = arena_purge(0);
-	unsigned index = 0;
-
-	while (trim_batch(&index) == TRIM_BATCH)
-		;
-	return done;
 }
 
 bool arena_is_valid(const struct arena *arena)
@@ -515,9 +392,9 @@ void arena_totals(struct arena_totals *totals)
 	for (unsigned index = 0; index < registry_count(); index++)
 		totals->arenas += registry_entry(index) != NULL;
 	reclaim_exit();
-	totals->mapped = load_relaxed(&x_mapped);
-	totals->claimed = load_relaxed(&x_claimed);
-	totals->retained = load_relaxed(&x_retained);
-	totals->purges = load_relaxed(&x_purges);
-	totals->purged = load_relaxed(&x_purged);
+	totals->mapped = load_relaxed(&arena_counters.x_mapped);
+	totals->claimed = load_relaxed(&arena_counters.x_claimed);
+	totals->retained = load_relaxed(&arena_counters.x_retained);
+	totals->purges = load_relaxed(&arena_counters.x_purges);
+	totals->purged = load_relaxed(&arena_counters.x_purged);
 }

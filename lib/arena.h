@@ -8,7 +8,7 @@
  *
  * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
- * Lifetime    mapped by arena_add; unmapped only by arena_trim, after all slices were claimed by the trimmer,
+ * Lifetime    mapped by arena_add; unmapped only by purge_trim, after all slices were claimed by the trimmer,
  *             the table entry cleared, and a grace period of reclaim.h.
  * Invariant   popcount(x_free) + claimed slices + ARENA_HEAD == ARENA_SLICES      (not huge)
  *             x_dirty is a subset of x_free while nobody is between claim and release
@@ -82,6 +82,7 @@ struct arena {
 	size_t size;     /* bytes mapped, from the head on */
 	unsigned index;  /* in the table */
 	bool huge;
+	bool dense;      /* for heaps that fill what they claim */
 	_Atomic bool x_thp;           /* has been advised to use transparent huge pages */
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic unsigned x_huge_dirty;
@@ -110,15 +111,23 @@ static inline struct pool *arena_pool_at(const void *address)
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
 }
 
-/* false: no memory.  slices above LARGE_SLICES get a huge arena. */
-bool arena_claim(size_t slices, struct run *run);
+/* false: no memory.  slices above LARGE_SLICES get a huge arena.  dense: most of the run will be touched; such runs
+ * share arenas, which may then use huge pages without filling memory with what nobody asked for. */
+bool arena_claim(size_t slices, bool dense, struct run *run);
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
 void arena_release(struct arena *arena, unsigned first, size_t slices);
-/* Return physical pages of free slices until at most `keep` bytes of them are resident; bytes returned. */
-size_t arena_purge(size_t keep);
-/* The same for all, and unmap arenas without pools; waits for a grace period. */
-size_t arena_trim(void);
+/* Take free slices of one word; false: not all of them are free. */
+bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
+/* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
+bool arena_claim_whole(struct arena *arena);
+/* option VERBOSE */
+void arena_say(const char *what, const struct arena *arena);
 bool arena_is_valid(const struct arena *arena);
+
+/* bytes, and calls of purge; relaxed, sums only */
+extern struct arena_counters {
+	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
+} arena_counters;
 
 struct arena_totals {
 	size_t arenas, mapped, claimed, retained, purges, purged;

@@ -3,6 +3,7 @@
 
 #include "option.h"
 #include "panic.h"
+#include "purge.h"
 #include "remote.h"
 #include "thread.h"
 
@@ -11,11 +12,11 @@
 /* A bin grows when it was refilled or flushed this often. */
 #define MOVES 4u
 
-static const uint16_t level_slots[LEVELS] = { LEVEL0, LEVEL1, LEVEL2 };
+static const uint16_t level_slots[LEVELS] = { LEVEL0, LEVEL1, LEVEL2, LEVEL3 };
 
 static void **level_base(struct heap *heap, unsigned cls, unsigned level)
 {
-	void **const base[LEVELS] = { heap->slots0, heap->slots1, heap->slots2 };
+	void **const base[LEVELS] = { heap->slots0, heap->slots1, heap->slots2, heap->slots3 };
 
 	return base[level] + cls * level_slots[level];
 }
@@ -27,7 +28,7 @@ static uint16_t cap_of(unsigned cls)
 
 	if (budget == 0 || option(OPTION_CHECKS) > 0)
 		return 0;
-	return (uint16_t)max_size(2, min_size(budget / sizeclasses[cls].size, LEVEL2));
+	return (uint16_t)max_size(2, min_size(budget / sizeclasses[cls].size, cls < LEVEL3_CLASSES ? LEVEL3 : LEVEL2));
 }
 
 static void set_limit(struct bin *bin)
@@ -52,7 +53,7 @@ size_t cache_count(const struct heap *heap, unsigned cls)
 {
 	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) - load_relaxed(&heap->bin[cls].x_base));
 
-	return n <= LEVEL2 ? n : 0; /* torn by a growing bin: statistics only */
+	return n <= LEVEL3 ? n : 0; /* torn by a growing bin: statistics only */
 }
 
 /* true: the bin has moved to a larger array */
@@ -76,13 +77,13 @@ static bool grow(struct heap *heap, unsigned cls)
 /* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
 static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
 {
-	struct pool *pool = heap->partial[cls].first;
+	struct pool *pool = heap->partial[cls];
 	unsigned n;
 
 	if (!pool && !(pool = heap_add_pool(heap, cls)))
 		return 0;
 	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
-	pool = heap->partial[cls].first;
+	pool = heap->partial[cls];
 	n = pool_take(pool, slots, want);
 	if (pool_free_count(pool) == 0)
 		heap_unlist(heap, pool);
@@ -189,5 +190,5 @@ size_t arn_trim(void)
 		heap_collect(heap, false);
 		heap_exit(heap);
 	}
-	return arena_trim();
+	return purge_trim();
 }

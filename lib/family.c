@@ -4,7 +4,7 @@
  *
  * Ordering    F1  x_heaps and the list of families: push (release) -> walk (acquire): the record.
  */
-#include "heap.h"
+#include "cache.h"
 #include "meta.h"
 #include "remote.h"
 
@@ -34,6 +34,7 @@ arn_family *arn_family_new(const struct arn_provider *provider)
 	return family;
 }
 
+/* Owned by the caller before a walk or a tidier can see it. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
 	struct heap *heap = meta_take(sizeof(*heap), 4 * KIB), *head = load_relaxed(&family->x_heaps);
@@ -41,6 +42,7 @@ static struct heap *add_heap(arn_family *family, unsigned tag)
 	if (!heap)
 		return NULL;
 	heap_init(heap, family, tag);
+	store_relaxed(&heap->x_owner, thread_id()); /* H2 */
 	do
 		heap->next = head;
 	while (!cas_release(&family->x_heaps, &head, heap)); /* F1 */
@@ -54,37 +56,45 @@ static struct heap *pop_orphan(arn_family *family, unsigned tag)
 	return node ? container_of(node, struct heap, orphan) : NULL;
 }
 
+/* An orphan that somebody tidies goes back to the stack, and there will be a new heap; a stranded one is dropped. */
+static bool own(struct heap *heap)
+{
+	uintptr_t owner = OWNER_NONE;
+
+	if (cas_acq_rel(&heap->x_owner, &owner, thread_id())) /* H1, H2 */
+		return true;
+	if (owner != OWNER_STRANDED)
+		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
+	return false;
+}
+
 struct heap *family_adopt(arn_family *family, unsigned tag)
 {
 	struct heap *heap = pop_orphan(family, tag);
 
-	if (!heap)
-		heap = add_heap(family, tag);
-	if (heap)
-		store_relaxed(&heap->x_owner, thread_id()); /* H2 */
-	return heap;
+	if (heap && own(heap))
+		return heap;
+	return add_heap(family, tag);
 }
 
 void family_abandon(struct heap *heap)
 {
-#ifdef ARN_BUG_owner_late
+	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
+	arn_yield_point("family_abandon");
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
-	arn_yield_point("family_abandon");
-	store_relaxed(&heap->x_owner, 0);
-#else
-	store_relaxed(&heap->x_owner, 0); /* H2 */
-	arn_yield_point("family_abandon");
-	stack_push(&heap->family->orphans[heap->tag], &heap->orphan); /* H1 */
-#endif
 }
 
-void family_tidy_orphan(struct heap *heap)
+void family_tidy(struct heap *heap)
 {
-	struct heap *orphan = pop_orphan(heap->family, heap->tag);
+	const struct arn_provider *provider = heap->family->provider;
+	uintptr_t owner = OWNER_NONE;
 
-	if (!orphan)
+	if (provider && provider->is_user && !provider->is_user(heap->family))
 		return;
-	remote_drain(orphan);
-	heap_collect(orphan, false);
-	stack_push(&orphan->family->orphans[orphan->tag], &orphan->orphan); /* H1 */
+	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_TIDY)) /* H1 */
+		return;
+	remote_drain(heap);
+	cache_flush(heap);
+	heap_collect(heap, false);
+	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 }

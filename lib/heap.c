@@ -15,19 +15,28 @@ void heap_init(struct heap *heap, arn_family *family, unsigned tag)
 	cache_init(heap);
 }
 
-static void list_append(struct list *list, struct pool *pool)
+static void list(struct heap *heap, struct pool *pool)
 {
-	pool->next = NULL;
-	pool->prev = list->last;
-	*(list->last ? &list->last->next : &list->first) = pool;
-	list->last = pool;
+	struct pool **first = &heap->partial[pool->cls];
+
+	if (*first) {
+		pool->next = *first;
+		pool->prev = (*first)->prev;
+		pool->prev->next = pool->next->prev = pool;
+	} else {
+		*first = pool->next = pool->prev = pool;
+	}
 	pool->listed = true;
 }
 
-static void list_remove(struct list *list, struct pool *pool)
+void heap_unlist(struct heap *heap, struct pool *pool)
 {
-	*(pool->prev ? &pool->prev->next : &list->first) = pool->next;
-	*(pool->next ? &pool->next->prev : &list->last) = pool->prev;
+	struct pool **first = &heap->partial[pool->cls];
+
+	pool->next->prev = pool->prev;
+	pool->prev->next = pool->next;
+	if (*first == pool)
+		*first = pool->next == pool ? NULL : pool->next;
 	pool->listed = false;
 }
 
@@ -35,45 +44,38 @@ static void list_remove(struct list *list, struct pool *pool)
 static void link_pool(struct heap *heap, struct pool *pool)
 {
 	pool->all_next = NULL;
-	pool->all_prev = heap->all.last;
-	*(heap->all.last ? &heap->all.last->all_next : &heap->all.first) = pool;
-	heap->all.last = pool;
+	pool->all_prev = heap->all_last;
+	*(heap->all_last ? &heap->all_last->all_next : &heap->all_first) = pool;
+	heap->all_last = pool;
 	count_add(&heap->x_pools, 1);
 	count_add(&heap->x_pool_bytes, pool_span(pool));
 }
 
 static void unlink_pool(struct heap *heap, struct pool *pool)
 {
-	*(pool->all_prev ? &pool->all_prev->all_next : &heap->all.first) = pool->all_next;
-	*(pool->all_next ? &pool->all_next->all_prev : &heap->all.last) = pool->all_prev;
+	*(pool->all_prev ? &pool->all_prev->all_next : &heap->all_first) = pool->all_next;
+	*(pool->all_next ? &pool->all_next->all_prev : &heap->all_last) = pool->all_prev;
 	count_sub(&heap->x_pools, 1);
 	count_sub(&heap->x_pool_bytes, pool_span(pool));
 }
 
-/* Large pools are never partial: they have one block, taken as soon as they are made. */
-static struct list *partial_of(struct heap *heap, const struct pool *pool)
-{
-	return pool->cls == CLASS_LARGE ? NULL : &heap->partial[pool->cls];
-}
-
-/* A queued pool stays: its drain comes here again. */
 static void release(struct heap *heap, struct pool *pool)
 {
 	if (!remote_may_release(pool))
 		return;
 	if (pool->listed)
-		list_remove(partial_of(heap, pool), pool);
+		heap_unlist(heap, pool);
 	unlink_pool(heap, pool);
 	pool_release(pool);
 }
 
-void heap_unlist(struct heap *heap, struct pool *pool)
-{
-	list_remove(partial_of(heap, pool), pool);
-}
+/* A heap of this size has filled most of its pools; a small one has many that it has hardly touched. */
+#define DENSE (8 * MIB)
 
-/* Adopted orphans need no visit at every pool: once in this many. */
-#define TIDY_EVERY 16u
+static bool is_dense(const struct heap *heap)
+{
+	return load_relaxed(&heap->x_pool_bytes) >= DENSE;
+}
 
 struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 {
@@ -81,13 +83,11 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	struct pool *pool;
 
 	heap_collect(heap, false);
-	if (++heap->new_pools % TIDY_EVERY == 0)
-		family_tidy_orphan(heap);
-	if (!arena_claim(sizeclasses[cls].slices, &run))
+	if (!arena_claim(sizeclasses[cls].slices, is_dense(heap), &run))
 		return NULL;
 	pool = pool_carve(&run, heap, cls, heap->tag, 0);
 	link_pool(heap, pool);
-	list_append(&heap->partial[cls], pool);
+	list(heap, pool);
 	return pool;
 }
 
@@ -101,7 +101,6 @@ static void wait_for_readers(struct heap *heap, struct pool *pool)
 	pool->wait_next = NULL;
 	*(heap->wait_first ? &heap->wait_last->wait_next : &heap->wait_first) = pool;
 	heap->wait_last = pool;
-	heap->waiting_bytes += pool_span(pool);
 }
 
 static struct pool *pop_waiting(struct heap *heap)
@@ -110,7 +109,6 @@ static struct pool *pop_waiting(struct heap *heap)
 
 	heap->wait_first = pool->wait_next;
 	pool->waiting = false;
-	heap->waiting_bytes -= pool_span(pool);
 	return pool;
 }
 
@@ -134,9 +132,9 @@ static void settle_empty(struct heap *heap, struct pool *pool)
 		release(heap, pool);
 		return;
 	}
-	if (pool->listed && heap->partial[pool->cls].last != pool) {
-		list_remove(&heap->partial[pool->cls], pool);
-		list_append(&heap->partial[pool->cls], pool);
+	if (pool->listed) {
+		heap_unlist(heap, pool);
+		list(heap, pool);
 	}
 	wait_for_readers(heap, pool);
 	heap_collect(heap, false);
@@ -144,10 +142,9 @@ static void settle_empty(struct heap *heap, struct pool *pool)
 
 void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
 {
-	struct list *partial = partial_of(heap, pool);
-
-	if (before == 0 && partial)
-		list_append(partial, pool);
+	/* large pools are never listed: they have one block, taken as soon as they are made */
+	if (before == 0 && pool->cls != CLASS_LARGE)
+		list(heap, pool);
 	if (pool_is_empty(pool))
 		settle_empty(heap, pool);
 }
@@ -182,7 +179,7 @@ static struct pool *claim_large(struct heap *heap, size_t size)
 		pool->block_size = min_size(align_up(size, 4 * KIB), pool_span(pool));
 		return pool;
 	}
-	if (!arena_claim(slices, &run))
+	if (!arena_claim(slices, is_dense(heap), &run))
 		return NULL;
 	pool = pool_carve(&run, heap, CLASS_LARGE, heap->tag, align_up(size, 4 * KIB));
 	link_pool(heap, pool);
@@ -203,12 +200,16 @@ void *large_malloc(struct heap *heap, size_t size, bool *zeroed)
 	return block;
 }
 
-static bool lists_are_valid(const struct heap *heap)
+static bool list_is_valid(const struct heap *heap, unsigned cls)
 {
-	for (unsigned cls = 0; cls < CLASSES; cls++)
-		for (const struct pool *pool = heap->partial[cls].first; pool; pool = pool->next)
-			if (pool->cls != cls || !pool->listed || pool_free_count(pool) == 0)
-				return false;
+	const struct pool *first = heap->partial[cls], *pool = first;
+
+	if (!first)
+		return true;
+	do {
+		if (pool->cls != cls || !pool->listed || pool_free_count(pool) == 0 || pool->next->prev != pool)
+			return false;
+	} while ((pool = pool->next) != first);
 	return true;
 }
 
@@ -217,13 +218,13 @@ bool heap_is_valid(const struct heap *heap)
 {
 	size_t out[CLASSES + 1] = { 0 };
 
-	for (const struct pool *pool = heap->all.first; pool; pool = pool->all_next) {
+	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
 		if (load_relaxed(&pool->x_heap) != heap || (pool->cls != CLASS_LARGE && !pool_is_valid(pool)))
 			return false;
 		out[pool->cls] += pool->capacity - pool_free_count(pool);
 	}
 	for (unsigned cls = 0; cls < CLASSES; cls++)
-		if (out[cls] != load_relaxed(&heap->x_out[cls]))
+		if (out[cls] != load_relaxed(&heap->x_out[cls]) || !list_is_valid(heap, cls))
 			return false;
-	return out[CLASS_LARGE] == load_relaxed(&heap->x_large_blocks) && lists_are_valid(heap);
+	return out[CLASS_LARGE] == load_relaxed(&heap->x_large_blocks);
 }

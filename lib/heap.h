@@ -3,10 +3,11 @@
  * heap.h - all pools of one tag for one thread state, with their pool cache.
  *
  * Owner       one thread, or none: an orphan, in its family's stack.  x_owner holds the thread pointer of the
- *             owner.  Everything without x_ belongs to the owner; of an orphan, to whoever popped it, and to a
- *             walker while all users of the family are stopped.
+ *             owner.  Everything without x_ belongs to the owner; of an orphan, to whoever moved x_owner from
+ *             OWNER_NONE, and to a walker while all users of the family are stopped.
  * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
- * States      owned -> orphan -> owned ...     a fork may leave it stranded (process.c)
+ * States      owned -> orphan (OWNER_NONE) -> owned ...       orphan <-> OWNER_TIDY
+ *             a fork may leave it OWNER_STRANDED (process.c)
  * Invariant   x_out[c] == blocks of class c that are live, in the pool cache, or in a remote word
  *             a pool is in the list of partial pools exactly when its x_free != 0
  *
@@ -16,9 +17,8 @@
  *     free(other)         -        -           -           -       -      X
  *     abandon             O        O           -           O       -      X
  *     adopt               -        -           -           -       -      X
- * Ordering    H1  hand-over through the family's stack (S1): all plain fields.
- *             H2  x_owner: read relaxed by free; equal to the reader's own id only if that thread wrote it,
- *                 or handed it over itself.
+ * Ordering    H1  x_owner: abandon, end of tidy (release) -> adopt, tidy (acquire): all plain fields.
+ *             H2  x_owner: read relaxed by free; equal to the reader's own id only if that thread wrote it.
  */
 #ifndef ARN_HEAP_H
 #define ARN_HEAP_H
@@ -39,14 +39,17 @@ struct bin {
 };
 static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 
-#define LEVELS 3
-#define LEVEL0 8u
+#define LEVELS 4
+#define LEVEL0 4u
 #define LEVEL1 32u
 #define LEVEL2 128u
+#define LEVEL3 1024u /* for the classes up to 256 bytes only */
+#define LEVEL3_CLASSES 16u
 
-struct list {
-	struct pool *first, *last;
-};
+/* x_owner of a heap without an owner */
+#define OWNER_NONE ((uintptr_t)0)
+#define OWNER_STRANDED ((uintptr_t)1) /* left in an unknown state by a fork: never used again */
+#define OWNER_TIDY ((uintptr_t)2)     /* somebody takes home what was freed to it */
 
 struct heap {
 	/* the owner's; first, so that a class is an index and nothing else.  The last bin is full and empty at
@@ -64,11 +67,9 @@ struct heap {
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
 
 	/* the owner's */
-	alignas(CACHE_LINE) struct list partial[CLASSES];
-	struct list all;
+	alignas(CACHE_LINE) struct pool *partial[CLASSES]; /* circular: the first one's prev is the last */
+	struct pool *all_first, *all_last;
 	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
-	size_t waiting_bytes;
-	unsigned new_pools; /* since an orphan was looked at */
 	_Atomic bool x_busy; /* in a slow path: after fork, a heap that nobody can trust */
 
 	/* statistics: written by the owner only */
@@ -84,6 +85,7 @@ struct heap {
 	alignas(CACHE_LINE) void *slots0[CLASSES * LEVEL0];
 	void *slots1[CLASSES * LEVEL1];
 	void *slots2[CLASSES * LEVEL2];
+	void *slots3[LEVEL3_CLASSES * LEVEL3];
 };
 
 /* What a handle points to before its first malloc: all bins empty. */
@@ -117,8 +119,8 @@ arn_family *family_first(void);
 /* An orphan, or a new heap; NULL: no memory. */
 struct heap *family_adopt(arn_family *family, unsigned tag);
 void family_abandon(struct heap *heap);
-/* Let an orphan of this heap's kind take in what was freed to it. */
-void family_tidy_orphan(struct heap *heap);
+/* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody has it. */
+void family_tidy(struct heap *heap);
 
 static inline void heap_enter(struct heap *heap)
 {

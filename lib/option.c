@@ -76,7 +76,7 @@ static const struct spec specs[OPTIONS] = {
 	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
 	                   "address space that is taken from the system at a time", NULL },
 	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 3, false, "0 never, 1 always, 2 as the system says, 3 auto",
-	                        "transparent huge pages in arenas; auto: not in the first, nor after a purge", NULL },
+	                        "transparent huge pages in arenas; auto: in arenas of heaps above 8M, until purged", NULL },
 	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
 	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also our own records",
 	                    NULL },

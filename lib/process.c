@@ -23,16 +23,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STRANDED ((uintptr_t)1) /* no thread's id */
-
 static void leave_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (owner == 0 || owner == thread_id() || heap->external)
+	if (owner == OWNER_NONE || owner == thread_id() || (heap->external && owner != OWNER_TIDY))
 		return;
-	if (load_relaxed(&heap->x_busy))
-		store_relaxed(&heap->x_owner, STRANDED);
+	if (owner == OWNER_TIDY || load_relaxed(&heap->x_busy))
+		store_relaxed(&heap->x_owner, OWNER_STRANDED);
 	else
 		family_abandon(heap);
 }

@@ -35,24 +35,37 @@ static bool try_unqueue(struct pool_bits *bits)
 /*
  * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or none: with no
  * bits set there is nobody to tell.  With x_queued ours, and bits set or the owner waiting, it is not
- * released, so it stays the pool of the heap that x_heap names.
+ * released, so it stays the pool of the heap that x_heap names.  Returns the heap that was told, or NULL.
  */
-static void notify(struct pool *pool, struct pool_bits *bits)
+static struct heap *notify(struct pool *pool, struct pool_bits *bits)
 {
 	uint32_t queued = UNQUEUED;
 
 	for (; has_bits(bits) && cas_seq(&bits->x_queued, &queued, QUEUED); queued = UNQUEUED) { /* R1 */
 		arn_yield_point("remote_notify");
 		if (has_bits(bits) || !try_unqueue(bits)) {
-			push(load_acquire(&pool->x_heap), pool); /* P1 */
-			return;
+			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
+
+			push(heap, pool);
+			return heap;
 		}
 	}
+	return NULL;
+}
+
+/* Nobody refills an orphan: now and then who frees to it sends its blocks home. */
+static void tidy_orphan(struct heap *heap)
+{
+	struct thread *thread = thread_peek();
+
+	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && ++thread->orphans_met % 16 == 0)
+		family_tidy(heap);
 }
 
 static void send(struct pool *pool, unsigned word, uint64_t mask)
 {
 	struct pool_bits *bits = pool->bits;
+	struct heap *told = NULL;
 	uint64_t old;
 
 	reclaim_enter();
@@ -69,8 +82,10 @@ static void send(struct pool *pool, unsigned word, uint64_t mask)
 #else
 	if (load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
 #endif
-		notify(pool, bits);
+		told = notify(pool, bits);
 	reclaim_exit();
+	if (told)
+		tidy_orphan(told);
 }
 
 static void flush(struct thread *thread)

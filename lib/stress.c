@@ -43,7 +43,7 @@ static bool grace_reached(uint64_t goal)
 	return load_acquire(&stress.x_epoch) >= goal;
 }
 
-static const struct arn_provider provider = { grace_goal, grace_reached };
+static const struct arn_provider provider = { .goal = grace_goal, .reached = grace_reached };
 
 /* ---- the main thread --------------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ struct thread {
 	struct pool *pool;
 	unsigned word;
 	uint64_t gathered;
+	unsigned orphans_met; /* pools queued on heaps without an owner */
 
 	_Atomic size_t x_raw_mallocs, x_raw_frees;
 	_Atomic size_t x_raw_bytes; /* wraps below zero in a thread that frees what others made: the sum is right */

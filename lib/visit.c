@@ -100,7 +100,8 @@ static bool visit_heap(struct walk *walk, struct heap *heap)
 {
 	cache_flush(heap);
 	remote_drain(heap);
-	for (const struct pool *pool = heap->all.first; pool; pool = pool->all_next)
+	heap_collect(heap, false);
+	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (!visit_pool(walk, pool))
 			return false;
 	return true;

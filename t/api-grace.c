@@ -25,7 +25,7 @@ static bool reached(uint64_t goal)
 	return goal <= reached_up_to;
 }
 
-static const struct arn_provider provider = { goal, reached };
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
 static uint64_t *small[BLOCKS];
 static char *other[OTHERS];

@@ -3,6 +3,7 @@
  * arena - runs of slices: nobody's twice, zero where they are said to be clean, and all of it back in the end.
  */
 #include "core.h"
+#include "purge.h"
 
 #include "arena.h"
 #include "option.h"
@@ -70,7 +71,7 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 {
 	size_t wanted = some_slices(rng);
 
-	expect(arena_claim(wanted, run) && is_in_place(run, wanted));
+	expect(arena_claim(wanted, false, run) && is_in_place(run, wanted));
 	expect(!run->clean || reads_zero(run));
 	mark(run, with);
 }
@@ -106,7 +107,7 @@ static void claim_and_release(struct rng *rng, long rounds, bool alone)
 		arena_totals(&totals);
 		expect(!alone || (totals.claimed == bytes_of(runs) && totals.claimed + totals.retained <= totals.mapped));
 		if (alone && i % 64 == 0)
-			arena_trim();
+			purge_trim();
 	}
 	for (unsigned k = 0; k < HELD; k++)
 		if (runs[k].arena)
@@ -117,7 +118,7 @@ static void expect_nothing_left(void)
 {
 	struct arena_totals totals;
 
-	arena_trim();
+	purge_trim();
 	arena_totals(&totals);
 	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
 		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
@@ -144,15 +145,15 @@ static void test_whole(void)
 	struct run two;
 
 	do
-		expect(arena_claim(1, &runs[n]));
+		expect(arena_claim(1, false, &runs[n]));
 	while (runs[n].arena == runs[0].arena && ++n < ARENA_SLICES - ARENA_HEAD);
 	ok(n == ARENA_SLICES - ARENA_HEAD, "every slice behind the head can be had: %u", n);
 	for (unsigned i = 0; i < n; i += 2)
 		arena_release(runs[i].arena, runs[i].first, 1);
-	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
+	ok(arena_claim(2, false, &two) && two.arena != runs[0].arena, "single holes are no run of two");
 	arena_release(two.arena, two.first, 2);
 	arena_release(runs[1].arena, runs[1].first, 1);
-	ok(arena_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
+	ok(arena_claim(3, false, &two) && two.arena == runs[0].arena, "three in a row are one of three");
 	arena_release(two.arena, two.first, 3);
 	for (unsigned i = 3; i < n; i += 2)
 		arena_release(runs[i].arena, runs[i].first, 1);
@@ -165,22 +166,22 @@ static void test_purge(void)
 	struct run run;
 	struct arena_totals before, after;
 
-	arena_claim(100, &run);
+	arena_claim(100, false, &run);
 	mark(&run, 1);
 	arena_release(run.arena, run.first, run.slices);
 	arena_totals(&before);
 	ok(before.retained == 100 * SLICE, "released slices are retained: %zu", before.retained);
 	atomic_store(&os_fail_purge, 1);
-	arena_purge(0);
+	purge_to(0);
 	atomic_store(&os_fail_purge, 0);
 	arena_totals(&after);
 	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
-	arena_claim(100, &run);
+	arena_claim(100, false, &run);
 	ok(!run.clean || reads_zero(&run), "and the run is clean only if it is zero");
 	arena_release(run.arena, run.first, run.slices);
-	arena_purge(0);
+	purge_to(0);
 	arena_totals(&after);
-	ok(after.retained == 0 && arena_claim(100, &run) && run.clean && reads_zero(&run), "a purged run is clean");
+	ok(after.retained == 0 && arena_claim(100, false, &run) && run.clean && reads_zero(&run), "a purged run is clean");
 	arena_release(run.arena, run.first, run.slices);
 	expect_nothing_left();
 	no_errors("nothing is left");
@@ -195,7 +196,7 @@ static void test_retention(void)
 	option_parse(OPTION_RETAIN, "16M");
 	option_parse(OPTION_RETAIN_PERCENT, "10");
 	for (unsigned i = 0; i < array_length(runs); i++)
-		expect(arena_claim(1, &runs[i]));
+		expect(arena_claim(1, false, &runs[i]));
 	for (unsigned i = 0; i < array_length(runs); i++)
 		arena_release(runs[i].arena, runs[i].first, 1);
 	arena_totals(&totals);
@@ -208,7 +209,7 @@ static void test_retention(void)
 static void trim_at_once(const char *where)
 {
 	if (strcmp(where, "released_slices") == 0)
-		arena_trim();
+		purge_trim();
 }
 
 static void test_release_last(void)
@@ -216,7 +217,7 @@ static void test_release_last(void)
 	struct run run;
 
 	expect_nothing_left();
-	expect(arena_claim(3, &run));
+	expect(arena_claim(3, false, &run));
 	yield_hook(trim_at_once);
 	arena_release(run.arena, run.first, run.slices);
 	yield_hook(NULL);
@@ -234,9 +235,9 @@ static void churn(unsigned self)
 	if (self == 0) {
 		while (!atomic_load(&stop_trimming)) {
 			if (rng_below(&rng, 2))
-				arena_purge(rng_below(&rng, 8 * MIB));
+				purge_to(rng_below(&rng, 8 * MIB));
 			else
-				arena_trim();
+				purge_trim();
 			sched_yield();
 		}
 		return;

@@ -63,30 +63,27 @@ static void test_warm(void)
 	arn_heap_abandon(&second);
 }
 
-/* Owners that need pools look after orphans: these do not sit on memory that others freed. */
+/* Whoever frees to an orphan looks after it now and then: it does not sit on memory that others freed. */
 static void test_tidy(void)
 {
 	arn_family *own = arn_family_new(NULL);
-	arn_heap orphan, busy;
+	arn_heap orphan;
 	struct heap *heap;
-	void *block[100];
+	void *block[400];
 
 	arn_heap_init(&orphan, own, ARN_TAG_GC);
-	arn_heap_init(&busy, own, ARN_TAG_GC);
-	arn_free(arn_heap_malloc(&busy, 16));
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < array_length(block); i++)
 		block[i] = arn_heap_malloc(&orphan, 60000);
 	heap = orphan.heap;
 	cache_flush(heap);
+	ok(load_relaxed(&heap->x_pools) == array_length(block) / 8, "%zu pools", load_relaxed(&heap->x_pools));
 	arn_heap_abandon(&orphan);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < array_length(block); i++)
 		arn_free(block[i]);
-	ok(load_relaxed(&heap->x_pools) > 0, "an orphan with %zu empty pools", load_relaxed(&heap->x_pools));
-	for (unsigned i = 0; i < 200; i++)
-		block[i % 100] = arn_heap_malloc(&busy, 60000);
-	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) && load_relaxed(&heap->x_owner) == 0,
-	   "a busy heap of its kind lets them go, and it stays an orphan");
-	arn_heap_abandon(&busy);
+	ok(load_relaxed(&heap->x_pools) <= 16, "an orphan keeps %zu of them", load_relaxed(&heap->x_pools));
+	family_tidy(heap);
+	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) && load_relaxed(&heap->x_owner) == OWNER_NONE,
+	   "the rest goes when it is tidied, and it stays an orphan");
 }
 
 /* ---- many threads --------------------------------------------------------------------------------------- */
@@ -102,11 +99,11 @@ static void hold(struct heap *heap, struct rng *rng)
 	while (most < in_hand && !cas_acquire(&x_most, &most, in_hand))
 		;
 	expect(load_relaxed(&heap->x_owner) == thread_id());
-	heap->waiting_bytes = mark;
+	heap->wait_last = (struct pool *)mark;
 	for (size_t n = rng_below(rng, 4); n > 0; n--)
 		arn_yield_point("test_hold");
-	expect(heap->waiting_bytes == mark && load_relaxed(&heap->x_owner) == thread_id());
-	heap->waiting_bytes = 0;
+	expect(heap->wait_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == thread_id());
+	heap->wait_last = NULL;
 	sub_relaxed(&x_in_hand, 1);
 }
 
@@ -120,7 +117,7 @@ static void pass_heaps(unsigned self)
 		hold(heap, &rng);
 		family_abandon(heap);
 		if (rng_below(&rng, 8) == 0)
-			family_tidy_orphan(heap);
+			family_tidy(heap);
 	}
 }
 

@@ -15,7 +15,7 @@ static struct pool *carve(unsigned cls, size_t large_size)
 	size_t slices = cls == CLASS_LARGE ? (large_size + SLICE - 1) / SLICE : sizeclasses[cls].slices;
 	struct run run;
 
-	if (!arena_claim(slices, &run))
+	if (!arena_claim(slices, false, &run))
 		bail("no memory");
 	return pool_carve(&run, some_heap, cls, 0, large_size);
 }

@@ -36,7 +36,7 @@ static bool reached(uint64_t wanted)
 	return wanted % 2 == 0;
 }
 
-static const struct arn_provider provider = { goal, reached };
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
 /* Some of every kind of pool: small, medium, large, and with an arena of its own. */
 static size_t some_size(struct rng *rng)

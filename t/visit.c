@@ -25,7 +25,7 @@ static bool reached(uint64_t wanted)
 	return false;
 }
 
-static const struct arn_provider never = { goal, reached };
+static const struct arn_provider never = { .goal = goal, .reached = reached };
 
 /* ---- what was met --------------------------------------------------------------------------------------- */
 

@@ -87,9 +87,13 @@ ARN_API enum arn_tag arn_tag_of(const void *block);
  * their block size until `reached` says yes to a goal that `goal` gave after the last block was freed.
  * Both are called by the thread that uses the heap, or by the one that walks it while the others are stopped.
  */
+struct arn_family;
 struct arn_provider {
 	uint64_t (*goal)(size_t bytes); /* a goal that covers readers of now; bytes: the size of that pool */
 	bool (*reached)(uint64_t goal);
+	/* May this thread work on a heap of this family that has no owner, or could a walk be under way?  NULL: it
+	 * may always. */
+	bool (*is_user)(const struct arn_family *family);
 };
 
 /* A family: the heaps that may hand pools to each other (for CPython: those of one interpreter).

@@ -125,10 +125,25 @@ static bool arenite_reached(uint64_t goal)
 {
     _PyThreadStateImpl *tstate = arenite_tstate();
 
-    return tstate != NULL && tstate->qsbr != NULL && goal != INT64_MAX && _Py_qsbr_poll(tstate->qsbr, goal);
+    if (tstate == NULL || tstate->qsbr == NULL) {
+        return false;
+    }
+    /* Who runs while the world is stopped has stopped it: nobody reads. */
+    if (tstate->base.interp->stoptheworld.world_stopped) {
+        return true;
+    }
+    return goal != INT64_MAX && _Py_qsbr_poll(tstate->qsbr, goal);
 }
 
-static const struct arn_provider arenite_qsbr = { arenite_goal, arenite_reached };
+/* An attached thread keeps its interpreter's world from being stopped and walked. */
+static bool arenite_is_user(const arn_family *family)
+{
+    _PyThreadStateImpl *tstate = arenite_tstate();
+
+    return tstate != NULL && tstate->base.interp->mimalloc.abandoned_pool.family == family;
+}
+
+static const struct arn_provider arenite_qsbr = { arenite_goal, arenite_reached, arenite_is_user };
 
 /* Made by whoever comes first: thread states are bound beside running threads. */
 static arn_family *arenite_family(mi_abandoned_pool_t *pool)
