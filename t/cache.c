@@ -87,7 +87,7 @@ static void test_growth(void)
 		struct bin *bin = &handle.heap->bin[sizeclass_of(64)];
 
 		make_and_free(&handle, 64, 500);
-		expect(bin->level >= level && bin->level < LEVELS && bin->limit - load_relaxed(&bin->x_base) <= LEVEL2);
+		expect(bin->level >= level && bin->level < LEVELS && bin->limit - load_relaxed(&bin->x_base) <= bin->cap);
 		level = bin->level;
 	}
 	ok(level == LEVELS - 1, "a bin that is much used has level %u", level);
