@@ -21,7 +21,7 @@ release_queued    remote       heap.c
 unawaited         remote       heap.c
 take_in_two_steps pool         pool.c
 no_generation     stack-plain
-owner_late        family       family.c
+adopt_blindly     family       family.c
 claim_blindly     arena        arena.c
 '
 
