@@ -27,7 +27,9 @@ static void leave_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (owner == OWNER_NONE || owner == thread_id() || (heap->external && owner != OWNER_TIDY))
+	if (owner == OWNER_NONE || owner == OWNER_STRANDED || owner == thread_id())
+		return;
+	if (heap->external && owner != OWNER_TIDY)
 		return;
 	if (owner == OWNER_TIDY || load_relaxed(&heap->x_busy))
 		store_relaxed(&heap->x_owner, OWNER_STRANDED);
