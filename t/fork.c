@@ -42,7 +42,18 @@ static bool check_and_free(size_t *block)
 
 /* ---- in the child --------------------------------------------------------------------------------------- */
 
-enum failure { CHILD_WELL, CHILD_INVALID, CHILD_BROKEN_BLOCK, CHILD_NO_MEMORY, CHILD_OWNER, CHILD_GRANDCHILD };
+enum failure {
+	CHILD_WELL, CHILD_INVALID, CHILD_BROKEN_BLOCK, CHILD_NO_MEMORY, CHILD_OWNER, CHILD_REVIVED, CHILD_GRANDCHILD
+};
+
+static size_t count_stranded(void)
+{
+	size_t n = 0;
+
+	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next)
+		n += load_relaxed(&heap->x_owner) == OWNER_STRANDED;
+	return n;
+}
 
 /* A heap whose thread was in a slow path is stranded, and may be in any state; all others are valid. */
 static enum failure check_heaps(void)
@@ -50,7 +61,7 @@ static enum failure check_heaps(void)
 	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next) {
 		uintptr_t owner = load_relaxed(&heap->x_owner);
 
-		if (owner > 1 && owner != thread_id())
+		if (owner > OWNER_STRANDED && owner != thread_id())
 			return CHILD_OWNER;
 		if (!load_relaxed(&heap->x_busy) && owner != 0 && !heap_is_valid(heap))
 			return CHILD_INVALID;
@@ -95,10 +106,11 @@ static enum failure child_life(unsigned depth);
 static enum failure fork_again(unsigned depth)
 {
 	int status = 0;
+	size_t stranded = count_stranded();
 	pid_t child = depth < 2 ? fork() : -1;
 
 	if (child == 0)
-		_exit(child_life(depth + 1));
+		_exit(count_stranded() < stranded ? CHILD_REVIVED : child_life(depth + 1));
 	if (child > 0)
 		waitpid(child, &status, 0);
 	return status == 0 ? CHILD_WELL : CHILD_GRANDCHILD;
@@ -230,10 +242,59 @@ static void test_sender(void)
 	no_errors("a child of a process whose other thread is in the middle of sending");
 }
 
+/* A thread that is stopped while it takes home what was freed to an orphan. */
+static void stop_in_tidy(const char *where)
+{
+	if (is_sender && strcmp(where, "remote_drain") == 0) {
+		atomic_store(&stopped_in_send, true);
+		while (!atomic_load(&go_on))
+			sched_yield();
+	}
+}
+
+static void *tidy(void *heap)
+{
+	is_sender = true;
+	family_tidy(heap);
+	return NULL;
+}
+
+static void *leave_block(void *arg)
+{
+	(void)arg;
+	return arn_obj_malloc(100);
+}
+
+static void test_tidier(void)
+{
+	pthread_t thread;
+	struct heap *heap;
+	void *block;
+
+	pthread_create(&thread, NULL, leave_block, NULL);
+	pthread_join(thread, &block);
+	heap = load_relaxed(&pool_find(block)->x_heap);
+	arn_free(block);
+	remote_flush();
+	atomic_store(&stopped_in_send, false);
+	atomic_store(&go_on, false);
+	yield_hook(stop_in_tidy);
+	pthread_create(&thread, NULL, tidy, heap);
+	while (!atomic_load(&stopped_in_send))
+		sched_yield();
+	tap_flush();
+	fork_once();
+	atomic_store(&go_on, true);
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	no_errors("a child whose other thread was at work on an orphan: nobody uses that heap again");
+}
+
 int main(void)
 {
 	test_serial();
 	test_sender();
+	test_tidier();
 	test_threads(5);
 	test_threads(200);
 	return done();
