@@ -56,8 +56,7 @@ static struct heap *pop_orphan(arn_family *family, unsigned tag)
 	return node ? container_of(node, struct heap, orphan) : NULL;
 }
 
-/* An orphan that somebody tidies goes back to the stack, and there will be a new heap; a stranded one is dropped. */
-static bool own(struct heap *heap)
+static bool try_own(struct heap *heap)
 {
 	uintptr_t owner = OWNER_NONE;
 
@@ -65,20 +64,33 @@ static bool own(struct heap *heap)
 	store_relaxed(&heap->x_owner, thread_id());
 	return true;
 #endif
-	if (cas_acq_rel(&heap->x_owner, &owner, thread_id())) /* H1, H2 */
-		return true;
-	if (owner != OWNER_STRANDED)
-		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
-	return false;
+	return cas_acq_rel(&heap->x_owner, &owner, thread_id()); /* H1, H2 */
 }
+
+/* An orphan that somebody tidies goes back to the stack; a stranded one is dropped. */
+static void put_back(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
+		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
+}
+
+/* There are as many tidiers as threads at most: so many heaps more than are used at once. */
+#define TRIES 8u
 
 struct heap *family_adopt(arn_family *family, unsigned tag)
 {
-	struct heap *heap = pop_orphan(family, tag);
+	struct heap *busy[TRIES], *owned = NULL, *heap;
+	unsigned n = 0;
 
-	if (heap && own(heap))
-		return heap;
-	return add_heap(family, tag);
+	while (!owned && n < TRIES && (heap = pop_orphan(family, tag)) != NULL) {
+		if (try_own(heap))
+			owned = heap;
+		else
+			busy[n++] = heap;
+	}
+	while (n > 0)
+		put_back(busy[--n]);
+	return owned ? owned : add_heap(family, tag);
 }
 
 void family_abandon(struct heap *heap)
