@@ -238,12 +238,13 @@ size_t arn_usable_size(const void *block)
 	return size;
 }
 
+/* The collector asks this for every object: the heap stands in the descriptor of each slice. */
 const uintptr_t *arn_owner(const void *block)
 {
 	static const uintptr_t nobody;
-	struct pool *pool = pool_find(block);
+	struct heap *heap = registry_has(block) ? load_acquire(&arena_pool_at(block)->x_heap) : NULL; /* P1 */
 
-	return pool ? (const uintptr_t *)&load_relaxed(&pool->x_heap)->x_owner : &nobody;
+	return heap ? (const uintptr_t *)&heap->x_owner : &nobody;
 }
 
 enum arn_tag arn_tag_of(const void *block)

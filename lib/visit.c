@@ -61,7 +61,7 @@ static inline char *cursor_next(struct cursor *cursor, size_t block_size)
 	return block;
 }
 
-static bool visit_blocks(struct walk *walk, const struct pool *pool)
+static bool visit_sparse(struct walk *walk, const struct pool *pool)
 {
 	struct cursor cursor = cursor_at_start(pool);
 	size_t size = pool->block_size;
@@ -79,6 +79,46 @@ static bool visit_blocks(struct walk *walk, const struct pool *pool)
 			return false;
 	}
 	return true;
+}
+
+/* Blocks in a row: the hardware sees what comes next. */
+static bool visit_row(struct walk *walk, char *block, unsigned count)
+{
+	size_t size = walk->area.block_size;
+
+	for (char *end = block + count * size; block < end; block += size)
+		if (!walk->visitor(walk->handle, &walk->area, block, size, walk->arg))
+			return false;
+	return true;
+}
+
+static bool visit_dense(struct walk *walk, const struct pool *pool)
+{
+	size_t size = pool->block_size;
+
+	for (unsigned word = 0; word < pool_words(pool); word++) {
+		uint64_t live = live_bits(pool, word);
+		char *base = pool->base + (size_t)word * 64 * size;
+
+		while (live) {
+			unsigned first = lowest_bit(live);
+			uint64_t rest = ~(live >> first);
+			unsigned count = rest ? lowest_bit(rest) : 64;
+
+			if (!visit_row(walk, base + first * size, count))
+				return false;
+			live &= ~bit_run(first, count);
+		}
+	}
+	return true;
+}
+
+/* Dense: at most one block in eight is missing. */
+static bool visit_blocks(struct walk *walk, const struct pool *pool)
+{
+	if (pool_free_count(pool) <= pool->capacity / 8)
+		return visit_dense(walk, pool);
+	return visit_sparse(walk, pool);
 }
 
 static bool visit_pool(struct walk *walk, const struct pool *pool)
