@@ -10,13 +10,13 @@
 #include <string.h>
 
 /* A bin grows when it was refilled or flushed this often. */
-#define MOVES 4u
+#define MOVES 6u
 
-static const uint16_t level_slots[LEVELS] = { LEVEL0, LEVEL1, LEVEL2, LEVEL3 };
+static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
 static void **level_base(struct heap *heap, unsigned cls, unsigned level)
 {
-	void **const base[LEVELS] = { heap->slots0, heap->slots1, heap->slots2, heap->slots3 };
+	void **const base[LEVELS] = { heap->slots1, heap->slots1, heap->slots2, heap->slots3 };
 
 	return base[level] + cls * level_slots[level];
 }
@@ -155,13 +155,14 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 {
 	struct bin *bin = &heap->bin[pool->cls];
 	size_t room = (size_t)(bin->limit - load_relaxed(&bin->x_base));
+	bool grown = grow(heap, pool->cls);
 	void **top;
 
-	if (room < 2) {
+	if (!grown && room < 2) {
 		cache_give_pool(heap, pool->lead, block);
 		return;
 	}
-	if (!grow(heap, pool->cls))
+	if (!grown)
 		flush_oldest(heap, bin, (room + 1) / 2);
 	top = load_relaxed(&bin->x_top);
 	*top = block;

@@ -39,9 +39,8 @@ struct bin {
 };
 static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 
-#define LEVELS 4
-#define LEVEL0 4u
-#define LEVEL1 32u
+#define LEVELS 4 /* at level 0 a class is rarely used: no cache, so that its pool can leave when it is empty */
+#define LEVEL1 16u
 #define LEVEL2 128u
 #define LEVEL3 1024u /* for the classes up to 256 bytes only */
 #define LEVEL3_CLASSES 16u
@@ -82,8 +81,7 @@ struct heap {
 	struct heap *next;        /* in the family's list of all heaps */
 
 	/* cache arrays by level; an array is touched only when its class needs it */
-	alignas(CACHE_LINE) void *slots0[CLASSES * LEVEL0];
-	void *slots1[CLASSES * LEVEL1];
+	alignas(CACHE_LINE) void *slots1[CLASSES * LEVEL1];
 	void *slots2[CLASSES * LEVEL2];
 	void *slots3[LEVEL3_CLASSES * LEVEL3];
 };
