@@ -3,6 +3,7 @@
  * Families and the hand-over of heaps.
  *
  * Ordering    F1  x_heaps and the list of families: push (release) -> walk (acquire): the record.
+ *             H1, H2 of heap.h.
  */
 #include "cache.h"
 #include "meta.h"

@@ -11,13 +11,14 @@
  * Invariant   x_out[c] == blocks of class c that are live, in the pool cache, or in a remote word
  *             a pool is in the list of partial pools exactly when its x_free != 0
  *
- * Synchronization      malloc  free(own)  free(other)  abandon  adopt  visit       - free, X users stopped
- *     malloc              O        O           -           O       -      X         O the owner, one at a time
- *     free(own)           O        O           -           O       -      X
- *     free(other)         -        -           -           -       -      X
- *     abandon             O        O           -           O       -      X
- *     adopt               -        -           -           -       -      X
- * Ordering    H1  x_owner: abandon, end of tidy (release) -> adopt, tidy (acquire): all plain fields.
+ * Synchronization      malloc  free(own)  free(other)  abandon  adopt  tidy  visit    - free, X users stopped
+ *     malloc              O        O           -           O       -     -     X      O the owner, one at a time
+ *     free(own)           O        O           -           O       -     -     X
+ *     free(other)         -        -           -           -       -     -     X
+ *     abandon             O        O           -           O       -     -     X
+ *     adopt, tidy         -        -           -           -       -     -     X
+ * Ordering    H1  x_owner: abandon, end of tidy (release) -> adopt, tidy (acquire, by compare-and-swap from
+ *                 OWNER_NONE): all plain fields.  The stack of orphans only says where to look.
  *             H2  x_owner: read relaxed by free; equal to the reader's own id only if that thread wrote it.
  */
 #ifndef ARN_HEAP_H
@@ -100,7 +101,7 @@ void heap_unlist(struct heap *heap, struct pool *pool);
 void heap_collect(struct heap *heap, bool stopped);
 bool heap_is_valid(const struct heap *heap);
 
-/* large.c */
+/* Blocks that no size class holds: a pool each. */
 void *large_malloc(struct heap *heap, size_t size, bool *zeroed);
 size_t large_usable(const struct pool *pool);
 

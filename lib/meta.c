@@ -34,7 +34,7 @@ static bool add_chunk(struct chunk *old)
 	struct chunk *chunk = os_map_aligned(CHUNK, 4 * KIB);
 
 	if (!chunk)
-		return load_acquire(&x_chunk) != old;
+		return load_acquire(&x_chunk) != old; /* M1 */
 	os_advise_huge(chunk, CHUNK, OS_HUGE_NEVER);
 	os_name(chunk, CHUNK, "arenite records");
 	store_relaxed(&chunk->x_used, sizeof(*chunk));

@@ -17,7 +17,8 @@
  *     free              -      T      -
  *     drain             -      -      O
  * Ordering    R1  free: set bit, then read x_queued; drain: clear x_queued, then take bits.  All seq_cst: in
- *                 their one order either the drain sees the bit, or the free sees 0 and queues the pool.
+ *                 their one order either the drain sees the bit, or the free sees UNQUEUED and, unless another
+ *                 free or drain is faster, queues the pool.
  *             R2  set bit (release) -> take bits (acquire): the block's contents.
  *             R3  x_pending: push (release) -> drain (acquire): x_next.
  * Progress    free and flush lock-free (the push), wait-free if the pool is queued; drain wait-free in the
