@@ -141,7 +141,7 @@ static void use_heaps(unsigned self)
 		size_t size = rng_below(&rng, 10) ? 16 + rng_below(&rng, 300) : 16 + rng_below(&rng, 100000);
 		size_t *block = arn_heap_malloc(&handle, size);
 
-		expect(*arn_owner(block) == thread_id());
+		expect(__atomic_load_n(arn_owner(block), __ATOMIC_RELAXED) == thread_id());
 		block[0] = block[1] = (size_t)block;
 		block = atomic_exchange(&boxes[rng_below(&rng, BOXES)], block);
 		expect(!block || (block[0] == (size_t)block && block[1] == (size_t)block));
