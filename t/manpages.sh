@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Texts beside the code: the manual pages are well formed and have every function, option and number of the
+# statistics, and doc/memory-order.md has the pairs that the code names.
+# shellcheck disable=SC2016 # backquotes of Markdown
+set -u
+: "${top_srcdir:=.}"
+doc=$top_srcdir/doc
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+n=0 failed=0
+export LC_ALL=C
+
+same() { # DESCRIPTION WANTED IS: lists, one entry a line
+	n=$((n + 1))
+	if [ -n "$2" ] && [ "$2" = "$3" ]; then
+		echo "ok $n - $1"
+	else
+		failed=1
+		echo "not ok $n - $1"
+		diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | sed 's/^/# /'
+	fi
+}
+
+lint() { # PAGE
+	n=$((n + 1))
+	if ! command -v mandoc >/dev/null; then
+		echo "ok $n - ${1##*/} is well formed # SKIP no mandoc"
+	elif mandoc -Tlint -Wwarning "$1" >"$work/lint" 2>&1; then
+		echo "ok $n - ${1##*/} is well formed"
+	else
+		failed=1
+		echo "not ok $n - ${1##*/} is well formed"
+		sed 's/^/# /' "$work/lint"
+	fi
+}
+
+declarations() { # HEADER
+	sed '/^#/d; s:/\*.*\*/::' "$1" | tr '\n\t' '  ' | grep -o 'ARN_API [^;]*;' | sed 's/ARN_API\|ARN_MALLOC\|;//g'
+}
+
+# Without blanks: void*arn_free(void*block)
+declared() { # HEADER
+	declarations "$1" | tr -d ' ' | sort
+}
+
+names() { # HEADER
+	declarations "$1" | grep -oE 'arn_[a-z_]+\(' | tr -d '(' | sort
+}
+
+section() { # PAGE NAME
+	awk -v name="$2" '/^\.Sh / { inside = substr($0, 5) == name } inside' "$1"
+}
+
+# The same from .Ft and .Fn of a synopsis
+documented() { # PAGE
+	section "$1" SYNOPSIS | awk '
+		/^\.Ft / { type = substr($0, 5) }
+		/^\.Fn / {
+			name = $2; arguments = substr($0, index($0, name) + length(name))
+			gsub(/" *"/, ",", arguments); gsub(/"/, "", arguments)
+			print type name "(" arguments ")"
+		}' | tr -d ' ' | sort
+}
+
+described() { # PAGE
+	section "$1" DESCRIPTION | grep -oE 'Fn arn_[a-z_]+' | sed 's/Fn //' | sort -u
+}
+
+options_of_code() {
+	grep -oE '^[[:space:]]*\[OPTION_[A-Z_]+\] = \{ "[A-Z_]+"' "$top_srcdir/lib/option.c" |
+		sed 's/.*"\(.*\)"/ARENITE_\1/' | sort
+}
+
+statistics_of_header() {
+	sed -n '/^struct arn_stats_tag {/,/^void\|^ARN_API/p' "$top_srcdir/include/arenite/arenite.h" |
+		sed -n 's:/\*.*::; s/^[[:space:]]*size_t \(.*\);.*/\1/p' | tr ',' '\n' | tr -d ' ' | sort
+}
+
+statistics_of_page() {
+	section "$doc/arenite.7" STATISTICS | sed -n 's/^\.It //p' | tr ',' '\n' | tr -d ' ' | sort
+}
+
+# Tags of pairs in comments, one line for each place: /* R1, R2 */ is a place of both.
+sites() { # FILE...
+	grep -hoE '/\* [A-Z][0-9](, [A-Z][0-9])*[ :][^*]*\*/' "$@" | sed -E 's:^/\* ([A-Z][0-9](, [A-Z][0-9])*).*:\1:' |
+		tr ',' '\n' | tr -d ' ' | sort
+}
+
+paired() { # FILE...: tags with two places or more
+	sites "$@" | uniq -d
+}
+
+rows() { # TABLE
+	grep -oE '^\| [A-Z][0-9] \|' "$1" | tr -d '| ' | sort
+}
+
+for page in arenite.1 arenite.3 arenite.7; do
+	lint "$doc/$page"
+done
+header=$top_srcdir/include/arenite/arenite.h
+same "the synopsis of arenite.3 has the declarations of arenite.h" "$(declared "$header")" \
+	"$(documented "$doc/arenite.3")"
+same "arenite.3 describes every function" "$(names "$header")" "$(described "$doc/arenite.3")"
+same "doc/options.md explains the options of lib/option.c" "$(options_of_code)" \
+	"$(grep -oE '^\| `ARENITE_[A-Z_]+`' "$doc/options.md" | tr -d '|` ' | sort)"
+same "arenite.7 explains the options of lib/option.c" "$(options_of_code)" \
+	"$(sed -n 's/^\.It Ev \(ARENITE_[A-Z_]*\)$/\1/p' "$doc/arenite.7" | sort)"
+same "arenite.7 explains the fields of struct arn_stats" \
+	"$(statistics_of_header)" "$(statistics_of_page)"
+same "every pair that lib names has one row in doc/memory-order.md" "$(sites "$top_srcdir"/lib/*.[ch] | uniq)" \
+	"$(rows "$doc/memory-order.md")"
+same "every row of doc/memory-order.md has two places in lib" "$(rows "$doc/memory-order.md")" \
+	"$(paired "$top_srcdir"/lib/*.[ch])"
+
+# The test itself: what it looks for is seen, also when it is wrong.
+cat >"$work/sample.h" <<'END'
+/* ARN_API void arn_old(void); */
+ARN_API ARN_MALLOC void *arn_a(size_t size);
+ARN_API void arn_b(int *to,
+                   int from); /* Z8 */
+	x = 1; /* Z9, Y1 */ y = 2; /* Z9: why */
+END
+cat >"$work/sample.3" <<'END'
+.Sh SYNOPSIS
+.Ft void *
+.Fn arn_a "size_t size"
+.Ft void
+.Fn arn_b "int *to" "int from"
+.Sh DESCRIPTION
+.It Fn arn_a , Fn arn_c
+END
+same "declarations of a sample are found" "$(printf '%s\n' 'void*arn_a(size_tsize)' 'voidarn_b(int*to,intfrom)')" \
+	"$(declared "$work/sample.h")"
+same "and those of a page" "$(declared "$work/sample.h")" "$(documented "$work/sample.3")"
+same "and their names" "$(printf '%s\n' arn_a arn_b)" "$(names "$work/sample.h")"
+same "descriptions of a sample are found" "$(printf '%s\n' arn_a arn_c)" "$(described "$work/sample.3")"
+same "pairs of a sample are found" "$(printf '%s\n' Y1 Z8 Z9 Z9)" "$(sites "$work/sample.h")"
+same "and those with two places" Z9 "$(paired "$work/sample.h")"
+echo "1..$n"
+exit $failed
