@@ -95,6 +95,7 @@ static enum result child_life(enum kind kind, unsigned n)
 {
 	unsigned left = 0;
 
+	alarm(20);
 	option_parse(OPTION_RETAIN, n % 2 ? "1M" : "16M");
 	if (kind == LIMIT)
 		set_limit(n * 3 * MIB);
