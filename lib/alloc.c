@@ -244,7 +244,9 @@ const uintptr_t *arn_owner(const void *block)
 	static const uintptr_t nobody;
 	struct heap *heap = registry_has(block) ? load_acquire(&arena_pool_at(block)->x_heap) : NULL; /* P1 */
 
-	return heap ? (const uintptr_t *)&heap->x_owner : &nobody;
+	if (!heap || load_relaxed(&heap->x_owner) <= OWNER_TIDY) /* H2 */
+		return &nobody;
+	return (const uintptr_t *)&heap->x_owner;
 }
 
 enum arn_tag arn_tag_of(const void *block)

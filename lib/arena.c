@@ -7,7 +7,7 @@
 #include "purge.h"
 #include "reclaim.h"
 
-static _Atomic unsigned x_hint[2]; /* by dense, a guess: no single free slice below this arena */
+static _Atomic unsigned x_hint; /* a guess: no single free slice below this arena */
 struct arena_counters arena_counters;
 
 static void claimed(struct run *run, size_t dirty)
@@ -15,7 +15,7 @@ static void claimed(struct run *run, size_t dirty)
 	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
 		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
-	run->clean = dirty == 0;
+	run->fresh = run->slices - dirty;
 }
 
 /* The dirty bits of claimed slices; the slices are ours. */
@@ -26,8 +26,8 @@ static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
 	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
 }
 
-/* one slice, a resident one first */
-static bool claim_one(struct arena *arena, struct run *run)
+/* One slice, a resident one first; or no other. */
+static bool claim_one(struct arena *arena, bool resident, struct run *run)
 {
 	for (unsigned word = 0; word < ARENA_WORDS; word++) {
 		uint64_t free = load_relaxed(&arena->x_free[word]);
@@ -36,13 +36,15 @@ static bool claim_one(struct arena *arena, struct run *run)
 			uint64_t dirty = free & load_relaxed(&arena->x_dirty[word]);
 			uint64_t bit = (uint64_t)1 << lowest_bit(dirty ? dirty : free);
 
+			if (resident && !dirty)
+				break;
 			arn_yield_point("claim_one");
 			free = and_acquire(&arena->x_free[word], ~bit); /* A1 */
 #ifdef ARN_BUG_claim_blindly
 			free |= bit;
 #endif
 			if (free & bit) {
-				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, false };
+				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0 };
 				claimed(run, take_dirty(arena, word, bit));
 				return true;
 			}
@@ -110,7 +112,7 @@ static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run
 	}
 	for (unsigned word = low; word <= high; word++)
 		dirty += take_dirty(arena, word, run_mask(word, first, n));
-	*run = (struct run){ arena, first, n, false };
+	*run = (struct run){ arena, first, n, 0 };
 	claimed(run, dirty);
 	return true;
 }
@@ -139,41 +141,30 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 		return false;
 	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return false;
-	*run = (struct run){ arena, ARENA_HEAD, room, false };
+	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
 	claimed(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
 	store_relaxed(&arena->x_huge_dirty, 0);
 	return true;
 }
 
-static bool claim_in(struct arena *arena, size_t slices, struct run *run)
+static bool claim_in(struct arena *arena, size_t slices, bool resident, struct run *run)
 {
+	if (arena->huge != (slices > LARGE_SLICES))
+		return false;
 	if (arena->huge)
 		return claim_huge(arena, slices, run);
-	return slices == 1 ? claim_one(arena, run) : claim_run(arena, (unsigned)slices, run);
+	return slices == 1 ? claim_one(arena, resident, run) : claim_run(arena, (unsigned)slices, run);
 }
 
-/* Which arenas a request may look into. */
-struct wanted {
-	size_t slices;
-	bool dense, any; /* any: also those of the other kind */
-};
-
-static bool suits(const struct arena *arena, const struct wanted *wanted)
-{
-	if (arena->huge || wanted->slices > LARGE_SLICES)
-		return arena->huge && wanted->slices > LARGE_SLICES;
-	return wanted->any || arena->dense == wanted->dense;
-}
-
-static bool claim_from(unsigned from, unsigned to, const struct wanted *wanted, struct run *run)
+static bool claim_from(unsigned from, unsigned to, size_t slices, bool resident, struct run *run)
 {
 	for (unsigned index = from; index < to; index++) {
 		struct arena *arena = registry_entry(index);
 
-		if (!arena || !suits(arena, wanted) || !claim_in(arena, wanted->slices, run))
+		if (!arena || !claim_in(arena, slices, resident, run))
 			continue;
-		if (wanted->slices == 1 && from < index)
-			store_relaxed(&x_hint[wanted->dense], index);
+		if (slices == 1 && !resident && from < index)
+			store_relaxed(&x_hint, index);
 		return true;
 	}
 	return false;
@@ -202,9 +193,8 @@ void arena_say(const char *what, const struct arena *arena)
 	warn(&text);
 }
 
-static bool publish(struct arena *arena, bool thp)
+static bool publish(struct arena *arena)
 {
-	store_relaxed(&arena->x_thp, thp);
 	if (!registry_add(arena, &arena->index))
 		return false;
 	arena_say("mapped arena ", arena);
@@ -212,26 +202,13 @@ static bool publish(struct arena *arena, bool thp)
 	return true;
 }
 
-/*
- * Huge pages spare a large heap most page faults and TLB misses, and make a sparse one larger: only dense arenas get
- * them.  A purged arena loses them (keep_purged), or khugepaged would fill its holes again.
- */
-static enum os_huge huge_pages(bool dense)
-{
-	enum os_huge wanted = (enum os_huge)option(OPTION_HUGE_PAGES);
-
-	if (wanted != OS_HUGE_AUTO)
-		return wanted;
-	return dense ? OS_HUGE_ALWAYS : OS_HUGE_NEVER;
-}
-
-static void *map_arenas(size_t size, enum os_huge huge)
+static void *map_arenas(size_t size)
 {
 	void *arena = os_map_aligned(size, ARENA_SIZE);
 
 	if (!arena)
 		return NULL;
-	os_advise_huge(arena, size, huge);
+	os_advise_huge(arena, size, (enum os_huge)option(OPTION_HUGE_PAGES));
 	os_name(arena, size, "arenite arena");
 	return arena;
 }
@@ -239,83 +216,91 @@ static void *map_arenas(size_t size, enum os_huge huge)
 static bool add_huge(size_t slices, struct run *run)
 {
 	size_t size = (slices + ARENA_HEAD) * SLICE;
-	enum os_huge huge = huge_pages(true);
-	struct arena *arena = map_arenas(size, huge);
+	struct arena *arena = map_arenas(size);
 
 	if (!arena)
 		return false;
 	arena->size = size;
 	arena->huge = true;
 	store_relaxed(&arena->x_huge_used, 1);
-	if (!publish(arena, huge == OS_HUGE_ALWAYS)) {
+	if (!publish(arena)) {
 		os_unmap(arena, size);
 		return false;
 	}
-	*run = (struct run){ arena, ARENA_HEAD, slices, true };
+	*run = (struct run){ arena, ARENA_HEAD, slices, slices };
 	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;
 }
 
 /* Map option ARENA bytes at once; the first arena carries our run, so nobody can take it from us. */
-static bool add_shared(unsigned slices, bool dense, struct run *run)
+static bool add_shared(unsigned slices, struct run *run)
 {
 	size_t size = option(OPTION_ARENA);
-	enum os_huge huge = huge_pages(dense);
-	char *base = map_arenas(size, huge);
+	char *base = map_arenas(size);
 
 	if (!base && size > ARENA_SIZE)
-		base = map_arenas(size = ARENA_SIZE, huge);
+		base = map_arenas(size = ARENA_SIZE);
 	if (!base)
 		return false;
 	for (size_t offset = 0; offset < size; offset += ARENA_SIZE) {
 		struct arena *arena = (struct arena *)(base + offset);
 
 		arena->size = ARENA_SIZE;
-		arena->dense = dense;
 		init_free(arena, offset == 0 ? slices : 0);
-		if (publish(arena, huge == OS_HUGE_ALWAYS))
+		if (publish(arena))
 			continue;
 		os_unmap(arena, size - offset);
 		if (offset == 0)
 			return false;
 		break;
 	}
-	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, true };
+	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, slices };
 	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;
 }
 
-static bool claim_mapped(const struct wanted *wanted, struct run *run)
+/* What is resident somewhere serves before what is not here; the hint is about any free slice. */
+static bool claim_mapped(size_t slices, struct run *run)
 {
-	unsigned count = registry_count(), hint = load_relaxed(&x_hint[wanted->dense]);
+	unsigned count = registry_count(), hint = load_relaxed(&x_hint);
 	bool found;
 
 	reclaim_enter();
-	if (wanted->slices != 1 || wanted->any || hint > count)
+	if (slices != 1 || hint > count)
 		hint = 0;
-	found = claim_from(hint, count, wanted, run) || claim_from(0, hint, wanted, run);
+	found = (slices == 1 && load_relaxed(&arena_counters.x_retained) > 0 &&
+	         claim_from(0, count, 1, true, run)) ||
+		claim_from(hint, count, slices, false, run) || claim_from(0, hint, slices, false, run);
 	reclaim_exit();
 	return found;
 }
 
-static bool add(const struct wanted *wanted, struct run *run)
+static bool add(size_t slices, struct run *run)
 {
-	if (wanted->slices > LARGE_SLICES)
-		return add_huge(wanted->slices, run);
-	return add_shared((unsigned)wanted->slices, wanted->dense, run);
+	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
 }
 
-bool arena_claim(size_t slices, bool dense, struct run *run)
-{
-	struct wanted wanted = { slices, dense, false };
+/* Free memory in the wrong shape is kept up to here while the program grows. */
+#define KEEP_GROWING (2 * MIB)
 
-	if (claim_mapped(&wanted, run) || add(&wanted, run))
-		return true;
-	/* The OS says no.  The other arenas may have room, and what is free in the wrong shape may go back. */
-	wanted.any = true;
-	if (claim_mapped(&wanted, run))
-		return true;
-	return purge_to(0) > 0 && add(&wanted, run);
+/* What becomes resident is made up for by what is kept for reuse: the peak of a program is what it uses. */
+static void make_up_for(const struct run *run)
+{
+	size_t retained = load_relaxed(&arena_counters.x_retained);
+
+	if (run->fresh > 0 && retained > KEEP_GROWING)
+		purge_to(max_size(KEEP_GROWING, retained - min_size(retained, run->fresh * SLICE)));
+}
+
+bool arena_claim(size_t slices, struct run *run)
+{
+	if (!claim_mapped(slices, run) && !add(slices, run)) {
+		/* The OS says no: what is free but in the wrong shape may go back to it. */
+		if (purge_to(0) == 0 || !add(slices, run))
+			return false;
+	}
+	make_up_for(run);
+	return true;
 }
 
 static size_t retain_limit(void)
@@ -328,7 +313,6 @@ static size_t retain_limit(void)
 static void release_slices(struct arena *arena, unsigned first, unsigned n)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64, index = arena->index;
-	_Atomic unsigned *hint = &x_hint[arena->dense];
 
 	for (unsigned word = low; word <= high; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, n));
@@ -338,8 +322,8 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n)
 		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
 	/* from here on the arena may be gone */
 	arn_yield_point("released_slices");
-	if (index < load_relaxed(hint))
-		store_relaxed(hint, index);
+	if (index < load_relaxed(&x_hint))
+		store_relaxed(&x_hint, index);
 }
 
 static void release_huge(struct arena *arena, size_t slices)

@@ -82,8 +82,6 @@ struct arena {
 	size_t size;     /* bytes mapped, from the head on */
 	unsigned index;  /* in the table */
 	bool huge;
-	bool dense;      /* for heaps that fill what they claim */
-	_Atomic bool x_thp;           /* has been advised to use transparent huge pages */
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic unsigned x_huge_dirty;
 	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];
@@ -93,12 +91,11 @@ struct arena {
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What arena_claim found.  clean: every page of it reads as zero. */
+/* What arena_claim found.  fresh slices are not resident and read as zero. */
 struct run {
 	struct arena *arena;
 	unsigned first;
-	size_t slices;
-	bool clean;
+	size_t slices, fresh;
 };
 
 static inline struct arena *arena_at(const void *address)
@@ -111,9 +108,8 @@ static inline struct pool *arena_pool_at(const void *address)
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
 }
 
-/* false: no memory.  slices above LARGE_SLICES get a huge arena.  dense: most of the run will be touched; such runs
- * share arenas, which may then use huge pages without filling memory with what nobody asked for. */
-bool arena_claim(size_t slices, bool dense, struct run *run);
+/* false: no memory.  slices above LARGE_SLICES get a huge arena. */
+bool arena_claim(size_t slices, struct run *run);
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
 void arena_release(struct arena *arena, unsigned first, size_t slices);
 /* Take free slices of one word; false: not all of them are free. */

@@ -17,8 +17,8 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define noinline __attribute__((noinline))
-#define cold __attribute__((noinline, cold))
+#define noinline __attribute__((__noinline__))
+#define cold __attribute__((__noinline__, __cold__))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 

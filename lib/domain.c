@@ -65,11 +65,21 @@ static inline arn_heap *own(enum arn_tag tag)
 	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
 }
 
+/* A thread's first call: out of the way, so that the others need no frame. */
+static cold void *malloc_first(enum arn_tag tag, size_t size)
+{
+	arn_heap *heap = own(tag);
+
+	return heap ? heap_malloc(heap, size) : NULL;
+}
+
 void *arn_mem_malloc(size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_MEM);
+	struct thread *thread = thread_peek();
 
-	return likely(heap != NULL) ? heap_malloc(heap, size) : NULL;
+	if (unlikely(!thread))
+		return malloc_first(ARN_TAG_MEM, size);
+	return heap_malloc(&thread->heap[ARN_TAG_MEM], size);
 }
 
 void *arn_mem_calloc(size_t count, size_t size)
@@ -93,9 +103,11 @@ void arn_mem_free(void *block)
 
 void *arn_obj_malloc(size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_OBJECT);
+	struct thread *thread = thread_peek();
 
-	return likely(heap != NULL) ? heap_malloc(heap, size) : NULL;
+	if (unlikely(!thread))
+		return malloc_first(ARN_TAG_OBJECT, size);
+	return heap_malloc(&thread->heap[ARN_TAG_OBJECT], size);
 }
 
 void *arn_obj_calloc(size_t count, size_t size)

@@ -69,21 +69,13 @@ static void release(struct heap *heap, struct pool *pool)
 	pool_release(pool);
 }
 
-/* A heap of this size has filled most of its pools; a small one has many that it has hardly touched. */
-#define DENSE (8 * MIB)
-
-static bool is_dense(const struct heap *heap)
-{
-	return load_relaxed(&heap->x_pool_bytes) >= DENSE;
-}
-
 struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 {
 	struct run run;
 	struct pool *pool;
 
 	heap_collect(heap, false);
-	if (!arena_claim(sizeclasses[cls].slices, is_dense(heap), &run))
+	if (!arena_claim(sizeclasses[cls].slices, &run))
 		return NULL;
 	pool = pool_carve(&run, heap, cls, heap->tag, 0);
 	link_pool(heap, pool);
@@ -166,9 +158,18 @@ static struct pool *reuse_waiting(struct heap *heap, size_t slices)
 	return NULL;
 }
 
-static struct pool *claim_large(struct heap *heap, size_t size)
+/* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
+ * touch is not resident. */
+static size_t large_size(size_t size)
 {
-	size_t slices = (size + SLICE - 1) / SLICE;
+	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
+
+	return align_up(size, (size_t)1 << (k - 2));
+}
+
+static struct pool *claim_large(struct heap *heap, size_t wanted)
+{
+	size_t size = large_size(wanted), slices = (size + SLICE - 1) / SLICE;
 	struct pool *pool;
 	struct run run;
 
@@ -176,12 +177,12 @@ static struct pool *claim_large(struct heap *heap, size_t size)
 	pool = reuse_waiting(heap, slices);
 	if (pool) {
 		pool->zeroed = false;
-		pool->block_size = min_size(align_up(size, 4 * KIB), pool_span(pool));
+		pool->block_size = size;
 		return pool;
 	}
-	if (!arena_claim(slices, is_dense(heap), &run))
+	if (!arena_claim(slices, &run))
 		return NULL;
-	pool = pool_carve(&run, heap, CLASS_LARGE, heap->tag, align_up(size, 4 * KIB));
+	pool = pool_carve(&run, heap, CLASS_LARGE, heap->tag, size);
 	link_pool(heap, pool);
 	return pool;
 }

@@ -15,7 +15,7 @@ void *os_map_aligned(size_t size, size_t alignment);
 int os_unmap(void *address, size_t size);
 /* Give the physical pages back; the range reads as zeros afterwards. */
 int os_purge(void *address, size_t size);
-enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM, OS_HUGE_AUTO };
+enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
 void os_name(void *address, size_t size, const char *name);

@@ -41,7 +41,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->capacity = large ? 1 : sizeclasses[cls].capacity;
 	pool->cls = (uint8_t)cls;
 	pool->tag = (uint8_t)tag;
-	pool->zeroed = run->clean;
+	pool->zeroed = run->fresh == run->slices;
 	pool->slices = (uint32_t)run->slices;
 	pool->listed = pool->waiting = false;
 	pool->goal = 0;

@@ -16,15 +16,6 @@ static size_t purged(size_t bytes, int error)
 	return bytes;
 }
 
-/* Holes are to stay holes. */
-static void keep_purged(struct arena *arena)
-{
-	if (load_relaxed(&arena->x_thp) && option(OPTION_HUGE_PAGES) == OS_HUGE_AUTO) {
-		store_relaxed(&arena->x_thp, false);
-		os_advise_huge(arena, arena->size, OS_HUGE_NEVER);
-	}
-}
-
 /* A run of one word, claimed by us: its pages go back. */
 static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 {
@@ -33,7 +24,6 @@ static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 
 	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
 		return 0;
-	keep_purged(arena);
 	done = purged(bytes, os_purge(base, bytes));
 	if (done)
 		and_relaxed(&arena->x_dirty[word], ~mask);
@@ -105,10 +95,11 @@ size_t purge_to(size_t keep)
 static size_t unmap(struct arena *arena)
 {
 	size_t size = arena->size;
+	size_t slices = arena->huge ? size / SLICE - ARENA_HEAD : ARENA_SLICES - ARENA_HEAD;
 
 	arena_say("unmapped arena ", arena);
 	registry_remove(arena);
-	sub_relaxed(&arena_counters.x_claimed, (arena->huge ? size / SLICE - ARENA_HEAD : ARENA_SLICES - ARENA_HEAD) * SLICE);
+	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	sub_relaxed(&arena_counters.x_mapped, size);
 	/* On failure it stays mapped and unused: at most address space is lost, for its pages are purged. */
 	os_unmap(arena, size);

@@ -71,8 +71,8 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 {
 	size_t wanted = some_slices(rng);
 
-	expect(arena_claim(wanted, false, run) && is_in_place(run, wanted));
-	expect(!run->clean || reads_zero(run));
+	expect(arena_claim(wanted, run) && is_in_place(run, wanted));
+	expect(run->fresh != run->slices || reads_zero(run));
 	mark(run, with);
 }
 
@@ -105,7 +105,8 @@ static void claim_and_release(struct rng *rng, long rounds, bool alone)
 		else
 			claim(&runs[k], rng, with);
 		arena_totals(&totals);
-		expect(!alone || (totals.claimed == bytes_of(runs) && totals.claimed + totals.retained <= totals.mapped));
+		expect(!alone || totals.claimed == bytes_of(runs));
+		expect(!alone || totals.claimed + totals.retained <= totals.mapped);
 		if (alone && i % 64 == 0)
 			purge_trim();
 	}
@@ -145,15 +146,15 @@ static void test_whole(void)
 	struct run two;
 
 	do
-		expect(arena_claim(1, false, &runs[n]));
+		expect(arena_claim(1, &runs[n]));
 	while (runs[n].arena == runs[0].arena && ++n < ARENA_SLICES - ARENA_HEAD);
 	ok(n == ARENA_SLICES - ARENA_HEAD, "every slice behind the head can be had: %u", n);
 	for (unsigned i = 0; i < n; i += 2)
 		arena_release(runs[i].arena, runs[i].first, 1);
-	ok(arena_claim(2, false, &two) && two.arena != runs[0].arena, "single holes are no run of two");
+	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
 	arena_release(two.arena, two.first, 2);
 	arena_release(runs[1].arena, runs[1].first, 1);
-	ok(arena_claim(3, false, &two) && two.arena == runs[0].arena, "three in a row are one of three");
+	ok(arena_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
 	arena_release(two.arena, two.first, 3);
 	for (unsigned i = 3; i < n; i += 2)
 		arena_release(runs[i].arena, runs[i].first, 1);
@@ -166,7 +167,7 @@ static void test_purge(void)
 	struct run run;
 	struct arena_totals before, after;
 
-	arena_claim(100, false, &run);
+	arena_claim(100, &run);
 	mark(&run, 1);
 	arena_release(run.arena, run.first, run.slices);
 	arena_totals(&before);
@@ -176,12 +177,13 @@ static void test_purge(void)
 	atomic_store(&os_fail_purge, 0);
 	arena_totals(&after);
 	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
-	arena_claim(100, false, &run);
-	ok(!run.clean || reads_zero(&run), "and the run is clean only if it is zero");
+	arena_claim(100, &run);
+	ok(run.fresh != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
 	arena_release(run.arena, run.first, run.slices);
 	purge_to(0);
 	arena_totals(&after);
-	ok(after.retained == 0 && arena_claim(100, false, &run) && run.clean && reads_zero(&run), "a purged run is clean");
+	ok(after.retained == 0 && arena_claim(100, &run) && run.fresh == run.slices && reads_zero(&run),
+	   "a purged run is clean");
 	arena_release(run.arena, run.first, run.slices);
 	expect_nothing_left();
 	no_errors("nothing is left");
@@ -196,7 +198,7 @@ static void test_retention(void)
 	option_parse(OPTION_RETAIN, "16M");
 	option_parse(OPTION_RETAIN_PERCENT, "10");
 	for (unsigned i = 0; i < array_length(runs); i++)
-		expect(arena_claim(1, false, &runs[i]));
+		expect(arena_claim(1, &runs[i]));
 	for (unsigned i = 0; i < array_length(runs); i++)
 		arena_release(runs[i].arena, runs[i].first, 1);
 	arena_totals(&totals);
@@ -217,7 +219,7 @@ static void test_release_last(void)
 	struct run run;
 
 	expect_nothing_left();
-	expect(arena_claim(3, false, &run));
+	expect(arena_claim(3, &run));
 	yield_hook(trim_at_once);
 	arena_release(run.arena, run.first, run.slices);
 	yield_hook(NULL);

@@ -49,7 +49,8 @@ __attribute__((unused)) static bool core_clean(void)
 	size_t errors = atomic_exchange(&core_errors, 0);
 
 	if (errors)
-		note("%zu times not: %s, the first in line %d", errors, load_acquire(&core_first), load_relaxed(&core_line));
+		note("%zu times not: %s, the first in line %d", errors, load_acquire(&core_first),
+		     load_relaxed(&core_line));
 	return errors == 0;
 }
 

@@ -15,7 +15,7 @@ static struct pool *carve(unsigned cls, size_t large_size)
 	size_t slices = cls == CLASS_LARGE ? (large_size + SLICE - 1) / SLICE : sizeclasses[cls].slices;
 	struct run run;
 
-	if (!arena_claim(slices, false, &run))
+	if (!arena_claim(slices, &run))
 		bail("no memory");
 	return pool_carve(&run, some_heap, cls, 0, large_size);
 }
@@ -155,7 +155,8 @@ static void test_find(void)
 		pool_release(pool);
 	}
 	no_errors("a pool is found by each of its bytes, a block only by its start");
-	ok(!pool_find(&on_stack) && !pool_find(NULL) && !pool_find((void *)16) && !pool_find((void *)(UINTPTR_MAX - 15)),
+	ok(!pool_find(&on_stack) && !pool_find(NULL) && !pool_find((void *)16) &&
+	           !pool_find((void *)(UINTPTR_MAX - 15)),
 	   "no pool at addresses of others");
 }
 
@@ -165,11 +166,13 @@ static void test_large(void)
 	struct pool *pool = carve(CLASS_LARGE, size);
 	void *block, *other;
 
-	ok(pool->capacity == 1 && pool_take(pool, &block, 5) == 1 && block == pool->base && pool_take(pool, &other, 1) == 0,
+	ok(pool->capacity == 1 && pool_take(pool, &block, 5) == 1 && block == pool->base &&
+	           pool_take(pool, &other, 1) == 0,
 	   "a large pool is one block");
 	ok(!pool_is_block(pool, (char *)block + 16) && !pool_is_block(pool, (char *)block + SLICE),
 	   "which starts once");
-	ok(!pool_is_free(pool, block) && pool_give(pool, &block, 1) == 1 && pool_is_free(pool, block), "and given back");
+	ok(!pool_is_free(pool, block) && pool_give(pool, &block, 1) == 1 && pool_is_free(pool, block),
+	   "and given back");
 	pool_release(pool);
 	ok(!pool_find(block), "then it is gone");
 }

@@ -103,7 +103,8 @@ static void test_serial(void)
 	   after.raw_live_bytes == before.raw_live_bytes, "raw: as many freed as made");
 	arn_trim();
 	arn_stats_read(&after);
-	ok(after.tag[0].cached_blocks + after.tag[1].cached_blocks == 0 && after.tag[0].pools + after.tag[1].pools == 0 &&
+	ok(after.tag[0].cached_blocks + after.tag[1].cached_blocks == 0 &&
+	           after.tag[0].pools + after.tag[1].pools == 0 &&
 	   after.claimed_bytes == 0 && after.retained_bytes == 0, "nothing is left after arn_trim");
 }
 

@@ -151,7 +151,8 @@ static void test_order_and_end(void)
 	ok(!arn_heap_visit(&handle, true, remember, &seen) && seen.count == 150 && seen.areas < areas,
 	   "a visitor that says no is not called again");
 	forget(0);
-	ok(arn_heap_visit(&handle, false, remember, &seen) && seen.areas == areas && seen.count == 0 && seen.used == 300,
+	ok(arn_heap_visit(&handle, false, remember, &seen) && seen.areas == areas &&
+	           seen.count == 0 && seen.used == 300,
 	   "areas only: %zu", areas);
 	for (unsigned i = 0; i < 300; i++)
 		arn_free(block[i]);
@@ -209,7 +210,8 @@ static void test_threads(unsigned tag, unsigned one_in)
 	for (unsigned i = 0; i < WORKERS; i++)
 		arn_heap_abandon(&heaps[i]);
 	forget(0);
-	ok(arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) && met((void **)shared, WORKERS * LIVE),
+	ok(arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) &&
+	           met((void **)shared, WORKERS * LIVE),
 	   "tag %u: and as orphans all of them", tag);
 	for (unsigned i = 0; i < WORKERS * LIVE; i++)
 		arn_free(atomic_exchange(&shared[i / LIVE][i % LIVE], NULL));
