@@ -41,7 +41,6 @@ static bool check_and_free(size_t *block)
 }
 
 /* ---- in the child --------------------------------------------------------------------------------------- */
-
 enum failure {
 	CHILD_WELL, CHILD_INVALID, CHILD_BROKEN_BLOCK, CHILD_NO_MEMORY, CHILD_OWNER, CHILD_REVIVED, CHILD_GRANDCHILD
 };
@@ -122,6 +121,7 @@ static enum failure child_life(unsigned depth)
 	enum failure failure = check_heaps();
 	size_t blocks = 0;
 
+	yield_start(0, 0);
 	alarm(SECONDS_OF_CHILD);
 	for (unsigned i = 0; i < BOXES; i++)
 		if (!check_and_free(atomic_exchange(&boxes[i], NULL)))
@@ -131,8 +131,8 @@ static enum failure child_life(unsigned depth)
 			return CHILD_BROKEN_BLOCK;
 	if (failure == CHILD_WELL)
 		failure = use_orphans(&rng);
-	arn_family_visit_orphans(NULL, ARN_TAG_MEM, true, count_block, &blocks);
-	arn_family_visit_orphans(NULL, ARN_TAG_OBJECT, true, count_block, &blocks);
+	for (enum arn_tag tag = ARN_TAG_MEM; tag <= ARN_TAG_OBJECT; tag++)
+		arn_family_visit_orphans(NULL, tag, true, count_block, &blocks);
 	arn_trim();
 	return failure != CHILD_WELL ? failure : fork_again(depth);
 }
@@ -144,10 +144,8 @@ static void fork_once(void)
 	int status = -1;
 	pid_t child = fork();
 
-	if (child == 0) {
-		yield_start(0, 0);
+	if (child == 0)
 		_exit(child_life(0));
-	}
 	if (child < 0)
 		return;
 	waitpid(child, &status, 0);
