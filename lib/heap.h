@@ -87,6 +87,11 @@ struct heap {
 	void *slots3[LEVEL3_CLASSES * LEVEL3];
 };
 
+static_assert(offsetof(struct heap, x_owner) == ARN_LAYOUT_OWNER, "as published");
+static_assert(offsetof(struct arena, pool) == ARN_LAYOUT_POOLS, "as published");
+static_assert(sizeof(struct pool) == ARN_LAYOUT_POOL && offsetof(struct pool, x_heap) == 0, "as published");
+static_assert(ARENA_SHIFT == ARN_LAYOUT_ARENA_SHIFT && SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT, "as published");
+
 /* What a handle points to before its first malloc: all bins empty. */
 extern struct heap heap_none;
 

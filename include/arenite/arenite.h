@@ -76,8 +76,19 @@ ARN_API void arn_any_free(void *block);
 ARN_API size_t arn_usable_size(const void *block);
 
 /* The thread that owns the heap of this block: the address of a word that holds its thread pointer
- * (x86-64: fs:0; aarch64: tpidr_el0), or 0 while the heap has no owner.  block may point inside. */
+ * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block may point inside. */
 ARN_API const uintptr_t *arn_owner(const void *block);
+
+/*
+ * Where arn_owner looks, for a collector that cannot afford the call: the heap of a block is the pointer at
+ * ARN_LAYOUT_POOLS + ARN_LAYOUT_POOL * (slice of the block in its arena) in the arena, its owner the word at
+ * ARN_LAYOUT_OWNER in the heap.  For live blocks of ours only.  A change of these numbers is a change of the ABI.
+ */
+#define ARN_LAYOUT_ARENA_SHIFT 25
+#define ARN_LAYOUT_SLICE_SHIFT 16
+#define ARN_LAYOUT_POOLS 192
+#define ARN_LAYOUT_POOL 128
+#define ARN_LAYOUT_OWNER 2240
 
 /* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point inside. */
 ARN_API enum arn_tag arn_tag_of(const void *block);

@@ -13,8 +13,6 @@
 #define mi_likely(x) (__builtin_expect(!!(x), 1))
 
 #ifndef __cplusplus
-extern const uintptr_t *arn_owner(const void *block);
-
 /* allocation: obmalloc.c */
 extern void *mi_heap_malloc(mi_heap_t *heap, size_t size);
 extern void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size);
@@ -41,10 +39,20 @@ static inline mi_arena_id_t _mi_arena_id_none(void)
     return 0;
 }
 
-/* The owner of the object's heap: what gc_restore_tid writes to ob_tid. */
+/* arenite.h: ARN_LAYOUT_*; static.c compares them */
+#define ARENITE_ARENA_MASK (((uintptr_t)1 << 25) - 1)
+#define ARENITE_SLICE_SHIFT 16
+#define ARENITE_POOLS 192
+#define ARENITE_POOL 128
+#define ARENITE_OWNER 2240
+
+/* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every collection. */
 static inline mi_segment_t *_mi_ptr_segment(const void *object)
 {
-    return (mi_segment_t *)arn_owner(object);
+    uintptr_t address = (uintptr_t)object, offset = address & ARENITE_ARENA_MASK;
+    char *pool = (char *)(address - offset) + ARENITE_POOLS + (offset >> ARENITE_SLICE_SHIFT) * ARENITE_POOL;
+
+    return (mi_segment_t *)(*(char **)pool + ARENITE_OWNER);
 }
 
 /* fill_mem_debug asks how many first bytes of a freed object to leave alone. */
