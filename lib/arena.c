@@ -215,7 +215,8 @@ static void *map_arenas(size_t size)
 
 static bool add_huge(size_t slices, struct run *run)
 {
-	size_t size = (slices + ARENA_HEAD) * SLICE;
+	/* not less than what the registry calls ours */
+	size_t size = max_size((slices + ARENA_HEAD) * SLICE, ARENA_SIZE);
 	struct arena *arena = map_arenas(size);
 
 	if (!arena)
@@ -227,6 +228,7 @@ static bool add_huge(size_t slices, struct run *run)
 		os_unmap(arena, size);
 		return false;
 	}
+	slices = size / SLICE - ARENA_HEAD;
 	*run = (struct run){ arena, ARENA_HEAD, slices, slices };
 	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;

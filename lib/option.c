@@ -35,6 +35,8 @@ static bool parse_domains(const char *value)
 {
 	size_t domains = 0;
 
+	if (*value == '\0')
+		return false;
 	while (*value) {
 		size_t n = strcspn(value, ",");
 

@@ -64,6 +64,9 @@ void process_init(void)
 	option_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	atexit(stats_at_exit);
+	/* liburcu aborts if it cannot map its first records: while there is memory, not in the middle of the program */
+	reclaim_enter();
+	reclaim_exit();
 	if (option(OPTION_VERBOSE) >= 1)
 		say_hello();
 }

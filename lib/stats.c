@@ -62,6 +62,14 @@ static void add_totals(struct arn_stats *stats)
 	stats->metadata_bytes = meta_bytes();
 }
 
+/* Read while others free, the two may not belong together: then none, and not the largest number there is. */
+static size_t difference(size_t whole, size_t part)
+{
+	size_t rest = whole - part;
+
+	return rest <= PTRDIFF_MAX ? rest : 0;
+}
+
 void arn_stats_read(struct arn_stats *stats)
 {
 	*stats = (struct arn_stats){ 0 };
@@ -72,8 +80,10 @@ void arn_stats_read(struct arn_stats *stats)
 		add_thread(stats, thread);
 	add_thread(stats, &thread_none);
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
-		stats->tag[tag].live_blocks -= stats->tag[tag].remote_blocks;
-		stats->tag[tag].live_bytes -= stats->tag[tag].remote_bytes;
+		struct arn_stats_tag *t = &stats->tag[tag];
+
+		t->live_blocks = difference(t->live_blocks, t->remote_blocks);
+		t->live_bytes = difference(t->live_bytes, t->remote_bytes);
 	}
 	add_totals(stats);
 }

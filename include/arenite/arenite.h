@@ -76,7 +76,8 @@ ARN_API void arn_any_free(void *block);
 ARN_API size_t arn_usable_size(const void *block);
 
 /* The thread that owns the heap of this block: the address of a word that holds its thread pointer
- * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block may point inside. */
+ * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block may point into the
+ * first 64 KiB of the block.  The word is to be read atomically. */
 ARN_API const uintptr_t *arn_owner(const void *block);
 
 /*
@@ -90,7 +91,8 @@ ARN_API const uintptr_t *arn_owner(const void *block);
 #define ARN_LAYOUT_POOL 128
 #define ARN_LAYOUT_OWNER 2240
 
-/* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point inside. */
+/* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point into
+ * the first 64 KiB of the block. */
 ARN_API enum arn_tag arn_tag_of(const void *block);
 
 /*
