@@ -42,7 +42,7 @@ struct heap;
  * Owner       the user of its heap.  Without x_ and below line 0: the owner only.
  * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free slice;
  *             an empty pool of a heap with a provider stays partial until its goal is reached.
- * Invariant   x_free + |live| + |cached| + |remote| == capacity, popcount(free) == x_free
+ * Invariant   x_free + |live| + |cached| + |remote| == capacity, popcount(bits->x_free) == x_free
  */
 struct pool {
 	/* line 0: constant from carve to release, read by every free */
@@ -58,7 +58,7 @@ struct pool {
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */
-	alignas(CACHE_LINE) _Atomic uint32_t x_free; /* bits set in bits->free */
+	alignas(CACHE_LINE) _Atomic uint32_t x_free; /* bits set in bits->x_free */
 	uint16_t hint;                               /* no free bit in words below this one */
 	bool listed;                                 /* in its heap's list of partial pools */
 	bool waiting;                                /* in its heap's list of empty pools */
@@ -75,7 +75,7 @@ struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
 	_Atomic(struct pool *) x_next;                 /* remote.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_remote[POOL_WORDS];
-	uint64_t free[POOL_WORDS];
+	_Atomic uint64_t x_free[POOL_WORDS]; /* the owner's; guard.c reads the bit of a block that it was given */
 };
 
 struct arena {

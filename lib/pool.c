@@ -8,9 +8,9 @@ static void set_all_free(struct pool *pool)
 	unsigned words = pool_words(pool), rest = pool->capacity % 64;
 
 	for (unsigned word = 0; word < words; word++)
-		pool->bits->free[word] = ~(uint64_t)0;
+		store_relaxed(&pool->bits->x_free[word], ~(uint64_t)0);
 	if (rest)
-		pool->bits->free[words - 1] = bit_run(0, rest);
+		store_relaxed(&pool->bits->x_free[words - 1], bit_run(0, rest));
 	store_relaxed(&pool->x_free, pool->capacity);
 	pool->hint = 0;
 }
@@ -66,14 +66,14 @@ void pool_release(struct pool *pool)
 unsigned pool_take(struct pool *pool, void **slots, unsigned want)
 {
 	unsigned n = (unsigned)min_size(want, pool_free_count(pool)), left = n, word = pool->hint;
-	uint64_t *map = pool->bits->free;
+	_Atomic uint64_t *map = pool->bits->x_free;
 
 	while (left > 0) {
-		uint64_t free = map[word];
+		uint64_t free = load_relaxed(&map[word]);
 
 		for (; free && left > 0; free &= free - 1)
 			slots[--left] = pool->base + (word * 64 + lowest_bit(free)) * pool->block_size;
-		map[word] = free;
+		store_relaxed(&map[word], free);
 		word += free == 0;
 	}
 	pool->hint = (uint16_t)word;
@@ -91,7 +91,7 @@ bool pool_is_block(const struct pool *pool, const void *block)
 
 unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 {
-	uint64_t *map = pool->bits->free;
+	_Atomic uint64_t *map = pool->bits->x_free;
 	size_t size = pool->block_size, span = pool->capacity * size;
 	uint32_t inverse = pool->inverse, lowest = UINT32_MAX;
 	char *base = pool->base;
@@ -102,11 +102,14 @@ unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 		uint32_t index = sizeclass_index(inverse, offset);
 		uint64_t bit = (uint64_t)1 << index % 64;
 
+		uint64_t old;
+
 		if (offset >= span)
 			break;
-		if (unlikely(index * size != offset || (map[index / 64] & bit)))
+		old = load_relaxed(&map[index / 64]);
+		if (unlikely(index * size != offset || (old & bit)))
 			panic_block("block freed twice, or no block", blocks[i], NULL);
-		map[index / 64] |= bit;
+		store_relaxed(&map[index / 64], old | bit);
 		if (index < lowest)
 			lowest = index;
 	}
@@ -121,7 +124,7 @@ unsigned pool_drain(struct pool *pool)
 	unsigned n = 0;
 
 	for (unsigned word = 0, words = pool_words(pool); word < words; word++) {
-		uint64_t bits;
+		uint64_t bits, free;
 
 		if (load_seq(&pool->bits->x_remote[word]) == 0) /* R1 */
 			continue;
@@ -133,9 +136,10 @@ unsigned pool_drain(struct pool *pool)
 #else
 		bits = exchange_seq(&pool->bits->x_remote[word], 0); /* R1, R2 */
 #endif
-		if (unlikely(bits & pool->bits->free[word]))
+		free = load_relaxed(&pool->bits->x_free[word]);
+		if (unlikely(bits & free))
 			panic_block("block freed twice, in pool", pool->base, NULL);
-		pool->bits->free[word] |= bits;
+		store_relaxed(&pool->bits->x_free[word], free | bits);
 		if (word < pool->hint)
 			pool->hint = (uint16_t)word;
 		n += count_bits(bits);
@@ -147,8 +151,9 @@ unsigned pool_drain(struct pool *pool)
 bool pool_is_free(const struct pool *pool, const void *block)
 {
 	uint32_t index = pool_index(pool, block);
-	uint64_t map = pool->bits->free[index / 64] | load_relaxed(&pool->bits->x_remote[index / 64]);
+	uint64_t map = load_relaxed(&pool->bits->x_free[index / 64]);
 
+	map |= load_relaxed(&pool->bits->x_remote[index / 64]);
 	return map >> index % 64 & 1;
 }
 
@@ -157,8 +162,10 @@ bool pool_is_valid(const struct pool *pool)
 	uint32_t free = 0;
 
 	for (unsigned word = 0; word < pool_words(pool); word++) {
-		free += count_bits(pool->bits->free[word]);
-		if (word < pool->hint && pool->bits->free[word] != 0)
+		uint64_t map = load_relaxed(&pool->bits->x_free[word]);
+
+		free += count_bits(map);
+		if (word < pool->hint && map != 0)
 			return false;
 	}
 	return free == pool_free_count(pool) && free <= pool->capacity && pool->lead == pool &&

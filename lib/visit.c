@@ -35,7 +35,7 @@ static uint64_t live_bits(const struct pool *pool, unsigned word)
 {
 	unsigned rest = pool->capacity - word * 64;
 
-	return ~pool->bits->free[word] & bit_run(0, rest < 64 ? rest : 64);
+	return ~load_relaxed(&pool->bits->x_free[word]) & bit_run(0, rest < 64 ? rest : 64);
 }
 
 static struct cursor cursor_at_start(const struct pool *pool)
