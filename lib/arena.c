@@ -285,13 +285,20 @@ static bool add(size_t slices, struct run *run)
 /* Free memory in the wrong shape is kept up to here while the program grows. */
 #define KEEP_GROWING (2 * MIB)
 
-/* What becomes resident is made up for by what is kept for reuse: the peak of a program is what it uses. */
-static void make_up_for(const struct run *run)
+/* When more is in use than ever before, what is kept for reuse makes up for it, so that a program's peak is what it
+ * uses.  Below that peak nothing is given back here: it would be wanted again. */
+static void make_up_for_growth(void)
 {
-	size_t retained = load_relaxed(&arena_counters.x_retained);
+	static _Atomic size_t x_peak;
+	size_t claimed = load_relaxed(&arena_counters.x_claimed), peak = load_relaxed(&x_peak);
+	size_t retained = load_relaxed(&arena_counters.x_retained), growth = claimed - peak;
 
-	if (run->fresh > 0 && retained > KEEP_GROWING)
-		purge_to(max_size(KEEP_GROWING, retained - min_size(retained, run->fresh * SLICE)));
+	if (claimed <= peak)
+		return;
+	if (retained > KEEP_GROWING)
+		purge_to(max_size(KEEP_GROWING, retained - min_size(retained, 2 * growth)));
+	while (peak < claimed && !cas_acquire(&x_peak, &peak, claimed))
+		;
 }
 
 bool arena_claim(size_t slices, struct run *run)
@@ -301,7 +308,7 @@ bool arena_claim(size_t slices, struct run *run)
 		if (purge_to(0) == 0 || !add(slices, run))
 			return false;
 	}
-	make_up_for(run);
+	make_up_for_growth();
 	return true;
 }
 

@@ -19,7 +19,7 @@ struct spec {
 
 size_t option_values[OPTIONS] = {
 	[OPTION_DOMAINS] = DOMAIN_MEM | DOMAIN_OBJECT,
-	[OPTION_CACHE] = 512 * KIB,
+	[OPTION_CACHE] = 1 * MIB,
 	[OPTION_RETAIN] = 64 * MIB,
 	[OPTION_RETAIN_PERCENT] = 10,
 	[OPTION_ARENA] = 32 * MIB,

@@ -92,7 +92,7 @@ static void item_settle(struct stress_seat *seat, struct stress_item *item, void
 	if ((uintptr_t)block % 16 || arn_usable_size(block) < item->size)
 		stress_fail("block %p of %zu bytes, kind %d: usable %zu", block, item->size, item->kind,
 		            arn_usable_size(block));
-	if (__atomic_load_n(arn_owner(block), __ATOMIC_RELAXED) != thread_id())
+	if (load_relaxed((const _Atomic uintptr_t *)arn_owner(block)) != thread_id())
 		stress_fail("block %p, kind %d: its owner is not the thread that asked", block, item->kind);
 }
 
