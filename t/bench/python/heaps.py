@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Programs about the heap as a whole: the collector's pauses, and what is left when data is dropped."""
 import gc
+import random
 import threading
 import time
 
@@ -20,6 +21,18 @@ def gc_fragmented(scale):
     gc.disable()
     items = [Item(i) for i in range(int(700_000 * scale))]
     del items[::2]
+    gc.collect()
+    metric("collect", wall(gc.collect, 7))
+
+
+def gc_scattered(scale):
+    """The same survivors, the others dropped in no order, as the objects of a program that has run for a while."""
+    gc.disable()
+    items = [Item(i) for i in range(int(700_000 * scale))]
+    dropped = list(range(0, len(items), 2))
+    random.Random(1).shuffle(dropped)
+    for i in dropped:
+        items[i] = None
     gc.collect()
     metric("collect", wall(gc.collect, 7))
 
