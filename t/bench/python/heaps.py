@@ -26,7 +26,7 @@ def gc_fragmented(scale):
 
 
 def gc_scattered(scale):
-    """The same survivors, the others dropped in no order, as the objects of a program that has run for a while."""
+    """The same survivors, the others dropped in no order, as in a program that has run for a while."""
     gc.disable()
     items = [Item(i) for i in range(int(700_000 * scale))]
     dropped = list(range(0, len(items), 2))
