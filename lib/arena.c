@@ -319,13 +319,13 @@ static size_t retain_limit(void)
 	return max_size(option(OPTION_RETAIN), share);
 }
 
-static void release_slices(struct arena *arena, unsigned first, unsigned n)
+static void release_slices(struct arena *arena, unsigned first, unsigned n, bool resident)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64, index = arena->index;
 
-	for (unsigned word = low; word <= high; word++)
+	for (unsigned word = low; word <= high && resident; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, n));
-	add_relaxed(&arena_counters.x_retained, n * SLICE);
+	add_relaxed(&arena_counters.x_retained, resident ? n * SLICE : 0);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
@@ -335,21 +335,26 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n)
 		store_relaxed(&x_hint, index);
 }
 
-static void release_huge(struct arena *arena, size_t slices)
+static void release_huge(struct arena *arena, size_t slices, bool resident)
 {
-	store_relaxed(&arena->x_huge_dirty, 1);
-	add_relaxed(&arena_counters.x_retained, slices * SLICE);
+	store_relaxed(&arena->x_huge_dirty, resident);
+	add_relaxed(&arena_counters.x_retained, resident ? slices * SLICE : 0);
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
-void arena_release(struct arena *arena, unsigned first, size_t slices)
+bool arena_keeps_enough(void)
+{
+	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting) > retain_limit();
+}
+
+void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident)
 {
 	size_t limit;
 
 	if (arena->huge)
-		release_huge(arena, slices);
+		release_huge(arena, slices, resident);
 	else
-		release_slices(arena, first, (unsigned)slices);
+		release_slices(arena, first, (unsigned)slices, resident);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	limit = retain_limit();
 	if (load_relaxed(&arena_counters.x_retained) > limit)

@@ -62,6 +62,7 @@ struct pool {
 	uint16_t hint;                               /* no free bit in words below this one */
 	bool listed;                                 /* in its heap's list of partial pools */
 	bool waiting;                                /* in its heap's list of empty pools */
+	bool purged;                                 /* empty, and its pages have gone back */
 	struct pool *next, *prev;                    /* list of partial pools */
 	struct pool *all_next, *all_prev;            /* list of all pools of the heap */
 	struct pool *wait_next;                      /* list of empty pools */
@@ -111,7 +112,9 @@ static inline struct pool *arena_pool_at(const void *address)
 /* false: no memory.  slices above LARGE_SLICES get a huge arena. */
 bool arena_claim(size_t slices, struct run *run);
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
-void arena_release(struct arena *arena, unsigned first, size_t slices);
+void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
+/* Is so much memory free and resident that more of it should go back at once? */
+bool arena_keeps_enough(void);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
 /* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
@@ -123,6 +126,7 @@ bool arena_is_valid(const struct arena *arena);
 /* bytes, and calls of purge; relaxed, sums only */
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
+	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers */
 } arena_counters;
 
 struct arena_totals {

@@ -2,6 +2,7 @@
 #include "heap.h"
 
 #include "cache.h"
+#include "os.h"
 #include "panic.h"
 #include "remote.h"
 
@@ -83,16 +84,39 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	return pool;
 }
 
-/* A goal taken now covers every reader that may have seen the last block. */
-static void wait_for_readers(struct heap *heap, struct pool *pool)
+static void queue_waiting(struct heap *heap, struct pool *pool)
 {
-	pool->goal = heap->family->provider->goal(pool_span(pool));
-	if (pool->waiting)
-		return;
 	pool->waiting = true;
 	pool->wait_next = NULL;
 	*(heap->wait_first ? &heap->wait_last->wait_next : &heap->wait_first) = pool;
 	heap->wait_last = pool;
+}
+
+/*
+ * The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
+ * object that it could take a reference to.  The address range stays as it is until the goal is reached.
+ */
+static void purge_waiting(struct pool *pool)
+{
+	if (os_purge(pool->base, pool_span(pool)) != 0)
+		return;
+	pool->purged = true;
+	sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
+	add_relaxed(&arena_counters.x_purges, 1);
+	add_relaxed(&arena_counters.x_purged, pool_span(pool));
+}
+
+/* A goal taken now covers every reader that may have seen the last block. */
+static void wait_for_readers(struct heap *heap, struct pool *pool)
+{
+	pool->goal = heap->family->provider->goal(pool_span(pool));
+	if (!pool->waiting || pool->purged) /* purged and waiting: it has been in use since */
+		add_relaxed(&arena_counters.x_waiting, pool_span(pool));
+	pool->purged = false;
+	if (!pool->waiting)
+		queue_waiting(heap, pool);
+	if (arena_keeps_enough())
+		purge_waiting(pool);
 }
 
 static struct pool *pop_waiting(struct heap *heap)
@@ -101,6 +125,8 @@ static struct pool *pop_waiting(struct heap *heap)
 
 	heap->wait_first = pool->wait_next;
 	pool->waiting = false;
+	if (!pool->purged)
+		sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
 	return pool;
 }
 
@@ -114,6 +140,8 @@ void heap_collect(struct heap *heap, bool stopped)
 		pop_waiting(heap);
 		if (pool_is_empty(pool))
 			release(heap, pool);
+		else
+			pool->purged = false;
 	}
 }
 

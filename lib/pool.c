@@ -43,7 +43,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->tag = (uint8_t)tag;
 	pool->zeroed = run->fresh == run->slices;
 	pool->slices = (uint32_t)run->slices;
-	pool->listed = pool->waiting = false;
+	pool->listed = pool->waiting = pool->purged = false;
 	pool->goal = 0;
 	set_all_free(pool);
 	store_release(&pool->x_heap, heap); /* P1 */
@@ -60,7 +60,7 @@ void pool_release(struct pool *pool)
 	check(pool_is_empty(pool));
 	for (unsigned i = 0; i < heads; i++)
 		store_relaxed(&pool[i].x_heap, NULL);
-	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices);
+	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, !pool->purged);
 }
 
 unsigned pool_take(struct pool *pool, void **slots, unsigned want)

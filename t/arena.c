@@ -79,7 +79,7 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 static void release(struct run *run, size_t with)
 {
 	expect(is_marked(run, with) && arena_is_valid(run->arena));
-	arena_release(run->arena, run->first, run->slices);
+	arena_release(run->arena, run->first, run->slices, true);
 	run->arena = NULL;
 }
 
@@ -150,14 +150,14 @@ static void test_whole(void)
 	while (runs[n].arena == runs[0].arena && ++n < ARENA_SLICES - ARENA_HEAD);
 	ok(n == ARENA_SLICES - ARENA_HEAD, "every slice behind the head can be had: %u", n);
 	for (unsigned i = 0; i < n; i += 2)
-		arena_release(runs[i].arena, runs[i].first, 1);
+		arena_release(runs[i].arena, runs[i].first, 1, true);
 	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
-	arena_release(two.arena, two.first, 2);
-	arena_release(runs[1].arena, runs[1].first, 1);
+	arena_release(two.arena, two.first, 2, true);
+	arena_release(runs[1].arena, runs[1].first, 1, true);
 	ok(arena_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
-	arena_release(two.arena, two.first, 3);
+	arena_release(two.arena, two.first, 3, true);
 	for (unsigned i = 3; i < n; i += 2)
-		arena_release(runs[i].arena, runs[i].first, 1);
+		arena_release(runs[i].arena, runs[i].first, 1, true);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -169,7 +169,7 @@ static void test_purge(void)
 
 	arena_claim(100, &run);
 	mark(&run, 1);
-	arena_release(run.arena, run.first, run.slices);
+	arena_release(run.arena, run.first, run.slices, true);
 	arena_totals(&before);
 	ok(before.retained == 100 * SLICE, "released slices are retained: %zu", before.retained);
 	atomic_store(&os_fail_purge, 1);
@@ -179,12 +179,12 @@ static void test_purge(void)
 	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
 	arena_claim(100, &run);
 	ok(run.fresh != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
-	arena_release(run.arena, run.first, run.slices);
+	arena_release(run.arena, run.first, run.slices, true);
 	purge_to(0);
 	arena_totals(&after);
 	ok(after.retained == 0 && arena_claim(100, &run) && run.fresh == run.slices && reads_zero(&run),
 	   "a purged run is clean");
-	arena_release(run.arena, run.first, run.slices);
+	arena_release(run.arena, run.first, run.slices, true);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -200,7 +200,7 @@ static void test_retention(void)
 	for (unsigned i = 0; i < array_length(runs); i++)
 		expect(arena_claim(1, &runs[i]));
 	for (unsigned i = 0; i < array_length(runs); i++)
-		arena_release(runs[i].arena, runs[i].first, 1);
+		arena_release(runs[i].arena, runs[i].first, 1, true);
 	arena_totals(&totals);
 	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained", totals.retained / KIB);
 	expect_nothing_left();
@@ -221,7 +221,7 @@ static void test_release_last(void)
 	expect_nothing_left();
 	expect(arena_claim(3, &run));
 	yield_hook(trim_at_once);
-	arena_release(run.arena, run.first, run.slices);
+	arena_release(run.arena, run.first, run.slices, true);
 	yield_hook(NULL);
 	ok(!registry_has(run.arena), "an arena may leave while its last run is released");
 	expect_nothing_left();

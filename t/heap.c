@@ -4,6 +4,7 @@
  * readers, large blocks.
  */
 #include "core.h"
+#include "option.h"
 
 #include "cache.h"
 #include "remote.h"
@@ -164,6 +165,38 @@ static void test_waiting(void)
 	arn_heap_abandon(&handle);
 }
 
+/* Beyond the limit an empty pool's pages go back while it waits: it reads as zeros, and serves its size as before. */
+static void test_purged(void)
+{
+	size_t retain = option_values[OPTION_RETAIN], percent = option_values[OPTION_RETAIN_PERCENT];
+	arn_heap handle;
+	uint64_t *block;
+	struct pool *pool;
+
+	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
+	now = seen_by_readers = 0;
+	arn_heap_init(&handle, arn_family_new(&provider), ARN_TAG_OBJECT);
+	block = arn_heap_malloc(&handle, 5000);
+	block[0] = block[600] = 42;
+	arn_free(block);
+	cache_flush(handle.heap);
+	pool = handle.heap->wait_first;
+	ok(pool && pool->purged && block[0] == 0 && block[600] == 0, "its pages have gone back");
+	ok(load_relaxed(&handle.heap->x_pools) == 1 && waiting_pools(handle.heap) == 1, "and it waits");
+	ok(arn_heap_malloc(&handle, 5000) == block, "it serves its size meanwhile");
+	block[0] = 43;
+	arn_free(block);
+	cache_flush(handle.heap);
+	ok(pool->purged && block[0] == 0 && waiting_pools(handle.heap) == 1, "and goes back again");
+	seen_by_readers = now;
+	heap_collect(handle.heap, false);
+	ok(load_relaxed(&handle.heap->x_pools) == 0 && load_relaxed(&arena_counters.x_waiting) == 0,
+	   "with the readers gone it leaves");
+	option_values[OPTION_RETAIN] = retain;
+	option_values[OPTION_RETAIN_PERCENT] = percent;
+	arn_heap_abandon(&handle);
+}
+
 /* A pool that is full leaves its list and comes back with its first free block. */
 static void test_lists(void)
 {
@@ -203,6 +236,7 @@ int main(void)
 	test_model(&provider, ARN_TAG_MEM);
 	test_model(&provider, ARN_TAG_GC_PRE);
 	test_waiting();
+	test_purged();
 	test_lists();
 	yield_start(tap_seed(), 50);
 	threads(WORKERS, churn);
