@@ -175,6 +175,13 @@ void cache_flush(struct heap *heap)
 		flush_oldest(heap, &heap->bin[cls], cache_count(heap, cls));
 }
 
+void cache_send_home(struct heap *heap)
+{
+	remote_drain(heap);
+	cache_flush(heap);
+	heap_collect(heap, false);
+}
+
 size_t arn_trim(void)
 {
 	struct thread *thread = thread_peek();
@@ -186,9 +193,7 @@ size_t arn_trim(void)
 		if (!heap || heap == &heap_none)
 			continue;
 		heap_enter(heap);
-		remote_drain(heap);
-		cache_flush(heap);
-		heap_collect(heap, false);
+		cache_send_home(heap);
 		heap_exit(heap);
 	}
 	return purge_trim();

@@ -20,6 +20,8 @@ void *cache_refill(struct heap *heap, unsigned cls);
 void cache_overflow(struct heap *heap, struct pool *pool, void *block);
 /* Everything goes to the pools. */
 void cache_flush(struct heap *heap);
+/* And so does what other threads have freed; what is empty then, and need not wait, leaves. */
+void cache_send_home(struct heap *heap);
 size_t cache_count(const struct heap *heap, unsigned cls);
 
 /* One block straight into its pool; panics on a block that is free already. */

@@ -7,7 +7,6 @@
  */
 #include "cache.h"
 #include "meta.h"
-#include "remote.h"
 
 static struct arn_family first_family;
 static _Atomic(struct arn_family *) x_families = &first_family;
@@ -110,8 +109,6 @@ void family_tidy(struct heap *heap)
 		return;
 	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_TIDY)) /* H1 */
 		return;
-	remote_drain(heap);
-	cache_flush(heap);
-	heap_collect(heap, false);
+	cache_send_home(heap);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 }

@@ -2,7 +2,6 @@
 #include "purge.h"
 
 #include "arena.h"
-#include "option.h"
 #include "os.h"
 #include "reclaim.h"
 

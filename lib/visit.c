@@ -138,9 +138,7 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 
 static bool visit_heap(struct walk *walk, struct heap *heap)
 {
-	cache_flush(heap);
-	remote_drain(heap);
-	heap_collect(heap, false);
+	cache_send_home(heap);
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (!visit_pool(walk, pool))
 			return false;
