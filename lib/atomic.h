@@ -2,7 +2,8 @@
  *
  * atomic.h - the memory orders that we use, by name; nothing else in the library names an order.
  *
- * Standalone fences are not used: ThreadSanitizer does not see them, so every order stands on an access.
+ * Standalone fences between threads are not used: ThreadSanitizer does not see them, so every order stands on an
+ * access.
  * The names end in the order: _relaxed, _acquire, _release, _acq_rel, and _seq where two threads write one
  * word and then read the other's (remote.h, R1).  doc/memory-order.md lists each field with its partners.
  */
@@ -39,6 +40,10 @@
 /* A counter that one thread writes and others read: no lock prefix. */
 #define count_add(p, n) store_relaxed(p, load_relaxed(p) + (n))
 #define count_sub(p, n) store_relaxed(p, load_relaxed(p) - (n))
+
+/* What a child of fork sees of another thread is a prefix of its stores: the kernel holds a thread at its first store
+ * to a page that it has taken.  So the order that the compiler gives them is all that is needed. */
+#define order_for_fork() atomic_signal_fence(memory_order_acq_rel)
 
 /* Test builds widen the windows between two atomic steps; see t/yield.h. */
 #ifdef ARN_YIELD_POINTS

@@ -126,13 +126,16 @@ void family_abandon(struct heap *heap);
 /* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody has it. */
 void family_tidy(struct heap *heap);
 
+/* Around a slow path.  A child of fork has what this thread had stored until then, in its order: x_busy encloses it. */
 static inline void heap_enter(struct heap *heap)
 {
 	store_relaxed(&heap->x_busy, true);
+	order_for_fork();
 }
 
 static inline void heap_exit(struct heap *heap)
 {
+	order_for_fork();
 	store_relaxed(&heap->x_busy, false);
 }
 

@@ -68,7 +68,7 @@ bare_atomics() {
 }
 
 fences() {
-	code $sources | grep -E '\batomic_(thread|signal)_fence\b|\b__sync_synchronize\b|\bmfence\b'
+	code $sources | grep -E '\batomic_thread_fence\b|\b__sync_synchronize\b|\bmfence\b'
 }
 
 # Threads stop anywhere, also inside malloc, and must stop nobody.
