@@ -82,7 +82,8 @@ static const struct spec specs[OPTIONS] = {
 	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
 	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also our own records",
 	                    NULL },
-	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE", "statistics at exit, on stderr or to FILE",
+	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE",
+	                   "statistics at exit, on stderr or to FILE, where %p is the process",
 	                   parse_stats },
 	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr", NULL },
 };
@@ -197,7 +198,7 @@ static enum option find(const char *name, size_t length)
 static bool is_reserved(const char *name)
 {
 	return strncmp(name, "STRESS_", 7) == 0 || strncmp(name, "GRAFT_DIR=", 10) == 0 ||
-	       strncmp(name, "CACHE_DIR=", 10) == 0;
+	       strncmp(name, "CACHE_DIR=", 10) == 0 || strncmp(name, "STATS_OWNER=", 12) == 0;
 }
 
 static void read_entry(const char *entry)

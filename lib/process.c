@@ -63,7 +63,7 @@ void process_init(void)
 	done = true;
 	option_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
-	atexit(stats_at_exit);
+	stats_init();
 	/* liburcu aborts if it cannot map its first records: while there is memory, not in the middle of the program */
 	reclaim_enter();
 	reclaim_exit();

@@ -8,6 +8,9 @@
 #include "thread.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void add_class(struct arn_stats_tag *tag, const struct heap *heap, unsigned cls)
@@ -169,7 +172,9 @@ void arn_stats_print(int fd)
 
 	arn_stats_read(&stats);
 	fill_lines(&stats, lines);
-	text_add(&head, "arenite " ARN_VERSION "\n"
+	text_add(&head, "arenite " ARN_VERSION ", process ");
+	text_add_number(&head, (size_t)getpid());
+	text_add(&head, "\n"
 	                "  tag       live blocks     live bytes      cached      remote    pools     pool bytes\n");
 	text_write(&head, fd);
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
@@ -234,11 +239,34 @@ void arn_stats_json(int fd)
 	json_text(fd, "}\n");
 }
 
+/* %p in the name is the number of the process, %% is %; false: too long. */
+static bool expand(struct text *number, const char *name, char path[PATH_MAX])
+{
+	size_t length = 0;
+
+	for (; *name && length < PATH_MAX - sizeof("18446744073709551615"); name++) {
+		if (name[0] == '%' && name[1] == 'p') {
+			memcpy(path + length, number->bytes, number->length);
+			length += number->length;
+			name++;
+			continue;
+		}
+		name += name[0] == '%' && name[1] == '%';
+		path[length++] = *name;
+	}
+	path[length] = '\0';
+	return *name == '\0';
+}
+
 static void write_file(const char *name)
 {
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	struct text text = { 0 };
+	struct text text = { 0 }, number = { 0 };
+	char path[PATH_MAX];
+	int fd = -1;
 
+	text_add_number(&number, (size_t)getpid());
+	if (expand(&number, name, path))
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd >= 0) {
 		arn_stats_json(fd);
 		close(fd);
@@ -249,10 +277,43 @@ static void write_file(const char *name)
 	warn(&text);
 }
 
-void stats_at_exit(void)
+/*
+ * Which process a file without %p belongs to: the first that saw the variable.  Its children find its number in
+ * the environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
+ */
+static size_t file_owner;
+
+static void claim_file(void)
+{
+	static char entry[] = STATS_OWNER "=18446744073709551615";
+	const char *known = getenv(STATS_OWNER);
+	struct text number = { 0 };
+
+	file_owner = known ? strtoul(known, NULL, 10) : (size_t)getpid();
+	if (known)
+		return;
+	text_add_number(&number, file_owner);
+	memcpy(entry + sizeof(STATS_OWNER), number.bytes, number.length);
+	entry[sizeof(STATS_OWNER) + number.length] = '\0';
+	putenv(entry);
+}
+
+static bool is_ours(const char *file)
+{
+	return strstr(file, "%p") || file_owner == (size_t)getpid();
+}
+
+static void at_exit(void)
 {
 	if (option(OPTION_STATS) == STATS_TEXT)
 		arn_stats_print(STDERR_FILENO);
-	else if (option(OPTION_STATS) == STATS_JSON)
+	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))
 		write_file(option_stats_file());
+}
+
+void stats_init(void)
+{
+	if (option(OPTION_STATS) == STATS_JSON)
+		claim_file();
+	atexit(at_exit);
 }

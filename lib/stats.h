@@ -8,7 +8,10 @@
 #ifndef ARN_STATS_H
 #define ARN_STATS_H
 
-/* What option STATS asks for, at exit. */
-void stats_at_exit(void);
+/* In the environment: the process that writes the file of ARENITE_STATS=json:FILE where FILE has no %p */
+#define STATS_OWNER "ARENITE_STATS_OWNER"
+
+/* What option STATS asks for will be done at exit.  Once, while there is one thread. */
+void stats_init(void);
 
 #endif

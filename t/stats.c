@@ -5,10 +5,15 @@
 #include "core.h"
 
 #include "cache.h"
+#include "option.h"
+#include "panic.h"
 #include "remote.h"
 #include "stats.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { WORKERS = 4, LIVE = 300 };
 
@@ -226,8 +231,82 @@ static void test_shown(void)
 	arn_free(block);
 }
 
+/* ---- the file at exit ----------------------------------------------------------------------------------- */
+
+static char directory[] = "/tmp/arenite-stats-XXXXXX";
+
+static pid_t child(void (*run)(const char *file), const char *file)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		run(file);
+		exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		bail("a child of the test failed");
+	return pid;
+}
+
+/* 1 when the file is there, and gone now */
+static bool take_file(const char *format, pid_t pid)
+{
+	char name[64];
+	int length = snprintf(name, sizeof(name), "%s/", directory);
+
+	snprintf(name + length, sizeof(name) - (size_t)length, format, (int)pid);
+	return unlink(name) == 0;
+}
+
+static void use_file(const char *file)
+{
+	static char name[64]; /* as the environment, it stays */
+
+	snprintf(name, sizeof(name), "json:%s/%s", directory, file);
+	always(option_parse(OPTION_STATS, name));
+	stats_init();
+}
+
+/* Its child ends when it has itself taken the file away, as one that outlives it would. */
+static void use_file_and_fork(const char *file)
+{
+	use_file(file);
+	if (fork() == 0)
+		exit(0);
+	wait(NULL);
+	if (take_file("all", 0))
+		_exit(1);
+}
+
+static void inherit_file(const char *file)
+{
+	setenv(STATS_OWNER, "1", 1);
+	use_file(file);
+}
+
+static void test_file(void)
+{
+	pid_t pid;
+
+	if (!mkdtemp(directory))
+		bail("mkdtemp");
+	child(use_file, "all");
+	ok(take_file("all", 0), "a file at exit");
+	pid = child(use_file, "%p.%%p");
+	ok(take_file("%d.%%p", pid), "%%p in its name is the process");
+	child(use_file_and_fork, "all");
+	ok(take_file("all", 0), "a forked child leaves it to its parent");
+	child(inherit_file, "all");
+	ok(!take_file("all", 0), "and so does a program that a process of ours has started");
+	pid = child(inherit_file, "%p");
+	ok(take_file("%d", pid), "but not when it has a file of its own");
+	ok(rmdir(directory) == 0, "nothing else was written");
+}
+
 int main(void)
 {
+	test_file();
 	test_serial();
 	test_threads();
 	test_shown();
