@@ -269,9 +269,10 @@ static int usage(FILE *to, int status)
 {
 	fprintf(to,
 		"usage: arenite stress "
-		"[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--verbose]\n"
+		"[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--forks N] [--verbose]\n"
 		"  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
-		"  --fork  fork at stops and in full run; the children work on\n",
+		"  --fork  fork at stops and in full run; the children work on\n"
+		"  --forks fork N times, one after the other, beside threads at work, and nothing else\n",
 		STRESS_SEATS);
 	return status;
 }
@@ -292,8 +293,10 @@ static void read_options(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 's' }, { "threads", required_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 'r' },    { "fork", no_argument, NULL, 'f' },
 		{ "walk", no_argument, NULL, 'w' },          { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },          { 0 },
+		{ "forks", required_argument, NULL, 'n' },   { "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
+	uint64_t storm = 0;
 	uint64_t seconds = stress.seconds, threads = stress.threads;
 	int c;
 
@@ -305,6 +308,7 @@ static void read_options(int argc, char **argv)
 		case 't': read_number(&threads, STRESS_SEATS); break;
 		case 'r': read_number(&stress.seed, UINT64_MAX); break;
 		case 'f': stress.forks = true; break;
+		case 'n': read_number(&storm, 1000000000); break;
 		case 'w': stress.walks = true; break;
 		case 'v': stress.verbose = true; break;
 		case 'h': exit(usage(stdout, 0));
@@ -316,6 +320,7 @@ static void read_options(int argc, char **argv)
 #ifdef ARN_TSAN
 	stress.forks = false; /* ThreadSanitizer does not bear threads in the child of a threaded fork */
 #endif
+	stress.storm = (size_t)storm;
 	stress.seconds = (unsigned)seconds;
 	stress.threads = (unsigned)threads;
 }
@@ -324,6 +329,8 @@ int stress_main(int argc, char **argv)
 {
 	read_options(argc, argv);
 	read_sabotage();
+	if (stress.storm)
+		return stress_storm();
 	stress_set_up();
 	if (!stress.family) {
 		fprintf(stderr, "arenite stress: no memory\n");

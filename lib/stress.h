@@ -62,6 +62,7 @@ struct stress {
 	unsigned threads, seconds;
 	uint64_t seed;
 	bool forks, walks, verbose;
+	size_t storm; /* so many forks, and nothing else */
 	enum stress_sabotage sabotage;
 	bool partial; /* a child of a fork in full run: knows of no block that is older than itself */
 
@@ -84,6 +85,9 @@ int stress_main(int argc, char **argv);
 
 /* stress.c */
 void stress_nap(long microseconds);
+
+/* stress-storm.c; the exit status */
+int stress_storm(void);
 
 /* stress-seat.c.  ops 0: a random number of operations.  reap: true if a dead thread was joined. */
 void stress_seat_start(struct stress_seat *seat, long ops);

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The stress tool, short, in several shapes; and that it notices when something is wrong.
+#
+# ARN_TEST_FORKS  so many forks in a row; a hundred thousand take ten minutes
 set -u
 : "${top_builddir:=.}"
 arenite=${ARN_TEST_ARENITE:-$top_builddir/arenite}
@@ -24,7 +26,7 @@ report() { # OK DESCRIPTION
 }
 
 runs() { # DESCRIPTION OPTIONS...
-	timeout 120 "$arenite" stress --seed "$seed" "${@:2}" >"$work/out" 2>&1 && grep -q ' stress: ok: ' "$work/out"
+	timeout 1800 "$arenite" stress --seed "$seed" "${@:2}" >"$work/out" 2>&1 && grep -q ' stress: ok: ' "$work/out"
 	report $? "$1"
 }
 
@@ -42,6 +44,15 @@ runs "sixteen threads" --seconds 2 --threads 16 --walk
 runs "forks" --seconds 3 --walk --fork
 runs "with statistics only" --seconds 1 --threads 2
 ARENITE_CHECKS=3 runs "with all checks of the library" --seconds 2 --walk --fork
+if [ -z "${SANITIZE_FLAGS:-}" ]; then
+	runs "a storm of forks: ${ARN_TEST_FORKS:=1000}" --forks "$ARN_TEST_FORKS" --threads 2
+	# Slow paths only, and heaps that check themselves: threads are caught where it matters, and it shows.
+	ARENITE_CHECKS=3 runs "and as many with all checks" --forks "$ARN_TEST_FORKS" --threads 2
+	notices corrupt --forks 1000000 --threads 2
+else
+	n=$((n + 1))
+	echo "ok $n - a storm of forks # SKIP a sanitizer does not outlive the fork of a busy process"
+fi
 notices lose
 notices lose --walk
 notices double
