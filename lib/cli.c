@@ -22,6 +22,7 @@ static int version_main(int argc, char **argv);
 static int help_main(int argc, char **argv);
 
 static const struct subcommand subcommands[] = {
+	{ "run", "[OPTION...] PROGRAM", "run PROGRAM, its Python on Arenite; run --help", run_main },
 	{ "graft", "SRC [--undo]", "put Arenite into the CPython source tree SRC, or take it out", graft_main },
 	{ "stress", "[OPTION...]", "use the allocator hard from many threads; stress --help", stress_main },
 	{ "options", "", "the ARENITE_* variables: value in force, meaning, range", options_main },
@@ -45,7 +46,7 @@ static void print_usage(FILE *file)
 {
 	fputs("usage: arenite SUBCOMMAND\n", file);
 	for (size_t i = 0; i < SUBCOMMANDS; i++)
-		fprintf(file, "  %-7s %-12s  %s\n", subcommands[i].name, subcommands[i].arguments,
+		fprintf(file, "  %-7s %-19s  %s\n", subcommands[i].name, subcommands[i].arguments,
 		        subcommands[i].meaning);
 }
 
@@ -57,8 +58,7 @@ static int no_arguments(int argc, char **argv)
 	return CLI_USAGE;
 }
 
-/* stdout may be a full disk or a closed pipe */
-static int flushed(void)
+int cli_flushed(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return CLI_OK;
@@ -82,7 +82,7 @@ static int version_main(int argc, char **argv)
 	if (status != CLI_OK)
 		return status;
 	printf("arenite %s\n", arn_version());
-	return flushed();
+	return cli_flushed();
 }
 
 static int help_main(int argc, char **argv)
@@ -92,7 +92,7 @@ static int help_main(int argc, char **argv)
 	if (status != CLI_OK)
 		return status;
 	print_usage(stdout);
-	return flushed();
+	return cli_flushed();
 }
 
 static const struct subcommand *find_subcommand(const char *name)

@@ -184,7 +184,7 @@ static void complain(const char *entry, enum option option)
 	warn(&text);
 }
 
-static enum option find(const char *name, size_t length)
+enum option option_find(const char *name, size_t length)
 {
 	enum option option = 0;
 
@@ -197,7 +197,7 @@ static enum option find(const char *name, size_t length)
 /* names that the tools and tests around the library use */
 static bool is_reserved(const char *name)
 {
-	return strncmp(name, "STRESS_", 7) == 0 || strncmp(name, "GRAFT_DIR=", 10) == 0 ||
+	return strncmp(name, "STRESS_", 7) == 0 || strncmp(name, "DISABLE=", 8) == 0 || strncmp(name, "GRAFT_DIR=", 10) == 0 ||
 	       strncmp(name, "CACHE_DIR=", 10) == 0 || strncmp(name, "STATS_OWNER=", 12) == 0;
 }
 
@@ -209,7 +209,7 @@ static void read_entry(const char *entry)
 
 	if (!value || is_reserved(name))
 		return;
-	option = find(name, (size_t)(value - name));
+	option = option_find(name, (size_t)(value - name));
 	if (option == OPTIONS || !option_parse(option, value + 1))
 		complain(entry, option);
 }
@@ -219,6 +219,16 @@ void option_init(void)
 	for (char **entry = environ; entry && *entry; entry++)
 		if (strncmp(*entry, "ARENITE_", 8) == 0)
 			read_entry(*entry);
+}
+
+const char *option_name(enum option option)
+{
+	return specs[option].name;
+}
+
+const char *option_range(enum option option)
+{
+	return specs[option].range;
 }
 
 const char *option_stats_file(void)

@@ -34,6 +34,11 @@ static inline size_t option(enum option option)
 	return option_values[option];
 }
 
+/* The option that ARENITE_ and this name make, or OPTIONS; its name; the values it takes, in words. */
+enum option option_find(const char *name, size_t length);
+const char *option_name(enum option option);
+const char *option_range(enum option option);
+
 /* The file of ARENITE_STATS=json:FILE, else NULL. */
 const char *option_stats_file(void);
 

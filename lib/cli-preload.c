@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli-preload.c - finds libarenite-python.so and puts it into LD_PRELOAD.
+ */
+#include "cli-preload.h"
+
+#include "cli.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "libarenite-python.so"
+
+/* The library in this directory, with no detour in its path. */
+static bool find_in(char path[PATH_MAX], const char *directory)
+{
+	char real[PATH_MAX];
+
+	if (!realpath(directory, real))
+		return false;
+	return snprintf(path, PATH_MAX, "%s/" LIBRARY, real) < PATH_MAX && access(path, R_OK) == 0;
+}
+
+/* As seen from this program: first in the directory where both were built, then where both were installed. */
+static bool find_beside(char path[PATH_MAX])
+{
+	static const char *const places[] = { "lib/.libs", "../lib" };
+	char program[PATH_MAX], directory[PATH_MAX + 16];
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (length <= 0)
+		return false;
+	program[length] = '\0';
+	*strrchr(program, '/') = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(directory, sizeof(directory), "%s/%s", program, places[i]);
+		if (find_in(path, directory))
+			return true;
+	}
+	return false;
+}
+
+bool preload_find(char path[PATH_MAX])
+{
+	if (!find_beside(path) && !find_in(path, ARN_LIB_DIR)) {
+		cli_error("no " LIBRARY " beside this program, nor in " ARN_LIB_DIR);
+		return false;
+	}
+	if (strpbrk(path, " :")) {
+		cli_error("%s cannot be preloaded: LD_PRELOAD takes no path with a blank or a colon", path);
+		return false;
+	}
+	return true;
+}
+
+static bool is_ours(const char *entry, size_t length)
+{
+	const size_t name = strlen(LIBRARY);
+
+	return length >= name && memcmp(entry + length - name, LIBRARY, name) == 0 &&
+	       (length == name || entry[length - name - 1] == '/');
+}
+
+bool preload_others(char *list, size_t size)
+{
+	const char *entry = getenv("LD_PRELOAD");
+	size_t used = 0;
+
+	*list = '\0';
+	for (; entry && *entry; entry += strspn(entry, " :")) {
+		size_t length = strcspn(entry, " :");
+
+		if (length && !is_ours(entry, length)) {
+			if (used + length + 2 > size)
+				return false;
+			used += (size_t)sprintf(list + used, "%s%.*s", used ? ":" : "", (int)length, entry);
+		}
+		entry += length;
+	}
+	return true;
+}
+
+bool preload_set(const char *path)
+{
+	const char *before = getenv("LD_PRELOAD");
+	size_t size = (before ? strlen(before) : 0) + strlen(path) + 2;
+	char *list = malloc(size);
+	bool done;
+
+	if (!list || !preload_others(list, size))
+		return false;
+	if (*list)
+		strcat(list, ":");
+	strcat(list, path);
+	done = setenv("LD_PRELOAD", list, 1) == 0;
+	free(list);
+	return done;
+}
