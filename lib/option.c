@@ -197,8 +197,12 @@ enum option option_find(const char *name, size_t length)
 /* names that the tools and tests around the library use */
 static bool is_reserved(const char *name)
 {
-	return strncmp(name, "STRESS_", 7) == 0 || strncmp(name, "DISABLE=", 8) == 0 || strncmp(name, "GRAFT_DIR=", 10) == 0 ||
-	       strncmp(name, "CACHE_DIR=", 10) == 0 || strncmp(name, "STATS_OWNER=", 12) == 0;
+	static const char *const names[] = { "STRESS_", "DISABLE=", "GRAFT_DIR=", "CACHE_DIR=", "STATS_OWNER=" };
+
+	for (size_t i = 0; i < array_length(names); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
 }
 
 static void read_entry(const char *entry)
