@@ -43,16 +43,18 @@ static inline mi_arena_id_t _mi_arena_id_none(void)
 #define ARENITE_ARENA_MASK (((uintptr_t)1 << 25) - 1)
 #define ARENITE_SLICE_SHIFT 16
 #define ARENITE_POOLS 192
-#define ARENITE_POOL 128
+#define ARENITE_POOL_SHIFT 7
+#define ARENITE_POOL_MASK ((ARENITE_ARENA_MASK >> ARENITE_SLICE_SHIFT) << ARENITE_POOL_SHIFT)
 #define ARENITE_OWNER 2240
 
-/* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every collection. */
+/* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every collection.  So one
+ * shift: the slice's number comes out multiplied by the size of a descriptor. */
 static inline mi_segment_t *_mi_ptr_segment(const void *object)
 {
-    uintptr_t address = (uintptr_t)object, offset = address & ARENITE_ARENA_MASK;
-    char *pool = (char *)(address - offset) + ARENITE_POOLS + (offset >> ARENITE_SLICE_SHIFT) * ARENITE_POOL;
+    uintptr_t address = (uintptr_t)object, arena = address & ~ARENITE_ARENA_MASK;
+    uintptr_t pool = address >> (ARENITE_SLICE_SHIFT - ARENITE_POOL_SHIFT) & ARENITE_POOL_MASK;
 
-    return (mi_segment_t *)(*(char **)pool + ARENITE_OWNER);
+    return (mi_segment_t *)(*(char **)(arena + pool + ARENITE_POOLS) + ARENITE_OWNER);
 }
 
 /* fill_mem_debug asks how many first bytes of a freed object to leave alone. */

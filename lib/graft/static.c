@@ -15,7 +15,7 @@ _Static_assert(offsetof(mi_heap_area_t, used) == offsetof(struct arn_area, used)
 _Static_assert(offsetof(mi_heap_area_t, full_block_size) == offsetof(struct arn_area, full_block_size), "as above");
 
 _Static_assert(ARENITE_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1, "internal.h copies the layout");
-_Static_assert(ARENITE_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && ARENITE_POOL == ARN_LAYOUT_POOL, "as above");
+_Static_assert(ARENITE_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARENITE_POOL_SHIFT == ARN_LAYOUT_POOL, "as above");
 _Static_assert(ARENITE_POOLS == ARN_LAYOUT_POOLS && ARENITE_OWNER == ARN_LAYOUT_OWNER, "as above");
 
 /* The bundled allocator calls these; Arenite needs none of them. */
