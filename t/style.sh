@@ -22,7 +22,7 @@ none() { # DESCRIPTION COMMAND...: its output lists the offenders
 }
 
 core=$(ls lib/*.c lib/*.h)
-sources=$(ls lib/*.c lib/*.h lib/graft/* include/arenite/*.h t/*.c t/*.h t/wrong/*.[ch] t/bench/*.[ch])
+sources=$(ls lib/*.c lib/*.h lib/graft/* include/arenite/*.h t/*.c t/*.h t/wrong/*.[ch] t/bench/*.[ch] t/memory/*.[ch])
 scripts=$(find t .ci -name '*.sh' -o -name '*.py')
 [ "$(printf '%s\n' "$core" | wc -l)" -gt 20 ] || { echo "Bail out! not at the top of the sources"; exit 1; }
 
