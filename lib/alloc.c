@@ -144,6 +144,16 @@ void arn_free(void *block)
 	heap_free(block);
 }
 
+bool arn_try_free(void *block)
+{
+	if (likely(free_fast(block)))
+		return true;
+	if (!pool_find(block))
+		return false;
+	free_slow(block, caller_address());
+	return true;
+}
+
 void arn_any_free(void *block)
 {
 	if (likely(free_fast(block)))
@@ -271,7 +281,8 @@ void arn_heap_abandon(arn_heap *handle)
 		return;
 	remote_flush();
 	handle->heap = &heap_none;
-	family_abandon(heap);
+	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
+		family_abandon(heap);
 }
 
 arn_heap *arn_heap_new(enum arn_tag tag)

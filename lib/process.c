@@ -29,11 +29,9 @@ static void leave_heap(struct heap *heap)
 
 	if (owner == OWNER_NONE || owner == OWNER_STRANDED || owner == thread_id())
 		return;
-	if (heap->external && owner != OWNER_TIDY)
-		return;
 	if (owner == OWNER_TIDY || load_relaxed(&heap->x_busy))
 		store_relaxed(&heap->x_owner, OWNER_STRANDED);
-	else
+	else if (!heap->external)
 		family_abandon(heap);
 }
 

@@ -164,6 +164,21 @@ static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
 		lines[i] = filled[i];
 }
 
+/* What others have to say */
+static const struct arn_stats_part *parts[4];
+static unsigned parts_used;
+
+bool arn_stats_add(const struct arn_stats_part *part)
+{
+	for (unsigned i = 0; i < parts_used; i++)
+		if (parts[i] == part)
+			return true;
+	if (parts_used == array_length(parts))
+		return false;
+	parts[parts_used++] = part;
+	return true;
+}
+
 void arn_stats_print(int fd)
 {
 	struct arn_stats stats;
@@ -181,6 +196,8 @@ void arn_stats_print(int fd)
 		print_tag(fd, tag_names[tag], &stats.tag[tag]);
 	for (unsigned i = 0; i < LINES - 1; i++)
 		print_line(fd, &lines[i]);
+	for (unsigned i = 0; i < parts_used; i++)
+		parts[i]->text(fd);
 }
 
 static void add_member(struct text *text, const char *name, size_t value, const char *after)
@@ -218,6 +235,17 @@ static void json_text(int fd, const char *string)
 	text_write(&text, fd);
 }
 
+static void json_parts(int fd)
+{
+	for (unsigned i = 0; i < parts_used; i++) {
+		json_text(fd, ",\n  \"");
+		json_text(fd, parts[i]->name);
+		json_text(fd, "\": ");
+		parts[i]->json(fd);
+	}
+	json_text(fd, "\n}\n");
+}
+
 void arn_stats_json(int fd)
 {
 	struct arn_stats stats;
@@ -233,10 +261,10 @@ void arn_stats_json(int fd)
 		struct text text = { 0 };
 
 		text_add(&text, "  ");
-		add_member(&text, lines[i].json, lines[i].value, i + 1 < LINES ? ",\n" : "\n");
+		add_member(&text, lines[i].json, lines[i].value, i + 1 < LINES ? ",\n" : "");
 		text_write(&text, fd);
 	}
-	json_text(fd, "}\n");
+	json_parts(fd);
 }
 
 /* %p in the name is the number of the process, %% is %; false: too long. */
@@ -303,8 +331,19 @@ static bool is_ours(const char *file)
 	return strstr(file, "%p") || file_owner == (size_t)getpid();
 }
 
+/* A preload comes into every child, also where nothing runs on us: there it stays silent. */
+static bool is_used(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats);
+	return parts_used || stats.heaps || stats.raw_mallocs;
+}
+
 static void at_exit(void)
 {
+	if (option(OPTION_STATS) == STATS_OFF || !is_used())
+		return;
 	if (option(OPTION_STATS) == STATS_TEXT)
 		arn_stats_print(STDERR_FILENO);
 	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))

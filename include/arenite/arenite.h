@@ -69,6 +69,10 @@ ARN_API void arn_obj_free(void *block);
  * our blocks aborts the program with a message. */
 ARN_API void arn_free(void *block);
 
+/* The same for a pointer that may be somebody else's: false, and nothing done, if it is in no live pool of ours, as
+ * NULL is. */
+ARN_API bool arn_try_free(void *block);
+
 /* Free a block of any domain, raw included: what is not ours goes to the system's free. */
 ARN_API void arn_any_free(void *block);
 
@@ -189,6 +193,19 @@ struct arn_stats {
 ARN_API void arn_stats_read(struct arn_stats *stats);
 ARN_API void arn_stats_print(int fd); /* a table, written with write(2) */
 ARN_API void arn_stats_json(int fd);  /* one JSON object */
+
+/*
+ * Lines about something that runs on Arenite, after ours: text writes them, json writes one value, for the member
+ * `name`.  Both may be called by any thread.  part stays where it is; at the same address it is added once.
+ * A process that has allocated nothing and added nothing prints no statistics at exit.
+ */
+struct arn_stats_part {
+	const char *name;
+	void (*text)(int fd);
+	void (*json)(int fd);
+};
+/* At start, while there is one thread; false: there are four already. */
+ARN_API bool arn_stats_add(const struct arn_stats_part *part);
 
 /* Give retained memory back to the OS and unmap arenas without pools; waits for a grace period of
  * liburcu, so not from a signal handler.  Returns the bytes given back. */

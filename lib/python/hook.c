@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "hook.h"
+
+#include "base.h"
+#include "layout.h"
+#include "seat.h"
+#include "trial.h"
+
+#include <arenite/arenite.h>
+
+#include <link.h>
+#include <string.h>
+
+struct allocator hook_below[DOMAINS];
+
+static bool is_ours(const void *block)
+{
+	return arn_tag_of(block) != ARN_TAGS;
+}
+
+static void free_below(enum domain domain, void *block)
+{
+	if (block)
+		hook_below[domain].free(hook_below[domain].ctx, block);
+}
+
+static void *realloc_below(enum domain domain, void *block, size_t size)
+{
+	return hook_below[domain].realloc(hook_below[domain].ctx, block, size);
+}
+
+static void *mem_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return arn_mem_malloc(size);
+}
+
+static void *mem_calloc(void *ctx, size_t count, size_t size)
+{
+	(void)ctx;
+	return arn_mem_calloc(count, size);
+}
+
+static void *mem_realloc(void *ctx, void *block, size_t size)
+{
+	(void)ctx;
+	if (block && !is_ours(block))
+		return realloc_below(DOMAIN_MEM, block, size);
+	return arn_mem_realloc(block, size);
+}
+
+static void mem_free(void *ctx, void *block)
+{
+	(void)ctx;
+	if (!arn_try_free(block))
+		free_below(DOMAIN_MEM, block);
+}
+
+/* With the GIL nobody reads without a lock, and the collector has lists of its own: all objects may be ours. */
+static void *gil_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return arn_obj_malloc(size);
+}
+
+static void *gil_calloc(void *ctx, size_t count, size_t size)
+{
+	(void)ctx;
+	return arn_obj_calloc(count, size);
+}
+
+static void *gil_realloc(void *ctx, void *block, size_t size)
+{
+	(void)ctx;
+	if (block && !is_ours(block))
+		return realloc_below(DOMAIN_OBJECT, block, size);
+	return arn_obj_realloc(block, size);
+}
+
+static void object_free(void *ctx, void *block)
+{
+	(void)ctx;
+	if (!arn_try_free(block))
+		free_below(DOMAIN_OBJECT, block);
+}
+
+static bool is_plain_object(const void *thread_state)
+{
+	return layout_word(thread_state, layout.current_heap) ==
+	       (const char *)thread_state + layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP * ARN_TAG_OBJECT;
+}
+
+/* The thread's first object in this interpreter, or objects are not ours, or not yet. */
+static cold arn_heap *first_heap(const void *thread_state, size_t size)
+{
+	struct seat *seat;
+
+	if (!thread_state || !trial_is_served(thread_state, size) || !is_plain_object(thread_state))
+		return NULL;
+	seat = seat_take(layout_word(thread_state, LAYOUT_INTERP));
+	return seat ? &seat->heap : NULL;
+}
+
+/* The heap for this request; NULL: it is for the collector's heaps, which only CPython has. */
+static inline arn_heap *heap_for(size_t size)
+{
+	const void *thread_state = cpython.thread_state();
+	struct seat *seat = seat_current;
+
+	if (unlikely(!thread_state || layout_word(thread_state, LAYOUT_INTERP) != seat->interp))
+		return first_heap(thread_state, size);
+	return is_plain_object(thread_state) ? &seat->heap : NULL;
+}
+
+static void *object_malloc(void *ctx, size_t size)
+{
+	arn_heap *heap = heap_for(size);
+
+	(void)ctx;
+	if (heap)
+		return arn_heap_malloc(heap, size);
+	return hook_below[DOMAIN_OBJECT].malloc(hook_below[DOMAIN_OBJECT].ctx, size);
+}
+
+static void *object_calloc(void *ctx, size_t count, size_t size)
+{
+	arn_heap *heap = heap_for(size);
+
+	(void)ctx;
+	if (heap)
+		return arn_heap_calloc(heap, count, size);
+	return hook_below[DOMAIN_OBJECT].calloc(hook_below[DOMAIN_OBJECT].ctx, count, size);
+}
+
+/* A block of ours for which the collector's heap is asked, or no heap is to be had: it moves. */
+static cold void *move_below(void *block, size_t size)
+{
+	void *moved = hook_below[DOMAIN_OBJECT].malloc(hook_below[DOMAIN_OBJECT].ctx, size);
+
+	if (moved) {
+		memcpy(moved, block, min_size(size, arn_usable_size(block)));
+		arn_free(block);
+	}
+	return moved;
+}
+
+static void *object_realloc(void *ctx, void *block, size_t size)
+{
+	arn_heap *heap;
+
+	if (!block)
+		return object_malloc(ctx, size);
+	if (!is_ours(block))
+		return realloc_below(DOMAIN_OBJECT, block, size);
+	heap = heap_for(size);
+	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size) : move_below(block, size);
+}
+
+static const struct allocator mem = { NULL, mem_malloc, mem_calloc, mem_realloc, mem_free };
+static const struct allocator gil_object = { NULL, gil_malloc, gil_calloc, gil_realloc, object_free };
+static const struct allocator object = { NULL, object_malloc, object_calloc, object_realloc, object_free };
+
+const struct allocator *hook_of(enum domain domain)
+{
+	if (domain == DOMAIN_MEM)
+		return &mem;
+	return cpython.gil ? &gil_object : &object;
+}
+
+void hook_install(enum domain domain)
+{
+	struct allocator ours = *hook_of(domain);
+
+	cpython.get_allocator(domain, &hook_below[domain]);
+	cpython.set_allocator(domain, &ours);
+}
+
+/* An address range that is data of the program or of a library */
+struct range {
+	uintptr_t from, to;
+	bool found;
+};
+
+static int is_data(struct dl_phdr_info *module, size_t size, void *wanted)
+{
+	struct range *range = wanted;
+
+	(void)size;
+	for (unsigned i = 0; i < module->dlpi_phnum && !range->found; i++) {
+		const ElfW(Phdr) *part = &module->dlpi_phdr[i];
+		uintptr_t from = module->dlpi_addr + part->p_vaddr;
+
+		range->found = part->p_type == PT_LOAD && (part->p_flags & PF_W) && range->from >= from &&
+			       range->to <= from + part->p_memsz;
+	}
+	return range->found;
+}
+
+/*
+ * CPython's hooks keep the allocator that they call in static data, at their context: debug hooks after a letter,
+ * tracemalloc alone.  Nobody else's context is looked at.
+ */
+static bool calls(const struct allocator *top, const struct allocator *ours)
+{
+	const uintptr_t *words = top->ctx;
+	struct range range = { (uintptr_t)words, (uintptr_t)(words + 6), false };
+
+	if (!words || (uintptr_t)words % sizeof(*words) != 0 || !dl_iterate_phdr(is_data, &range))
+		return false;
+	return words[1] == (uintptr_t)ours->malloc || words[2] == (uintptr_t)ours->malloc;
+}
+
+enum hook_place hook_place(enum domain domain)
+{
+	const struct allocator *ours = hook_of(domain);
+	struct allocator top;
+
+	cpython.get_allocator(domain, &top);
+	if (top.malloc == ours->malloc)
+		return HOOK_IN_PLACE;
+	return calls(&top, ours) ? HOOK_BELOW : HOOK_GONE;
+}

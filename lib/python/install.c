@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, if there is one by
+ * then, else when the program says so.
+ */
+#include "cpython.h"
+#include "hook.h"
+#include "layout.h"
+#include "report.h"
+#include "seat.h"
+#include "trial.h"
+
+#include <arenite/arenite.h>
+#include <arenite/python.h>
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool installed;
+
+static bool is_disabled(void)
+{
+	const char *value = getenv("ARENITE_DISABLE");
+
+	return value && *value && strcmp(value, "0") != 0;
+}
+
+/* A domain that ARENITE_DOMAINS leaves out gets the system's blocks from us, which we could not tell from CPython's. */
+static bool is_chosen(enum domain domain)
+{
+	void *block = domain == DOMAIN_MEM ? arn_mem_malloc(1) : arn_obj_malloc(1);
+	bool ours = arn_tag_of(block) != ARN_TAGS;
+
+	arn_any_free(block);
+	return ours;
+}
+
+/* Twice in one process, as when the program has the library linked in and inherits it as a preload: one is enough. */
+static bool is_first(void)
+{
+	void *first = dlsym(RTLD_DEFAULT, "arn_python_install");
+	enum arn_python_result (*ours)(void) = arn_python_install;
+
+	return !first || memcmp(&first, &ours, sizeof(first)) == 0;
+}
+
+static void begin_objects(void)
+{
+	seat_drop();
+	if (cpython.gil)
+		trial_skip();
+	else if (layout_choose(cpython.number))
+		trial_begin();
+	else
+		trial_refuse("a version that is not known", true);
+}
+
+static void take(enum domain domain)
+{
+	if (!is_chosen(domain)) {
+		report_left(domain, "ARENITE_DOMAINS");
+		return;
+	}
+	hook_install(domain);
+	report_hooked(domain);
+}
+
+static bool is_in_place(void)
+{
+	return hook_place(DOMAIN_MEM) != HOOK_GONE || hook_place(DOMAIN_OBJECT) != HOOK_GONE;
+}
+
+enum arn_python_result arn_python_install(void)
+{
+	enum cpython_found found;
+
+	if (is_disabled())
+		return ARN_PYTHON_DISABLED;
+	found = cpython_find();
+	if (found != CPYTHON_FOUND)
+		return found == CPYTHON_ABSENT ? ARN_PYTHON_ABSENT : ARN_PYTHON_UNKNOWN;
+	if (!is_first() || cpython_is_grafted())
+		return ARN_PYTHON_BUILT_IN;
+	if (installed && is_in_place())
+		return ARN_PYTHON_OK;
+	if (cpython.is_initialized())
+		return ARN_PYTHON_RUNNING;
+	if (!installed) {
+		seat_init();
+		report_init();
+	}
+	installed = true;
+	take(DOMAIN_MEM);
+	begin_objects();
+	take(DOMAIN_OBJECT);
+	return ARN_PYTHON_OK;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	arn_python_install();
+}

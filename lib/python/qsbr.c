@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "qsbr.h"
+
+#include "cpython.h"
+#include "layout.h"
+#include "seat.h"
+
+/* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be written for little */
+#define ADVANCE_BYTES (4096 * 20)
+
+/* Goals that wait for an attached thread: numbered, so that two of them are not taken for one. */
+#define LATE ((uint64_t)1 << 63)
+static _Atomic uint64_t x_late = LATE;
+
+/* These words are the interpreter's, plain integers for it. */
+static uint64_t load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_SEQ_CST); /* Z4 */
+}
+
+/* The interpreter's sequence numbers, if this thread is attached to the interpreter that its seat is for. */
+static struct qsbr_shared *own_sequence(const struct seat *seat)
+{
+	const void *thread_state = cpython.thread_state();
+	const struct qsbr_thread *thread;
+
+	if (!thread_state || layout_word(thread_state, LAYOUT_INTERP) != seat->interp)
+		return NULL;
+	thread = layout_qsbr(thread_state);
+	return thread ? thread->shared : NULL;
+}
+
+static uint64_t advance(struct qsbr_shared *shared)
+{
+	return __atomic_add_fetch(&shared->x_wr_seq, 2, __ATOMIC_SEQ_CST); /* Z4 */
+}
+
+static uint64_t goal(size_t bytes)
+{
+	struct seat *seat = seat_current;
+	struct qsbr_shared *shared = own_sequence(seat);
+
+	if (!shared)
+		return __atomic_add_fetch(&x_late, 1, __ATOMIC_RELAXED);
+	seat->deferred += bytes;
+	if (seat->deferred <= ADVANCE_BYTES)
+		return load(&shared->x_wr_seq) + 2;
+	seat->deferred = 0;
+	return advance(shared);
+}
+
+/*
+ * qsbr_poll_scan of CPython's qsbr.c.  The array is replaced while the world is stopped, which cannot be while the
+ * calling thread is attached and here.
+ */
+static uint64_t scan(struct qsbr_shared *shared)
+{
+	uint64_t lowest, read = load(&shared->x_rd_seq);
+	size_t size = (size_t)layout_word(shared, layout.size);
+
+	/* Partner: the store of x_seq in _Py_qsbr_attach.  The protocol is CPython's, and so is the fence. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* Z4 */
+	lowest = load(&shared->x_wr_seq);
+	for (size_t i = 0; i < size; i++) {
+		uint64_t seq = load(&shared->array[i].x_seq);
+
+		if (seq != 0 && seq < lowest)
+			lowest = seq;
+	}
+	if (read >= lowest)
+		return read;
+	/* whoever was faster has raised it as well */
+	__atomic_compare_exchange_n(&shared->x_rd_seq, &read, lowest, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return lowest;
+}
+
+static bool poll(struct qsbr_shared *shared, uint64_t goal)
+{
+	/* not of this sequence, which gives no such goal */
+	if (goal > load(&shared->x_wr_seq) + 2)
+		return true;
+	return goal <= load(&shared->x_rd_seq) || goal <= scan(shared);
+}
+
+static bool reached(uint64_t goal)
+{
+	struct seat *seat = seat_current;
+	struct qsbr_shared *shared = own_sequence(seat);
+
+	if (!shared)
+		return false;
+	if (goal < LATE)
+		return poll(shared, goal);
+	if (seat->late_number == goal)
+		return poll(shared, seat->late_goal);
+	seat->late_number = goal;
+	seat->late_goal = advance(shared);
+	return false;
+}
+
+/* A thread without a heap of this family, or not attached to its interpreter, could not tell goals for it. */
+static bool is_user(const arn_family *family)
+{
+	const struct seat *seat = seat_current;
+
+	return seat->interp && seat->family == family && own_sequence(seat);
+}
+
+const struct arn_provider qsbr_provider = { goal, reached, is_user };

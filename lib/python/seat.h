@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * seat.h - a thread's heap for objects, of the one interpreter that it last allocated for.
+ *
+ * Owner       the thread.  It changes interpreters by handing one heap over and taking another, so that whatever it
+ *             frees as the owner belongs to seat->interp.
+ * Lifetime    taken at the first object, left by a pthread key's destructor; records are reused, never freed.
+ * Fork        CPython stops all threads before it forks.  In the child the seats of the others are left for them.
+ * Progress    lock-free.
+ * Ordering    Z2  x_seats: push (release) -> walk (acquire): the record.
+ *             Z3  x_taken: leave (release) -> take (acquire): the fields.
+ */
+#ifndef ARN_PYTHON_SEAT_H
+#define ARN_PYTHON_SEAT_H
+
+#include <arenite/arenite.h>
+
+#include <stdatomic.h>
+
+struct seat {
+	const void *interp; /* NULL: none */
+	arn_family *family; /* of its heap */
+	arn_heap heap;
+	/* qsbr.c's: bytes that became free since the sequence was last advanced, and a goal that had to wait */
+	size_t deferred;
+	uint64_t late_number, late_goal;
+	_Atomic bool x_taken;
+	struct seat *next;
+};
+
+/* of this thread; a stand-in without an interpreter until the first object */
+extern __thread struct seat *seat_current;
+
+/* Let the calling thread allocate for this interpreter; NULL: no memory. */
+struct seat *seat_take(const void *interp);
+/* Once, before any other: what runs at thread end and after fork. */
+void seat_init(void);
+/* The calling thread's seat is for no interpreter. */
+void seat_drop(void);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "trial.h"
+
+#include "atomic.h"
+#include "cpython.h"
+#include "layout.h"
+
+#include <arenite/arenite.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+static _Atomic unsigned x_state = TRIAL_LEFT;
+static const char *reason;
+
+/* What the hook has seen during a trial */
+struct sight {
+	unsigned requests;
+	size_t size;
+	int tag;
+};
+static __thread struct sight *sight;
+
+enum trial_state trial_state(void)
+{
+	return (enum trial_state)load_acquire(&x_state);
+}
+
+const char *trial_reason(void)
+{
+	return reason;
+}
+
+void trial_refuse(const char *why, bool aloud)
+{
+	reason = why;
+	store_release(&x_state, TRIAL_LEFT);
+	if (aloud)
+		dprintf(STDERR_FILENO, "arenite: Python %s: objects stay with CPython: %s\n", cpython.version, why);
+}
+
+void trial_skip(void)
+{
+	reason = NULL;
+	store_release(&x_state, TRIAL_SERVED);
+}
+
+void trial_begin(void)
+{
+	reason = NULL;
+	store_release(&x_state, TRIAL_UNTRIED);
+}
+
+static bool saw(const struct sight *seen, const void *made, size_t least, int tag)
+{
+	return made && seen->requests == 1 && seen->size >= least && seen->tag == tag;
+}
+
+static bool plain_block_fits(struct sight *seen, size_t *asked)
+{
+	void *block;
+
+	*seen = (struct sight){ 0 };
+	block = cpython.object_malloc(1000);
+	*asked = seen->size;
+	if (block)
+		cpython.object_free(block);
+	return saw(seen, block, 1000, ARN_TAG_OBJECT);
+}
+
+static bool object_fits(struct sight *seen, void *type, int tag)
+{
+	void *object;
+
+	*seen = (struct sight){ 0 };
+	object = cpython.generic_alloc(type, 0);
+	if (object)
+		cpython.decref(object);
+	else
+		cpython.clear_error();
+	return saw(seen, object, 24, tag);
+}
+
+/* NULL: all is as expected */
+static const char *try(struct sight *seen, bool *aloud)
+{
+	size_t asked;
+
+	*aloud = true;
+	if (!layout_fits(cpython.thread_state()))
+		return "its thread state looks unlike that of a release build of this version";
+	if (!plain_block_fits(seen, &asked))
+		return "memory for objects is not asked for as expected";
+	if (asked != 1000) {
+		*aloud = false;
+		return "debug hooks are on top, which look for CPython's own pages around an object";
+	}
+	if (!object_fits(seen, cpython.float_type, ARN_TAG_OBJECT))
+		return "an object without the collector is not where it was expected";
+	if (!object_fits(seen, cpython.list_type, ARN_TAG_GC))
+		return "an object with the collector is not where it was expected";
+	return NULL;
+}
+
+/* The pending call: no failure of ours is the program's. */
+static int run(void *unused)
+{
+	struct sight seen;
+	const char *why;
+	bool aloud;
+
+	(void)unused;
+	sight = &seen;
+	why = try(&seen, &aloud);
+	sight = NULL;
+	if (why)
+		trial_refuse(why, aloud);
+	else
+		store_release(&x_state, TRIAL_SERVED);
+	return 0;
+}
+
+static void ask(void)
+{
+	unsigned state = TRIAL_UNTRIED;
+
+	if (cas_acq_rel(&x_state, &state, TRIAL_ASKED) && cpython.add_pending_call(run, NULL) != 0)
+		store_release(&x_state, TRIAL_UNTRIED);
+}
+
+bool trial_is_served(const void *thread_state, size_t size)
+{
+	enum trial_state state = trial_state();
+
+	if (state == TRIAL_SERVED)
+		return true;
+	if (sight) {
+		sight->requests++;
+		sight->size = size;
+		sight->tag = layout_tag(thread_state);
+	} else if (state == TRIAL_UNTRIED) {
+		ask();
+	}
+	return false;
+}
