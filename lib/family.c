@@ -70,6 +70,9 @@ static bool try_own(struct heap *heap)
 /* An orphan that somebody tidies goes back to the stack; a stranded one is dropped. */
 static void put_back(struct heap *heap)
 {
+#ifdef ARN_BUG_forget_busy
+	return;
+#endif
 	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
 		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
@@ -107,8 +110,14 @@ void family_tidy(struct heap *heap)
 
 	if (provider && provider->is_user && !provider->is_user(heap->family))
 		return;
+#ifdef ARN_BUG_tidy_blindly
+	if (load_acquire(&heap->x_owner) != owner)
+		return;
+	store_relaxed(&heap->x_owner, OWNER_TIDY);
+#else
 	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_TIDY)) /* H1 */
 		return;
+#endif
 	cache_send_home(heap);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 }

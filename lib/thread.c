@@ -65,9 +65,16 @@ struct thread *thread_first(void)
 
 void thread_detach(struct thread *thread)
 {
+#ifndef ARN_BUG_leave_gathered
 	remote_flush();
+#endif
+#ifdef ARN_BUG_spare_first
+	stack_push(&spares, &thread->spare);
+#endif
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
 		arn_heap_abandon(&thread->heap[tag]);
 	thread_current = NULL;
+#ifndef ARN_BUG_spare_first
 	stack_push(&spares, &thread->spare);
+#endif
 }

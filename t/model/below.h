@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * below.h - what the models put in place of the layers below and beside a protocol: one arena whose slices are
+ * handed out from a table, a panic that is a failure of the model, and nothing else that matters.
+ */
+#ifndef ARN_T_MODEL_BELOW_H
+#define ARN_T_MODEL_BELOW_H
+
+#include "arena.h"
+#include "cache.h"
+#include "guard.h"
+#include "heap.h"
+#include "meta.h"
+#include "option.h"
+#include "os.h"
+#include "panic.h"
+#include "process.h"
+#include "purge.h"
+#include "raw.h"
+#include "reclaim.h"
+#include "registry.h"
+#include "remote.h"
+#include "thread.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+enum { BELOW_SLICES = 4 };
+
+static struct arena *below_arena; /* nobody writes to its blocks: only the head is ever resident */
+static _Atomic bool below_claimed[BELOW_SLICES];
+static unsigned below_released; /* pools that have left */
+
+/* Everything in the arena's head as new. */
+static void below_set_up(void)
+{
+	if (!below_arena)
+		below_arena = arena_at((char *)mmap(NULL, 2 * ARENA_SIZE, PROT_READ | PROT_WRITE,
+		                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) +
+		                       ARENA_SIZE - 1);
+	memset(&below_arena->pool[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool));
+	memset(&below_arena->bits[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool_bits));
+	memset(below_claimed, 0, sizeof(below_claimed));
+	below_released = 0;
+}
+
+bool arena_claim(size_t slices, struct run *run)
+{
+	for (unsigned i = 0; i < BELOW_SLICES; i++) {
+		bool claimed = false;
+
+		if (slices != 1 || !cas_acquire(&below_claimed[i], &claimed, true)) /* as A1 */
+			continue;
+		*run = (struct run){ .arena = below_arena, .first = ARENA_HEAD + i, .slices = 1, .fresh = 1 };
+		return true;
+	}
+	return false;
+}
+
+/* A pool that leaves has no bits, and is in no list: is_queued is the model's.  x_queued itself may be set for a
+ * moment by a free that was overtaken, and will find no bits. */
+static bool is_queued(const struct pool *pool);
+
+void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident)
+{
+	struct pool_bits *bits = &arena->bits[first];
+
+	(void)slices, (void)resident;
+	explore_check(atomic_load(&below_claimed[first - ARENA_HEAD]));
+	explore_check(!is_queued(&arena->pool[first]));
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		explore_check(atomic_load(&bits->x_remote[word]) == 0);
+	below_released++;
+	store_release(&below_claimed[first - ARENA_HEAD], false); /* as A1 */
+}
+
+struct arena_counters arena_counters;
+size_t option_values[OPTIONS];
+_Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
+
+bool arena_keeps_enough(void)
+{
+	return false;
+}
+
+int os_purge(void *address, size_t size)
+{
+	(void)address, (void)size;
+	return 0;
+}
+
+void reclaim_enter(void)
+{
+}
+
+void reclaim_exit(void)
+{
+}
+
+_Noreturn void panic_block(const char *what, const void *block, const void *caller)
+{
+	(void)block, (void)caller;
+	explore_fail(what, "panic_block", 0);
+}
+
+_Noreturn void panic_broken(const char *what, const char *file, int line)
+{
+	explore_fail(what, file, line);
+}
+
+/* As new but for the arrays of the pool cache, which these models do not use. */
+static void below_clear_heap(struct heap *heap)
+{
+	memset(heap, 0, offsetof(struct heap, slots1));
+}
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * handover - a thread ends while others start, end and free what it has made (lib/thread.c, lib/alloc.c, lib/family.c,
+ * lib/remote.c): heaps and records pass whole into one pair of hands, what a thread had gathered is sent, and every
+ * block comes home.
+ */
+#include "explore.h"
+
+#include "below.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* coroutines end by themselves */
+#define pthread_setspecific(key, value) ((void)(key), (void)(value))
+#include "alloc.c"
+#include "family.c"
+#include "heap.c"
+#include "pool.c"
+#include "remote.c"
+#include "sizeclass.c"
+/* a record's plain fields */
+#define arn_heap_init(handle, family, tag) (explore_touch(handle, true), (arn_heap_init)(handle, family, tag))
+#define arn_heap_abandon(handle) (explore_touch(handle, true), (arn_heap_abandon)(handle))
+#include "thread.c"
+
+enum { HEAPS = 5, RECORDS = 5, SIZE = 8192, LAST = EXPLORE_THREADS - 1 };
+
+static struct heap heaps[HEAPS];
+static bool in_use[HEAPS];
+static struct thread records[RECORDS], *currents[EXPLORE_THREADS];
+static unsigned heaps_made, records_made, was;
+static _Atomic(void *) x_first, x_second; /* blocks of threads 0 and 1 */
+
+static bool is_queued(const struct pool *pool)
+{
+	for (unsigned i = 0; i < heaps_made; i++)
+		for (const struct pool *at = atomic_load(&heaps[i].x_pending); at; at = atomic_load(&at->bits->x_next))
+			if (at == pool)
+				return true;
+	return false;
+}
+
+/* ---- below and beside ----------------------------------------------------------------------------------- */
+
+void *meta_take(size_t size, size_t alignment)
+{
+	(void)alignment;
+	if (size == sizeof(struct thread)) {
+		explore_check(records_made < RECORDS);
+		return &records[records_made++];
+	}
+	explore_check(size == sizeof(struct heap) && heaps_made < HEAPS);
+	return &heaps[heaps_made++];
+}
+
+static void begin_use(struct heap *heap)
+{
+	explore_check(!in_use[heap - heaps]);
+	in_use[heap - heaps] = true;
+	explore_touch(&heap->partial, true);
+}
+
+static void end_use(struct heap *heap)
+{
+	explore_touch(&heap->partial, true);
+	in_use[heap - heaps] = false;
+}
+
+void cache_init(struct heap *heap)
+{
+	(void)heap;
+}
+
+/* No pool cache: what lib/cache.c does in a class that is rarely used. */
+void *cache_refill(struct heap *heap, unsigned cls)
+{
+	struct pool *pool;
+	void *block = NULL;
+
+	begin_use(heap);
+	remote_drain(heap);
+	pool = heap->partial[cls] ? heap->partial[cls] : heap_add_pool(heap, cls);
+	if (pool && pool_take(pool, &block, 1) && pool_free_count(pool) == 0)
+		heap_unlist(heap, pool);
+	count_add(&heap->x_out[cls], 1);
+	end_use(heap);
+	return block;
+}
+
+void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
+{
+	uint32_t before = pool_free_count(pool);
+
+	begin_use(heap);
+	explore_check(pool_give(pool, &block, 1) == 1);
+	count_sub(&heap->x_out[pool->cls], 1);
+	if (before == 0 || pool_is_empty(pool))
+		heap_settle_pool(heap, pool, before);
+	end_use(heap);
+}
+
+void cache_overflow(struct heap *heap, struct pool *pool, void *block)
+{
+	cache_give_pool(heap, pool->lead, block);
+}
+
+void cache_send_home(struct heap *heap)
+{
+	begin_use(heap);
+	remote_drain(heap);
+	end_use(heap);
+}
+
+void guard_live(const struct pool *pool, const void *block, const void *caller)
+{
+	(void)pool, (void)block, (void)caller;
+}
+
+void guard_freed(const struct pool *pool, void *block)
+{
+	(void)pool, (void)block;
+}
+
+void guard_heap(const struct heap *heap)
+{
+	(void)heap;
+}
+
+void process_init(void)
+{
+}
+
+void *raw_malloc(size_t size)
+{
+	return malloc(size);
+}
+
+void *raw_realloc(void *block, size_t size)
+{
+	return realloc(block, size);
+}
+
+void raw_free(void *block)
+{
+	free(block);
+}
+
+void arn_raw_free(void *block)
+{
+	raw_free(block);
+}
+
+/* ---- what threads do ------------------------------------------------------------------------------------ */
+
+static void switched(void)
+{
+	currents[was] = thread_current;
+	was = explore_self;
+	thread_current = currents[was];
+}
+
+static void become(unsigned self)
+{
+	explore_self = self;
+	switched();
+}
+
+static void *make(void)
+{
+	void *block = heap_malloc(&thread_self()->heap[ARN_TAG_MEM], SIZE);
+
+	explore_check(block != NULL);
+	explore_touch(block, true);
+	return block;
+}
+
+static void drop(void *block)
+{
+	if (!block)
+		return;
+	explore_touch(block, true);
+	arn_free(block);
+}
+
+static void end_thread(void)
+{
+	thread_detach(thread_self());
+}
+
+static void free_second_and_end(void)
+{
+	drop(load_acquire(&x_second));
+	end_thread();
+}
+
+static void free_first_and_end(void)
+{
+	drop(load_acquire(&x_first));
+	end_thread();
+}
+
+static void free_first_work_and_end(void)
+{
+	drop(load_acquire(&x_first));
+	drop(make());
+	end_thread();
+}
+
+static void whole_life(void)
+{
+	drop(make());
+	end_thread();
+}
+
+static void free_both_and_end(void)
+{
+	drop(load_acquire(&x_second));
+	drop(load_acquire(&x_first));
+	end_thread();
+}
+
+static void end_only(void)
+{
+	end_thread();
+}
+
+/* ---- before and after ----------------------------------------------------------------------------------- */
+
+static void as_new(void)
+{
+	for (unsigned i = 0; i < HEAPS; i++)
+		below_clear_heap(&heaps[i]);
+	memset(records, 0, sizeof(records));
+	memset(currents, 0, sizeof(currents));
+	memset(in_use, 0, sizeof(in_use));
+	heaps_made = records_made = 0;
+	thread_current = NULL;
+	spares = (struct stack){ 0 };
+	first_family = (struct arn_family){ 0 };
+	atomic_store(&x_threads, NULL);
+	option_values[OPTION_DOMAINS] = DOMAIN_MEM | DOMAIN_OBJECT;
+	below_set_up();
+	atomic_store(&registry_bytes[(uintptr_t)below_arena >> ARENA_SHIFT], 1);
+}
+
+/* Threads 0 and 1 have made a block each. */
+static void set_up(void)
+{
+	as_new();
+	become(0);
+	atomic_store(&x_first, make());
+	become(1);
+	atomic_store(&x_second, make());
+	become(2);
+}
+
+static void set_up_first(void)
+{
+	as_new();
+	become(0);
+	atomic_store(&x_first, make());
+	become(2);
+}
+
+/* Every record is spare, once; every heap is an orphan that can be adopted, once, and has all of its blocks. */
+static void finish(void)
+{
+	bool found[HEAPS] = { false };
+	unsigned before = heaps_made, spare = 0;
+
+	become(LAST);
+	while (stack_pop(&spares))
+		explore_check(++spare <= records_made);
+	explore_check(spare == records_made);
+	for (unsigned i = 0; i < before; i++) {
+		struct heap *heap = family_adopt(family_default(), ARN_TAG_MEM);
+
+		explore_check(heaps_made == before && !found[heap - heaps]);
+		found[heap - heaps] = true;
+		remote_drain(heap);
+		explore_check(heap_is_valid(heap) && atomic_load(&heap->x_pools) == 0);
+	}
+}
+
+static const struct explore_model models[] = {
+	{ "two end and free each other's block", set_up, { free_second_and_end, free_first_and_end }, finish, switched },
+	{ "one ends while another starts and ends", set_up_first, { free_first_and_end, whole_life }, finish, switched },
+	{ "one ends, its block is freed by one that starts", set_up_first, { end_only, free_first_work_and_end }, finish,
+	  switched },
+	{ "one that only frees ends, and another", set_up, { end_only, end_only, free_both_and_end }, finish, switched },
+	{ "two free each other's block, one starts", set_up, { free_second_and_end, free_first_work_and_end }, finish,
+	  switched },
+	{ "~three threads end, one starts", set_up, { free_second_and_end, free_first_work_and_end, whole_life }, finish,
+	  switched },
+};
+
+int main(int argc, char **argv)
+{
+	return explore_main(argc, argv, models, array_length(models));
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * owner - the owner's word of a heap (lib/family.c): adopt, abandon, tidy and free.  A heap is in one pair of hands at
+ * a time, who gets it sees what the last one did to its plain fields, a free takes the owner's way only in the
+ * owner's thread, and no heap is ever lost: whoever adopts next finds it.
+ */
+#include "explore.h"
+
+#include "below.h"
+#include "family.c"
+
+enum { HEAPS = 4 };
+
+static struct heap heaps[HEAPS];
+static bool in_use[HEAPS];
+static unsigned made;
+static arn_family *family;
+
+static bool is_queued(const struct pool *pool)
+{
+	return pool != NULL && false;
+}
+
+/* family.c asks for records: a family, and heaps one after the other. */
+void *meta_take(size_t size, size_t alignment)
+{
+	static struct arn_family one;
+
+	(void)alignment;
+	if (size == sizeof(one)) {
+		one = (struct arn_family){ 0 };
+		return &one;
+	}
+	explore_check(made < HEAPS);
+	below_clear_heap(&heaps[made]);
+	in_use[made] = false;
+	return &heaps[made++];
+}
+
+void cache_init(struct heap *heap)
+{
+	(void)heap;
+}
+
+void heap_init(struct heap *heap, arn_family *family, unsigned tag)
+{
+	heap->family = family;
+	heap->tag = (uint8_t)tag;
+}
+
+static void begin_use(struct heap *heap)
+{
+	explore_check(!in_use[heap - heaps]);
+	in_use[heap - heaps] = true;
+	explore_touch(&heap->partial, true);
+}
+
+static void end_use(struct heap *heap)
+{
+	explore_touch(&heap->partial, true);
+	in_use[heap - heaps] = false;
+}
+
+/* What tidy does to the heap, with a step in the middle. */
+void cache_send_home(struct heap *heap)
+{
+	begin_use(heap);
+	(void)load_relaxed(&heap->x_pending);
+	end_use(heap);
+}
+
+static void set_up_with(unsigned n)
+{
+	struct heap *heap[HEAPS];
+
+	explore_self = 0;
+	made = 0;
+	below_set_up();
+	family = arn_family_new(NULL);
+	for (unsigned i = 0; i < n; i++)
+		heap[i] = family_adopt(family, ARN_TAG_GC);
+	for (unsigned i = 0; i < n; i++)
+		family_abandon(heap[i]);
+}
+
+static void set_up_one(void)
+{
+	set_up_with(1);
+}
+
+static void set_up_two(void)
+{
+	set_up_with(2);
+}
+
+/* ---- threads -------------------------------------------------------------------------------------------- */
+
+static void hold(struct heap *heap)
+{
+	begin_use(heap);
+	explore_check(load_relaxed(&heap->x_owner) == thread_id());
+	end_use(heap);
+}
+
+static void adopt_and_abandon(void)
+{
+	struct heap *heap = family_adopt(family, ARN_TAG_GC);
+
+	hold(heap);
+	family_abandon(heap);
+}
+
+static void twice(void)
+{
+	adopt_and_abandon();
+	adopt_and_abandon();
+}
+
+static void tidy(void)
+{
+	family_tidy(&heaps[0]);
+}
+
+/* free() of a block of this heap: the owner's way changes the heap. */
+static void free_block(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_owner) == thread_id()) {
+		begin_use(heap);
+		end_use(heap);
+	}
+}
+
+static void free_and_tidy(void)
+{
+	free_block(&heaps[0]);
+	tidy();
+	free_block(&heaps[0]);
+}
+
+static void own_free_and_leave(void)
+{
+	struct heap *heap = family_adopt(family, ARN_TAG_GC);
+
+	hold(heap);
+	free_block(heap);
+	free_block(&heaps[0]);
+	family_abandon(heap);
+	free_block(&heaps[0]);
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------- */
+
+/* All are orphans, and adopting finds each once before it makes a new one. */
+static void finish(void)
+{
+	unsigned before = made;
+	bool found[HEAPS] = { false };
+
+	for (unsigned i = 0; i < before; i++) {
+		struct heap *heap = family_adopt(family, ARN_TAG_GC);
+
+		explore_check(!found[heap - heaps]);
+		found[heap - heaps] = true;
+	}
+	explore_check(made == before);
+}
+
+static const struct explore_model models[] = {
+	{ "two adopt one orphan", set_up_one, { adopt_and_abandon, adopt_and_abandon }, finish, NULL },
+	{ "adopted and tidied", set_up_one, { adopt_and_abandon, tidy, tidy }, finish, NULL },
+	{ "adopted and tidied, with frees", set_up_one, { own_free_and_leave, free_and_tidy }, finish, NULL },
+	{ "two adopt, one tidies", set_up_one, { adopt_and_abandon, adopt_and_abandon, tidy }, finish, NULL },
+	{ "+two orphans, two adopt, one tidies", set_up_two, { adopt_and_abandon, adopt_and_abandon, tidy }, finish,
+	  NULL },
+	{ "~two orphans, four threads", set_up_two, { twice, own_free_and_leave, free_and_tidy, tidy }, finish, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	return explore_main(argc, argv, models, array_length(models));
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * queue - remote push and drain (lib/remote.c): every block that another thread frees comes home, once; a pool that
+ * is empty then leaves; and none leaves while it is queued or about to be.
+ *
+ * lib/remote.c, lib/pool.c and lib/heap.c as they are; the arena below is a table.
+ */
+#include "explore.h"
+
+#include "below.h"
+#include "heap.c"
+#include "pool.c"
+#include "remote.c"
+#include "sizeclass.c"
+
+enum { OWNER, BLOCKS = 3, BLOCK_SIZE = 8192 };
+
+static struct heap heap, second;
+static arn_family family;
+static struct thread records[EXPLORE_THREADS];
+static struct pool *pool;
+static void *block[BLOCKS];
+static int content[BLOCKS];           /* stands for what is in the block: the arena's memory is not touched */
+static _Atomic(void *) x_young;       /* a block of the second heap, in the slice of a pool that has left */
+
+__thread struct thread *thread_current;
+struct thread thread_none;
+
+struct thread *thread_make(void)
+{
+	return NULL;
+}
+
+struct thread *thread_first(void)
+{
+	return NULL;
+}
+
+void family_tidy(struct heap *heap)
+{
+	(void)heap;
+}
+
+void cache_init(struct heap *heap)
+{
+	(void)heap;
+}
+
+static bool is_in(const struct heap *of, const struct pool *pool)
+{
+	const struct pool *at = atomic_load(&of->x_pending);
+
+	while (at && at != pool)
+		at = atomic_load(&at->bits->x_next);
+	return at != NULL;
+}
+
+static bool is_queued(const struct pool *pool)
+{
+	return is_in(&heap, pool) || is_in(&second, pool);
+}
+
+static void switched(void)
+{
+	thread_current = &records[explore_self];
+}
+
+static void own(struct heap *heap)
+{
+	below_clear_heap(heap);
+	heap_init(heap, &family, ARN_TAG_GC);
+	store_relaxed(&heap->x_owner, thread_id());
+}
+
+/* A pool of which n blocks are live. */
+static struct pool *make_pool(struct heap *heap, void **blocks, unsigned n)
+{
+	unsigned cls = sizeclass_of(BLOCK_SIZE);
+	struct pool *made = heap_add_pool(heap, cls);
+
+	explore_check(made && pool_take(made, blocks, n) == n);
+	if (pool_free_count(made) == 0)
+		heap_unlist(heap, made);
+	count_add(&heap->x_out[cls], n);
+	return made;
+}
+
+static void set_up_with(unsigned n)
+{
+	explore_self = OWNER;
+	memset(records, 0, sizeof(records));
+	below_set_up();
+	own(&heap);
+	own(&second);
+	switched();
+	pool = make_pool(&heap, block, n);
+	store_relaxed(&x_young, NULL);
+	explore_self = EXPLORE_NOBODY;
+}
+
+static void set_up_two(void)
+{
+	set_up_with(2);
+}
+
+static void set_up_three(void)
+{
+	set_up_with(3);
+}
+
+/* ---- threads -------------------------------------------------------------------------------------------- */
+
+static void free_one(unsigned i)
+{
+	explore_touch(&content[i], true);
+	remote_free(pool, block[i], NULL);
+}
+
+static void free_first(void)
+{
+	free_one(0);
+}
+
+static void free_second(void)
+{
+	free_one(1);
+}
+
+static void free_third(void)
+{
+	free_one(2);
+}
+
+static void free_two(void)
+{
+	free_one(1);
+	free_one(2);
+}
+
+/* Who has a block back may write to it. */
+static void look_at_home(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!atomic_load(&below_claimed[0]) ||
+		    (atomic_load(&pool->bits->x_free[0]) >> pool_index(pool, block[i]) & 1))
+			explore_touch(&content[i], true);
+}
+
+static void drain_once(void)
+{
+	remote_drain(&heap);
+	look_at_home(2);
+}
+
+static void drain_twice(void)
+{
+	drain_once();
+	drain_once();
+}
+
+/* As soon as the pool has left, its slice serves another heap, whose block yet another thread frees. */
+static void drain_and_reuse(void)
+{
+	void *young;
+
+	drain_once();
+	if (!below_released)
+		return;
+	make_pool(&second, &young, 1);
+	store_release(&x_young, young);
+	remote_drain(&second);
+}
+
+static void free_second_and_young(void)
+{
+	void *young;
+
+	free_one(1);
+	young = load_acquire(&x_young);
+	if (young)
+		remote_free(arena_pool_at(young)->lead, young, NULL);
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------- */
+
+static void is_settled(struct heap *heap)
+{
+	remote_drain(heap);
+	explore_check(!atomic_load(&heap->x_pending));
+	explore_check(heap_is_valid(heap));
+	explore_check(atomic_load(&heap->x_pools) == 0 && atomic_load(&heap->x_out[sizeclass_of(BLOCK_SIZE)]) == 0);
+}
+
+/* One drain more, and everything is home and every pool has left. */
+static void finish(void)
+{
+	explore_self = OWNER;
+	is_settled(&heap);
+	explore_check(below_released == 1 && atomic_load(&pool->bits->x_queued) == UNQUEUED);
+}
+
+/* A young block that nobody has seen is the owner's. */
+static void finish_reuse(void)
+{
+	void *young = atomic_load(&x_young);
+	struct pool *of = young ? arena_pool_at(young)->lead : NULL;
+
+	explore_self = OWNER;
+	if (young && atomic_load(&second.x_drained_blocks) == 0 && atomic_load(&of->bits->x_remote[0]) == 0) {
+		remote_free(of, young, NULL);
+		explore_check(atomic_load(&second.x_pending) == of);
+	}
+	is_settled(&heap);
+	is_settled(&second);
+	explore_check(below_released == 1u + (young != NULL) && atomic_load(&pool->bits->x_queued) == UNQUEUED);
+}
+
+static const struct explore_model models[] = {
+	{ "two frees and two drains", set_up_two, { drain_twice, free_first, free_second }, finish, switched },
+	{ "a block in a slice that has changed hands", set_up_two,
+	  { drain_and_reuse, free_first, free_second_and_young }, finish_reuse, switched },
+	{ "three frees by two threads and a drain", set_up_three, { drain_once, free_first, free_two }, finish, switched },
+	{ "three frees by two threads and two drains", set_up_three, { drain_twice, free_first, free_two }, finish,
+	  switched },
+	{ "+three frees by three threads and a drain", set_up_three, { drain_once, free_first, free_second, free_third },
+	  finish, switched },
+	{ "~three frees by three threads", set_up_three, { drain_twice, free_first, free_second, free_third }, finish,
+	  switched },
+};
+
+int main(int argc, char **argv)
+{
+	return explore_main(argc, argv, models, array_length(models));
+}
