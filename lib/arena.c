@@ -6,24 +6,34 @@
 #include "panic.h"
 #include "purge.h"
 #include "reclaim.h"
+#include "retain.h"
+#include "retire.h"
 
 static _Atomic unsigned x_hint; /* a guess: no single free slice below this arena */
 struct arena_counters arena_counters;
 
-static void claimed(struct run *run, size_t dirty)
+/* What the claimed slices of a word are; they are ours. */
+static void take_state(struct run *run, unsigned word, uint64_t mask)
 {
+	struct arena *arena = run->arena;
+
+	if (load_relaxed(&arena->x_dirty[word]) & mask)
+		run->fresh -= count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
+	if (load_relaxed(&arena->x_lazy[word]) & mask)
+		run->lazy += count_bits(and_relaxed(&arena->x_lazy[word], ~mask) & mask);
+}
+
+/* run->fresh counts all but the dirty ones so far. */
+static void claimed(struct run *run)
+{
+	size_t dirty = run->slices - run->fresh;
+
+	run->fresh -= run->lazy;
 	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
 		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
-	run->fresh = run->slices - dirty;
-}
-
-/* The dirty bits of claimed slices; the slices are ours. */
-static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
-{
-	if ((load_relaxed(&arena->x_dirty[word]) & mask) == 0)
-		return 0;
-	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
+	if (run->lazy)
+		sub_relaxed(&arena_counters.x_lazy, run->lazy * SLICE);
 }
 
 /* One slice, a resident one first; or no other. */
@@ -44,8 +54,9 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 			free |= bit;
 #endif
 			if (free & bit) {
-				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0 };
-				claimed(run, take_dirty(arena, word, bit));
+				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 1, 0 };
+				take_state(run, word, bit);
+				claimed(run);
 				return true;
 			}
 		}
@@ -101,7 +112,6 @@ static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
 static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64;
-	size_t dirty = 0;
 
 	for (unsigned word = low; word <= high; word++) {
 		if (arena_claim_word(arena, word, run_mask(word, first, n)))
@@ -110,10 +120,10 @@ static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run
 			or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
 		return false;
 	}
+	*run = (struct run){ arena, first, n, n, 0 };
 	for (unsigned word = low; word <= high; word++)
-		dirty += take_dirty(arena, word, run_mask(word, first, n));
-	*run = (struct run){ arena, first, n, 0 };
-	claimed(run, dirty);
+		take_state(run, word, run_mask(word, first, n));
+	claimed(run);
 	return true;
 }
 
@@ -134,16 +144,17 @@ static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 
 static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 {
-	unsigned unused = 0;
+	unsigned unused = 0, state;
 	size_t room = arena->size / SLICE - ARENA_HEAD;
 
 	if (room < slices || room / 2 > slices || load_relaxed(&arena->x_huge_used))
 		return false;
 	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return false;
-	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
-	claimed(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
-	store_relaxed(&arena->x_huge_dirty, 0);
+	state = load_relaxed(&arena->x_huge_state);
+	*run = (struct run){ arena, ARENA_HEAD, room, state == HUGE_DIRTY ? 0 : room, state == HUGE_LAZY ? room : 0 };
+	claimed(run);
+	store_relaxed(&arena->x_huge_state, HUGE_CLEAN);
 	return true;
 }
 
@@ -229,7 +240,7 @@ static bool add_huge(size_t slices, struct run *run)
 		return false;
 	}
 	slices = size / SLICE - ARENA_HEAD;
-	*run = (struct run){ arena, ARENA_HEAD, slices, slices };
+	*run = (struct run){ arena, ARENA_HEAD, slices, slices, 0 };
 	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;
 }
@@ -256,7 +267,7 @@ static bool add_shared(unsigned slices, struct run *run)
 			return false;
 		break;
 	}
-	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, slices };
+	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, slices, 0 };
 	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
 	return true;
 }
@@ -289,34 +300,46 @@ static bool add(size_t slices, struct run *run)
  * uses.  Below that peak nothing is given back here: it would be wanted again. */
 static void make_up_for_growth(void)
 {
-	static _Atomic size_t x_peak;
-	size_t claimed = load_relaxed(&arena_counters.x_claimed), peak = load_relaxed(&x_peak);
+	size_t claimed = load_relaxed(&arena_counters.x_claimed), peak = load_relaxed(&arena_counters.x_peak);
 	size_t retained = load_relaxed(&arena_counters.x_retained), growth = claimed - peak;
 
 	if (claimed <= peak)
 		return;
 	if (retained > KEEP_GROWING)
 		purge_to(max_size(KEEP_GROWING, retained - min_size(retained, 2 * growth)));
-	while (peak < claimed && !cas_acquire(&x_peak, &peak, claimed))
+	while (peak < claimed && !cas_acquire(&arena_counters.x_peak, &peak, claimed))
 		;
+}
+
+/* Option LIMIT: what is free makes room first.  Threads that claim at the same time may each pass by their own run. */
+static bool is_admitted(size_t bytes)
+{
+	size_t limit = option(OPTION_LIMIT), claimed = load_relaxed(&arena_counters.x_claimed);
+	size_t room = limit - min_size(limit, claimed);
+
+	if (likely(limit == 0))
+		return true;
+	if (room < bytes)
+		return false;
+	if (load_relaxed(&arena_counters.x_retained) > room - bytes)
+		purge_to(room - bytes);
+	return true;
 }
 
 bool arena_claim(size_t slices, struct run *run)
 {
+	if (!is_admitted(slices * SLICE))
+		return false;
 	if (!claim_mapped(slices, run) && !add(slices, run)) {
 		/* The OS says no: what is free but in the wrong shape may go back to it. */
-		if (purge_to(0) == 0 || !add(slices, run))
+		if (purge_trim() == 0 || !add(slices, run))
 			return false;
 	}
+	if (run->fresh + run->lazy)
+		retain_claimed((run->fresh + run->lazy) * SLICE);
 	make_up_for_growth();
+	retire_some();
 	return true;
-}
-
-static size_t retain_limit(void)
-{
-	size_t share = load_relaxed(&arena_counters.x_claimed) / 100 * option(OPTION_RETAIN_PERCENT);
-
-	return max_size(option(OPTION_RETAIN), share);
 }
 
 static void release_slices(struct arena *arena, unsigned first, unsigned n, bool resident)
@@ -329,7 +352,7 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, bool
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
-	/* from here on the arena may be gone */
+	/* from here on somebody may retire it; it stays mapped while we are in our section */
 	arn_yield_point("released_slices");
 	if (index < load_relaxed(&x_hint))
 		store_relaxed(&x_hint, index);
@@ -337,37 +360,50 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, bool
 
 static void release_huge(struct arena *arena, size_t slices, bool resident)
 {
-	store_relaxed(&arena->x_huge_dirty, resident);
+	store_relaxed(&arena->x_huge_state, resident ? HUGE_DIRTY : HUGE_CLEAN);
 	add_relaxed(&arena_counters.x_retained, resident ? slices * SLICE : 0);
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
 bool arena_keeps_enough(void)
 {
-	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting) > retain_limit();
+	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting) >
+	       retain_for_slices();
+}
+
+bool arena_is_free(const struct arena *arena)
+{
+	if (arena->huge)
+		return load_relaxed(&arena->x_huge_used) == 0;
+	for (unsigned word = 0; word < ARENA_WORDS; word++)
+		if (load_relaxed(&arena->x_free[word]) != run_mask(word, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD))
+			return false;
+	return true;
 }
 
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident)
 {
-	size_t limit;
-
+	reclaim_enter();
 	if (arena->huge)
 		release_huge(arena, slices, resident);
 	else
 		release_slices(arena, first, (unsigned)slices, resident);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
-	limit = retain_limit();
-	if (load_relaxed(&arena_counters.x_retained) > limit)
-		purge_to(limit / 2); /* half: the next releases need no system call */
+	if (arena_is_free(arena))
+		retire_if_spare(arena);
+	reclaim_exit();
+	if (arena_keeps_enough()) {
+		retain_purging();
+		purge_to(retain_for_slices() / 2); /* half: the next releases need no system call */
+	}
+	retire_some();
 }
 
-bool arena_claim_whole(struct arena *arena)
+bool arena_claim_whole(struct arena *arena, struct run *run)
 {
-	struct run run;
-
 	if (arena->huge)
-		return claim_huge(arena, arena->size / SLICE - ARENA_HEAD, &run);
-	return claim_at(arena, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD, &run);
+		return claim_huge(arena, arena->size / SLICE - ARENA_HEAD, run);
+	return claim_at(arena, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD, run);
 }
 
 bool arena_is_valid(const struct arena *arena)
@@ -395,4 +431,5 @@ void arena_totals(struct arena_totals *totals)
 	totals->retained = load_relaxed(&arena_counters.x_retained);
 	totals->purges = load_relaxed(&arena_counters.x_purges);
 	totals->purged = load_relaxed(&arena_counters.x_purged);
+	totals->lazy = load_relaxed(&arena_counters.x_lazy);
 }

@@ -8,17 +8,18 @@
  *
  * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
- * Lifetime    mapped by arena_add; unmapped only by purge_trim, after all slices were claimed by the trimmer,
- *             the table entry cleared, and a grace period of reclaim.h.
+ *             x_lazy: they were purged lazily, and may or may not be resident.
+ * Lifetime    mapped by arena_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
+ *             and a grace period of reclaim.h.
  * Invariant   popcount(x_free) + claimed slices + ARENA_HEAD == ARENA_SLICES      (not huge)
- *             x_dirty is a subset of x_free while nobody is between claim and release
+ *             x_dirty and x_lazy are disjoint subsets of x_free while nobody is between claim and release
  *
- * Synchronization      claim  release  purge  trim      - free, X caller owns the run
+ * Synchronization      claim  release  purge  retire    - free, X caller owns the run
  *     claim              -       -       -      -
  *     release            -       X       -      -
  * Ordering    A1  x_free: release (release) -> claim (acquire): the slice's descriptor, memory, x_dirty.
  *             A2  the table of registry.h.
- * Progress    claim, release, purge: lock-free, a bounded number of system calls.  trim blocks.
+ * Progress    claim, release, purge, retire: lock-free, a bounded number of system calls.
  */
 #ifndef ARN_ARENA_H
 #define ARN_ARENA_H
@@ -84,19 +85,22 @@ struct arena {
 	unsigned index;  /* in the table */
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
-	_Atomic unsigned x_huge_dirty;
+	_Atomic unsigned x_huge_state; /* enum huge_state, while free */
+	struct arena *next_retired;    /* retire.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
+	alignas(CACHE_LINE) _Atomic uint64_t x_lazy[ARENA_WORDS];
 };
+enum huge_state { HUGE_CLEAN, HUGE_DIRTY, HUGE_LAZY };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What arena_claim found.  fresh slices are not resident and read as zero. */
+/* What arena_claim found.  fresh slices are not resident and read as zero; lazy ones were purged lazily. */
 struct run {
 	struct arena *arena;
 	unsigned first;
-	size_t slices, fresh;
+	size_t slices, fresh, lazy;
 };
 
 static inline struct arena *arena_at(const void *address)
@@ -118,7 +122,9 @@ bool arena_keeps_enough(void);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
 /* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
-bool arena_claim_whole(struct arena *arena);
+bool arena_claim_whole(struct arena *arena, struct run *run);
+/* Does nobody have a pool there now? */
+bool arena_is_free(const struct arena *arena);
 /* option VERBOSE */
 void arena_say(const char *what, const struct arena *arena);
 bool arena_is_valid(const struct arena *arena);
@@ -127,10 +133,12 @@ bool arena_is_valid(const struct arena *arena);
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers */
+	_Atomic size_t x_lazy;    /* in free slices that were purged lazily */
+	_Atomic size_t x_peak;    /* the most that was claimed */
 } arena_counters;
 
 struct arena_totals {
-	size_t arenas, mapped, claimed, retained, purges, purged;
+	size_t arenas, mapped, claimed, retained, purges, purged, lazy;
 };
 void arena_totals(struct arena_totals *totals);
 

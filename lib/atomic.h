@@ -27,6 +27,8 @@
 #define and_acquire(p, v) atomic_fetch_and_explicit(p, v, memory_order_acquire)
 #define and_relaxed(p, v) atomic_fetch_and_explicit(p, v, memory_order_relaxed)
 #define add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
+#define add_seq(p, v) atomic_fetch_add_explicit(p, v, memory_order_seq_cst)
+#define sub_release(p, v) atomic_fetch_sub_explicit(p, v, memory_order_release)
 #define sub_relaxed(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
 #define cas_acquire(p, old, new) \
 	atomic_compare_exchange_weak_explicit(p, old, new, memory_order_acquire, memory_order_relaxed)

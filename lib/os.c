@@ -4,8 +4,12 @@
 #include "atomic.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -14,7 +18,7 @@
 #endif
 
 #ifdef ARN_FAULT_INJECTION
-_Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge;
+_Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_barrier;
 
 /* counts down to the call that fails */
 static bool fails(_Atomic unsigned *countdown)
@@ -29,14 +33,18 @@ static bool fails(_Atomic unsigned *countdown)
 #define fails(countdown) false
 #endif
 
+static _Atomic bool x_refused; /* a mapping, once */
+
 static void *map(size_t size)
 {
-	void *p;
+	void *p = MAP_FAILED;
 
-	if (fails(&os_fail_map))
-		return NULL;
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (!fails(&os_fail_map))
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p != MAP_FAILED)
+		return p;
+	store_relaxed(&x_refused, true);
+	return NULL;
 }
 
 /* Map too much and cut off both ends. */
@@ -78,15 +86,58 @@ int os_unmap(void *address, size_t size)
 	return munmap(address, size) == 0 ? 0 : errno;
 }
 
-int os_purge(void *address, size_t size)
+static int advise(void *address, size_t size, int advice)
 {
 	int saved = errno, error;
 
 	if (fails(&os_fail_purge))
 		return EAGAIN;
-	error = madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
+	error = madvise(address, size, advice) == 0 ? 0 : errno;
 	errno = saved;
 	return error;
+}
+
+int os_purge(void *address, size_t size)
+{
+	return advise(address, size, MADV_DONTNEED);
+}
+
+int os_purge_lazily(void *address, size_t size)
+{
+	return advise(address, size, MADV_FREE);
+}
+
+static int membarrier(int command)
+{
+	return fails(&os_fail_barrier) ? -1 : (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+int os_barrier(void)
+{
+	int saved = errno, error = 0;
+
+	/* a process has to say once that it will ask */
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
+	    (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0 ||
+	     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0))
+		error = errno ? errno : EAGAIN;
+	errno = saved;
+	return error;
+}
+
+unsigned os_milliseconds(void)
+{
+	struct timespec now = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000);
+}
+
+bool os_is_limited(void)
+{
+	struct rlimit limit;
+
+	return load_relaxed(&x_refused) || getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
 }
 
 void os_advise_huge(void *address, size_t size, enum os_huge huge)

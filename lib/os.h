@@ -15,6 +15,14 @@ void *os_map_aligned(size_t size, size_t alignment);
 int os_unmap(void *address, size_t size);
 /* Give the physical pages back; the range reads as zeros afterwards. */
 int os_purge(void *address, size_t size);
+/* The system may take the physical pages whenever it likes; until then, or until they are written to, they stay. */
+int os_purge_lazily(void *address, size_t size);
+/* A full memory barrier in every thread of the process. */
+int os_barrier(void);
+/* A clock that never goes back, a few ms coarse; it wraps. */
+unsigned os_milliseconds(void);
+/* Is address space limited, or has there been none to be had? */
+bool os_is_limited(void);
 enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
@@ -23,7 +31,7 @@ size_t os_page_size(void);
 
 /* Tests make the n-th call of each kind fail: see t/os.c.  Zero: none. */
 #ifdef ARN_FAULT_INJECTION
-extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge;
+extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_barrier;
 #endif
 
 #endif

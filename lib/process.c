@@ -16,6 +16,7 @@
 #include "option.h"
 #include "panic.h"
 #include "reclaim.h"
+#include "retire.h"
 #include "stats.h"
 #include "thread.h"
 
@@ -38,6 +39,7 @@ static void leave_heap(struct heap *heap)
 static void in_child(void)
 {
 	reclaim_fork_child();
+	retire_fork_child();
 	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			leave_heap(heap);

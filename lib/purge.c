@@ -4,37 +4,63 @@
 #include "arena.h"
 #include "os.h"
 #include "reclaim.h"
+#include "retain.h"
+#include "retire.h"
 
-static size_t purged(size_t bytes, int error)
+static size_t count(size_t bytes)
 {
-	if (error)
-		return 0;
-	sub_relaxed(&arena_counters.x_retained, bytes);
 	add_relaxed(&arena_counters.x_purges, 1);
 	add_relaxed(&arena_counters.x_purged, bytes);
 	return bytes;
 }
 
-/* A run of one word, claimed by us: its pages go back. */
-static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
+/* Lazily, if there is credit; which it was. */
+static bool purge(char *base, size_t bytes, bool *lazily)
 {
-	size_t bytes = count_bits(mask) * SLICE, done;
-	char *base = (char *)arena + (word * 64 + lowest_bit(mask)) * SLICE;
+	*lazily = retain_expects(bytes) && os_purge_lazily(base, bytes) == 0;
+	return *lazily || os_purge(base, bytes) == 0;
+}
+
+/* A run of dirty slices of one word, claimed by us. */
+static size_t purge_dirty(struct arena *arena, unsigned word, uint64_t mask)
+{
+	size_t bytes = count_bits(mask) * SLICE;
+	bool lazily;
 
 	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
 		return 0;
-	done = purged(bytes, os_purge(base, bytes));
-	if (done)
-		and_relaxed(&arena->x_dirty[word], ~mask);
-	return done;
+	if (!purge((char *)arena + (word * 64 + lowest_bit(mask)) * SLICE, bytes, &lazily))
+		return 0;
+	and_relaxed(&arena->x_dirty[word], ~mask);
+	sub_relaxed(&arena_counters.x_retained, bytes);
+	if (lazily) {
+		or_relaxed(&arena->x_lazy[word], mask);
+		add_relaxed(&arena_counters.x_lazy, bytes);
+	}
+	return count(bytes);
 }
 
-/* Each run of resident free slices in a word: claimed, purged, released clean. */
-static size_t purge_word(struct arena *arena, unsigned word)
+/* The same for slices that were purged lazily. */
+static size_t purge_lazy(struct arena *arena, unsigned word, uint64_t mask)
 {
-	uint64_t candidates = load_relaxed(&arena->x_free[word]) & load_relaxed(&arena->x_dirty[word]);
+	size_t bytes = count_bits(mask) * SLICE;
+
+	if ((load_relaxed(&arena->x_lazy[word]) & mask) != mask)
+		return 0;
+	if (os_purge((char *)arena + (word * 64 + lowest_bit(mask)) * SLICE, bytes) != 0)
+		return 0;
+	and_relaxed(&arena->x_lazy[word], ~mask);
+	sub_relaxed(&arena_counters.x_lazy, bytes);
+	return count(bytes);
+}
+
+/* Each run of a word's candidates: claimed, purged, released. */
+static size_t purge_word(struct arena *arena, unsigned word, uint64_t candidates,
+                         size_t (*purge_run)(struct arena *, unsigned, uint64_t))
+{
 	size_t done = 0;
 
+	candidates &= load_relaxed(&arena->x_free[word]);
 	while (candidates) {
 		unsigned first = lowest_bit(candidates);
 		uint64_t rest = ~(candidates >> first);
@@ -43,22 +69,31 @@ static size_t purge_word(struct arena *arena, unsigned word)
 		candidates &= ~mask;
 		if (!arena_claim_word(arena, word, mask))
 			continue;
-		done += purge_claimed(arena, word, mask);
+		arn_yield_point("purge_word");
+		done += purge_run(arena, word, mask);
 		or_release(&arena->x_free[word], mask); /* A1 */
 	}
 	return done;
 }
 
-static size_t purge_huge(struct arena *arena)
+/* hard: not lazily, and what was purged lazily too */
+static size_t purge_huge(struct arena *arena, bool hard)
 {
-	unsigned unused = 0;
+	unsigned unused = 0, state = load_relaxed(&arena->x_huge_state);
 	size_t bytes = arena->size - ARENA_HEAD * SLICE, done = 0;
+	char *base = (char *)arena + ARENA_HEAD * SLICE;
+	bool lazily = false;
 
-	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
+	if (state == HUGE_CLEAN || (state == HUGE_LAZY && !hard))
 		return 0;
-	if (load_relaxed(&arena->x_huge_dirty)) {
-		done = purged(bytes, os_purge((char *)arena + ARENA_HEAD * SLICE, bytes));
-		store_relaxed(&arena->x_huge_dirty, done == 0);
+	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
+		return 0;
+	state = load_relaxed(&arena->x_huge_state);
+	if (state != HUGE_CLEAN && (hard ? os_purge(base, bytes) == 0 : purge(base, bytes, &lazily))) {
+		done = count(bytes);
+		sub_relaxed(state == HUGE_DIRTY ? &arena_counters.x_retained : &arena_counters.x_lazy, bytes);
+		add_relaxed(&arena_counters.x_lazy, lazily ? bytes : 0);
+		store_relaxed(&arena->x_huge_state, lazily ? HUGE_LAZY : HUGE_CLEAN);
 	}
 	store_release(&arena->x_huge_used, 0); /* A1 */
 	return done;
@@ -69,73 +104,67 @@ static size_t purge_arena(struct arena *arena, size_t keep)
 	size_t done = 0;
 
 	if (arena->huge)
-		return purge_huge(arena);
+		return purge_huge(arena, false);
 	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&arena_counters.x_retained) > keep; word++)
-		done += purge_word(arena, word);
+		done += purge_word(arena, word, load_relaxed(&arena->x_dirty[word]), purge_dirty);
 	return done;
 }
 
-/* Newest first: old arenas are the dense ones. */
-size_t purge_to(size_t keep)
+static size_t purge_arena_lazy(struct arena *arena, size_t credit)
+{
+	size_t done = 0;
+
+	if (arena->huge)
+		return purge_huge(arena, true);
+	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&arena_counters.x_lazy) > credit; word++)
+		done += purge_word(arena, word, load_relaxed(&arena->x_lazy[word]), purge_lazy);
+	return done;
+}
+
+/* Newest first, old arenas are the dense ones; while the counter is above the bound. */
+static size_t purge_arenas(_Atomic size_t *counter, size_t bound, size_t (*purge_one)(struct arena *, size_t))
 {
 	size_t done = 0;
 
 	reclaim_enter();
-	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(&arena_counters.x_retained) > keep;) {
+	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(counter) > bound;) {
 		struct arena *arena = registry_entry(index);
 
 		if (arena)
-			done += purge_arena(arena, keep);
+			done += purge_one(arena, bound);
 	}
 	reclaim_exit();
 	return done;
 }
 
-static size_t unmap(struct arena *arena)
+size_t purge_to(size_t keep)
 {
-	size_t size = arena->size;
-	size_t slices = arena->huge ? size / SLICE - ARENA_HEAD : ARENA_SLICES - ARENA_HEAD;
+	size_t credit = retain_credit(), done = purge_arenas(&arena_counters.x_retained, keep, purge_arena);
 
-	arena_say("unmapped arena ", arena);
-	registry_remove(arena);
-	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
-	sub_relaxed(&arena_counters.x_mapped, size);
-	/* On failure it stays mapped and unused: at most address space is lost, for its pages are purged. */
-	os_unmap(arena, size);
-	return size;
+	if (unlikely(load_relaxed(&arena_counters.x_lazy) > credit))
+		done += purge_arenas(&arena_counters.x_lazy, credit, purge_arena_lazy);
+	return done;
 }
 
-#define TRIM_BATCH 64u
-
-/* Up to a batch of arenas: out of the table, one grace period for all, then out of the process. */
-static unsigned trim_batch(unsigned *index)
+static void retire_free(void)
 {
-	struct arena *batch[TRIM_BATCH];
-	unsigned n = 0, count = registry_count();
-
 	reclaim_enter();
-	for (; *index < count && n < TRIM_BATCH; ++*index) {
-		struct arena *arena = registry_entry(*index);
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena = registry_entry(index);
 
-		if (arena && arena_claim_whole(arena)) {
-			registry_hide(*index);
-			batch[n++] = arena;
-		}
+		if (arena && arena_is_free(arena))
+			retire_arena(arena);
 	}
 	reclaim_exit();
-	if (n)
-		reclaim_wait();
-	for (unsigned i = 0; i < n; i++)
-		unmap(batch[i]);
-	return n;
 }
 
 size_t purge_trim(void)
 {
-	size_t done = purge_to(0);
-	unsigned index = 0;
+	size_t done;
 
-	while (trim_batch(&index) == TRIM_BATCH)
-		;
+	retain_forget();
+	done = purge_to(0);
+	retire_free();
+	retire_all();
 	return done;
 }

@@ -2,23 +2,37 @@
  *
  * reclaim.h - existence: an arena that a reader has found stays mapped until the reader is done.
  *
- * Readers are the claim of slices (arena.c), the remote free after its block is given up (remote.c) and
- * statistics.  The writer is arn_trim, the only place where an arena leaves and the only one that waits.
+ * Readers are the claim of slices (arena.c), the release of the last of them, the remote free after its block is
+ * given up (remote.c) and statistics.  The writer is retire.c.
  *
  * reclaim_enter/exit   wait-free, nest, hold a few loads and stores, never user code.  The first entry of a
  *                      thread registers it with liburcu, under that library's mutex and with signals
- *                      blocked, once in the thread's life.
- * reclaim_wait         blocks until all readers of now have left; never inside a section, never in malloc
- *                      or free.
- * The implementation is liburcu's bp flavour (reclaim-urcu.c): the only one that needs no registration
- * call and survives fork.
+ *                      blocked, once in the thread's life.  A thread that cannot be registered for want of
+ *                      memory is a guest: it is counted.
+ * reclaim_grace_*      nobody waits: a grace period is begun, and asked now and then whether it is over.
+ *                      Who asks owns the record.  Never inside a section.
+ * The readers are those of liburcu's bp flavour (reclaim-urcu.c), which needs no registration call and survives
+ * fork.  That library can only wait for a grace period, or start a thread that waits, so asking is ours.
  */
 #ifndef ARN_RECLAIM_H
 #define ARN_RECLAIM_H
 
+#include <stdbool.h>
+
 void reclaim_enter(void);
 void reclaim_exit(void);
-void reclaim_wait(void);
+
+/* A grace period: every reader of the time when it began has to be seen outside a section once. */
+struct reclaim_grace {
+	struct reader *next; /* not seen outside yet: this one and those after it */
+	bool begun;
+};
+
+/* All that readers can find from now on is what the caller has left in place.  Not begun: the system said no. */
+void reclaim_grace_begin(struct reclaim_grace *grace);
+/* Does no reader of then run any more?  Wait-free in the number of threads. */
+bool reclaim_grace_over(struct reclaim_grace *grace);
+
 void reclaim_fork_prepare(void);
 void reclaim_fork_parent(void);
 void reclaim_fork_child(void);

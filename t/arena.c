@@ -4,6 +4,8 @@
  */
 #include "core.h"
 #include "purge.h"
+#include "retain.h"
+#include "retire.h"
 
 #include "arena.h"
 #include "option.h"
@@ -167,6 +169,8 @@ static void test_purge(void)
 	struct run run;
 	struct arena_totals before, after;
 
+	option_parse(OPTION_RETAIN, "64M");
+	retain_forget();
 	arena_claim(100, &run);
 	mark(&run, 1);
 	arena_release(run.arena, run.first, run.slices, true);
@@ -207,11 +211,16 @@ static void test_retention(void)
 	no_errors("nothing is left");
 }
 
-/* Once the last run of an arena is released, it may be gone: here it is, before the release returns. */
+/* Once the last run of an arena is released, it may be retired at once; but it stays mapped for the releaser. */
+static bool mapped_in_release;
+
 static void trim_at_once(const char *where)
 {
-	if (strcmp(where, "released_slices") == 0)
-		purge_trim();
+	if (strcmp(where, "released_slices") != 0)
+		return;
+	yield_hook(NULL);
+	purge_trim();
+	mapped_in_release = retire_waiting() == ARENA_SIZE;
 }
 
 static void test_release_last(void)
@@ -222,8 +231,74 @@ static void test_release_last(void)
 	expect(arena_claim(3, &run));
 	yield_hook(trim_at_once);
 	arena_release(run.arena, run.first, run.slices, true);
-	yield_hook(NULL);
-	ok(!registry_has(run.arena), "an arena may leave while its last run is released");
+	ok(mapped_in_release, "an arena that is retired while its last run is released stays mapped");
+	ok(!registry_has(run.arena) && retire_waiting() == 0, "and leaves when the releaser is done");
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static size_t address_space(void)
+{
+	return load_relaxed(&arena_counters.x_mapped);
+}
+
+/* Nobody trims: arenas leave as they fall free, all but one. */
+static void test_leaving(void)
+{
+	static struct run runs[8 * ARENA_SLICES];
+	unsigned n = 0;
+	size_t most;
+
+	expect_nothing_left();
+	while (address_space() < 8 * ARENA_SIZE || runs[n - 1].first != ARENA_SLICES - 1)
+		expect(arena_claim(1, &runs[n++]));
+	most = address_space();
+	for (unsigned i = 0; i < n; i++)
+		arena_release(runs[i].arena, runs[i].first, 1, true);
+	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE, "of %zu MiB of arenas %zu MiB are left",
+	   most / MIB, address_space() / MIB);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* A program that takes again what it has just given up, and again: its pages are not the system's each time. */
+static void test_credit(void)
+{
+	static struct run runs[1600];
+	struct arena_totals totals;
+	size_t lazy = 0, left;
+
+	option_parse(OPTION_RETAIN, "8M");
+	for (unsigned turn = 0; turn < 6; turn++) {
+		for (unsigned i = 0; i < array_length(runs); i++)
+			expect(arena_claim(1, &runs[i]));
+		for (unsigned i = 0; i < array_length(runs); i++)
+			arena_release(runs[i].arena, runs[i].first, 1, true);
+		arena_totals(&totals);
+		expect(turn > 0 || totals.lazy == 0);
+		lazy = totals.lazy;
+	}
+	ok(lazy >= 64 * MIB, "after some turns of 100 MiB, %zu MiB are left to the system", lazy / MIB);
+	ok(totals.retained <= 4 * MIB, "and %zu KiB are kept from it", totals.retained / KIB);
+	purge_trim();
+	arena_totals(&totals);
+	left = totals.lazy;
+	ok(left == 0, "a trim takes them");
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static void test_limit(void)
+{
+	struct run run, other;
+
+	option_parse(OPTION_LIMIT, "4M");
+	expect(arena_claim(48, &run));
+	ok(!arena_claim(32, &other), "beyond the limit there is no memory");
+	arena_release(run.arena, run.first, run.slices, true);
+	ok(arena_claim(64, &run), "what is free makes room");
+	arena_release(run.arena, run.first, run.slices, true);
+	option_parse(OPTION_LIMIT, "0");
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -266,6 +341,9 @@ int main(void)
 	test_purge();
 	test_retention();
 	test_release_last();
+	test_leaving();
+	test_credit();
+	test_limit();
 	test_threads(5);
 	test_threads(100);
 	return done();

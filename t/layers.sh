@@ -15,7 +15,7 @@ base
 atomic panic
 sizeclass os option raw
 meta reclaim registry stack
-arena pool purge
+arena pool purge retain retire
 heap family remote thread cache large guard
 visit stats
 process

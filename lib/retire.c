@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "retire.h"
+
+#include "os.h"
+#include "reclaim.h"
+#include "retain.h"
+
+static _Atomic(struct arena *) x_retired; /* L1 */
+static _Atomic size_t x_waiting;          /* bytes, the batch included */
+
+/* of whoever has x_taken */
+static _Atomic bool x_taken; /* L2 */
+static struct arena *batch;
+static struct reclaim_grace grace;
+
+static void push(struct arena *arena)
+{
+	struct arena *head = load_relaxed(&x_retired);
+
+	add_relaxed(&x_waiting, arena->size);
+	do {
+		arena->next_retired = head;
+		arn_yield_point("retire_push");
+	} while (!cas_release(&x_retired, &head, arena)); /* L1 */
+}
+
+bool retire_arena(struct arena *arena)
+{
+	size_t body = arena->size - ARENA_HEAD * SLICE;
+	struct run run;
+
+	if (!arena_claim_whole(arena, &run))
+		return false;
+	arn_yield_point("retire_claimed");
+	sub_relaxed(&arena_counters.x_claimed, body);
+	if (run.fresh != run.slices && os_purge((char *)arena + ARENA_HEAD * SLICE, body) == 0) {
+		add_relaxed(&arena_counters.x_purges, 1);
+		add_relaxed(&arena_counters.x_purged, body - run.fresh * SLICE);
+	}
+	registry_hide(arena->index);
+	push(arena);
+	return true;
+}
+
+static size_t count_free(void)
+{
+	size_t n = 0;
+
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena = registry_entry(index);
+
+		n += arena && arena_is_free(arena);
+	}
+	return n;
+}
+
+/* One arena to swing in, and what the program is about to want again. */
+void retire_if_spare(struct arena *arena)
+{
+	if (arena->huge ? !retain_expects(arena->size) : count_free() > 1 + retain_credit() / ARENA_SIZE)
+		retire_arena(arena);
+}
+
+static void unmap(struct arena *arena)
+{
+	size_t size = arena->size;
+
+	arena_say("unmapped arena ", arena);
+	registry_remove(arena);
+	sub_relaxed(&arena_counters.x_mapped, size);
+	sub_relaxed(&x_waiting, size);
+	/* On failure it stays mapped and unused: at most address space is lost, for its pages are purged. */
+	os_unmap(arena, size);
+}
+
+/* There is a batch whose readers are done. */
+static bool is_ready(void)
+{
+	if (!batch) {
+		batch = exchange_acquire(&x_retired, NULL); /* L1 */
+		grace.begun = false;
+	}
+	if (batch && !grace.begun)
+		reclaim_grace_begin(&grace);
+	arn_yield_point("retire_batch");
+	return batch && reclaim_grace_over(&grace);
+}
+
+static unsigned unmap_up_to(unsigned most)
+{
+	unsigned n = 0;
+
+	if (!is_ready())
+		return 0;
+	for (; batch && n < most; n++) {
+		struct arena *arena = batch;
+
+		batch = arena->next_retired;
+		unmap(arena);
+	}
+	return n;
+}
+
+static unsigned step(unsigned most)
+{
+	bool taken = false;
+	unsigned n;
+
+	if (!cas_acq_rel(&x_taken, &taken, true)) /* L2 */
+		return 0;
+	n = unmap_up_to(most);
+	store_release(&x_taken, false); /* L2 */
+	return n;
+}
+
+void retire_some(void)
+{
+	if (unlikely(load_relaxed(&x_waiting) != 0))
+		step(RETIRE_STEP);
+}
+
+/* A reader's section is a few loads: some tries find nearly all of them outside. */
+void retire_all(void)
+{
+	for (unsigned tries = 0; tries < 100 && load_relaxed(&x_waiting) != 0; tries++)
+		step(UINT32_MAX);
+}
+
+size_t retire_waiting(void)
+{
+	return load_relaxed(&x_waiting);
+}
+
+/* A batch that a thread of the parent was at work on is in an unknown state: it stays where it is. */
+void retire_fork_child(void)
+{
+	if (!load_relaxed(&x_taken))
+		return;
+	batch = NULL;
+	store_relaxed(&x_taken, false);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * retire.h - arenas without pools leave the process.
+ *
+ * States      in the table -> claimed whole, purged, hidden: retired -> its readers are done -> unmapped
+ *             Retired arenas stand in a list that any thread may add to; the grace period is one for the batch
+ *             that was there when it began.
+ *
+ * Synchronization      arena  some  all     - free, X caller is in a section of reclaim.h, O outside of it
+ *     arena             X      X     X
+ *     some, all         O      -     -      one thread at a time has the batch: others leave it alone
+ * Ordering    L1  x_retired: push (release) -> taking the batch (acquire): the arena's head.
+ *             L2  x_taken: end (release) -> begin (acquire): the batch and its grace period.
+ * Progress    arena lock-free; some wait-free in the number of threads, at most RETIRE_STEP arenas are unmapped.
+ *             Nobody waits: a thread stopped in a section, or while it has the batch, keeps the address space and
+ *             the heads of retired arenas, nothing else.
+ */
+#ifndef ARN_RETIRE_H
+#define ARN_RETIRE_H
+
+#include "arena.h"
+
+#define RETIRE_STEP 2u
+
+/* An arena that has just become free: keep it if it is one of a few, else retire it. */
+void retire_if_spare(struct arena *arena);
+/* The same, kept by nobody; true: it was free.  Its pages have gone back. */
+bool retire_arena(struct arena *arena);
+/* Unmap a few retired arenas, if their readers are done. */
+void retire_some(void);
+/* Unmap as many as can be now. */
+void retire_all(void);
+/* Address space of arenas that wait for readers. */
+size_t retire_waiting(void);
+void retire_fork_child(void);
+
+#endif
