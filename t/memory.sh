@@ -158,7 +158,7 @@ loop() {
 			lap 64T "$mix" "$scale" && lap "$default" "$mix" "$scale" || return
 		done
 		# $work/out is that of the last run, with the default
-		bound trough "<= live * 0.1 + 9MiB" "the same gigabyte ($mix): between two laps little more stays than is live"
+		bound trough "<= live * 0.1 + 9MiB" "the same gigabyte ($mix): little stays between two laps"
 		[ -n "$full" ] || continue
 		echo "ratio $(sort -g "$work/$default" | head -n 1) $(sort -g "$work/64T" | head -n 1)" |
 			awk '{ print "ratio", $2 / $3 }' >>"$work/out"

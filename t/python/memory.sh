@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What stays resident in Python programs on an interpreter with Arenite; see memory.py.
+set -eu
+if [ $# -lt 1 ]; then
+	echo "usage: t/python/memory.sh [--full] [--only NAME] GRAFT [STOCK]" >&2
+	exit 2
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+exec python3 -B "$here/memory.py" "$@"
