@@ -7,6 +7,7 @@
 #include "panic.h"
 #include "thread.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -168,17 +169,6 @@ static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
 static const struct arn_stats_part *parts[4];
 static unsigned parts_used;
 
-bool arn_stats_add(const struct arn_stats_part *part)
-{
-	for (unsigned i = 0; i < parts_used; i++)
-		if (parts[i] == part)
-			return true;
-	if (parts_used == array_length(parts))
-		return false;
-	parts[parts_used++] = part;
-	return true;
-}
-
 void arn_stats_print(int fd)
 {
 	struct arn_stats stats;
@@ -306,8 +296,8 @@ static void write_file(const char *name)
 }
 
 /*
- * Which process a file without %p belongs to: the first that saw the variable.  Its children find its number in
- * the environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
+ * Which process a file without %p belongs to: the first that uses us.  Its children find its number in the
+ * environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
  */
 static size_t file_owner;
 
@@ -317,6 +307,8 @@ static void claim_file(void)
 	const char *known = getenv(STATS_OWNER);
 	struct text number = { 0 };
 
+	if (option(OPTION_STATS) != STATS_JSON || file_owner)
+		return;
 	file_owner = known ? strtoul(known, NULL, 10) : (size_t)getpid();
 	if (known)
 		return;
@@ -326,12 +318,25 @@ static void claim_file(void)
 	putenv(entry);
 }
 
-static bool is_ours(const char *file)
+bool arn_stats_add(const struct arn_stats_part *part)
 {
-	return strstr(file, "%p") || file_owner == (size_t)getpid();
+	for (unsigned i = 0; i < parts_used; i++)
+		if (parts[i] == part)
+			return true;
+	if (parts_used == array_length(parts))
+		return false;
+	claim_file();
+	parts[parts_used++] = part;
+	return true;
 }
 
-/* A preload comes into every child, also where nothing runs on us: there it stays silent. */
+static bool is_ours(const char *file)
+{
+	if (strstr(file, "%p"))
+		return true;
+	return file_owner ? file_owner == (size_t)getpid() : !getenv(STATS_OWNER);
+}
+
 static bool is_used(void)
 {
 	struct arn_stats stats;
@@ -350,9 +355,15 @@ static void at_exit(void)
 		write_file(option_stats_file());
 }
 
+/* A preload comes into every child, also where nothing runs on us: there it claims no file, and stays silent. */
+static bool is_preload(void)
+{
+	return dlsym(RTLD_DEFAULT, "arn_python_install") != NULL;
+}
+
 void stats_init(void)
 {
-	if (option(OPTION_STATS) == STATS_JSON)
+	if (!is_preload())
 		claim_file();
 	atexit(at_exit);
 }
