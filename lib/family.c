@@ -86,6 +86,7 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 	unsigned n = 0;
 
 	while (!owned && n < TRIES && (heap = pop_orphan(family, tag)) != NULL) {
+		arn_yield_point("family_adopt");
 		if (try_own(heap))
 			owned = heap;
 		else
@@ -118,6 +119,7 @@ void family_tidy(struct heap *heap)
 	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_TIDY)) /* H1 */
 		return;
 #endif
+	arn_yield_point("family_tidy");
 	cache_send_home(heap);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 }

@@ -131,6 +131,7 @@ static inline void heap_enter(struct heap *heap)
 {
 	store_relaxed(&heap->x_busy, true);
 	order_for_fork();
+	arn_yield_point("heap_enter");
 }
 
 static inline void heap_exit(struct heap *heap)

@@ -18,10 +18,18 @@ static void push(struct heap *heap, struct pool *pool)
 {
 	struct pool *head = load_relaxed(&heap->x_pending);
 
+#ifdef ARN_BUG_push_locked
+	static _Atomic bool x_locked;
+	while (exchange_acquire(&x_locked, true))
+		;
+#endif
 	do {
 		store_relaxed(&pool->bits->x_next, head);
 		arn_yield_point("remote_push");
 	} while (!cas_release(&heap->x_pending, &head, pool)); /* R3 */
+#ifdef ARN_BUG_push_locked
+	store_release(&x_locked, false);
+#endif
 }
 
 /* With x_queued ours and no bits: take it back, unless the owner has seen it and waits for us. */

@@ -50,6 +50,7 @@ struct thread *thread_make(void)
 
 	if (!thread)
 		return &thread_none;
+	arn_yield_point("thread_make");
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
 		arn_heap_init(&thread->heap[tag], NULL, tag);
 	thread_current = thread;
@@ -74,6 +75,7 @@ void thread_detach(struct thread *thread)
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
 		arn_heap_abandon(&thread->heap[tag]);
 	thread_current = NULL;
+	arn_yield_point("thread_detach");
 #ifndef ARN_BUG_spare_first
 	stack_push(&spares, &thread->spare);
 #endif

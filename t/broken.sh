@@ -23,6 +23,7 @@ take_in_two_steps pool         pool.c
 no_generation     stack-plain
 adopt_blindly     family       family.c
 claim_blindly     arena        arena.c
+push_locked       progress     remote.c
 '
 
 ok() { # CONDITION DESCRIPTION
