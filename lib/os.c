@@ -20,12 +20,14 @@
 #ifdef ARN_FAULT_INJECTION
 _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_barrier;
 
-/* counts down to the call that fails */
+_Atomic bool os_fail_on;
+
+/* counts down to the call that fails, and stays there if all after it shall fail too */
 static bool fails(_Atomic unsigned *countdown)
 {
 	unsigned n = load_relaxed(countdown);
 
-	while (n != 0 && !cas_acquire(countdown, &n, n - 1))
+	while (n != 0 && !(n == 1 && load_relaxed(&os_fail_on)) && !cas_acquire(countdown, &n, n - 1))
 		;
 	return n == 1;
 }
@@ -105,6 +107,15 @@ int os_purge(void *address, size_t size)
 int os_purge_lazily(void *address, size_t size)
 {
 	return advise(address, size, MADV_FREE);
+}
+
+int os_resident(const void *address, size_t size, unsigned char *pages)
+{
+	int saved = errno, error;
+
+	error = mincore((void *)(uintptr_t)address, size, pages) == 0 ? 0 : errno;
+	errno = saved;
+	return error;
 }
 
 static int membarrier(int command)

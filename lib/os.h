@@ -17,6 +17,8 @@ int os_unmap(void *address, size_t size);
 int os_purge(void *address, size_t size);
 /* The system may take the physical pages whenever it likes; until then, or until they are written to, they stay. */
 int os_purge_lazily(void *address, size_t size);
+/* Which pages are in memory: bit 0 of a byte for each page of 4 KiB. */
+int os_resident(const void *address, size_t size, unsigned char *pages);
 /* A full memory barrier in every thread of the process. */
 int os_barrier(void);
 /* A clock that never goes back, a few ms coarse; it wraps. */
@@ -29,9 +31,10 @@ void os_advise_huge(void *address, size_t size, enum os_huge huge);
 void os_name(void *address, size_t size, const char *name);
 size_t os_page_size(void);
 
-/* Tests make the n-th call of each kind fail: see t/os.c.  Zero: none. */
+/* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none. */
 #ifdef ARN_FAULT_INJECTION
 extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_barrier;
+extern _Atomic bool os_fail_on;
 #endif
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * failure - the system refuses: its n-th answer to mmap, munmap or madvise, for every n that a program of all
- * paths reaches, or all of them from some size on.  Each time in a fresh process: NULL is the worst that
- * happens, blocks stay whole, and afterwards everything works and nothing is lost but address space.
+ * failure - the system refuses: its n-th answer to mmap, munmap, madvise or membarrier, for every n that a program of
+ * all paths reaches, alone or with all that follow, or address space from some size on.  Each time in a fresh process:
+ * NULL is the worst that happens, blocks stay whole, and afterwards everything works and nothing is lost but address
+ * space.
  */
 #include "program.h"
 
@@ -13,14 +14,14 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-enum kind { MAP, UNMAP, PURGE, LIMIT, KINDS };
+enum kind { MAP, UNMAP, PURGE, BARRIER, LIMIT, KINDS };
 enum result { WELL, NOT_REACHED, SPOILT, INVALID, NOT_USABLE, LOST, RESULTS };
 
-static const char *const kind_names[KINDS] = { "mmap", "munmap", "madvise", "address space" };
+static const char *const kind_names[KINDS] = { "mmap", "munmap", "madvise", "membarrier", "address space" };
 static const char *const result_names[RESULTS] = {
 	"well", "not reached", "a block is spoilt", "a heap is invalid", "no memory afterwards", "memory is lost",
 };
-static _Atomic unsigned *const countdowns[KINDS] = { &os_fail_map, &os_fail_unmap, &os_fail_purge, NULL };
+static _Atomic unsigned *const countdowns[KINDS] = { &os_fail_map, &os_fail_unmap, &os_fail_purge, &os_fail_barrier };
 
 /* ---- afterwards ----------------------------------------------------------------------------------------- */
 
@@ -91,9 +92,9 @@ static void set_limit(size_t more)
 	setrlimit(RLIMIT_AS, &limit);
 }
 
-static enum result child_life(enum kind kind, unsigned n)
+static enum result child_life(enum kind kind, unsigned n, bool on)
 {
-	unsigned left = 0;
+	bool missed = false;
 
 	alarm(20);
 	option_parse(OPTION_RETAIN, n % 2 ? "1M" : "16M");
@@ -101,6 +102,7 @@ static enum result child_life(enum kind kind, unsigned n)
 		set_limit(n * 3 * MIB);
 	else
 		atomic_store(countdowns[kind], n);
+	atomic_store(&os_fail_on, on);
 	run_program();
 	free_all();
 	settle_heaps();
@@ -108,11 +110,11 @@ static enum result child_life(enum kind kind, unsigned n)
 	if (kind == LIMIT)
 		set_limit(SIZE_MAX);
 	else
-		left = atomic_exchange(countdowns[kind], 0);
-	return left ? NOT_REACHED : judge(kind);
+		missed = atomic_exchange(countdowns[kind], 0) > on;
+	return missed ? NOT_REACHED : judge(kind);
 }
 
-static enum result run_child(enum kind kind, unsigned n)
+static enum result run_child(enum kind kind, unsigned n, bool on)
 {
 	int status = 0;
 	pid_t child;
@@ -120,27 +122,28 @@ static enum result run_child(enum kind kind, unsigned n)
 	tap_flush();
 	child = fork();
 	if (child == 0)
-		_exit(child_life(kind, n));
+		_exit(child_life(kind, n, on));
 	waitpid(child, &status, 0);
 	if (WIFSIGNALED(status))
-		note("%s, %u: signal %d", kind_names[kind], n, WTERMSIG(status));
+		note("%s, %u%s: signal %d", kind_names[kind], n, on ? " on" : "", WTERMSIG(status));
 	else if (WEXITSTATUS(status) > NOT_REACHED)
-		note("%s, %u: %s", kind_names[kind], n, result_names[WEXITSTATUS(status) % RESULTS]);
+		note("%s, %u%s: %s", kind_names[kind], n, on ? " on" : "", result_names[WEXITSTATUS(status) % RESULTS]);
 	return WIFSIGNALED(status) ? RESULTS : (enum result)WEXITSTATUS(status);
 }
 
 /* Every turn at first, then every few: two in a row that the program does not reach are the end. */
-static void test_kind(enum kind kind)
+static void test_kind(enum kind kind, bool on)
 {
 	unsigned n = 1, turns = 0, bad = 0, beyond = 0;
 
-	for (; beyond < 2 && bad < 5; n += 1 + n / 8, turns++) {
-		enum result result = run_child(kind, n);
+	for (; beyond < 2 && bad < 5; n += 1 + n / 24, turns++) {
+		enum result result = run_child(kind, n, on);
 
 		beyond = result == NOT_REACHED ? beyond + 1 : 0;
 		bad += result > NOT_REACHED;
 	}
-	ok(bad == 0 && turns > 4, "%s: refused in %u turns of %u", kind_names[kind], turns - beyond, n);
+	ok(bad == 0 && turns > 4, "%s: refused in %u turns of %u%s", kind_names[kind], turns - beyond, n,
+	   on ? ", from then on" : "");
 }
 
 /* liburcu ends the program when it has no memory to register a thread: it has met the first one by now. */
@@ -154,16 +157,17 @@ static void test_limit(void)
 #endif
 	arn_trim();
 	for (unsigned n = 0; n < 12; n++)
-		bad += run_child(LIMIT, n * n / 2) > NOT_REACHED;
+		bad += run_child(LIMIT, n * n / 2, false) > NOT_REACHED;
 	ok(bad == 0, "%s: at its end in 12 places", kind_names[LIMIT]);
 }
 
 int main(void)
 {
 	tap_seed();
-	test_kind(MAP);
-	test_kind(UNMAP);
-	test_kind(PURGE);
+	for (enum kind kind = MAP; kind <= BARRIER; kind++) {
+		test_kind(kind, false);
+		test_kind(kind, true);
+	}
 	test_limit();
 	return done();
 }
