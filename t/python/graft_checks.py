@@ -371,7 +371,8 @@ def check_no_memory():
         expect(raises(lambda n=n: bytearray(n)), f"bytearray({n})")
         expect(raises(lambda n=n: [None] * (n >> 3)), f"list of {n >> 3}")
         expect(raises(lambda n=n: "x" * n), f"str of {n}")
-        expect(raises(lambda n=n: kept.__imul__(n >> 10)), f"bytearray grown {n >> 10} times")
+        if sys.version_info < (3, 15):  # which empties the array itself when there is no memory
+            expect(raises(lambda n=n: kept.__imul__(n >> 10)), f"bytearray grown {n >> 10} times")
     expect(kept == b"abc" * 100, "a block that could not grow has changed")
 
 
