@@ -10,61 +10,68 @@
 
 struct cpython cpython;
 
-struct name {
-	const char *name;
-	void *at;            /* a pointer in `cpython` */
-	bool free_threading; /* only there, and in every version that has it */
-};
+/*
+ * By dlsym, which also finds a libpython that was loaded late; or linked into one program with us that does not
+ * export it: a weak reference takes nothing out of an archive.
+ */
+#define NAMES(X) \
+	X(Py_IsInitialized, is_initialized) \
+	X(Py_AtExit, at_exit) \
+	X(Py_AddPendingCall, add_pending_call) \
+	X(PyMem_GetAllocator, get_allocator) \
+	X(PyObject_Malloc, object_malloc) \
+	X(PyObject_Free, object_free) \
+	X(PyType_GenericAlloc, generic_alloc) \
+	X(Py_DecRef, decref) \
+	X(PyErr_Clear, clear_error) \
+	X(PyList_Type, list_type) \
+	X(PyFloat_Type, float_type)
 
-static bool find(const struct name *name)
+#define WEAK(symbol, member) extern __attribute__((weak)) char symbol[];
+NAMES(WEAK)
+WEAK(PyMem_SetAllocator, )
+WEAK(Py_GetVersion, )
+WEAK(Py_Version, )
+WEAK(PyThreadState_GetUnchecked, )
+
+static bool find(const char *name, void *linked, void *at)
 {
-	void *symbol = dlsym(RTLD_DEFAULT, name->name);
+	void *symbol = dlsym(RTLD_DEFAULT, name);
 
-	memcpy(name->at, &symbol, sizeof(symbol));
-	return symbol || (name->free_threading && cpython.gil);
+	if (!symbol)
+		symbol = linked;
+	memcpy(at, &symbol, sizeof(symbol));
+	return symbol;
 }
+
+#define FIND(symbol, member) find(#symbol, symbol, &cpython.member)
 
 static bool find_version(void)
 {
-	const struct name get = { "Py_GetVersion", &cpython.get_version, false };
-	const unsigned long *version = dlsym(RTLD_DEFAULT, "Py_Version"); /* since 3.11 */
+	const unsigned long *version; /* since 3.11 */
 
-	if (!version || !find(&get))
+	if (!find("Py_Version", Py_Version, &version) || !FIND(Py_GetVersion, get_version))
 		return false;
 	cpython.number = (unsigned)(*version >> 16);
 	memcpy(cpython.version, cpython.get_version(), sizeof(cpython.version) - 1);
 	cpython.version[strcspn(cpython.version, " ")] = '\0';
 	/* getversion.c: "3.14.7 free-threading build (...)", in 3.13 "experimental free-threading build" */
 	cpython.gil = strstr(cpython.get_version(), "free-threading build") == NULL;
-	return true;
+	return cpython.gil || FIND(PyThreadState_GetUnchecked, thread_state);
 }
 
 enum cpython_found cpython_find(void)
 {
-	const struct name names[] = {
-		{ "PyMem_SetAllocator", &cpython.set_allocator, false },
-		{ "PyMem_GetAllocator", &cpython.get_allocator, false },
-		{ "Py_IsInitialized", &cpython.is_initialized, false },
-		{ "Py_AddPendingCall", &cpython.add_pending_call, false },
-		{ "PyObject_Malloc", &cpython.object_malloc, false },
-		{ "PyObject_Free", &cpython.object_free, false },
-		{ "PyType_GenericAlloc", &cpython.generic_alloc, false },
-		{ "Py_DecRef", &cpython.decref, false },
-		{ "PyErr_Clear", &cpython.clear_error, false },
-		{ "PyList_Type", &cpython.list_type, false },
-		{ "PyFloat_Type", &cpython.float_type, false },
-		{ "PyThreadState_GetUnchecked", &cpython.thread_state, true },
-	};
+	bool all = true;
 
 	/* in most programs this is all that we do */
-	if (!find(&names[0]))
+	if (!FIND(PyMem_SetAllocator, set_allocator))
 		return CPYTHON_ABSENT;
 	if (!find_version())
 		return CPYTHON_UNKNOWN;
-	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!find(&names[i]))
-			return CPYTHON_UNKNOWN;
-	return CPYTHON_FOUND;
+#define ALL(symbol, member) all = FIND(symbol, member) && all;
+	NAMES(ALL)
+	return all ? CPYTHON_FOUND : CPYTHON_UNKNOWN;
 }
 
 /* A symbol is looked up in the table of those that a module takes from others: they stand before the hashed ones. */

@@ -30,6 +30,7 @@ struct cpython {
 	char version[24];            /* "3.13.15" */
 	bool gil;                    /* not a free-threaded build */
 	void *(*thread_state)(void); /* this thread's, NULL while it is detached; free-threaded builds only */
+	int (*at_exit)(void (*call)(void)); /* Py_AtExit: at the end of the interpreter */
 	int (*add_pending_call)(int (*call)(void *), void *arg);
 	/* what a trial allocation needs */
 	void *(*object_malloc)(size_t size);

@@ -3,6 +3,7 @@
  * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, if there is one by
  * then, else when the program says so.
  */
+#include "again.h"
 #include "cpython.h"
 #include "hook.h"
 #include "layout.h"
@@ -71,6 +72,23 @@ static bool is_in_place(void)
 	return hook_place(DOMAIN_MEM) != HOOK_GONE || hook_place(DOMAIN_OBJECT) != HOOK_GONE;
 }
 
+static void put_in_again(void);
+
+static void put_in(void)
+{
+	take(DOMAIN_MEM);
+	begin_objects();
+	take(DOMAIN_OBJECT);
+	again_expect(put_in_again);
+}
+
+/* By a new runtime, unless the program has been faster. */
+static void put_in_again(void)
+{
+	if (!is_in_place())
+		put_in();
+}
+
 enum arn_python_result arn_python_install(void)
 {
 	enum cpython_found found;
@@ -91,9 +109,7 @@ enum arn_python_result arn_python_install(void)
 		report_init();
 	}
 	installed = true;
-	take(DOMAIN_MEM);
-	begin_objects();
-	take(DOMAIN_OBJECT);
+	put_in();
 	return ARN_PYTHON_OK;
 }
 
