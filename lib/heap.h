@@ -43,7 +43,7 @@ static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 #define LEVELS 4 /* at level 0 a class is rarely used: no cache, so that its pool can leave when it is empty */
 #define LEVEL1 16u
 #define LEVEL2 128u
-#define LEVEL3 1024u /* for the classes up to 256 bytes only */
+#define LEVEL3 2048u /* for the classes up to 256 bytes only */
 #define LEVEL3_CLASSES 16u
 
 /* x_owner of a heap without an owner */

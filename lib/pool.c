@@ -63,16 +63,29 @@ void pool_release(struct pool *pool)
 	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, !pool->purged);
 }
 
+/* A word of free blocks: one after the other. */
+static void take_word(char *block, size_t size, void **slots)
+{
+	for (unsigned i = 64; i > 0; block += size)
+		slots[--i] = block;
+}
+
 unsigned pool_take(struct pool *pool, void **slots, unsigned want)
 {
 	unsigned n = (unsigned)min_size(want, pool_free_count(pool)), left = n, word = pool->hint;
 	_Atomic uint64_t *map = pool->bits->x_free;
+	size_t size = pool->block_size;
 
 	while (left > 0) {
 		uint64_t free = load_relaxed(&map[word]);
 
+		if (free == ~(uint64_t)0 && left >= 64) {
+			left -= 64;
+			take_word(pool->base + word * 64 * size, size, slots + left);
+			free = 0;
+		}
 		for (; free && left > 0; free &= free - 1)
-			slots[--left] = pool->base + (word * 64 + lowest_bit(free)) * pool->block_size;
+			slots[--left] = pool->base + (word * 64 + lowest_bit(free)) * size;
 		store_relaxed(&map[word], free);
 		word += free == 0;
 	}
@@ -89,32 +102,46 @@ bool pool_is_block(const struct pool *pool, const void *block)
 	return index < pool->capacity && (size_t)index * pool->block_size == offset;
 }
 
+static void give_word(struct pool *pool, unsigned word, uint64_t bits)
+{
+	uint64_t old = load_relaxed(&pool->bits->x_free[word]);
+
+	if (unlikely(old & bits))
+		panic_block("block freed twice, or no block",
+		            pool->base + (word * 64 + lowest_bit(old & bits)) * pool->block_size, NULL);
+	store_relaxed(&pool->bits->x_free[word], old | bits);
+	if (word < pool->hint)
+		pool->hint = (uint16_t)word;
+}
+
+/* Blocks that were taken together come back together: those of one word are gathered before they are written. */
 unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 {
-	_Atomic uint64_t *map = pool->bits->x_free;
 	size_t size = pool->block_size, span = pool->capacity * size;
-	uint32_t inverse = pool->inverse, lowest = UINT32_MAX;
+	uint32_t inverse = pool->inverse;
 	char *base = pool->base;
-	unsigned i = 0;
+	unsigned i = 0, word = 0;
+	uint64_t bits = 0;
 
 	for (; i < n; i++) {
 		size_t offset = (size_t)((char *)blocks[i] - base);
 		uint32_t index = sizeclass_index(inverse, offset);
 		uint64_t bit = (uint64_t)1 << index % 64;
 
-		uint64_t old;
-
 		if (offset >= span)
 			break;
-		old = load_relaxed(&map[index / 64]);
-		if (unlikely(index * size != offset || (old & bit)))
+		if (index / 64 != word) {
+			if (bits)
+				give_word(pool, word, bits);
+			word = index / 64;
+			bits = 0;
+		}
+		if (unlikely(index * size != offset || (bits & bit)))
 			panic_block("block freed twice, or no block", blocks[i], NULL);
-		store_relaxed(&map[index / 64], old | bit);
-		if (index < lowest)
-			lowest = index;
+		bits |= bit;
 	}
-	if (lowest / 64 < pool->hint)
-		pool->hint = (uint16_t)(lowest / 64);
+	if (bits)
+		give_word(pool, word, bits);
 	count_add(&pool->x_free, i);
 	return i;
 }
