@@ -29,7 +29,7 @@ build() { # PROGRAM MODEL FLAGS...
 	shift 2
 	# CC and flags are lists of words
 	# shellcheck disable=SC2086
-	$CC -std=gnu11 $CFLAGS -w -D_GNU_SOURCE -include "$top_builddir/config.h" -I"$top_builddir" \
+	$CC -std=gnu11 $CFLAGS -O1 -w -D_GNU_SOURCE -include "$top_builddir/config.h" -I"$top_builddir" \
 		-I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/t" -I"$top_srcdir/t/model" "$@" \
 		-o "$program" "$top_srcdir/t/model/$model.c" "$top_srcdir/t/model/explore.c" >"$work/log" 2>&1
 }
@@ -62,6 +62,18 @@ while read -r model bug; do
 	ok $? "$model: fails with $bug"
 done <<<"$bugs"
 
+# the same in what stands for lib/reclaim.h
+while read -r model bug; do
+	[ -n "$model" ] || continue
+	build "$work/broken" "$model" "-DBUG_$bug" && fails "$work/broken"
+	ok $? "$model: fails with $bug"
+done <<END
+leave no_grace
+leave no_section
+leave unhidden
+leave unclaimed
+END
+
 # model, and the access that shall be relaxed: function, operation, expression
 orders='
 generation stack_push cas_release &stack->x_head
@@ -72,6 +84,10 @@ owner      try_own cas_acq_rel &heap->x_owner
 owner      family_tidy cas_acq_rel &heap->x_owner
 owner      family_tidy store_release &heap->x_owner
 handover   stack_push cas_release &stack->x_head
+leave      release_slices or_release &arena->x_free[word]
+leave      claim_one and_acquire &arena->x_free[word]
+leave      step store_release &x_taken
+leave      step cas_acq_rel &x_taken
 '
 built=
 while read -r model access; do

@@ -108,6 +108,52 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 	explore_fail(what, file, line);
 }
 
+/* No page goes back. */
+#if __has_include("sweep.h")
+#include "sweep.h"
+
+void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
+{
+	(void)heap, (void)pool, (void)n;
+}
+
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
+{
+	(void)heap, (void)pool, (void)n, (void)low, (void)high;
+}
+
+void sweep_purged(struct heap *heap, struct pool *pool)
+{
+	(void)heap, (void)pool;
+}
+
+bool sweep_is_clean(const struct pool *pool)
+{
+	return pool == NULL;
+}
+
+void sweep_forget(struct heap *heap, struct pool *pool)
+{
+	(void)heap, (void)pool;
+}
+
+void sweep_enforce(struct heap *heap)
+{
+	(void)heap;
+}
+
+size_t sweep_all(struct heap *heap)
+{
+	(void)heap;
+	return 0;
+}
+
+bool sweep_is_valid(const struct heap *heap)
+{
+	return heap != NULL;
+}
+#endif
+
 /* As new but for the arrays of the pool cache, which these models do not use. */
 static void below_clear_heap(struct heap *heap)
 {

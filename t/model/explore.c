@@ -12,7 +12,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-enum { STEPS_MAX = 3000, LOCATIONS = 1024, STACK_BYTES = 256 * 1024, SHOWN = 60 };
+enum { STEPS_MAX = 3000, LOCATIONS = 1024, STACK_BYTES = 256 * 1024, SHOWN = 60, GONE_MAX = 8 };
 
 typedef unsigned short vector[EXPLORE_THREADS];
 
@@ -152,6 +152,31 @@ void explore_touch(const void *data, bool write)
 	(write ? at->writes : at->reads)[explore_self] = ++own[explore_self];
 }
 
+/* ---- memory that is gone -------------------------------------------------------------------------------- */
+
+static struct {
+	const char *memory;
+	size_t size;
+} gone[GONE_MAX];
+
+void explore_gone(const void *memory, size_t size)
+{
+	unsigned i = 0;
+
+	while (gone[i].memory && gone[i].memory != memory && i + 1 < GONE_MAX)
+		i++;
+	gone[i].memory = memory;
+	gone[i].size = size;
+}
+
+static bool is_gone(const char *address)
+{
+	for (unsigned i = 0; i < GONE_MAX; i++)
+		if (address >= gone[i].memory && address < gone[i].memory + gone[i].size)
+			return true;
+	return false;
+}
+
 /* ---- steps ---------------------------------------------------------------------------------------------- */
 
 static void weaken(struct explore_site *site)
@@ -175,6 +200,8 @@ void explore_step(const void *address, struct explore_site site)
 	next[self] = (struct op){ address, site };
 	if (!_setjmp(points[self]))
 		_longjmp(scheduler, 1);
+	if (is_gone(address))
+		explore_fail("an access to what is gone", site.function, 0);
 	if (site.kind != EXPLORE_COMPARE)
 		order(address, site.kind, site.order);
 }
@@ -416,14 +443,14 @@ bool explore(const struct explore_model *of, uint64_t seed, unsigned long runs)
 	return !failed;
 }
 
-static void run_model(const struct explore_model *of, uint64_t seed)
+static bool run_model(const struct explore_model *of, uint64_t seed)
 {
 	bool some = of->name[0] == '~', deep = of->name[0] == '+';
 
 	if (deep && tap_scale(100) <= 100)
-		return;
-	ok(explore(of, seed, some ? (unsigned long)tap_scale(20000) : 0), "%s orders: %s", some ? "some" : "all",
-	   of->name + (some || deep));
+		return true;
+	return ok(explore(of, seed, some ? (unsigned long)tap_scale(20000) : 0), "%s orders: %s",
+	          some ? "some" : "all", of->name + (some || deep));
 }
 
 int explore_main(int argc, char **argv, const struct explore_model *models, unsigned count)
@@ -436,9 +463,9 @@ int explore_main(int argc, char **argv, const struct explore_model *models, unsi
 	skip(1, "coroutines: nothing to see for a sanitizer");
 	return done();
 #endif
-	for (unsigned i = 0; i < count; i++)
-		run_model(&models[i], seed);
-	if (weak_site && !weak_seen)
+	for (unsigned i = 0; i < count && run_model(&models[i], seed); i++)
+		;
+	if (weak_site && !weak_seen && atomic_load(&tap_failures) == 0)
 		bail("no access is called %s", weak_site);
 	return done();
 }

@@ -45,6 +45,9 @@ _Noreturn void explore_fail(const char *what, const char *file, int line);
 /* Plain data is read or written here. */
 void explore_touch(const void *data, bool write);
 
+/* From now on an atomic access to this memory is a failure; size 0: it is there again. */
+void explore_gone(const void *memory, size_t size);
+
 static inline uintptr_t explore_thread_id(void)
 {
 	return 0x1000 * (explore_self + 1);
