@@ -14,6 +14,7 @@ __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
 /* CLI_OK, or CLI_FAILED and a line when what was printed could not be written: a full disk, a closed pipe. */
 int cli_flushed(void);
 
+int doctor_main(int argc, char **argv);
 int graft_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int stress_main(int argc, char **argv);

@@ -183,6 +183,25 @@ def check_checks(subject):
     subject.run("-W", "ignore", CHILD, "producer_consumer", flags=["--checks=3"])
 
 
+def doctor(subject, extra=None):
+    """(whether it found all served, its output)"""
+    out, _ = run_program("/bin/sh", ["-c", f"'{subject.arenite}' doctor '{subject.python}'; echo status $?"], extra)
+    return out.endswith("status 0\n"), out
+
+
+def check_doctor(subject):
+    """arenite doctor finds both domains served, and knows what defeats that"""
+    good, out = doctor(subject)
+    expect(good and "mem      served" in out and "object   served" in out, out)
+    expect(("free-threaded" in out.splitlines()[2]) is subject.free_threaded, out)
+    for extra in ({"PYTHONMALLOC": "debug"}, {"PYTHONDEVMODE": "1"}, {"ARENITE_DISABLE": "1"}):
+        good, out = doctor(subject, extra)
+        before, _, after = out.partition("Without what defeats it")
+        expect(not good and " served by" not in before and " served by" in after, f"{extra}: {out}")
+    good, out = doctor(subject, {"ARENITE_DOMAINS": "mem"})
+    expect(not good and "mem      served" in out and "object   left" in out, out)
+
+
 def check_storm(subject):
     """subprocesses and forks from a program whose threads allocate"""
     count = os.environ.get("ARN_TEST_STORM", "200 60").split()

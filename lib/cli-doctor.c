@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli-doctor.c - what `arenite run` takes over in an interpreter, and what keeps it from doing so.
+ *
+ * The interpreter is asked: it runs under the preload in the environment as it is.  Where that comes to nothing
+ * because of a variable it runs once more without.
+ */
+#include "cli-preload.h"
+#include "cli-probe.h"
+#include "cli.h"
+#include "option.h"
+
+#include <arenite/arenite.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Variables that matter, and what they do */
+static const struct {
+	const char *name;
+	bool defeats;
+	const char *meaning;
+} variables[] = {
+	{ "ARENITE_DISABLE", true, "switches Arenite off, unless it is 0" },
+	{ "PYTHONMALLOC", true, "CPython puts its own allocators in again, whatever the value; so Arenite serves nothing" },
+	{ "PYTHONDEVMODE", true, "the same, as does -X dev: development mode has debug hooks on CPython's allocators" },
+	{ "ARENITE_DOMAINS", false, "the domains that Arenite may serve" },
+	{ "PYTHONTRACEMALLOC", false, "traces each block, on top of Arenite; that is slow" },
+	{ "MALLOC_CONF", false, "for jemalloc, which has malloc and raw; Arenite does not read it" },
+	{ "MIMALLOC_PURGE_DELAY", false, "for CPython's own heaps, those of the collector's objects" },
+};
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value && !(strcmp(name, "ARENITE_DISABLE") == 0 && strcmp(value, "0") == 0);
+}
+
+static bool is_served(const char *state)
+{
+	return strcmp(state, "served") == 0 || strcmp(state, "covered") == 0;
+}
+
+/* ---- which program ---------------------------------------------------------------------------------------- */
+
+static bool find_program(char path[PATH_MAX], const char *name)
+{
+	const char *directory = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX && access(path, X_OK) == 0;
+	for (; directory && *directory; directory += *directory == ':') {
+		size_t length = strcspn(directory, ":");
+
+		snprintf(path, PATH_MAX, "%.*s/%s", (int)length, directory, name);
+		if (access(path, X_OK) == 0)
+			return true;
+		directory += length;
+	}
+	errno = ENOENT;
+	return false;
+}
+
+static bool is_called_python(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
+}
+
+/* The interpreter that a script names in its first line, by path or with env. */
+static bool read_first_line(const char *path, char interpreter[PATH_MAX])
+{
+	char line[PATH_MAX] = "", *word, *rest;
+	FILE *file = fopen(path, "r");
+	bool is_script = file && fgets(line, sizeof(line), file) && strncmp(line, "#!", 2) == 0;
+
+	if (file)
+		fclose(file);
+	if (!is_script || !(word = strtok_r(line + 2, " \t\n", &rest)))
+		return false;
+	if (strcmp(strrchr(word, '/') ? strrchr(word, '/') : word, "/env") == 0)
+		while ((word = strtok_r(NULL, " \t\n", &rest)) && (*word == '-' || strchr(word, '=')))
+			;
+	return word && find_program(interpreter, word);
+}
+
+/* The interpreter that `arenite run NAME` would come to; false: a line on stderr */
+static bool find_interpreter(char path[PATH_MAX], const char *name)
+{
+	char script[PATH_MAX];
+
+	if (!find_program(path, name)) {
+		cli_error("cannot run %s: %s", name, strerror(errno));
+		return false;
+	}
+	if (is_called_python(path))
+		return true;
+	strcpy(script, path);
+	if (read_first_line(script, path) && is_called_python(path))
+		return true;
+	cli_error("%s is no python, nor a script for one; its statistics tell: arenite run --stats %s", script, name);
+	return false;
+}
+
+/* ---- what is told ----------------------------------------------------------------------------------------- */
+
+static void tell_domains(const struct probe *probe)
+{
+	printf("  mem      %s", probe->mem);
+	if (is_served(probe->mem))
+		printf(" by Arenite: %zu blocks at the end of the trial", probe->mem_blocks);
+	printf("\n  object   %s", probe->object);
+	if (is_served(probe->object))
+		printf(" by Arenite: %zu blocks%s", probe->object_blocks,
+		       probe->free_threaded ? "; those of the collector stay with CPython, it finds them nowhere else" : "");
+	printf("\n  raw      not touched, by design\n");
+	if (*probe->reason)
+		printf("  because  %s\n", probe->reason);
+}
+
+/* Why there are no statistics, or none about Python */
+static const char *explain(const struct probe *probe)
+{
+	if (is_set("ARENITE_DISABLE"))
+		return "ARENITE_DISABLE is set";
+	if (!probe->loaded)
+		return "the library was not loaded: the interpreter is linked statically, or for another machine or C library";
+	if (probe->statistics)
+		return "this interpreter was built on Arenite: it needs no preload";
+	return "it is not a CPython of 3.11 or later";
+}
+
+static void tell_interpreter(const char *path, const struct probe *probe)
+{
+	printf("%s: %s %s, %s%s\n", path, probe->implementation, probe->version,
+	       probe->free_threaded ? "free-threaded" : "with a GIL", probe->debug ? ", a debug build" : "");
+	if (strcmp(path, probe->executable) != 0)
+		printf("  is       %s\n", probe->executable);
+	if (probe->free_threaded && probe->gil)
+		puts("  note     its GIL is on: PYTHON_GIL, -X gil, or a module that asks for it");
+}
+
+/* Whether both domains are served */
+static bool tell(const char *path, const struct probe *probe)
+{
+	if (probe->status != 0 || !*probe->implementation) {
+		if (WIFSIGNALED(probe->status))
+			printf("%s: died of signal %d\n", path, WTERMSIG(probe->status));
+		else
+			printf("%s: exit status %d, and no answer\n", path, WEXITSTATUS(probe->status));
+		printf("%s", probe->complaint);
+		return false;
+	}
+	tell_interpreter(path, probe);
+	if (*probe->mem)
+		tell_domains(probe);
+	else
+		printf("  served   nothing: %s\n%s", explain(probe), probe->complaint);
+	return is_served(probe->mem) && is_served(probe->object);
+}
+
+static bool tell_environment(void)
+{
+	static char others[65536];
+	bool defeated = false;
+
+	for (size_t i = 0; i < VARIABLES; i++)
+		if (is_set(variables[i].name)) {
+			printf("%s=%s\n  %s\n", variables[i].name, getenv(variables[i].name), variables[i].meaning);
+			defeated |= variables[i].defeats;
+		}
+	if (preload_others(others, sizeof(others)) && *others)
+		printf("LD_PRELOAD=%s\n  stays, before Arenite's library; a malloc in it serves raw and the C extensions\n", others);
+	return defeated;
+}
+
+static void tell_options(void)
+{
+	puts("\nOptions in force:");
+	fflush(stdout);
+	option_print_table(STDOUT_FILENO);
+}
+
+static bool ask(const char *path)
+{
+	struct probe probe;
+
+	if (probe_run(&probe, path))
+		return tell(path, &probe);
+	cli_error("cannot run %s: %s", path, strerror(errno));
+	return false;
+}
+
+static void ask_without(const char *path)
+{
+	for (size_t i = 0; i < VARIABLES; i++)
+		if (variables[i].defeats)
+			unsetenv(variables[i].name);
+	puts("\nWithout what defeats it:");
+	ask(path);
+}
+
+static int examine(const char *name)
+{
+	char path[PATH_MAX], library[PATH_MAX];
+	bool served, defeated;
+
+	if (!find_interpreter(path, name) || !preload_find(library))
+		return CLI_FAILED;
+	printf("arenite %s: %s\n", arn_version(), library);
+	defeated = tell_environment();
+	puts("");
+	fflush(stdout);
+	if (!preload_set(library)) {
+		cli_error("cannot set LD_PRELOAD: no memory");
+		return CLI_FAILED;
+	}
+	served = ask(path);
+	if (!served && defeated)
+		ask_without(path);
+	tell_options();
+	return cli_flushed() == CLI_OK && served ? CLI_OK : CLI_FAILED;
+}
+
+int doctor_main(int argc, char **argv)
+{
+	if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+		cli_error("usage: arenite doctor [PYTHON]");
+		return CLI_USAGE;
+	}
+	return examine(argc == 2 ? argv[1] : "python3");
+}
