@@ -25,8 +25,8 @@ static const struct {
 	const char *meaning;
 } variables[] = {
 	{ "ARENITE_DISABLE", true, "switches Arenite off, unless it is 0" },
-	{ "PYTHONMALLOC", true, "CPython puts its own allocators in again, whatever the value; so Arenite serves nothing" },
-	{ "PYTHONDEVMODE", true, "the same, as does -X dev: development mode has debug hooks on CPython's allocators" },
+	{ "PYTHONMALLOC", true, "whatever the value, CPython puts its own allocators in again" },
+	{ "PYTHONDEVMODE", true, "the same, as does -X dev: debug hooks on CPython's own allocators" },
 	{ "ARENITE_DOMAINS", false, "the domains that Arenite may serve" },
 	{ "PYTHONTRACEMALLOC", false, "traces each block, on top of Arenite; that is slow" },
 	{ "MALLOC_CONF", false, "for jemalloc, which has malloc and raw; Arenite does not read it" },
@@ -118,7 +118,7 @@ static void tell_domains(const struct probe *probe)
 	printf("\n  object   %s", probe->object);
 	if (is_served(probe->object))
 		printf(" by Arenite: %zu blocks%s", probe->object_blocks,
-		       probe->free_threaded ? "; those of the collector stay with CPython, it finds them nowhere else" : "");
+		       probe->free_threaded ? "; the collector's stay with CPython, the only place where it looks" : "");
 	printf("\n  raw      not touched, by design\n");
 	if (*probe->reason)
 		printf("  because  %s\n", probe->reason);
@@ -176,7 +176,7 @@ static bool tell_environment(void)
 			defeated |= variables[i].defeats;
 		}
 	if (preload_others(others, sizeof(others)) && *others)
-		printf("LD_PRELOAD=%s\n  stays, before Arenite's library; a malloc in it serves raw and the C extensions\n", others);
+		printf("LD_PRELOAD=%s\n  stays, before Arenite's library; a malloc in it serves raw and extensions\n", others);
 	return defeated;
 }
 
