@@ -104,7 +104,7 @@ static bool find_interpreter(char path[PATH_MAX], const char *name)
 	strcpy(script, path);
 	if (read_first_line(script, path) && is_called_python(path))
 		return true;
-	cli_error("%s is no python, nor a script for one; its statistics tell: arenite run --stats %s", script, name);
+	cli_error("%s is no python, nor a script for one; arenite run --stats %s tells more", script, name);
 	return false;
 }
 
@@ -118,7 +118,7 @@ static void tell_domains(const struct probe *probe)
 	printf("\n  object   %s", probe->object);
 	if (is_served(probe->object))
 		printf(" by Arenite: %zu blocks%s", probe->object_blocks,
-		       probe->free_threaded ? "; the collector's stay with CPython, the only place where it looks" : "");
+		       probe->free_threaded ? "; the collector's stay with CPython" : "");
 	printf("\n  raw      not touched, by design\n");
 	if (*probe->reason)
 		printf("  because  %s\n", probe->reason);
@@ -130,7 +130,7 @@ static const char *explain(const struct probe *probe)
 	if (is_set("ARENITE_DISABLE"))
 		return "ARENITE_DISABLE is set";
 	if (!probe->loaded)
-		return "the library was not loaded: the interpreter is linked statically, or for another machine or C library";
+		return "the library was not loaded: is the interpreter static, or for another machine or C library?";
 	if (probe->statistics)
 		return "this interpreter was built on Arenite: it needs no preload";
 	return "it is not a CPython of 3.11 or later";
@@ -172,11 +172,12 @@ static bool tell_environment(void)
 
 	for (size_t i = 0; i < VARIABLES; i++)
 		if (is_set(variables[i].name)) {
-			printf("%s=%s\n  %s\n", variables[i].name, getenv(variables[i].name), variables[i].meaning);
+			printf("%s=%s\n  %s\n", variables[i].name, getenv(variables[i].name),
+			       variables[i].meaning);
 			defeated |= variables[i].defeats;
 		}
 	if (preload_others(others, sizeof(others)) && *others)
-		printf("LD_PRELOAD=%s\n  stays, before Arenite's library; a malloc in it serves raw and extensions\n", others);
+		printf("LD_PRELOAD=%s\n  stays; a malloc in it serves raw and extensions\n", others);
 	return defeated;
 }
 
