@@ -73,9 +73,11 @@ ok "all served" is 0 python3.99t 'python3.99t: CPython 3.99.1, free-threaded$' '
 ok "the options in force are told" says '^ARENITE_RETAIN='
 ok "a bad variable is, too" eval 'ARENITE_RETAIN=x doctor python3.99t; grep -q ARENITE_RETAIN err'
 interpreter python3.99 0101 "$(json '{"mem": "served", "object": "covered", "reason": ""}')"
-ok "with a GIL, below another hook" is 0 python3.99 'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks$'
+ok "with a GIL, below another hook" is 0 python3.99 \
+    'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks$'
 interpreter python3 1111 "$(json '{"mem": "served", "object": "left", "reason": "a version that is not known"}')"
-ok "python3 without an argument; not all is served" eval 'status_is 1 && says "object  *left$" && says "version that is not known"'
+ok "python3 without an argument; not all is served" \
+    eval 'status_is 1 && says "object  *left$" && says "version that is not known"'
 ok "a debug build, and its GIL is on" eval 'says "a debug build" && says "GIL is on"'
 interpreter python-grafted 1001 "$(json '')"
 ok "one that is built on Arenite" is 1 python-grafted 'built on Arenite'
@@ -90,7 +92,8 @@ ok "one that fails: its status and words" is 1 python-broken 'exit status 3' 'it
 ok "one that dies" is 1 python-dead 'signal 11'
 
 # the environment
-interpreter python-removed 1001 "$(json '{"mem": "removed", "object": "removed", "reason": "CPython took the hook out"}')"
+interpreter python-removed 1001 \
+    "$(json '{"mem": "removed", "object": "removed", "reason": "CPython took the hook out"}')"
 # without PYTHONMALLOC it is another one
 sed -i "2i [ -n \"\${PYTHONMALLOC:-}\" ] || exec '$work/bin/python3.99t'" bin/python-removed
 export PYTHONMALLOC=default
