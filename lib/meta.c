@@ -9,6 +9,7 @@
 /* Bump allocation in the newest chunk; the rest of a chunk that is replaced is lost to use. */
 struct chunk {
 	_Atomic size_t x_used;
+	struct chunk *older;
 };
 
 static _Atomic(struct chunk *) x_chunk;
@@ -38,6 +39,7 @@ static bool add_chunk(struct chunk *old)
 	os_advise_huge(chunk, CHUNK, OS_HUGE_NEVER);
 	os_name(chunk, CHUNK, "arenite records");
 	store_relaxed(&chunk->x_used, sizeof(*chunk));
+	chunk->older = old;
 	if (cas_acq_rel(&x_chunk, &old, chunk)) /* M1 */
 		add_relaxed(&x_bytes, CHUNK);
 	else
@@ -59,4 +61,10 @@ void *meta_take(size_t size, size_t alignment)
 size_t meta_bytes(void)
 {
 	return load_relaxed(&x_bytes);
+}
+
+void meta_visit(void (*visitor)(void *arg, const void *chunk, size_t size), void *arg)
+{
+	for (const struct chunk *chunk = load_acquire(&x_chunk); chunk; chunk = chunk->older) /* M1 */
+		visitor(arg, chunk, CHUNK);
 }

@@ -13,5 +13,7 @@
 /* alignment: a power of two up to a page.  NULL: no memory. */
 void *meta_take(size_t size, size_t alignment);
 size_t meta_bytes(void);
+/* The parts of the address space that records stand in. */
+void meta_visit(void (*visitor)(void *arg, const void *chunk, size_t size), void *arg);
 
 #endif

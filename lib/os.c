@@ -109,15 +109,6 @@ int os_purge_lazily(void *address, size_t size)
 	return advise(address, size, MADV_FREE);
 }
 
-int os_resident(const void *address, size_t size, unsigned char *pages)
-{
-	int saved = errno, error;
-
-	error = mincore((void *)(uintptr_t)address, size, pages) == 0 ? 0 : errno;
-	errno = saved;
-	return error;
-}
-
 static int membarrier(int command)
 {
 	return fails(&os_fail_barrier) ? -1 : (int)syscall(SYS_membarrier, command, 0, 0);

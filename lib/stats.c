@@ -169,11 +169,32 @@ static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
 static const struct arn_stats_part *parts[4];
 static unsigned parts_used;
 
+#define CAUSES 9
+
+/* Why what is resident is so. */
+static void fill_causes(struct line causes[CAUSES])
+{
+	struct arn_resident r;
+
+	arn_stats_resident(&r);
+	memcpy(causes, (struct line[CAUSES]){
+		{ "resident: live blocks", "live", r.live },
+		{ "resident: in pool caches", "cached", r.cached },
+		{ "resident: freed by other threads", "remote", r.remote },
+		{ "resident: empty pools that wait for readers", "waiting", r.waiting },
+		{ "resident: arenas that wait for readers", "retired", r.retired },
+		{ "resident: free, beside what is used", "pinned", r.pinned },
+		{ "resident: free, kept for reuse", "retained", r.retained },
+		{ "resident: own records", "metadata", r.metadata },
+		{ "resident: all", "total", r.total },
+	}, CAUSES * sizeof(*causes));
+}
+
 void arn_stats_print(int fd)
 {
 	struct arn_stats stats;
 	struct text head = { 0 };
-	struct line lines[LINES];
+	struct line lines[LINES], causes[CAUSES];
 
 	arn_stats_read(&stats);
 	fill_lines(&stats, lines);
@@ -186,6 +207,9 @@ void arn_stats_print(int fd)
 		print_tag(fd, tag_names[tag], &stats.tag[tag]);
 	for (unsigned i = 0; i < LINES - 1; i++)
 		print_line(fd, &lines[i]);
+	fill_causes(causes);
+	for (unsigned i = 0; i < CAUSES; i++)
+		print_line(fd, &causes[i]);
 	for (unsigned i = 0; i < parts_used; i++)
 		parts[i]->text(fd);
 }
@@ -236,24 +260,32 @@ static void json_parts(int fd)
 	json_text(fd, "\n}\n");
 }
 
+static void json_lines(int fd, const char *indent, const struct line *lines, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct text text = { 0 };
+
+		text_add(&text, indent);
+		add_member(&text, lines[i].json, lines[i].value, i + 1 < n ? ",\n" : "");
+		text_write(&text, fd);
+	}
+}
+
 void arn_stats_json(int fd)
 {
 	struct arn_stats stats;
-	struct line lines[LINES];
+	struct line lines[LINES], causes[CAUSES];
 
 	arn_stats_read(&stats);
 	fill_lines(&stats, lines);
+	fill_causes(causes);
 	json_text(fd, "{\n  \"version\": \"" ARN_VERSION "\",\n  \"tags\": {\n");
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
 		json_tag(fd, tag_names[tag], &stats.tag[tag], tag + 1 == ARN_TAGS);
-	json_text(fd, "  },\n");
-	for (unsigned i = 0; i < LINES; i++) {
-		struct text text = { 0 };
-
-		text_add(&text, "  ");
-		add_member(&text, lines[i].json, lines[i].value, i + 1 < LINES ? ",\n" : "");
-		text_write(&text, fd);
-	}
+	json_text(fd, "  },\n  \"resident\": {\n");
+	json_lines(fd, "    ", causes, CAUSES);
+	json_text(fd, "\n  },\n");
+	json_lines(fd, "  ", lines, LINES);
 	json_parts(fd);
 }
 

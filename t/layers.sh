@@ -17,7 +17,7 @@ sizeclass os option raw
 meta reclaim registry stack
 arena pool purge retain retire
 heap family remote thread cache large guard
-visit stats
+visit stats explain
 process
 alloc
 domain
