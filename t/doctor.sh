@@ -102,7 +102,8 @@ ok "what would be without is told" is 1 python-removed 'Without what defeats it'
 unset PYTHONMALLOC
 for variable in ARENITE_DISABLE=1 PYTHONDEVMODE=1 PYTHONTRACEMALLOC=1 LD_PRELOAD="$work/there/lib/other.so"; do
     cp there/lib/libarenite-python.so there/lib/other.so
-    ok "${variable%%=*} is mentioned" eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says ^${variable%%=*}"
+    ok "${variable%%=*} is mentioned" \
+        eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says ^${variable%%=*}"
 done
 
 # which program

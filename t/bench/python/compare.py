@@ -73,7 +73,7 @@ def measure(python, name, args):
         return measure_startup(python, STARTUP[name], 5 if args.quick else 20)
     command = [*python, PROGRAM, name, str(args.scale)]
     if args.callgrind:
-        valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+        valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--trace-children=yes"]
         return {"instr": int(re.search(r"Collected : (\d+)", run(valgrind + command)[1]).group(1))}
     lines = run(command)[0].splitlines()
     return {metric: float(value) for metric, value in (line.split() for line in lines)}

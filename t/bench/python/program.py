@@ -6,12 +6,12 @@ import sys
 import report
 
 MODULES = {
-    "heaps": ("gc_fragmented", "gc_scattered", "gc_dense", "gc_garbage", "drop_large", "drop_scattered",
-              "idle_threads"),
+    "heaps": ("gc_fragmented", "gc_scattered", "gc_dense", "gc_garbage", "drop_large", "drop_strings",
+              "drop_scattered", "idle_threads"),
     "threads": ("short_threads", "producer_consumer", "many_to_one", "pool_of_workers", "both_allocate"),
     "single": ("json_both_ways", "regular_expressions", "objects", "one_at_a_time", "floats_and_ints",
-               "strings", "long_strings", "lists", "dicts", "async_tasks", "copies", "bytearrays",
-               "generators", "binary_trees"),
+               "big_integers", "strings", "long_strings", "lists", "dicts", "async_tasks", "copies",
+               "bytearrays", "generators", "binary_trees"),
 }
 
 

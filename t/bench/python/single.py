@@ -84,6 +84,19 @@ def floats_and_ints(n):
 
 
 @timed
+def big_integers(n):
+    """Sums, products and remainders of integers of 100 to 4000 digits, and their digits."""
+    modulus = 10**4000 - 1
+    for i in range(n * 6):
+        small, large = 3**200 + i, 7**1000
+        for k in range(60):
+            small = (small * 1_000_003 + k) % (10**100)
+            large = (large * small + i) % modulus
+        if str(small * large)[-1] not in "0123456789":
+            raise SystemExit("no digit")
+
+
+@timed
 def strings(n):
     """split, join, concatenation, replace, format."""
     words = [f"word{i}" for i in range(500)]
