@@ -28,7 +28,8 @@ compile() { # FLAGS AND FILES...
 	# CC and flags are lists of words
 	# shellcheck disable=SC2086
 	$CC -std=gnu11 $CFLAGS -O1 -w -D_GNU_SOURCE -include "$top_builddir/config.h" -I"$top_builddir" \
-		-I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/t" -I"$top_srcdir/t/model" "$@" >"$work/log" 2>&1
+		-I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/t" -I"$top_srcdir/t/model" "$@" \
+		>"$work/log" 2>&1
 }
 compile -c -o "$work/explore.o" "$top_srcdir/t/model/explore.c"
 
