@@ -39,6 +39,10 @@
 #define cas_seq(p, old, new) \
 	atomic_compare_exchange_strong_explicit(p, old, new, memory_order_seq_cst, memory_order_seq_cst)
 
+/* A plain field of somebody else, read for a guess that is made to fit before it is used.  Only in a function that
+ * ThreadSanitizer leaves alone: no_sanitize("thread"). */
+#define load_guess(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+
 /* A counter that one thread writes and others read: no lock prefix. */
 #define count_add(p, n) store_relaxed(p, load_relaxed(p) + (n))
 #define count_sub(p, n) store_relaxed(p, load_relaxed(p) - (n))

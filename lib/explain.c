@@ -69,16 +69,17 @@ struct view {
 };
 
 /* Plain fields of somebody else's pool: a guess, so the size of a block and the span are made to fit. */
-__attribute__((no_sanitize("thread"))) static void view_shape(struct view *view, const struct pool *pool, size_t room)
+__attribute__((no_sanitize("thread"))) noinline static void
+view_shape(struct view *view, const struct pool *pool, size_t room)
 {
-	unsigned cls = pool->cls;
-	size_t slices = pool->slices;
+	unsigned cls = load_guess(&pool->cls);
+	size_t slices = load_guess(&pool->slices), size = load_guess(&pool->block_size);
 
 	view->cls = cls < CLASSES ? cls : CLASS_LARGE;
 	if (cls < CLASSES)
 		slices = sizeclasses[cls].slices;
 	view->span = min_size(max_size(slices, 1) * SLICE, room);
-	view->block_size = cls < CLASSES ? sizeclasses[cls].size : max_size(min_size(pool->block_size, view->span), 16);
+	view->block_size = cls < CLASSES ? sizeclasses[cls].size : max_size(min_size(size, view->span), 16);
 	view->capacity = cls < CLASSES ? sizeclasses[cls].capacity : 1;
 }
 
