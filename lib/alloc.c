@@ -12,6 +12,7 @@
 #include "raw.h"
 #include "reclaim.h"
 #include "remote.h"
+#include "sweep.h"
 #include "thread.h"
 
 #include <errno.h>
@@ -70,6 +71,7 @@ static void *malloc_from(struct heap *heap, size_t size)
 		block = cache_refill(heap, sizeclass_of(size));
 	}
 	remote_flush();
+	sweep_enforce(heap);
 	guard_heap(heap);
 	heap_exit(heap);
 	return block ? block : no_memory();
@@ -106,6 +108,7 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 		cache_give_pool(heap, pool, block);
 	else
 		cache_overflow(heap, pool, block);
+	sweep_enforce(heap);
 	guard_heap(heap);
 	heap_exit(heap);
 }

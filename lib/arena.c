@@ -12,28 +12,20 @@
 static _Atomic unsigned x_hint; /* a guess: no single free slice below this arena */
 struct arena_counters arena_counters;
 
-/* What the claimed slices of a word are; they are ours. */
-static void take_state(struct run *run, unsigned word, uint64_t mask)
+/* The dirty bits of claimed slices; the slices are ours. */
+static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
 {
-	struct arena *arena = run->arena;
-
-	if (load_relaxed(&arena->x_dirty[word]) & mask)
-		run->fresh -= count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
-	if (load_relaxed(&arena->x_lazy[word]) & mask)
-		run->lazy += count_bits(and_relaxed(&arena->x_lazy[word], ~mask) & mask);
+	if ((load_relaxed(&arena->x_dirty[word]) & mask) == 0)
+		return 0;
+	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
 }
 
-/* run->fresh counts all but the dirty ones so far. */
-static void claimed(struct run *run)
+static void claimed(struct run *run, size_t dirty)
 {
-	size_t dirty = run->slices - run->fresh;
-
-	run->fresh -= run->lazy;
+	run->fresh = run->slices - dirty;
 	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
 		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
-	if (run->lazy)
-		sub_relaxed(&arena_counters.x_lazy, run->lazy * SLICE);
 }
 
 /* One slice, a resident one first; or no other. */
@@ -54,9 +46,8 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 			free |= bit;
 #endif
 			if (free & bit) {
-				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 1, 0 };
-				take_state(run, word, bit);
-				claimed(run);
+				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0 };
+				claimed(run, take_dirty(arena, word, bit));
 				return true;
 			}
 		}
@@ -112,6 +103,7 @@ static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
 static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64;
+	size_t dirty = 0;
 
 	for (unsigned word = low; word <= high; word++) {
 		if (arena_claim_word(arena, word, run_mask(word, first, n)))
@@ -120,10 +112,10 @@ static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run
 			or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
 		return false;
 	}
-	*run = (struct run){ arena, first, n, n, 0 };
 	for (unsigned word = low; word <= high; word++)
-		take_state(run, word, run_mask(word, first, n));
-	claimed(run);
+		dirty += take_dirty(arena, word, run_mask(word, first, n));
+	*run = (struct run){ arena, first, n, 0 };
+	claimed(run, dirty);
 	return true;
 }
 
@@ -144,17 +136,16 @@ static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 
 static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 {
-	unsigned unused = 0, state;
+	unsigned unused = 0;
 	size_t room = arena->size / SLICE - ARENA_HEAD;
 
 	if (room < slices || room / 2 > slices || load_relaxed(&arena->x_huge_used))
 		return false;
 	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return false;
-	state = load_relaxed(&arena->x_huge_state);
-	*run = (struct run){ arena, ARENA_HEAD, room, state == HUGE_DIRTY ? 0 : room, state == HUGE_LAZY ? room : 0 };
-	claimed(run);
-	store_relaxed(&arena->x_huge_state, HUGE_CLEAN);
+	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
+	claimed(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
+	store_relaxed(&arena->x_huge_dirty, 0);
 	return true;
 }
 
@@ -240,8 +231,8 @@ static bool add_huge(size_t slices, struct run *run)
 		return false;
 	}
 	slices = size / SLICE - ARENA_HEAD;
-	*run = (struct run){ arena, ARENA_HEAD, slices, slices, 0 };
-	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
+	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
+	claimed(run, 0);
 	return true;
 }
 
@@ -267,8 +258,8 @@ static bool add_shared(unsigned slices, struct run *run)
 			return false;
 		break;
 	}
-	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, slices, 0 };
-	add_relaxed(&arena_counters.x_claimed, slices * SLICE);
+	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, 0 };
+	claimed(run, 0);
 	return true;
 }
 
@@ -335,8 +326,7 @@ bool arena_claim(size_t slices, struct run *run)
 		if (purge_trim() == 0 || !add(slices, run))
 			return false;
 	}
-	if (run->fresh + run->lazy)
-		retain_claimed((run->fresh + run->lazy) * SLICE);
+	retain_claimed(run->fresh * SLICE, (run->slices - run->fresh) * SLICE);
 	make_up_for_growth();
 	retire_some();
 	return true;
@@ -360,15 +350,19 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, bool
 
 static void release_huge(struct arena *arena, size_t slices, bool resident)
 {
-	store_relaxed(&arena->x_huge_state, resident ? HUGE_DIRTY : HUGE_CLEAN);
+	store_relaxed(&arena->x_huge_dirty, resident);
 	add_relaxed(&arena_counters.x_retained, resident ? slices * SLICE : 0);
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
+static size_t kept(void)
+{
+	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
+}
+
 bool arena_keeps_enough(void)
 {
-	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting) >
-	       retain_for_slices();
+	return kept() > retain_for_slices();
 }
 
 bool arena_is_free(const struct arena *arena)
@@ -389,13 +383,13 @@ void arena_release(struct arena *arena, unsigned first, size_t slices, bool resi
 	else
 		release_slices(arena, first, (unsigned)slices, resident);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
+	if (kept() > retain_base())
+		retain_check();
 	if (arena_is_free(arena))
 		retire_if_spare(arena);
 	reclaim_exit();
-	if (arena_keeps_enough()) {
-		retain_purging();
-		purge_to(retain_for_slices() / 2); /* half: the next releases need no system call */
-	}
+	if (arena_keeps_enough())
+		purge_to(retain_for_slices() - retain_base() / 2); /* the next releases need no system call */
 	retire_some();
 }
 
@@ -431,5 +425,4 @@ void arena_totals(struct arena_totals *totals)
 	totals->retained = load_relaxed(&arena_counters.x_retained);
 	totals->purges = load_relaxed(&arena_counters.x_purges);
 	totals->purged = load_relaxed(&arena_counters.x_purged);
-	totals->lazy = load_relaxed(&arena_counters.x_lazy);
 }

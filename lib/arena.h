@@ -8,11 +8,10 @@
  *
  * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
- *             x_lazy: they were purged lazily, and may or may not be resident.
  * Lifetime    mapped by arena_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
  *             and a grace period of reclaim.h.
  * Invariant   popcount(x_free) + claimed slices + ARENA_HEAD == ARENA_SLICES      (not huge)
- *             x_dirty and x_lazy are disjoint subsets of x_free while nobody is between claim and release
+ *             x_dirty is a subset of x_free while nobody is between claim and release
  *
  * Synchronization      claim  release  purge  retire    - free, X caller owns the run
  *     claim              -       -       -      -
@@ -75,7 +74,11 @@ static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
 
 struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
+	uint32_t fresh;                                /* sweep.h: the owner's, and so the next four */
 	_Atomic(struct pool *) x_next;                 /* remote.h */
+	uint64_t clean;
+	struct pool *sweep_next, *sweep_prev;
+	bool in_sweep;
 	alignas(CACHE_LINE) _Atomic uint64_t x_remote[POOL_WORDS];
 	_Atomic uint64_t x_free[POOL_WORDS]; /* the owner's; guard.c reads the bit of a block that it was given */
 };
@@ -85,22 +88,20 @@ struct arena {
 	unsigned index;  /* in the table */
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
-	_Atomic unsigned x_huge_state; /* enum huge_state, while free */
+	_Atomic unsigned x_huge_dirty;
 	struct arena *next_retired;    /* retire.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
-	alignas(CACHE_LINE) _Atomic uint64_t x_lazy[ARENA_WORDS];
 };
-enum huge_state { HUGE_CLEAN, HUGE_DIRTY, HUGE_LAZY };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What arena_claim found.  fresh slices are not resident and read as zero; lazy ones were purged lazily. */
+/* What arena_claim found.  fresh slices are not resident and read as zero. */
 struct run {
 	struct arena *arena;
 	unsigned first;
-	size_t slices, fresh, lazy;
+	size_t slices, fresh;
 };
 
 static inline struct arena *arena_at(const void *address)
@@ -117,7 +118,7 @@ static inline struct pool *arena_pool_at(const void *address)
 bool arena_claim(size_t slices, struct run *run);
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
-/* Is so much memory free and resident that more of it should go back at once? */
+/* Free slices and empty pools that wait, resident: more than retain.h allows? */
 bool arena_keeps_enough(void);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
@@ -133,12 +134,11 @@ bool arena_is_valid(const struct arena *arena);
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers */
-	_Atomic size_t x_lazy;    /* in free slices that were purged lazily */
 	_Atomic size_t x_peak;    /* the most that was claimed */
 } arena_counters;
 
 struct arena_totals {
-	size_t arenas, mapped, claimed, retained, purges, purged, lazy;
+	size_t arenas, mapped, claimed, retained, purges, purged;
 };
 void arena_totals(struct arena_totals *totals);
 

@@ -5,6 +5,7 @@
 #include "panic.h"
 #include "purge.h"
 #include "remote.h"
+#include "sweep.h"
 #include "thread.h"
 
 #include <string.h>
@@ -85,6 +86,7 @@ static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned wan
 	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
 	pool = heap->partial[cls];
 	n = pool_take(pool, slots, want);
+	sweep_taken(heap, pool, n, slots[n - 1], slots[0]);
 	if (pool_free_count(pool) == 0)
 		heap_unlist(heap, pool);
 	count_add(&heap->x_out[cls], n);
@@ -122,6 +124,7 @@ static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, un
 		count_sub(&heap->x_large_bytes, pool->block_size);
 	} else {
 		count_sub(&heap->x_out[pool->cls], n);
+		sweep_given(heap, pool, n);
 	}
 	if (before == 0 || pool_is_empty(pool))
 		heap_settle_pool(heap, pool, before);

@@ -5,8 +5,10 @@
 #include "os.h"
 #include "panic.h"
 #include "remote.h"
+#include "sweep.h"
 
 struct heap heap_none;
+static _Atomic size_t x_heaps;
 
 void heap_init(struct heap *heap, arn_family *family, unsigned tag)
 {
@@ -14,6 +16,12 @@ void heap_init(struct heap *heap, arn_family *family, unsigned tag)
 	heap->tag = (uint8_t)tag;
 	heap->deferred = family->provider && tag != ARN_TAG_MEM;
 	cache_init(heap);
+	add_relaxed(&x_heaps, 1);
+}
+
+size_t heap_count(void)
+{
+	return max_size(1, load_relaxed(&x_heaps));
 }
 
 static void list(struct heap *heap, struct pool *pool)
@@ -67,6 +75,8 @@ static void release(struct heap *heap, struct pool *pool)
 	if (pool->listed)
 		heap_unlist(heap, pool);
 	unlink_pool(heap, pool);
+	sweep_forget(heap, pool);
+	pool->purged |= sweep_is_clean(pool);
 	pool_release(pool);
 }
 
@@ -79,6 +89,8 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	if (!arena_claim(sizeclasses[cls].slices, &run))
 		return NULL;
 	pool = pool_carve(&run, heap, cls, heap->tag, 0);
+	if (pool->zeroed)
+		sweep_purged(heap, pool);
 	link_pool(heap, pool);
 	list(heap, pool);
 	return pool;
@@ -96,11 +108,12 @@ static void queue_waiting(struct heap *heap, struct pool *pool)
  * The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
  * object that it could take a reference to.  The address range stays as it is until the goal is reached.
  */
-static void purge_waiting(struct pool *pool)
+static void purge_waiting(struct heap *heap, struct pool *pool)
 {
 	if (os_purge(pool->base, pool_span(pool)) != 0)
 		return;
 	pool->purged = true;
+	sweep_purged(heap, pool);
 	sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
 	add_relaxed(&arena_counters.x_purges, 1);
 	add_relaxed(&arena_counters.x_purged, pool_span(pool));
@@ -110,13 +123,14 @@ static void purge_waiting(struct pool *pool)
 static void wait_for_readers(struct heap *heap, struct pool *pool)
 {
 	pool->goal = heap->family->provider->goal(pool_span(pool));
+	sweep_forget(heap, pool);
 	if (!pool->waiting || pool->purged) /* purged and waiting: it has been in use since */
 		add_relaxed(&arena_counters.x_waiting, pool_span(pool));
 	pool->purged = false;
 	if (!pool->waiting)
 		queue_waiting(heap, pool);
 	if (arena_keeps_enough())
-		purge_waiting(pool);
+		purge_waiting(heap, pool);
 }
 
 static struct pool *pop_waiting(struct heap *heap)
@@ -255,5 +269,5 @@ bool heap_is_valid(const struct heap *heap)
 	for (unsigned cls = 0; cls < CLASSES; cls++)
 		if (out[cls] != load_relaxed(&heap->x_out[cls]) || !list_is_valid(heap, cls))
 			return false;
-	return out[CLASS_LARGE] == load_relaxed(&heap->x_large_blocks);
+	return out[CLASS_LARGE] == load_relaxed(&heap->x_large_blocks) && sweep_is_valid(heap);
 }

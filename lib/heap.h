@@ -70,6 +70,8 @@ struct heap {
 	alignas(CACHE_LINE) struct pool *partial[CLASSES]; /* circular: the first one's prev is the last */
 	struct pool *all_first, *all_last;
 	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
+	struct pool *sweep_first, *sweep_last; /* sweep.h: pools with pages that may go back, oldest first */
+	size_t fresh, fresh_told;
 	_Atomic bool x_busy; /* in a slow path: after fork, a heap that nobody can trust */
 
 	/* statistics: written by the owner only */
@@ -96,6 +98,8 @@ static_assert(ARENA_SHIFT == ARN_LAYOUT_ARENA_SHIFT && SLICE_SHIFT == ARN_LAYOUT
 extern struct heap heap_none;
 
 void heap_init(struct heap *heap, arn_family *family, unsigned tag);
+/* Heaps that exist, at least 1. */
+size_t heap_count(void);
 /* A new pool of this class, listed; NULL: no memory. */
 struct pool *heap_add_pool(struct heap *heap, unsigned cls);
 /* Blocks have come back to a pool that had `before` free: list it, or let it go. */

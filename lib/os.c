@@ -88,25 +88,15 @@ int os_unmap(void *address, size_t size)
 	return munmap(address, size) == 0 ? 0 : errno;
 }
 
-static int advise(void *address, size_t size, int advice)
+int os_purge(void *address, size_t size)
 {
 	int saved = errno, error;
 
 	if (fails(&os_fail_purge))
 		return EAGAIN;
-	error = madvise(address, size, advice) == 0 ? 0 : errno;
+	error = madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
 	errno = saved;
 	return error;
-}
-
-int os_purge(void *address, size_t size)
-{
-	return advise(address, size, MADV_DONTNEED);
-}
-
-int os_purge_lazily(void *address, size_t size)
-{
-	return advise(address, size, MADV_FREE);
 }
 
 static int membarrier(int command)

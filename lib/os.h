@@ -15,8 +15,6 @@ void *os_map_aligned(size_t size, size_t alignment);
 int os_unmap(void *address, size_t size);
 /* Give the physical pages back; the range reads as zeros afterwards. */
 int os_purge(void *address, size_t size);
-/* The system may take the physical pages whenever it likes; until then, or until they are written to, they stay. */
-int os_purge_lazily(void *address, size_t size);
 /* Which pages are in memory: bit 0 of a byte for each page of 4 KiB.  Before Linux 6.7 those that were read and never
  * written to are among them. */
 int os_resident(const void *address, size_t size, unsigned char *pages);

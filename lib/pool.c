@@ -45,6 +45,9 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->slices = (uint32_t)run->slices;
 	pool->listed = pool->waiting = pool->purged = false;
 	pool->goal = 0;
+	pool->bits->fresh = 0;
+	pool->bits->clean = 0;
+	pool->bits->in_sweep = false;
 	set_all_free(pool);
 	store_release(&pool->x_heap, heap); /* P1 */
 	if (!large)

@@ -47,6 +47,14 @@ static inline unsigned pool_words(const struct pool *pool)
 	return (pool->capacity + 63) / 64;
 }
 
+/* The blocks of this word that are not free: live, in the pool cache or in the remote word. */
+static inline uint64_t pool_taken(const struct pool *pool, unsigned word)
+{
+	unsigned rest = pool->capacity - word * 64;
+
+	return ~load_relaxed(&pool->bits->x_free[word]) & bit_run(0, rest < 64 ? rest : 64);
+}
+
 static inline size_t pool_span(const struct pool *pool)
 {
 	return pool->slices * SLICE;

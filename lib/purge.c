@@ -9,58 +9,31 @@
 
 static size_t count(size_t bytes)
 {
+	sub_relaxed(&arena_counters.x_retained, bytes);
 	add_relaxed(&arena_counters.x_purges, 1);
 	add_relaxed(&arena_counters.x_purged, bytes);
 	return bytes;
 }
 
-/* Lazily, if there is credit; which it was. */
-static bool purge(char *base, size_t bytes, bool *lazily)
-{
-	*lazily = retain_expects(bytes) && os_purge_lazily(base, bytes) == 0;
-	return *lazily || os_purge(base, bytes) == 0;
-}
-
-/* A run of dirty slices of one word, claimed by us. */
-static size_t purge_dirty(struct arena *arena, unsigned word, uint64_t mask)
+/* A run of one word, claimed by us: its pages go back. */
+static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 {
 	size_t bytes = count_bits(mask) * SLICE;
-	bool lazily;
 
 	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
 		return 0;
-	if (!purge((char *)arena + (word * 64 + lowest_bit(mask)) * SLICE, bytes, &lazily))
-		return 0;
-	and_relaxed(&arena->x_dirty[word], ~mask);
-	sub_relaxed(&arena_counters.x_retained, bytes);
-	if (lazily) {
-		or_relaxed(&arena->x_lazy[word], mask);
-		add_relaxed(&arena_counters.x_lazy, bytes);
-	}
-	return count(bytes);
-}
-
-/* The same for slices that were purged lazily. */
-static size_t purge_lazy(struct arena *arena, unsigned word, uint64_t mask)
-{
-	size_t bytes = count_bits(mask) * SLICE;
-
-	if ((load_relaxed(&arena->x_lazy[word]) & mask) != mask)
-		return 0;
 	if (os_purge((char *)arena + (word * 64 + lowest_bit(mask)) * SLICE, bytes) != 0)
 		return 0;
-	and_relaxed(&arena->x_lazy[word], ~mask);
-	sub_relaxed(&arena_counters.x_lazy, bytes);
+	and_relaxed(&arena->x_dirty[word], ~mask);
 	return count(bytes);
 }
 
-/* Each run of a word's candidates: claimed, purged, released. */
-static size_t purge_word(struct arena *arena, unsigned word, uint64_t candidates,
-                         size_t (*purge_run)(struct arena *, unsigned, uint64_t))
+/* Each run of resident free slices in a word: claimed, purged, released clean. */
+static size_t purge_word(struct arena *arena, unsigned word)
 {
+	uint64_t candidates = load_relaxed(&arena->x_free[word]) & load_relaxed(&arena->x_dirty[word]);
 	size_t done = 0;
 
-	candidates &= load_relaxed(&arena->x_free[word]);
 	while (candidates) {
 		unsigned first = lowest_bit(candidates);
 		uint64_t rest = ~(candidates >> first);
@@ -70,30 +43,22 @@ static size_t purge_word(struct arena *arena, unsigned word, uint64_t candidates
 		if (!arena_claim_word(arena, word, mask))
 			continue;
 		arn_yield_point("purge_word");
-		done += purge_run(arena, word, mask);
+		done += purge_claimed(arena, word, mask);
 		or_release(&arena->x_free[word], mask); /* A1 */
 	}
 	return done;
 }
 
-/* hard: not lazily, and what was purged lazily too */
-static size_t purge_huge(struct arena *arena, bool hard)
+static size_t purge_huge(struct arena *arena)
 {
-	unsigned unused = 0, state = load_relaxed(&arena->x_huge_state);
+	unsigned unused = 0;
 	size_t bytes = arena->size - ARENA_HEAD * SLICE, done = 0;
-	char *base = (char *)arena + ARENA_HEAD * SLICE;
-	bool lazily = false;
 
-	if (state == HUGE_CLEAN || (state == HUGE_LAZY && !hard))
+	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return 0;
-	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
-		return 0;
-	state = load_relaxed(&arena->x_huge_state);
-	if (state != HUGE_CLEAN && (hard ? os_purge(base, bytes) == 0 : purge(base, bytes, &lazily))) {
+	if (load_relaxed(&arena->x_huge_dirty) && os_purge((char *)arena + ARENA_HEAD * SLICE, bytes) == 0) {
 		done = count(bytes);
-		sub_relaxed(state == HUGE_DIRTY ? &arena_counters.x_retained : &arena_counters.x_lazy, bytes);
-		add_relaxed(&arena_counters.x_lazy, lazily ? bytes : 0);
-		store_relaxed(&arena->x_huge_state, lazily ? HUGE_LAZY : HUGE_CLEAN);
+		store_relaxed(&arena->x_huge_dirty, 0);
 	}
 	store_release(&arena->x_huge_used, 0); /* A1 */
 	return done;
@@ -104,45 +69,25 @@ static size_t purge_arena(struct arena *arena, size_t keep)
 	size_t done = 0;
 
 	if (arena->huge)
-		return purge_huge(arena, false);
+		return purge_huge(arena);
 	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&arena_counters.x_retained) > keep; word++)
-		done += purge_word(arena, word, load_relaxed(&arena->x_dirty[word]), purge_dirty);
+		done += purge_word(arena, word);
 	return done;
 }
 
-static size_t purge_arena_lazy(struct arena *arena, size_t credit)
-{
-	size_t done = 0;
-
-	if (arena->huge)
-		return purge_huge(arena, true);
-	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&arena_counters.x_lazy) > credit; word++)
-		done += purge_word(arena, word, load_relaxed(&arena->x_lazy[word]), purge_lazy);
-	return done;
-}
-
-/* Newest first, old arenas are the dense ones; while the counter is above the bound. */
-static size_t purge_arenas(_Atomic size_t *counter, size_t bound, size_t (*purge_one)(struct arena *, size_t))
+/* Newest first: old arenas are the dense ones. */
+size_t purge_to(size_t keep)
 {
 	size_t done = 0;
 
 	reclaim_enter();
-	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(counter) > bound;) {
+	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(&arena_counters.x_retained) > keep;) {
 		struct arena *arena = registry_entry(index);
 
 		if (arena)
-			done += purge_one(arena, bound);
+			done += purge_arena(arena, keep);
 	}
 	reclaim_exit();
-	return done;
-}
-
-size_t purge_to(size_t keep)
-{
-	size_t credit = retain_credit(), done = purge_arenas(&arena_counters.x_retained, keep, purge_arena);
-
-	if (unlikely(load_relaxed(&arena_counters.x_lazy) > credit))
-		done += purge_arenas(&arena_counters.x_lazy, credit, purge_arena_lazy);
 	return done;
 }
 

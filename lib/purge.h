@@ -3,7 +3,7 @@
  * purge.h - memory goes back to the operating system: the pages of free slices.
  *
  * A run of free, resident slices is claimed like any other, purged, and released clean: nobody can allocate it
- * meanwhile, and nobody waits for it.  Where there is credit (retain.h) it is purged lazily.
+ * meanwhile, and nobody waits for it.
  * Progress    lock-free, a system call for each run.
  */
 #ifndef ARN_PURGE_H
@@ -13,7 +13,7 @@
 
 /* Until at most `keep` bytes of free slices are resident; bytes returned. */
 size_t purge_to(size_t keep);
-/* All of them, the lazily purged too, and unmap the arenas without pools whose readers are done. */
+/* All of them, and unmap the arenas without pools whose readers are done. */
 size_t purge_trim(void);
 
 #endif

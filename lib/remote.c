@@ -4,6 +4,7 @@
 #include "os.h"
 #include "panic.h"
 #include "reclaim.h"
+#include "sweep.h"
 #include "thread.h"
 
 static bool has_bits(const struct pool_bits *bits)
@@ -163,6 +164,7 @@ static void count_home(struct heap *heap, struct pool *pool, unsigned n)
 	count_add(&heap->x_drained_bytes, bytes);
 	if (pool->cls != CLASS_LARGE) {
 		count_sub(&heap->x_out[pool->cls], n);
+		sweep_given(heap, pool, n);
 		return;
 	}
 	count_sub(&heap->x_large_blocks, n);

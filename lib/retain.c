@@ -6,9 +6,9 @@
 #include "option.h"
 #include "os.h"
 
-static _Atomic size_t x_again;   /* claimed again since the last turn */
+static _Atomic size_t x_again;  /* taken again in this turn: what was purged, or would have been without credit */
 static _Atomic size_t x_credit;
-static _Atomic unsigned x_turn;  /* ms, of the last turn */
+static _Atomic unsigned x_turn; /* ms, the end of the last turn */
 
 size_t retain_limit(void)
 {
@@ -17,40 +17,65 @@ size_t retain_limit(void)
 	return max_size(option(OPTION_RETAIN), share);
 }
 
-size_t retain_for_slices(void)
+size_t retain_base(void)
 {
 	return retain_limit() / 2;
 }
 
-/* Below its peak, a program takes what it has had before. */
-void retain_claimed(size_t bytes)
+/* Who asks for nothing to be kept gets no credit either. */
+size_t retain_for_slices(void)
 {
-	if (load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
-		add_relaxed(&x_again, bytes);
+	size_t base = retain_base();
+
+	return base ? base + load_relaxed(&x_credit) : 0;
 }
 
-static void turn(unsigned now)
+size_t retain_for_pages(void)
 {
-	size_t again = exchange_acquire(&x_again, 0), peak = load_relaxed(&arena_counters.x_peak);
+	return retain_limit() / 4;
+}
+
+size_t retain_for_caches(void)
+{
+	return retain_limit() / 4;
+}
+
+/* Below its peak, a program takes what it has had before. */
+void retain_claimed(size_t fresh, size_t resident)
+{
+	size_t again = 0;
+
+	if (fresh && load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
+		again = fresh;
+	if (resident && load_relaxed(&arena_counters.x_retained) + resident > retain_base())
+		again += resident;
+	if (again)
+		add_relaxed(&x_again, again);
+}
+
+static void end_turn(unsigned now)
+{
+	size_t again = exchange_acquire(&x_again, 0);
 	bool soon = now - load_relaxed(&x_turn) < RETAIN_WINDOW;
 
-	store_relaxed(&x_credit, soon ? min_size(load_relaxed(&x_credit) + again, peak) : 0);
+	/* an eighth more, for the base is larger when more is claimed */
+	store_relaxed(&x_credit, soon ? min_size(again + again / 8, load_relaxed(&arena_counters.x_peak)) : 0);
 	store_relaxed(&x_turn, now);
 }
 
-void retain_purging(void)
+void retain_check(void)
 {
 	unsigned now = os_milliseconds();
 
 	if (load_relaxed(&x_again) >= retain_limit())
-		turn(now);
-	else if (load_relaxed(&x_credit) != 0 && now - load_relaxed(&x_turn) >= RETAIN_WINDOW)
+		end_turn(now);
+	else if (retain_has_credit() && now - load_relaxed(&x_turn) >= RETAIN_WINDOW)
 		store_relaxed(&x_credit, 0);
 }
 
-size_t retain_credit(void)
+bool retain_has_credit(void)
 {
-	return load_relaxed(&x_credit);
+	return load_relaxed(&x_credit) != 0;
 }
 
 void retain_forget(void)
@@ -58,9 +83,4 @@ void retain_forget(void)
 	store_relaxed(&x_credit, 0);
 	store_relaxed(&x_again, 0);
 	store_relaxed(&x_turn, os_milliseconds() - RETAIN_WINDOW);
-}
-
-bool retain_expects(size_t bytes)
-{
-	return load_relaxed(&arena_counters.x_lazy) + bytes <= load_relaxed(&x_credit);
 }

@@ -7,8 +7,9 @@
  * caches (cache.c).
  *
  * A program that gives up memory and takes it again within RETAIN_WINDOW, and again, would pay for each page each time.
- * Its second such turn earns it credit: so much is then purged lazily, that is, the system may take the pages at any
- * time but need not be asked for them again.  Credit ends RETAIN_WINDOW after the last turn, at the next purge.
+ * From its second such turn on it has credit: as much as it took again in the turn is kept beyond the limit.  A turn is
+ * over when memory falls free beyond the limit after a limit's worth was taken again.  Credit ends RETAIN_WINDOW after
+ * the last turn, as soon as anything falls free.
  *
  * Everything here is an estimate for a decision; sums are relaxed.
  * Progress    wait-free.
@@ -21,17 +22,20 @@
 #define RETAIN_WINDOW 4000u /* ms */
 
 size_t retain_limit(void);
-/* Free slices and empty pools: keep this much, purge to half of it. */
+/* Free slices and empty pools: what is kept without credit. */
+size_t retain_base(void);
+/* Free slices and empty pools. */
 size_t retain_for_slices(void);
-/* Slices were claimed that are not resident, or may not be any more. */
-void retain_claimed(size_t bytes);
-/* Memory is about to be purged: is this a turn? */
-void retain_purging(void);
-/* Bytes that may be in the lazily purged state. */
-size_t retain_credit(void);
+/* Free pages of pools in use. */
+size_t retain_for_pages(void);
+/* Ready blocks in pool caches. */
+size_t retain_for_caches(void);
+/* Slices were claimed: bytes that are not resident, bytes that are. */
+void retain_claimed(size_t fresh, size_t resident);
+/* More than the base is free: is this the end of a turn? */
+void retain_check(void);
+bool retain_has_credit(void);
 /* No credit, no turns: as at the start. */
 void retain_forget(void);
-/* Is there credit for so much more? */
-bool retain_expects(size_t bytes);
 
 #endif

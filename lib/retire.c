@@ -54,10 +54,17 @@ static size_t count_free(void)
 	return n;
 }
 
-/* One arena to swing in, and what the program is about to want again. */
+/* One arena to swing in, and what may be kept. */
+static bool is_spare(const struct arena *arena)
+{
+	if (arena->huge)
+		return arena_keeps_enough();
+	return count_free() > 1 + retain_for_slices() / ARENA_SIZE;
+}
+
 void retire_if_spare(struct arena *arena)
 {
-	if (arena->huge ? !retain_expects(arena->size) : count_free() > 1 + retain_credit() / ARENA_SIZE)
+	if (is_spare(arena))
 		retire_arena(arena);
 }
 

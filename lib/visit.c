@@ -31,16 +31,9 @@ struct cursor {
 	size_t stride; /* from word to word */
 };
 
-static uint64_t live_bits(const struct pool *pool, unsigned word)
-{
-	unsigned rest = pool->capacity - word * 64;
-
-	return ~load_relaxed(&pool->bits->x_free[word]) & bit_run(0, rest < 64 ? rest : 64);
-}
-
 static struct cursor cursor_at_start(const struct pool *pool)
 {
-	return (struct cursor){ pool, 0, pool_words(pool), live_bits(pool, 0), pool->base, 64 * pool->block_size };
+	return (struct cursor){ pool, 0, pool_words(pool), pool_taken(pool, 0), pool->base, 64 * pool->block_size };
 }
 
 /* The next live block, or NULL; its first two lines are on the way. */
@@ -51,7 +44,7 @@ static inline char *cursor_next(struct cursor *cursor, size_t block_size)
 	while (unlikely(cursor->live == 0)) {
 		if (++cursor->word >= cursor->words)
 			return NULL;
-		cursor->live = live_bits(cursor->pool, cursor->word);
+		cursor->live = pool_taken(cursor->pool, cursor->word);
 		cursor->base += cursor->stride;
 	}
 	block = cursor->base + lowest_bit(cursor->live) * block_size;
@@ -97,7 +90,7 @@ static bool visit_dense(struct walk *walk, const struct pool *pool)
 	size_t size = pool->block_size;
 
 	for (unsigned word = 0; word < pool_words(pool); word++) {
-		uint64_t live = live_bits(pool, word);
+		uint64_t live = pool_taken(pool, word);
 		char *base = pool->base + (size_t)word * 64 * size;
 
 		while (live) {

@@ -24,6 +24,8 @@ no_generation     stack-plain
 adopt_blindly     family       family.c
 claim_blindly     arena        arena.c
 push_locked       progress     remote.c
+sweep_outward     sweep        sweep.c
+sweep_blindly     sweep        sweep.c
 '
 
 ok() { # CONDITION DESCRIPTION

@@ -16,7 +16,7 @@ atomic panic
 sizeclass os option raw
 meta reclaim registry stack
 arena pool purge retain retire
-heap family remote thread cache large guard
+heap family remote thread cache large guard sweep
 visit stats explain
 process
 alloc

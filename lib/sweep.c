@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+
+#include "os.h"
+#include "retain.h"
+
+#define GRANULES 64u
+
+/* Of all heaps, as far as published. */
+static _Atomic size_t x_fresh;
+
+static unsigned granule_shift(const struct pool *pool)
+{
+	return pool->slices * SLICE > GRANULES * 4 * KIB ? 13 : 12;
+}
+
+static uint64_t all_granules(const struct pool *pool)
+{
+	return bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
+}
+
+static void list(struct heap *heap, struct pool *pool)
+{
+	struct pool_bits *bits = pool->bits;
+
+	bits->sweep_next = NULL;
+	bits->sweep_prev = heap->sweep_last;
+	*(heap->sweep_last ? &heap->sweep_last->bits->sweep_next : &heap->sweep_first) = pool;
+	heap->sweep_last = pool;
+	bits->in_sweep = true;
+}
+
+static void unlist(struct heap *heap, struct pool *pool)
+{
+	struct pool_bits *bits = pool->bits;
+
+	*(bits->sweep_prev ? &bits->sweep_prev->bits->sweep_next : &heap->sweep_first) = bits->sweep_next;
+	*(bits->sweep_next ? &bits->sweep_next->bits->sweep_prev : &heap->sweep_last) = bits->sweep_prev;
+	bits->in_sweep = false;
+}
+
+void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
+{
+	size_t bytes = n * pool->block_size;
+
+	pool->bits->fresh += (uint32_t)bytes;
+	heap->fresh += bytes;
+	if (!pool->bits->in_sweep && pool->bits->fresh >= (size_t)1 << granule_shift(pool))
+		list(heap, pool);
+}
+
+/* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
+{
+	struct pool_bits *bits = pool->bits;
+	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->fresh);
+
+	bits->fresh -= bytes;
+	heap->fresh -= bytes;
+#ifdef ARN_BUG_sweep_blindly
+	return;
+#endif
+	if (bits->clean) {
+		unsigned shift = granule_shift(pool);
+		size_t from = (size_t)((const char *)low - pool->base) >> shift;
+		size_t to = ((size_t)((const char *)high - pool->base) + pool->block_size - 1) >> shift;
+
+		bits->clean &= ~bit_run((unsigned)from, (unsigned)(to - from + 1));
+	}
+}
+
+static void no_longer_fresh(struct heap *heap, struct pool *pool)
+{
+	heap->fresh -= pool->bits->fresh;
+	pool->bits->fresh = 0;
+	if (pool->bits->in_sweep)
+		unlist(heap, pool);
+}
+
+void sweep_purged(struct heap *heap, struct pool *pool)
+{
+	no_longer_fresh(heap, pool);
+	pool->bits->clean = all_granules(pool);
+}
+
+void sweep_forget(struct heap *heap, struct pool *pool)
+{
+	no_longer_fresh(heap, pool);
+}
+
+bool sweep_is_clean(const struct pool *pool)
+{
+	return pool->cls != CLASS_LARGE && pool->bits->clean == all_granules(pool);
+}
+
+/* The granules that lie whole in [from, to). */
+static uint64_t granules_in(size_t from, size_t to, unsigned shift)
+{
+	size_t first = align_up(from, (size_t)1 << shift) >> shift;
+
+#ifdef ARN_BUG_sweep_outward
+	first = from >> shift;
+#endif
+	to >>= shift;
+	return first < to ? bit_run((unsigned)first, (unsigned)(to - first)) : 0;
+}
+
+/* Blocks that are live, cached, or in a remote word keep a granule. */
+static uint64_t free_granules(const struct pool *pool)
+{
+	size_t size = pool->block_size, from = 0;
+	unsigned shift = granule_shift(pool);
+	uint64_t granules = 0;
+
+	for (unsigned word = 0; word < pool_words(pool); word++) {
+		uint64_t taken = pool_taken(pool, word);
+
+		while (taken) {
+			unsigned first = lowest_bit(taken);
+			uint64_t rest = ~(taken >> first);
+			unsigned count = rest ? lowest_bit(rest) : 64;
+			size_t start = (word * 64 + first) * size;
+
+			granules |= granules_in(from, start, shift);
+			from = start + count * size;
+			taken &= ~bit_run(first, count);
+		}
+	}
+	return granules | granules_in(from, pool_span(pool), shift);
+}
+
+static size_t purge(struct pool *pool, unsigned first, unsigned count)
+{
+	unsigned shift = granule_shift(pool);
+	char *base = pool->base + ((size_t)first << shift);
+	size_t bytes = (size_t)count << shift;
+
+	if (os_purge(base, bytes) != 0)
+		return 0;
+	pool->bits->clean |= bit_run(first, count);
+	add_relaxed(&arena_counters.x_purges, 1);
+	add_relaxed(&arena_counters.x_purged, bytes);
+	return bytes;
+}
+
+static size_t sweep(struct heap *heap, struct pool *pool)
+{
+	uint64_t granules = free_granules(pool) & ~pool->bits->clean;
+	size_t done = 0;
+
+	no_longer_fresh(heap, pool);
+	while (granules) {
+		unsigned first = lowest_bit(granules);
+		uint64_t rest = ~(granules >> first);
+		unsigned count = rest ? lowest_bit(rest) : 64;
+
+		done += purge(pool, first, count);
+		granules &= ~bit_run(first, count);
+	}
+	return done;
+}
+
+/* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
+static size_t publish(struct heap *heap, size_t budget)
+{
+	size_t step = budget / 8 / heap_count(), told = heap->fresh_told;
+
+	if (heap->fresh > told + step || heap->fresh + step < told) {
+		add_relaxed(&x_fresh, heap->fresh - told);
+		heap->fresh_told = heap->fresh;
+	}
+	return load_relaxed(&x_fresh);
+}
+
+void sweep_enforce(struct heap *heap)
+{
+	size_t budget = retain_for_pages(), part = budget / heap_count();
+
+	if (publish(heap, budget) <= budget || heap->fresh <= part || retain_has_credit())
+		return;
+	for (unsigned n = 0; heap->sweep_first && heap->fresh > part && n < SWEEP_STEP; n++)
+		sweep(heap, heap->sweep_first);
+	publish(heap, budget);
+}
+
+size_t sweep_all(struct heap *heap)
+{
+	size_t done = 0;
+
+	while (heap->sweep_first)
+		done += sweep(heap, heap->sweep_first);
+	publish(heap, 0);
+	return done;
+}
+
+bool sweep_is_valid(const struct heap *heap)
+{
+	size_t fresh = 0;
+
+	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
+		if (pool->cls == CLASS_LARGE)
+			continue;
+		fresh += pool->bits->fresh;
+		if (pool->bits->clean & ~free_granules(pool))
+			return false;
+	}
+	return fresh == heap->fresh;
+}

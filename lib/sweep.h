@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sweep.h - pages without a live block go back to the system, inside pools that are in use.
+ *
+ * A pool is cut into at most 64 granules of 4 KiB or more.  `clean` has a bit for each granule without physical
+ * pages, `fresh` the bytes of blocks that have come home since the last sweep and were not taken again.  A heap's
+ * pools with a granule's worth of fresh bytes stand in a list, the oldest first; when more than a share of the
+ * retention limit (retain.h) is fresh, over all heaps, a heap that has more than its part of it sweeps its oldest
+ * pools: those that have been left alone the longest, so that most of them are swept once.  Not while there is
+ * credit: what a program takes again lies in pools, too.
+ *
+ * Owner       the user of the heap, for all of it.
+ * Invariant   heap->fresh == sum of fresh over the heap's pools
+ *             a granule that is clean has no block that was handed out since it became clean
+ * Progress    wait-free; at most SWEEP_STEP pools are swept in one slow path, a system call for each run of pages.
+ */
+#ifndef ARN_SWEEP_H
+#define ARN_SWEEP_H
+
+#include "heap.h"
+
+#define SWEEP_STEP 32u
+
+/* n blocks have come home to a class pool. */
+void sweep_given(struct heap *heap, struct pool *pool, unsigned n);
+/* n blocks were taken from it, the lowest and the highest of them. */
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high);
+/* The pool has been purged whole. */
+void sweep_purged(struct heap *heap, struct pool *pool);
+/* Nothing of it is resident. */
+bool sweep_is_clean(const struct pool *pool);
+/* The pool has fallen empty, or leaves the heap. */
+void sweep_forget(struct heap *heap, struct pool *pool);
+/* At the end of a slow path. */
+void sweep_enforce(struct heap *heap);
+/* All that is fresh; bytes that went back. */
+size_t sweep_all(struct heap *heap);
+bool sweep_is_valid(const struct heap *heap);
+
+#endif

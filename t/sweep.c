@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sweep - pages without a live block go back from pools that are in use, and no page with one.
+ */
+#include "core.h"
+
+#include "cache.h"
+#include "option.h"
+#include "os.h"
+#include "remote.h"
+#include "retain.h"
+#include "sweep.h"
+
+enum { MANY = 8000, WORKERS = 4, BOXES = 4000 };
+
+static size_t *block[MANY];
+
+/* Every word of a block says whose it is. */
+static void mark(size_t *at, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(*at); i++)
+		at[i] = (size_t)at ^ size;
+}
+
+static bool is_marked(const size_t *at, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(*at); i++)
+		if (at[i] != ((size_t)at ^ size))
+			return false;
+	return true;
+}
+
+static size_t resident_of(const struct heap *heap)
+{
+	static unsigned char pages[SLICE * 8 / (4 * KIB)];
+	size_t n = 0;
+
+	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
+		expect(os_resident(pool->base, pool_span(pool), pages) == 0);
+		for (size_t i = 0; i < pool_span(pool) / (4 * KIB); i++)
+			n += pages[i] & 1;
+	}
+	return n * 4 * KIB;
+}
+
+static void keep_nothing(void)
+{
+	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
+	retain_forget();
+}
+
+/* ---- one thread ----------------------------------------------------------------------------------------- */
+
+static void fill(arn_heap *handle, size_t size)
+{
+	for (size_t i = 0; i < MANY; i++)
+		if (!block[i] && (block[i] = arn_heap_malloc(handle, size)) != NULL)
+			mark(block[i], size);
+}
+
+/* All but one in so many; 0: all. */
+static void drop_but(size_t one_in, size_t size)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		if (!block[i])
+			continue;
+		expect(is_marked(block[i], size));
+		if (one_in && i % one_in == 0)
+			continue;
+		arn_free(block[i]);
+		block[i] = NULL;
+	}
+}
+
+static size_t after_a_drop(struct heap *heap, size_t size)
+{
+	drop_but(20, size);
+	cache_flush(heap);
+	sweep_all(heap);
+	expect(heap_is_valid(heap));
+	return resident_of(heap);
+}
+
+static void test_size(size_t size, unsigned percent)
+{
+	arn_heap handle;
+	size_t full, swept;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	fill(&handle, size);
+	full = resident_of(handle.heap);
+	swept = after_a_drop(handle.heap, size);
+	ok(swept <= full / 100 * percent, "%zu bytes, one in 20 stays: %zu of %zu KiB are resident", size, swept / KIB,
+	   full / KIB);
+	fill(&handle, size);
+	expect(heap_is_valid(handle.heap));
+	full = after_a_drop(handle.heap, size);
+	ok(full <= swept + 64 * KIB, "and no more after a second time: %zu KiB", full / KIB);
+	drop_but(0, size);
+	arn_heap_abandon(&handle);
+	no_errors("%zu bytes: blocks are whole", size);
+}
+
+/* Nobody asks: what is fresh stays within the budget as it falls free. */
+static void test_budget(void)
+{
+	arn_heap handle;
+
+	option_values[OPTION_RETAIN] = 2 * MIB;
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	fill(&handle, 512);
+	drop_but(20, 512);
+	ok(handle.heap->fresh <= MIB, "of 4 MiB that fell free, %zu KiB are fresh", handle.heap->fresh / KIB);
+	drop_but(0, 512);
+	arn_heap_abandon(&handle);
+	no_errors("blocks are whole");
+	keep_nothing();
+}
+
+/* ---- many threads --------------------------------------------------------------------------------------- */
+
+static _Atomic(size_t *) boxes[BOXES];
+
+/* The size stands in the first word. */
+static void check_and_free(size_t *taken)
+{
+	size_t size = taken ? taken[0] : 0;
+
+	if (!taken)
+		return;
+	taken[0] = (size_t)taken ^ size;
+	expect(is_marked(taken, size));
+	arn_free(taken);
+}
+
+static void swap(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	for (long i = tap_scale(60000); i > 0; i--) {
+		size_t size = 16 + rng_below(&rng, rng_below(&rng, 50) ? 600 : 9000), *made = arn_mem_malloc(size);
+
+		expect(made);
+		mark(made, size);
+		made[0] = size;
+		check_and_free(atomic_exchange(&boxes[rng_below(&rng, BOXES)], made));
+		/* now and then nearly everything goes */
+		if (rng_below(&rng, 20000) == 0)
+			for (unsigned k = 0; k < BOXES; k++)
+				if (rng_below(&rng, 10))
+					check_and_free(atomic_exchange(&boxes[k], NULL));
+	}
+}
+
+static void test_threads(unsigned one_in)
+{
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, swap);
+	yield_start(0, 0);
+	for (unsigned k = 0; k < BOXES; k++)
+		check_and_free(atomic_exchange(&boxes[k], NULL));
+	no_errors("a pause in %u steps: threads free each other's blocks, and every block is whole", one_in);
+}
+
+int main(void)
+{
+	keep_nothing();
+	test_size(512, 45);
+	test_size(96, 90);
+	test_size(1000, 35);
+	test_size(5000, 20);
+	test_size(12000, 20);
+	test_size(40000, 20);
+	test_budget();
+	test_threads(100);
+	return done();
+}
