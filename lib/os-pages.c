@@ -34,7 +34,7 @@ static void mark(unsigned char *pages, uintptr_t base, const struct region *regi
 
 static int scan(int fd, uintptr_t base, size_t size, unsigned char *pages)
 {
-	struct region region[64];
+	struct region region[64] = { 0 }; /* Valgrind does not know who fills it */
 	struct scan scan = { .size = sizeof(scan), .start = base, .end = base + size, .regions = (uintptr_t)region,
 		             .regions_max = array_length(region), .inverted = ZERO_PAGE,
 		             .all_of = PRESENT | ZERO_PAGE, .returned = PRESENT };
