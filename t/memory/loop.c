@@ -8,6 +8,7 @@
  *     saw                   small, but half of it stays while the other half comes and goes
  *
  * MEMORY_LAPS    how often (10)
+ * MEMORY_LATER   seconds until it is seen what stayed (5)
  * MEMORY_WRITE   1: every byte of a block is written; 0: one word a page
  */
 #include "memory.h"
@@ -79,8 +80,18 @@ static double page_faults(void)
 	return (double)usage.ru_minflt;
 }
 
-/* Prints the processor time of a lap and its page faults, the median of all laps; what stays resident between two, at
- * most, beside what is live; and the peak. */
+/* A while after the loop, when some more was allocated and freed: what is there beside what is live. */
+static double left_later(size_t stay)
+{
+	const char *seconds = getenv("MEMORY_LATER");
+
+	pause_seconds(seconds ? atof(seconds) : 5);
+	drop(stay, fill(&(struct mix){ 6, 13, false, false, 0 }, stay, (size_t)4 << 20));
+	return (double)resident();
+}
+
+/* Prints the processor time of a lap and its page faults, the median of all laps; what stays resident beside what is
+ * live after the first lap, between two at most, and a while after the last; and the peak. */
 static void run(const struct mix *mix, double scale)
 {
 	size_t bytes = scaled((size_t)1 << 30, scale), fixed = bytes / 100 * mix->stays, stay, before;
@@ -105,7 +116,9 @@ static void run(const struct mix *mix, double scale)
 	metric("lap", series_median(&lap));
 	metric("faults", series_median(&faults));
 	metric("live", (double)fixed);
+	metric("trough_first", trough.at[0] - (double)fixed);
 	metric("trough", series_max(&trough) - (double)fixed);
+	metric("later", left_later(stay) - (double)before - (double)fixed);
 	metric("peak", (double)bench_peak_kib() * 1024 - (double)before);
 }
 
