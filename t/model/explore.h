@@ -77,6 +77,7 @@ bool explore_compared(bool success);
 	(EXPLORE_STEP(p, COMPARE, order, name), explore_compared(atomic_compare_exchange_strong(p, old, new)))
 
 #undef load_relaxed
+#undef load_guess
 #undef load_acquire
 #undef load_seq
 #undef store_relaxed
@@ -99,6 +100,7 @@ bool explore_compared(bool success);
 #undef cas_acq_rel
 #undef cas_seq
 #define load_relaxed(p) EXPLORE_OP(p, LOAD, RELAXED, "load_relaxed", atomic_load(p))
+#define load_guess(p) EXPLORE_OP(p, LOAD, RELAXED, "load_guess", __atomic_load_n(p, __ATOMIC_RELAXED))
 #define load_acquire(p) EXPLORE_OP(p, LOAD, ACQUIRE, "load_acquire", atomic_load(p))
 #define load_seq(p) EXPLORE_OP(p, LOAD, ACQUIRE, "load_seq", atomic_load(p))
 #define store_relaxed(p, v) EXPLORE_OP(p, STORE, RELAXED, "store_relaxed", atomic_store(p, v))

@@ -213,7 +213,7 @@ static void keep_slice(void)
 }
 
 /* The first arena leaves if it can. */
-static void retire_first(void)
+static void retire_only(void)
 {
 	struct arena *arena;
 
@@ -222,7 +222,19 @@ static void retire_first(void)
 	if (arena && arena_is_free(arena))
 		retire_arena(arena);
 	reclaim_exit();
+}
+
+static void retire_first(void)
+{
+	retire_only();
 	retire_some();
+}
+
+/* What has just been retired may serve again, while others look at it still. */
+static void retire_and_use_again(void)
+{
+	retire_only();
+	use_slice();
 }
 
 static void retire_and_use(void)
@@ -334,9 +346,12 @@ static const struct explore_model models[] = {
 	{ "one retires, one takes a slice", set_up, { retire_first, keep_slice }, finish, NULL },
 	{ "+one retires, one takes a slice and gives it back", set_up, { retire_first, use_slice }, finish, NULL },
 	{ "one retires and uses, one looks", set_up, { retire_and_use, look }, finish, NULL },
+	{ "one retires and uses again, one looks", set_up, { retire_and_use_again, look }, finish, NULL },
+	{ "+one retires and uses again, one takes a slice", set_up, { retire_and_use_again, keep_slice }, finish, NULL },
 	{ "one retires, one looks, one helps", set_up, { retire_first, look, help }, finish, NULL },
 	{ "+one retires, one takes a slice, one looks", set_up, { retire_first, keep_slice, look }, finish, NULL },
 	{ "~trim, use, retire, look", set_up, { trim, use_slice, retire_and_use, look }, finish, NULL },
+	{ "~use again, keep, use, look", set_up, { retire_and_use_again, keep_slice, use_slice, look }, finish, NULL },
 	{ "~retire, keep, use, use", set_up, { retire_first, keep_slice, use_slice, use_slice }, finish, NULL },
 };
 
