@@ -88,7 +88,8 @@ bound() { # METRIC "<= EXPRESSION" DESCRIPTION
 			for (i = 3; i in word; i += 2)
 				limit = word[i] == "*" ? limit * number(word[i + 1]) : limit + number(word[i + 1])
 			good = name in metric && (word[1] == "<=" ? metric[name] <= limit : metric[name] >= limit)
-			printf "# %s: %s %.1f, bound %s %.1f\n", what, name, metric[name], word[1], limit
+			printf "# %s: %s %.*f, bound %s %.*f\n", what, name, metric[name] < 10 ? 2 : 0, metric[name],
+				word[1], limit < 10 ? 2 : 0, limit
 			exit !good
 		}' "$work/out"
 	result $? "$3"
