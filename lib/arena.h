@@ -79,8 +79,9 @@ struct pool_bits {
 	uint64_t clean;
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
-	alignas(CACHE_LINE) _Atomic uint64_t x_remote[POOL_WORDS];
-	_Atomic uint64_t x_free[POOL_WORDS]; /* the owner's; guard.c reads the bit of a block that it was given */
+	_Atomic uint64_t *x_remote; /* remote.h: words in the arena's x_remote; set once */
+	/* the owner's; guard.c reads the bit of a block that it was given */
+	alignas(CACHE_LINE) _Atomic uint64_t x_free[POOL_WORDS];
 };
 
 struct arena {
@@ -94,6 +95,8 @@ struct arena {
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
+	/* By themselves: without remote frees these pages are never written to, and so not resident. */
+	alignas(CACHE_LINE) _Atomic uint64_t x_remote[ARENA_SLICES][POOL_WORDS];
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 

@@ -36,6 +36,8 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->lead = pool;
 	pool->base = run_base(run);
 	pool->bits = &run->arena->bits[run->first];
+	if (!pool->bits->x_remote)
+		pool->bits->x_remote = run->arena->x_remote[run->first];
 	pool->block_size = large ? block_size : sizeclasses[cls].size;
 	pool->inverse = large ? 0 : sizeclasses[cls].inverse;
 	pool->capacity = large ? 1 : sizeclasses[cls].capacity;

@@ -40,6 +40,7 @@ static void below_set_up(void)
 		                       ARENA_SIZE - 1);
 	memset(&below_arena->pool[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool));
 	memset(&below_arena->bits[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool_bits));
+	memset(&below_arena->x_remote[ARENA_HEAD], 0, BELOW_SLICES * sizeof(below_arena->x_remote[0]));
 	memset(below_claimed, 0, sizeof(below_claimed));
 	below_released = 0;
 }
