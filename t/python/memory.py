@@ -48,11 +48,11 @@ BOUNDS = [
     ("states", 0.1, {
         "rss_rise": (512 * KIB, KIB, "thread states made and dropped: rise of what is resident"),
         "space_rise": (MIB, MIB, "thread states made and dropped: rise of address space"),
-        "round_rise": (15, 1, "thread states made and dropped: rise of the time for a round, percent")}),
+        "round_rise": (25, 1, "thread states made and dropped: rise of the time for a round, percent")}),
     ("interpreters", 0.1, {
         "rss_rise": (MIB, KIB, "interpreters made and ended: rise of what is resident"),
         "space_rise": (4 * MIB, MIB, "interpreters made and ended: rise of address space"),
-        "round_rise": (15, 1, "interpreters made and ended: rise of the time for a round, percent")}),
+        "round_rise": (25, 1, "interpreters made and ended: rise of the time for a round, percent")}),
 ]
 UNITS = {1: "", KIB: " KiB", MIB: " MiB"}
 

@@ -96,6 +96,30 @@ def mappings():
     return sums
 
 
+def books():
+    """The JSON of the allocator's statistics; empty without them."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "arn_stats_json"):
+        return {}
+    fd = os.memfd_create("statistics")
+    library.arn_stats_json(fd)
+    text = os.pread(fd, 1 << 16, 0)
+    os.close(fd)
+    return json.loads(text)
+
+
+def show_more(count, before, after):
+    """What there is more of for each of count threads, the largest first; nothing below half a KiB."""
+    for name, more in sorted((after - before).items(), key=lambda item: -item[1]):
+        if more >= count << 9:
+            print(f"# {more / count / 1024:8.1f} KiB a thread: {name}")
+
+
+def causes():
+    """{cause: resident bytes} by the allocator's books."""
+    return collections.Counter({f"arenite, {k}": v for k, v in books().get("resident", {}).items()})
+
+
 def make_kinds(barrier, leave):
     box = [KINDS[i % len(KINDS)](i) for i in range(300)]
     del box
@@ -109,6 +133,7 @@ def idle_threads(scale):
     ready, leave = threading.Barrier(count + 1), threading.Event()
     threads = [threading.Thread(target=make_kinds, args=(ready, leave)) for _ in range(count)]
     gc.collect()
+    why = causes()
     before = mappings()
     for t in threads:
         t.start()
@@ -117,9 +142,8 @@ def idle_threads(scale):
     after = mappings()
     metric("rss_thread", (sum(after.values()) - sum(before.values())) / count)
     metric("space", status("VmSize"))
-    for name, more in sorted((after - before).items(), key=lambda item: -item[1]):
-        if more >= count << 9:
-            print(f"# {more / count / 1024:8.1f} KiB a thread: {name}")
+    show_more(count, before, after)
+    show_more(count, why, causes())
     leave.set()
     for t in threads:
         t.join()
@@ -144,15 +168,8 @@ def executor(scale):
 
 
 def not_freed():
-    """Bytes that Python has asked for and not freed, by the books of the allocator; None without them."""
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "arn_stats_json"):
-        return None
-    fd = os.memfd_create("statistics")
-    library.arn_stats_json(fd)
-    text = os.pread(fd, 1 << 16, 0)
-    os.close(fd)
-    return sum(tag["live_bytes"] for tag in json.loads(text)["tags"].values())
+    """Bytes that Python has asked for and not freed, by the allocator's books."""
+    return sum(tag["live_bytes"] for tag in books().get("tags", {}).values())
 
 
 def lists_handed_on(scale):
