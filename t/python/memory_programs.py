@@ -288,8 +288,8 @@ def cycles(scale):
     metric("rss_live", (rss() - before) / full)
     pauses.sort()
     if pauses:
-        metric("pause_p50", pauses[len(pauses) // 2])
-        metric("pause_p99", pauses[len(pauses) * 99 // 100])
+        middle, late = pauses[len(pauses) // 2], pauses[len(pauses) * 99 // 100]
+        print(f"# {len(pauses)} collections: median {middle * 1e3:.1f} ms, one in a hundred {late * 1e3:.1f} ms or more")
 
 
 # ---- thread states and interpreters -----------------------------------------------------------------------------
