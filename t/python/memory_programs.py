@@ -289,7 +289,7 @@ def cycles(scale):
     pauses.sort()
     if pauses:
         middle, late = pauses[len(pauses) // 2], pauses[len(pauses) * 99 // 100]
-        print(f"# {len(pauses)} collections: median {middle * 1e3:.1f} ms, one in a hundred {late * 1e3:.1f} ms or more")
+        print(f"# {len(pauses)} pauses: median {middle * 1e3:.1f} ms, one in a hundred {late * 1e3:.1f} ms or more")
 
 
 # ---- thread states and interpreters -----------------------------------------------------------------------------
