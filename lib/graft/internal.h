@@ -47,11 +47,13 @@ static inline mi_arena_id_t _mi_arena_id_none(void)
 #define ARENITE_POOL_MASK ((ARENITE_ARENA_MASK >> ARENITE_SLICE_SHIFT) << ARENITE_POOL_SHIFT)
 #define ARENITE_OWNER 2240
 
-/* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every collection.  So one
- * shift: the slice's number comes out multiplied by the size of a descriptor. */
+/* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every collection.  One
+ * shift: the slice's number comes out multiplied by the size of a descriptor.  A sum of pointers, not of integers: gcc
+ * makes one load of it. */
 static inline mi_segment_t *_mi_ptr_segment(const void *object)
 {
-    uintptr_t address = (uintptr_t)object, arena = address & ~ARENITE_ARENA_MASK;
+    uintptr_t address = (uintptr_t)object;
+    char *arena = (char *)(address & ~ARENITE_ARENA_MASK);
     uintptr_t pool = address >> (ARENITE_SLICE_SHIFT - ARENITE_POOL_SHIFT) & ARENITE_POOL_MASK;
 
     return (mi_segment_t *)(*(char **)(arena + pool + ARENITE_POOLS) + ARENITE_OWNER);
