@@ -13,6 +13,10 @@ trap 'rm -rf "$work"' EXIT
 ulimit -c 0
 n=0 failed=0
 
+# what a test needs beside the library: with_TEST, used by build
+# shellcheck disable=SC2034
+with_python_qsbr='python/home.c python/layout.c python/qsbr.c python/seat.c'
+
 # macro without ARN_BUG_, test, sources that change
 variants='
 queued_first      remote       remote.c
@@ -26,6 +30,10 @@ claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c
 sweep_blindly     sweep        sweep.c
+overlook_threads  python-qsbr  python/qsbr.c
+one_late_goal     python-qsbr  python/qsbr.c
+await_the_dead    python-qsbr  python/qsbr.c
+keep_seats        python-qsbr  python/seat.c
 '
 
 ok() { # CONDITION DESCRIPTION
@@ -40,9 +48,10 @@ ok() { # CONDITION DESCRIPTION
 }
 
 build() { # PROGRAM MACRO TEST [SOURCE...]
-	local program=$1 macro=$2 test=$3 sources=()
+	local program=$1 macro=$2 test=$3 sources=() with=with_${3//-/_}
 	shift 3
-	for source; do sources+=("$top_srcdir/lib/$source"); done
+	# shellcheck disable=SC2086 # a list of words
+	for source in $(printf '%s\n' "$@" ${!with:-} | sort -u); do sources+=("$top_srcdir/lib/$source"); done
 	# CC and flags are lists of words
 	# shellcheck disable=SC2086
 	$CC -std=gnu11 $CFLAGS $SANITIZE_FLAGS -w -D_GNU_SOURCE "$macro" \
@@ -68,7 +77,7 @@ check_variant() { # NAME TEST [SOURCE...]
 	build "$work/$name" "-DARN_BUG_$name" "${@:2}"
 	ok $? "$name: compiles" || return
 	[ -x "$work/$name" ] || return
-	grep -q "ARN_BUG_$name" "$top_srcdir"/lib/*.[ch]
+	grep -q "ARN_BUG_$name" "$top_srcdir"/lib/*.[ch] "$top_srcdir"/lib/python/*.[ch]
 	ok $? "$name: is in the source"
 	seed=$(failing_seed "$work/$name" "$seeds")
 	[ -n "$seed" ]

@@ -109,10 +109,12 @@ same "arenite.7 explains the options of lib/option.c" "$(options_of_code)" \
 	"$(sed -n 's/^\.It Ev \(ARENITE_[A-Z_]*\)$/\1/p' "$doc/arenite.7" | sort)"
 same "arenite.7 explains the fields of struct arn_stats" \
 	"$(statistics_of_header)" "$(statistics_of_page)"
-same "every pair that lib names has one row in doc/memory-order.md" "$(sites "$top_srcdir"/lib/*.[ch] | uniq)" \
+code="$top_srcdir/lib/*.[ch] $top_srcdir/lib/python/*.[ch]"
+# shellcheck disable=SC2086 # a list of patterns
+same "every pair that lib names has one row in doc/memory-order.md" "$(sites $code | uniq)" \
 	"$(rows "$doc/memory-order.md")"
-same "every row of doc/memory-order.md has two places in lib" "$(rows "$doc/memory-order.md")" \
-	"$(paired "$top_srcdir"/lib/*.[ch])"
+# shellcheck disable=SC2086
+same "every row of doc/memory-order.md has two places in lib" "$(rows "$doc/memory-order.md")" "$(paired $code)"
 
 # The test itself: what it looks for is seen, also when it is wrong.
 cat >"$work/sample.h" <<'END'

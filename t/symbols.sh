@@ -33,5 +33,10 @@ sort -u "$list" >"$work/list"
 same "t/symbols.list is sorted, without doubles" "$work/list" "$list"
 same "the library exports what t/symbols.list says" "$list" "$work/exported"
 same "arenite.h declares what t/symbols.list says" "$list" "$work/declared"
+
+# What a preload brings into every process; setlocale: lib/python/again.h
+nm -D --defined-only "${library%.so}-python.so" | awk '$3 !~ /^__/ { print $3 }' | sort >"$work/exported"
+printf '%s\n' arn_python_install arn_python_state setlocale >"$work/list"
+same "libarenite-python exports what python.h declares, and setlocale" "$work/list" "$work/exported"
 echo "1..$n"
 exit $failed

@@ -40,6 +40,10 @@ static uint64_t goal(size_t bytes)
 	struct seat *seat = seat_current;
 	struct qsbr_shared *shared = own_sequence(seat);
 
+#ifdef ARN_BUG_one_late_goal
+	if (!shared)
+		return LATE;
+#endif
 	if (!shared)
 		return __atomic_add_fetch(&x_late, 1, __ATOMIC_RELAXED);
 	seat->deferred += bytes;
@@ -61,6 +65,9 @@ static uint64_t scan(struct qsbr_shared *shared)
 	/* Partner: the store of x_seq in _Py_qsbr_attach.  The protocol is CPython's, and so is the fence. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* Z4 */
 	lowest = load(&shared->x_wr_seq);
+#ifdef ARN_BUG_overlook_threads
+	size = 0;
+#endif
 	for (size_t i = 0; i < size; i++) {
 		uint64_t seq = load(&shared->array[i].x_seq);
 
@@ -77,8 +84,10 @@ static uint64_t scan(struct qsbr_shared *shared)
 static bool poll(struct qsbr_shared *shared, uint64_t goal)
 {
 	/* not of this sequence, which gives no such goal */
+#ifndef ARN_BUG_await_the_dead
 	if (goal > load(&shared->x_wr_seq) + 2)
 		return true;
+#endif
 	return goal <= load(&shared->x_rd_seq) || goal <= scan(shared);
 }
 

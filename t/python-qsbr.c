@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * python-qsbr - grace periods from a free-threaded CPython, here an imitation: thread states and an interpreter's
+ * sequence numbers at the places where layout.h says that they are.  The test attaches and detaches its threads and
+ * lets them pass their eval breakers.
+ */
+#include "core.h"
+
+#include "python/cpython.h"
+#include "python/home.h"
+#include "python/layout.h"
+#include "python/qsbr.h"
+#include "python/seat.h"
+
+#include <sys/wait.h>
+
+enum { THREAD_STATES = 3, SMALL = 64, BLOCKS = 4096, OTHER = 1040, OTHERS = 1000 };
+
+struct cpython cpython;
+
+/* struct _qsbr_shared of 3.13, and what a thread state points to */
+struct interp {
+	struct qsbr_shared qsbr;
+	uint64_t size;
+	alignas(64) struct qsbr_thread threads[THREAD_STATES];
+};
+
+struct thread_state {
+	alignas(64) char bytes[16 * KIB];
+};
+
+static struct interp first, second;
+static struct thread_state states[2][THREAD_STATES];
+static __thread struct thread_state *attached;
+
+static void *get_attached(void)
+{
+	return attached;
+}
+
+static void put(struct thread_state *state, size_t offset, const void *pointer)
+{
+	memcpy(state->bytes + offset, &pointer, sizeof(pointer));
+}
+
+static void make_state(struct interp *interp, struct thread_state *state, struct qsbr_thread *thread)
+{
+	char *heap = state->bytes + layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP * ARN_TAG_OBJECT;
+
+	put(state, LAYOUT_INTERP, interp);
+	put(state, layout.qsbr, thread);
+	put(state, layout.current_heap, heap);
+	heap[LAYOUT_HEAP_TAG] = ARN_TAG_OBJECT;
+	*thread = (struct qsbr_thread){ .shared = &interp->qsbr, .thread_state = state };
+}
+
+static void make_interp(struct interp *interp, struct thread_state *of)
+{
+	interp->qsbr = (struct qsbr_shared){ 1, 1, interp->threads };
+	interp->size = THREAD_STATES;
+	for (unsigned i = 0; i < THREAD_STATES; i++)
+		make_state(interp, &of[i], &interp->threads[i]);
+}
+
+/* What CPython does at an eval breaker, and when a thread attaches or detaches */
+static void pass(struct interp *interp, unsigned number)
+{
+	interp->threads[number].x_seq = interp->qsbr.x_wr_seq;
+}
+
+static void detach(struct interp *interp, unsigned number)
+{
+	interp->threads[number].x_seq = 0;
+}
+
+/* The calling thread is this one now; 0 of the first interpreter is the test itself. */
+static void be(struct interp *interp, unsigned number)
+{
+	attached = interp ? &states[interp == &second][number] : NULL;
+	if (interp)
+		pass(interp, number);
+}
+
+static uint64_t goal(size_t bytes)
+{
+	return qsbr_provider.goal(bytes);
+}
+
+static bool reached(uint64_t wanted)
+{
+	return qsbr_provider.reached(wanted);
+}
+
+static void start(void)
+{
+	make_interp(&first, states[0]);
+	make_interp(&second, states[1]);
+	be(&first, 0);
+	seat_drop();
+	if (!seat_take(&first))
+		bail("no memory");
+	seat_current->deferred = 0;
+}
+
+static void test_layout(void)
+{
+	static struct thread_state moved;
+
+	start();
+	ok(layout_fits(attached), "a thread state as the table says");
+	layout.current_heap += 64;
+	layout.qsbr += 64;
+	ok(layout_fits(attached) && layout.current_heap == 352 && layout.qsbr == 320, "one that is off by a few words");
+	ok(layout_tag(attached) == ARN_TAG_OBJECT, "which heap is asked for");
+	put(attached, layout.current_heap, attached->bytes + layout.current_heap + LAYOUT_HEAPS + 2 * LAYOUT_HEAP);
+	ok(layout_tag(attached) == ARN_TAG_GC, "another one");
+	put(attached, layout.current_heap, &moved);
+	ok(layout_tag(attached) == -1, "something that is no heap of this thread");
+	ok(!layout_fits(attached), "then nothing fits");
+	start();
+	put(attached, layout.qsbr, &second.threads[1]);
+	ok(!layout_fits(attached), "nor with the record of another thread");
+	start();
+	first.qsbr.x_rd_seq = first.qsbr.x_wr_seq + 2;
+	ok(!layout_fits(attached), "nor with numbers that cannot be");
+	ok(layout_choose(0x030e) && layout.current_heap == 936 && layout_choose(0x030f) && !layout_choose(0x0310),
+	   "versions that are known, and one that is not");
+	layout_choose(0x030d);
+}
+
+static void test_advance(void)
+{
+	uint64_t before;
+
+	start();
+	before = first.qsbr.x_wr_seq;
+	ok(goal(64 * KIB) == before + 2 && first.qsbr.x_wr_seq == before, "little memory: the sequence is left alone");
+	ok(goal(64 * KIB) == before + 2 && first.qsbr.x_wr_seq == before + 2, "more: it is advanced");
+	ok(goal(MIB) == before + 4 && first.qsbr.x_wr_seq == before + 4, "much at once: the same");
+}
+
+static void test_threads(void)
+{
+	uint64_t wanted;
+
+	start();
+	pass(&first, 1);
+	wanted = goal(MIB);
+	ok(!reached(wanted), "nobody has passed");
+	pass(&first, 0);
+	ok(!reached(wanted), "the other thread has not");
+	pass(&first, 1);
+	ok(reached(wanted), "both have");
+	wanted = goal(MIB);
+	pass(&first, 0);
+	ok(!reached(wanted), "again, the other has not");
+	detach(&first, 1);
+	ok(reached(wanted), "a thread that blocks is detached and holds up nobody");
+	ok(first.qsbr.x_rd_seq == first.qsbr.x_wr_seq, "and CPython knows it too");
+	wanted = goal(MIB);
+	pass(&first, 0);
+	first.size = 1;
+	pass(&first, 1);
+	first.threads[1].x_seq = 1;
+	ok(reached(wanted), "records beyond the end are nobody's");
+}
+
+/* Goals that no attached thread could give */
+static void test_late(void)
+{
+	uint64_t one, two;
+
+	start();
+	be(NULL, 0);
+	one = goal(MIB);
+	two = goal(MIB);
+	ok(one != two && !reached(one), "without a thread state: a number, which is not reached");
+	be(&first, 0);
+	ok(!reached(one), "asked by an attached thread: from now on");
+	pass(&first, 0);
+	ok(reached(one), "and then it is");
+	ok(!reached(two), "another number: from now on, again");
+	pass(&first, 0);
+	ok(reached(two), "and then it is");
+	be(&second, 0);
+	one = goal(MIB);
+	ok(one > two && !reached(one) && !reached(1), "attached to another interpreter: its numbers do not count");
+}
+
+static void test_again(void)
+{
+	uint64_t old;
+
+	start();
+	for (unsigned i = 0; i < 100; i++)
+		old = goal(MIB);
+	ok(!reached(old), "an interpreter gives a goal");
+	make_interp(&first, states[0]);
+	be(&first, 0);
+	ok(reached(old), "its successor at the same address has no readers for it");
+}
+
+static void test_user(void)
+{
+	struct home *home = home_of(&first), *other = home_of(&second);
+
+	start();
+	ok(home != other && home->family != other->family && home_of(&first) == home, "a family for each interpreter");
+	ok(qsbr_provider.is_user(home->family), "a thread is a user of its own");
+	ok(!qsbr_provider.is_user(other->family), "not of the other's");
+	be(&second, 0);
+	ok(!qsbr_provider.is_user(home->family) && !qsbr_provider.is_user(other->family),
+	   "nor of any while it is attached elsewhere");
+	seat_take(&second);
+	ok(qsbr_provider.is_user(other->family), "until it has a heap there");
+	be(NULL, 0);
+	ok(!qsbr_provider.is_user(other->family), "nor detached");
+}
+
+static void *blocks[BLOCKS], *others[2 * OTHERS];
+
+static void allocate(void **to, unsigned count, size_t size)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!(to[i] = arn_heap_malloc(&seat_current->heap, size)))
+			bail("no memory");
+}
+
+static void give_back(void **from, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		arn_free(from[i]);
+}
+
+static unsigned overlaps(void *const *with)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < OTHERS; i++)
+		for (unsigned k = 0; k < BLOCKS; k++)
+			found += (char *)blocks[k] >= (char *)with[i] && (char *)blocks[k] < (char *)with[i] + OTHER;
+	return found;
+}
+
+/* Objects of another size are not put where a reader may still look. */
+static void test_heap(void)
+{
+	start();
+	pass(&first, 1);
+	allocate(blocks, BLOCKS, SMALL);
+	give_back(blocks, BLOCKS);
+	pass(&first, 0);
+	allocate(others, OTHERS, OTHER);
+	ok(overlaps(others) == 0, "a pool keeps its shape while a thread may read in it");
+	pass(&first, 0);
+	pass(&first, 1);
+	allocate(others + OTHERS, OTHERS, OTHER);
+	ok(overlaps(others + OTHERS) > 0, "and takes another when nobody does");
+	give_back(others, 2 * OTHERS);
+}
+
+static size_t claimed(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats);
+	return stats.claimed_bytes;
+}
+
+/* One round: objects of two sizes in turn, and the threads pass now and then. */
+static void churn(unsigned round, bool other_passes)
+{
+	size_t size = round % 2 ? 64 : 1040;
+	unsigned count = round % 2 ? BLOCKS : OTHERS;
+	void **at = round % 2 ? blocks : others;
+
+	allocate(at, count, size);
+	give_back(at, count);
+	pass(&first, 0);
+	if (other_passes)
+		pass(&first, 1);
+}
+
+static size_t grown(unsigned rounds, bool other_passes)
+{
+	size_t before = claimed();
+
+	for (unsigned i = 0; i < rounds; i++)
+		churn(i, other_passes);
+	return claimed() - before;
+}
+
+static void test_growth(void)
+{
+	start();
+	pass(&first, 1);
+	grown(10, true);
+	ok(grown(1000, true) <= 2 * MIB, "threads that run: no growth");
+	detach(&first, 1);
+	ok(grown(1000, false) <= 2 * MIB, "a thread that blocks: none");
+	be(NULL, 0);
+	allocate(blocks, BLOCKS, SMALL);
+	give_back(blocks, BLOCKS);
+	be(&first, 0);
+	ok(grown(1000, false) <= 2 * MIB, "pools that fell empty without a thread state: none after them");
+}
+
+/* A thread goes from one interpreter to the other and back, as with one thread state in each. */
+static void test_switch(void)
+{
+	size_t before;
+
+	start();
+	be(&second, 1);
+	seat_take(&second);
+	be(&first, 0);
+	seat_take(&first);
+	before = claimed();
+	for (unsigned i = 0; i < 200; i++) {
+		struct interp *interp = i % 2 ? &second : &first;
+
+		be(interp, 0);
+		seat_take(interp);
+		allocate(blocks, BLOCKS, SMALL);
+		be(i % 2 ? &first : &second, 0);
+		give_back(blocks, BLOCKS); /* with the other's thread state */
+	}
+	ok(claimed() - before <= 4 * MIB, "objects freed with another interpreter's thread state: no growth");
+}
+
+static void *kept;
+static pthread_barrier_t meeting;
+
+static void *hold_seat(void *unused)
+{
+	(void)unused;
+	be(&first, 2);
+	seat_take(&first);
+	kept = arn_heap_malloc(&seat_current->heap, SMALL);
+	pthread_barrier_wait(&meeting);
+	pthread_barrier_wait(&meeting);
+	return NULL;
+}
+
+static size_t orphans(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats);
+	return stats.orphan_heaps;
+}
+
+static void *take_seat(void *unused)
+{
+	(void)unused;
+	be(&first, 2);
+	return seat_take(&first);
+}
+
+static int in_child(size_t before)
+{
+	pthread_t thread;
+	void *seat;
+
+	if (orphans() != before + 1)
+		return 1;
+	arn_free(kept);
+	if (pthread_create(&thread, NULL, take_seat, NULL) != 0 || pthread_join(thread, &seat) != 0)
+		return 2;
+	return seat ? 0 : 3;
+}
+
+static void test_fork(void)
+{
+	size_t before;
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	start();
+	pthread_barrier_init(&meeting, NULL, 2);
+	pthread_create(&thread, NULL, hold_seat, NULL);
+	pthread_barrier_wait(&meeting);
+	before = orphans();
+	tap_flush();
+	pid = fork();
+	if (pid == 0)
+		_exit(in_child(before));
+	ok(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0,
+	   "in a child the heaps of the other threads are free to take");
+	ok(orphans() == before, "in the parent they are not");
+	pthread_barrier_wait(&meeting);
+	pthread_join(thread, NULL);
+	ok(orphans() == before + 1, "until the thread ends");
+	ok(take_seat(NULL) != NULL, "and its place is taken again");
+}
+
+int main(void)
+{
+	cpython.thread_state = get_attached;
+	layout_choose(0x030d);
+	seat_init();
+	test_layout();
+	test_advance();
+	test_threads();
+	test_late();
+	test_again();
+	test_user();
+	test_heap();
+	test_growth();
+	test_switch();
+	test_fork();
+	return done();
+}
