@@ -125,8 +125,8 @@ rounds() {
 	fi
 	if measure rounds fork "$scale"; then
 		bound child_rss "<= rss + 4MiB" "a storm of forks: a child holds what its parent does, and 4 MiB"
-		bound child_rise "<= 256KiB" "a storm of forks: the children do not grow"
-		bound rss_rise "<= 256KiB" "a storm of forks: nor does the parent"
+		bound child_rise "<= 512KiB" "a storm of forks: the children do not grow"
+		bound rss_rise "<= 512KiB" "a storm of forks: nor does the parent"
 		bound space_rise "<= 0" "a storm of forks: no more address space"
 	fi
 }
