@@ -112,6 +112,19 @@ try() { # NAME PYTHON_LIBRARY FLAG...
 	ok $? "$name: with debug hooks on top"
 }
 
+try_late() { # NAME PYTHON_LIBRARY FLAG...
+	$CC -O1 -o "$work/late" "$top_srcdir/t/embed/late.c" "${@:3}" >"$work/log" 2>&1 &&
+		PYTHONHOME=$(value home) timeout 60 "$work/late" "$2" "$script" >"$work/log" 2>&1
+	ok $? "$1: loaded while the program runs"
+}
+
+try_disabled() { # the program of the last try
+	local wanted="install: disabled"
+	ARENITE_DISABLE=1 "$work/program" pass >"$work/log" 2>&1
+	[ "$(cat "$work/log")" = "$wanted" ]
+	ok $? "ARENITE_DISABLE=1 is told to the program"
+}
+
 try_python() { # PYTHON
 	local version shared static
 	ask "$1" >"$work/says" 2>"$work/log" || { skip "$1" "it does not run"; return; }
@@ -129,7 +142,10 @@ try_python() { # PYTHON
 		# shellcheck disable=SC2046
 		try "python $version, ${python##*.}, arenite static" "$python" \
 			$(flags "$work/static" --static --cflags --libs)
+		try_disabled
 	done
+	# shellcheck disable=SC2046
+	[ -z "$shared" ] || try_late "python $version" "$shared" $(flags "$build/lib/.libs" --cflags --libs)
 }
 
 if ! command -v pkg-config >/dev/null; then
