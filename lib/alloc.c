@@ -57,6 +57,15 @@ static struct heap *adopt(arn_heap *handle)
 	return heap;
 }
 
+/* The end of a slow path. */
+static void settle(struct heap *heap)
+{
+	if (unlikely(load_relaxed(&heap->x_trim)))
+		heap_trim(heap);
+	sweep_enforce(heap);
+	guard_heap(heap);
+}
+
 /* The handle has a heap; sizes that no bin could serve. */
 static void *malloc_from(struct heap *heap, size_t size)
 {
@@ -71,8 +80,7 @@ static void *malloc_from(struct heap *heap, size_t size)
 		block = cache_refill(heap, sizeclass_of(size));
 	}
 	remote_flush();
-	sweep_enforce(heap);
-	guard_heap(heap);
+	settle(heap);
 	heap_exit(heap);
 	return block ? block : no_memory();
 }
@@ -108,8 +116,7 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 		cache_give_pool(heap, pool, block);
 	else
 		cache_overflow(heap, pool, block);
-	sweep_enforce(heap);
-	guard_heap(heap);
+	settle(heap);
 	heap_exit(heap);
 }
 

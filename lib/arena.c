@@ -279,8 +279,28 @@ static bool claim_mapped(size_t slices, struct run *run)
 	return found;
 }
 
+/* A retired arena comes back. */
+static bool add_again(size_t slices, struct run *run)
+{
+	struct arena *arena = retire_take_back(slices);
+	unsigned first = ARENA_HEAD + (unsigned)slices;
+
+	if (!arena)
+		return false;
+	if (arena->huge)
+		slices = arena->size / SLICE - ARENA_HEAD;
+	else
+		for (unsigned word = first / 64; word < ARENA_WORDS; word++)
+			or_release(&arena->x_free[word], run_mask(word, first, ARENA_SLICES - first)); /* A1 */
+	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
+	claimed(run, 0);
+	return true;
+}
+
 static bool add(size_t slices, struct run *run)
 {
+	if (add_again(slices, run))
+		return true;
 	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
 }
 

@@ -90,6 +90,7 @@ struct arena {
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic unsigned x_huge_dirty;
+	bool retired_clean;            /* retired, and its pages have gone back */
 	struct arena *next_retired;    /* retire.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];

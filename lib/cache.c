@@ -3,16 +3,14 @@
 
 #include "option.h"
 #include "panic.h"
-#include "purge.h"
 #include "remote.h"
 #include "sweep.h"
-#include "thread.h"
 
 #include <string.h>
 
 /* A bin grows when it was refilled or flushed this often. */
 #define MOVES 6u
-
+#define MOVES_FIRST 640u
 static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
 static void **level_base(struct heap *heap, unsigned cls, unsigned level)
@@ -57,6 +55,13 @@ size_t cache_count(const struct heap *heap, unsigned cls)
 	return n <= LEVEL3 ? n : 0; /* torn by a growing bin: statistics only */
 }
 
+/* Without a bin each malloc and each free is a move.  Ready blocks pin pages: where there are many heaps, most of them
+ * of idle threads, a class has to be used more before it gets one. */
+static unsigned moves_to_grow(const struct bin *bin)
+{
+	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 8)) : MOVES;
+}
+
 /* true: the bin has moved to a larger array */
 static bool grow(struct heap *heap, unsigned cls)
 {
@@ -64,7 +69,7 @@ static bool grow(struct heap *heap, unsigned cls)
 	size_t n = cache_count(heap, cls);
 	void **base;
 
-	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap || ++bin->moves < MOVES)
+	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap || ++bin->moves < moves_to_grow(bin))
 		return false;
 	bin->moves = 0;
 	base = level_base(heap, cls, ++bin->level);
@@ -183,21 +188,4 @@ void cache_send_home(struct heap *heap)
 	remote_drain(heap);
 	cache_flush(heap);
 	heap_collect(heap, false);
-}
-
-size_t arn_trim(void)
-{
-	struct thread *thread = thread_peek();
-
-	remote_flush();
-	for (unsigned tag = 0; thread && tag < array_length(thread->heap); tag++) {
-		struct heap *heap = thread->heap[tag].heap;
-
-		if (!heap || heap == &heap_none)
-			continue;
-		heap_enter(heap);
-		cache_send_home(heap);
-		heap_exit(heap);
-	}
-	return purge_trim();
 }

@@ -6,6 +6,7 @@
  *             H1, H2 of heap.h.
  */
 #include "cache.h"
+#include "limbo.h"
 #include "meta.h"
 
 static struct arn_family first_family;
@@ -21,17 +22,48 @@ arn_family *family_first(void)
 	return load_acquire(&x_families); /* F1 */
 }
 
-arn_family *arn_family_new(const struct arn_provider *provider)
+static arn_family *add_family(const struct arn_provider *provider, const void *state)
 {
 	arn_family *family = meta_take(sizeof(*family), CACHE_LINE), *head = load_relaxed(&x_families);
 
 	if (!family)
 		return NULL;
 	family->provider = provider;
+	store_relaxed(&family->x_state, state);
 	do
 		store_relaxed(&family->x_next, head);
 	while (!cas_release(&x_families, &head, family)); /* F1 */
 	return family;
+}
+
+arn_family *arn_family_new(const struct arn_provider *provider)
+{
+	return add_family(provider, NULL);
+}
+
+/* Blocks that the ended state has left are nobody's: their heap is not used or walked any more. */
+static void begin_anew(arn_family *family)
+{
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
+		if (load_relaxed(&heap->x_owner) != OWNER_NONE)
+			continue;
+		cache_send_home(heap);
+		heap_collect(heap, true);
+		if (heap->all_first)
+			store_relaxed(&heap->x_owner, OWNER_STRANDED);
+	}
+	limbo_collect(family, true);
+}
+
+arn_family *arn_family_at(const struct arn_provider *provider, const void *state)
+{
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
+		if (load_relaxed(&family->x_state) != state || family->provider != provider)
+			continue;
+		begin_anew(family);
+		return family;
+	}
+	return add_family(provider, state);
 }
 
 /* Owned by the caller before a walk or a tidier can see it. */
@@ -104,22 +136,38 @@ void family_abandon(struct heap *heap)
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
 
-void family_tidy(struct heap *heap)
+static bool begin_tidy(struct heap *heap)
 {
 	const struct arn_provider *provider = heap->family->provider;
 	uintptr_t owner = OWNER_NONE;
 
 	if (provider && provider->is_user && !provider->is_user(heap->family))
-		return;
+		return false;
 #ifdef ARN_BUG_tidy_blindly
 	if (load_acquire(&heap->x_owner) != owner)
-		return;
+		return false;
 	store_relaxed(&heap->x_owner, OWNER_TIDY);
 #else
 	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_TIDY)) /* H1 */
-		return;
+		return false;
 #endif
 	arn_yield_point("family_tidy");
+	return true;
+}
+
+void family_tidy(struct heap *heap)
+{
+	if (!begin_tidy(heap))
+		return;
 	cache_send_home(heap);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
+}
+
+bool family_trim(struct heap *heap)
+{
+	if (!begin_tidy(heap))
+		return false;
+	heap_trim(heap);
+	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
+	return true;
 }

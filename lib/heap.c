@@ -2,6 +2,7 @@
 #include "heap.h"
 
 #include "cache.h"
+#include "limbo.h"
 #include "os.h"
 #include "panic.h"
 #include "remote.h"
@@ -68,14 +69,19 @@ static void unlink_pool(struct heap *heap, struct pool *pool)
 	count_sub(&heap->x_pool_bytes, pool_span(pool));
 }
 
-static void release(struct heap *heap, struct pool *pool)
+static void detach(struct heap *heap, struct pool *pool)
 {
-	if (!remote_may_release(pool))
-		return;
 	if (pool->listed)
 		heap_unlist(heap, pool);
 	unlink_pool(heap, pool);
 	sweep_forget(heap, pool);
+}
+
+static void release(struct heap *heap, struct pool *pool)
+{
+	if (!remote_may_release(pool))
+		return;
+	detach(heap, pool);
 	pool->purged |= sweep_is_clean(pool);
 	pool_release(pool);
 }
@@ -108,29 +114,42 @@ static void queue_waiting(struct heap *heap, struct pool *pool)
  * The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
  * object that it could take a reference to.  The address range stays as it is until the goal is reached.
  */
-static void purge_waiting(struct heap *heap, struct pool *pool)
+static bool purge_empty(struct heap *heap, struct pool *pool)
 {
 	if (os_purge(pool->base, pool_span(pool)) != 0)
-		return;
+		return false;
 	pool->purged = true;
 	sweep_purged(heap, pool);
-	sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
 	add_relaxed(&arena_counters.x_purges, 1);
 	add_relaxed(&arena_counters.x_purged, pool_span(pool));
+	return true;
 }
 
 /* A goal taken now covers every reader that may have seen the last block. */
-static void wait_for_readers(struct heap *heap, struct pool *pool)
+static void wait_in_heap(struct heap *heap, struct pool *pool, bool purged)
 {
 	pool->goal = heap->family->provider->goal(pool_span(pool));
-	sweep_forget(heap, pool);
-	if (!pool->waiting || pool->purged) /* purged and waiting: it has been in use since */
-		add_relaxed(&arena_counters.x_waiting, pool_span(pool));
-	pool->purged = false;
+	pool->purged = purged;
+	add_relaxed(&arena_counters.x_waiting, purged ? 0 : pool_span(pool));
 	if (!pool->waiting)
 		queue_waiting(heap, pool);
-	if (arena_keeps_enough())
-		purge_waiting(heap, pool);
+}
+
+/* Waiting and not purged: it has been in use since, and is still counted. */
+static void wait_for_readers(struct heap *heap, struct pool *pool)
+{
+	bool purged;
+
+	sweep_forget(heap, pool);
+	if (pool->waiting && !pool->purged)
+		sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
+	purged = arena_keeps_enough() && purge_empty(heap, pool);
+	if (!purged || pool->waiting || !remote_may_release(pool)) {
+		wait_in_heap(heap, pool, purged);
+		return;
+	}
+	detach(heap, pool);
+	limbo_push(heap->family, pool);
 }
 
 static struct pool *pop_waiting(struct heap *heap)
@@ -157,6 +176,8 @@ void heap_collect(struct heap *heap, bool stopped)
 		else
 			pool->purged = false;
 	}
+	if (heap->deferred)
+		limbo_collect(heap->family, stopped);
 }
 
 /* Empty pools go to the end: the partial ones fill up first, and these can leave. */

@@ -34,8 +34,8 @@ struct bin {
 	_Atomic(void **) x_top;
 	_Atomic(void **) x_base; /* written by the owner; statistics read it */
 	void **limit;
-	uint8_t level; /* which array: LEVEL_SLOTS */
-	uint8_t moves; /* refills and flushes at this level */
+	uint16_t level; /* which array: LEVEL_SLOTS */
+	uint16_t moves; /* refills and flushes at this level */
 	uint16_t cap;  /* most blocks that the budget allows */
 };
 static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
@@ -71,8 +71,12 @@ struct heap {
 	struct pool *all_first, *all_last;
 	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
 	struct pool *sweep_first, *sweep_last; /* sweep.h: pools with pages that may go back, oldest first */
-	size_t fresh, fresh_told;
+	_Atomic size_t x_fresh; /* sweep.h; written by the owner */
+	size_t fresh_told;
 	_Atomic bool x_busy; /* in a slow path: after fork, a heap that nobody can trust */
+	_Atomic bool x_trim; /* trim.c: somebody asks for what can be given back */
+	unsigned entered;           /* slow paths */
+	unsigned rested, rested_at; /* how many they were when the heap was last looked at, and since when (ms) */
 
 	/* statistics: written by the owner only */
 	_Atomic size_t x_out[CLASSES];
@@ -106,6 +110,10 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls);
 void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before);
 /* A pool has become full: no longer partial. */
 void heap_unlist(struct heap *heap, struct pool *pool);
+/* Send home and give back all that this heap does not need; bytes that went back to the system. */
+size_t heap_trim(struct heap *heap);
+/* Its users are stopped: the same, if it has been left alone for a while. */
+void heap_rest(struct heap *heap);
 /* Release empty pools whose grace period is over; stopped: no reader runs, all may go. */
 void heap_collect(struct heap *heap, bool stopped);
 bool heap_is_valid(const struct heap *heap);
@@ -120,6 +128,12 @@ struct arn_family {
 	_Atomic(struct heap *) x_heaps; /* all, newest first; F1 */
 	struct stack orphans[ARN_TAGS];
 	_Atomic(struct arn_family *) x_next;
+	_Atomic(const void *) x_state; /* of an embedder: the family serves again when another one begins there */
+
+	_Atomic(struct pool *) x_limbo; /* limbo.h */
+	_Atomic bool x_limbo_taken;
+	_Atomic(struct pool *) x_batch; /* of whoever has x_limbo_taken, as the next one */
+	uint64_t limbo_goal;
 };
 
 arn_family *family_default(void);
@@ -129,12 +143,15 @@ struct heap *family_adopt(arn_family *family, unsigned tag);
 void family_abandon(struct heap *heap);
 /* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody has it. */
 void family_tidy(struct heap *heap);
+/* The same, and give back all that can be; false: somebody has it. */
+bool family_trim(struct heap *heap);
 
 /* Around a slow path.  A child of fork has what this thread had stored until then, in its order: x_busy encloses it. */
 static inline void heap_enter(struct heap *heap)
 {
 	store_relaxed(&heap->x_busy, true);
 	order_for_fork();
+	heap->entered++;
 	arn_yield_point("heap_enter");
 }
 

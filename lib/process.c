@@ -13,6 +13,7 @@
 #include "process.h"
 
 #include "heap.h"
+#include "limbo.h"
 #include "option.h"
 #include "panic.h"
 #include "reclaim.h"
@@ -40,9 +41,11 @@ static void in_child(void)
 {
 	reclaim_fork_child();
 	retire_fork_child();
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
+		limbo_fork_child(family);
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			leave_heap(heap);
+	}
 }
 
 static void say_hello(void)

@@ -156,7 +156,7 @@ void reclaim_grace_begin(struct reclaim_grace *grace)
 }
 
 /* liburcu writes the word with plain stores, ordered by its barriers. */
-__attribute__((no_sanitize("thread"))) static bool is_inside(const struct reader *record)
+__attribute__((no_sanitize("thread"))) noinline static bool is_inside(const struct reader *record)
 {
 	unsigned long *word = load_seq(&record->x_word); /* E2 */
 

@@ -71,7 +71,7 @@ static void tidy_orphan(struct heap *heap)
 		family_tidy(heap);
 }
 
-static void send(struct pool *pool, unsigned word, uint64_t mask)
+void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 {
 	struct pool_bits *bits = pool->bits;
 	struct heap *told = NULL;
@@ -105,7 +105,7 @@ static void flush(struct thread *thread)
 		return;
 	/* before the send: a child of fork may flush for a thread that was caught in between */
 	thread->gathered = 0;
-	send(thread->pool, thread->word, mask);
+	remote_send(thread->pool, thread->word, mask);
 }
 
 void remote_flush(void)
@@ -153,7 +153,7 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE && thread != &thread_none)
 		gather(thread, pool, index / 64, bit, block, caller);
 	else
-		send(pool, index / 64, bit);
+		remote_send(pool, index / 64, bit);
 }
 
 static void count_home(struct heap *heap, struct pool *pool, unsigned n)

@@ -34,6 +34,8 @@
 
 /* block lies in pool (a lead) and belongs to another thread's heap, or nobody's */
 void remote_free(struct pool *pool, void *block, const void *caller);
+/* These blocks of a pool are free, and the caller's to say so. */
+void remote_send(struct pool *pool, unsigned word, uint64_t mask);
 /* Send off what this thread has gathered. */
 void remote_flush(void);
 /* The same for every thread; only while the others are stopped. */

@@ -33,13 +33,48 @@ bool retire_arena(struct arena *arena)
 		return false;
 	arn_yield_point("retire_claimed");
 	sub_relaxed(&arena_counters.x_claimed, body);
-	if (run.fresh != run.slices && os_purge((char *)arena + ARENA_HEAD * SLICE, body) == 0) {
+	arena->retired_clean = run.fresh == run.slices;
+	if (!arena->retired_clean && os_purge((char *)arena + ARENA_HEAD * SLICE, body) == 0) {
+		arena->retired_clean = true;
 		add_relaxed(&arena_counters.x_purges, 1);
 		add_relaxed(&arena_counters.x_purged, body - run.fresh * SLICE);
 	}
 	registry_hide(arena->index);
 	push(arena);
 	return true;
+}
+
+static bool is_fit(const struct arena *arena, size_t slices)
+{
+	size_t room = arena->size / SLICE - ARENA_HEAD;
+
+	if (!arena->retired_clean || arena->huge != (slices > LARGE_SLICES))
+		return false;
+	return room >= slices && (!arena->huge || room / 2 <= slices);
+}
+
+struct arena *retire_take_back(size_t slices)
+{
+	struct arena *list, *found = NULL;
+
+	if (load_relaxed(&x_retired) == NULL)
+		return NULL;
+	list = exchange_acquire(&x_retired, NULL); /* L1 */
+	while (list) {
+		struct arena *arena = list;
+
+		list = arena->next_retired;
+		sub_relaxed(&x_waiting, arena->size);
+		if (!found && is_fit(arena, slices))
+			found = arena;
+		else
+			push(arena);
+	}
+	if (found && !registry_add(found, &found->index)) {
+		push(found);
+		return NULL;
+	}
+	return found;
 }
 
 static size_t count_free(void)

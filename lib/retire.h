@@ -13,7 +13,8 @@
  *             L2  x_taken: end (release) -> begin (acquire): the batch and its grace period.
  * Progress    arena lock-free; some wait-free in the number of threads, at most RETIRE_STEP arenas are unmapped.
  *             Nobody waits: a thread stopped in a section, or while it has the batch, keeps the address space and
- *             the heads of retired arenas, nothing else.
+ *             the heads of retired arenas, nothing else; and no more of them than there ever were at once, for what
+ *             waits outside of the batch is taken back before anything is mapped.
  */
 #ifndef ARN_RETIRE_H
 #define ARN_RETIRE_H
@@ -30,6 +31,9 @@ bool retire_arena(struct arena *arena);
 void retire_some(void);
 /* Unmap as many as can be now. */
 void retire_all(void);
+/* A retired arena with room for so many slices, in the table again; NULL: none.  It is clean, and claimed whole by the
+ * caller; readers of before may still look at it. */
+struct arena *retire_take_back(size_t slices);
 /* Address space of arenas that wait for readers. */
 size_t retire_waiting(void);
 void retire_fork_child(void);

@@ -2,6 +2,7 @@
 #include "sweep.h"
 
 #include "os.h"
+#include "remote.h"
 #include "retain.h"
 
 #define GRANULES 64u
@@ -44,7 +45,7 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 	size_t bytes = n * pool->block_size;
 
 	pool->bits->fresh += (uint32_t)bytes;
-	heap->fresh += bytes;
+	count_add(&heap->x_fresh, bytes);
 	if (!pool->bits->in_sweep && pool->bits->fresh >= (size_t)1 << granule_shift(pool))
 		list(heap, pool);
 }
@@ -56,7 +57,7 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->fresh);
 
 	bits->fresh -= bytes;
-	heap->fresh -= bytes;
+	count_sub(&heap->x_fresh, bytes);
 #ifdef ARN_BUG_sweep_blindly
 	return;
 #endif
@@ -71,7 +72,7 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 
 static void no_longer_fresh(struct heap *heap, struct pool *pool)
 {
-	heap->fresh -= pool->bits->fresh;
+	count_sub(&heap->x_fresh, pool->bits->fresh);
 	pool->bits->fresh = 0;
 	if (pool->bits->in_sweep)
 		unlist(heap, pool);
@@ -105,15 +106,15 @@ static uint64_t granules_in(size_t from, size_t to, unsigned shift)
 	return first < to ? bit_run((unsigned)first, (unsigned)(to - first)) : 0;
 }
 
-/* Blocks that are live, cached, or in a remote word keep a granule. */
-static uint64_t free_granules(const struct pool *pool)
+/* The granules without a block whose bit is set. */
+static uint64_t granules_without(const struct pool *pool, const uint64_t *blocks)
 {
 	size_t size = pool->block_size, from = 0;
 	unsigned shift = granule_shift(pool);
 	uint64_t granules = 0;
 
 	for (unsigned word = 0; word < pool_words(pool); word++) {
-		uint64_t taken = pool_taken(pool, word);
+		uint64_t taken = blocks[word];
 
 		while (taken) {
 			unsigned first = lowest_bit(taken);
@@ -129,45 +130,92 @@ static uint64_t free_granules(const struct pool *pool)
 	return granules | granules_in(from, pool_span(pool), shift);
 }
 
-static size_t purge(struct pool *pool, unsigned first, unsigned count)
+/* Blocks that are live, cached, or in a remote word keep a granule. */
+static uint64_t free_granules(const struct pool *pool)
 {
-	unsigned shift = granule_shift(pool);
-	char *base = pool->base + ((size_t)first << shift);
-	size_t bytes = (size_t)count << shift;
+	uint64_t blocks[POOL_WORDS];
 
-	if (os_purge(base, bytes) != 0)
-		return 0;
-	pool->bits->clean |= bit_run(first, count);
-	add_relaxed(&arena_counters.x_purges, 1);
-	add_relaxed(&arena_counters.x_purged, bytes);
-	return bytes;
+	for (unsigned word = 0; word < pool_words(pool); word++)
+		blocks[word] = pool_taken(pool, word);
+	return granules_without(pool, blocks);
 }
 
-static size_t sweep(struct heap *heap, struct pool *pool)
+static bool purge(struct pool *pool, unsigned first, unsigned count)
 {
-	uint64_t granules = free_granules(pool) & ~pool->bits->clean;
-	size_t done = 0;
+	unsigned shift = granule_shift(pool);
+	size_t bytes = (size_t)count << shift;
 
-	no_longer_fresh(heap, pool);
+	if (os_purge(pool->base + ((size_t)first << shift), bytes) != 0)
+		return false;
+	add_relaxed(&arena_counters.x_purges, 1);
+	add_relaxed(&arena_counters.x_purged, bytes);
+	return true;
+}
+
+/* Those that went back. */
+static uint64_t purge_granules(struct pool *pool, uint64_t granules)
+{
+	uint64_t done = 0;
+
 	while (granules) {
 		unsigned first = lowest_bit(granules);
 		uint64_t rest = ~(granules >> first);
 		unsigned count = rest ? lowest_bit(rest) : 64;
 
-		done += purge(pool, first, count);
+		if (purge(pool, first, count))
+			done |= bit_run(first, count);
 		granules &= ~bit_run(first, count);
 	}
 	return done;
 }
 
+static size_t sweep(struct heap *heap, struct pool *pool)
+{
+	uint64_t done = purge_granules(pool, free_granules(pool) & ~pool->bits->clean);
+
+	no_longer_fresh(heap, pool);
+	pool->bits->clean |= done;
+	return (size_t)count_bits(done) << granule_shift(pool);
+}
+
+/* Takes the bits; false: there were none, and the descriptor may be anything. */
+static bool take_remote(struct pool_bits *bits, uint64_t *freed)
+{
+	uint64_t any = 0;
+
+	for (unsigned word = 0; word < POOL_WORDS; word++) {
+		freed[word] = load_relaxed(&bits->x_remote[word]);
+		if (freed[word])
+			freed[word] = exchange_seq(&bits->x_remote[word], 0); /* R1, R2 */
+		any |= freed[word];
+	}
+	return any != 0;
+}
+
+void sweep_remote(struct pool *pool)
+{
+	uint64_t freed[POOL_WORDS], others[POOL_WORDS];
+
+	if (!take_remote(pool->bits, freed))
+		return;
+	arn_yield_point("sweep_remote");
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		others[word] = ~freed[word];
+	if (pool->cls != CLASS_LARGE)
+		purge_granules(pool, granules_without(pool, others));
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		if (freed[word])
+			remote_send(pool, word, freed[word]);
+}
+
 /* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
 static size_t publish(struct heap *heap, size_t budget)
 {
-	size_t step = budget / 8 / heap_count(), told = heap->fresh_told;
+	size_t step = budget / 8 / heap_count(), told = heap->fresh_told, fresh = load_relaxed(&heap->x_fresh);
 
-	if (heap->fresh > told + step || heap->fresh + step < told) {
-		add_relaxed(&x_fresh, heap->fresh - told);
-		heap->fresh_told = heap->fresh;
+	if (fresh > told + step || fresh + step < told) {
+		add_relaxed(&x_fresh, fresh - told);
+		heap->fresh_told = fresh;
 	}
 	return load_relaxed(&x_fresh);
 }
@@ -176,9 +224,9 @@ void sweep_enforce(struct heap *heap)
 {
 	size_t budget = retain_for_pages(), part = budget / heap_count();
 
-	if (publish(heap, budget) <= budget || heap->fresh <= part || retain_has_credit())
+	if (publish(heap, budget) <= budget || load_relaxed(&heap->x_fresh) <= part || retain_has_credit())
 		return;
-	for (unsigned n = 0; heap->sweep_first && heap->fresh > part && n < SWEEP_STEP; n++)
+	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_fresh) > part && n < SWEEP_STEP; n++)
 		sweep(heap, heap->sweep_first);
 	publish(heap, budget);
 }
@@ -204,5 +252,5 @@ bool sweep_is_valid(const struct heap *heap)
 		if (pool->bits->clean & ~free_granules(pool))
 			return false;
 	}
-	return fresh == heap->fresh;
+	return fresh == load_relaxed(&heap->x_fresh);
 }

@@ -10,7 +10,7 @@
  * credit: what a program takes again lies in pools, too.
  *
  * Owner       the user of the heap, for all of it.
- * Invariant   heap->fresh == sum of fresh over the heap's pools
+ * Invariant   heap->x_fresh == sum of fresh over the heap's pools
  *             a granule that is clean has no block that was handed out since it became clean
  * Progress    wait-free; at most SWEEP_STEP pools are swept in one slow path, a system call for each run of pages.
  */
@@ -35,6 +35,12 @@ void sweep_forget(struct heap *heap, struct pool *pool);
 void sweep_enforce(struct heap *heap);
 /* All that is fresh; bytes that went back. */
 size_t sweep_all(struct heap *heap);
+/*
+ * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though
+ * the owner has not taken them home.  The bits are taken out of the words meanwhile: whoever has a bit has the block,
+ * so the pool stays what it is.
+ */
+void sweep_remote(struct pool *pool);
 bool sweep_is_valid(const struct heap *heap);
 
 #endif

@@ -132,6 +132,7 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 static bool visit_heap(struct walk *walk, struct heap *heap)
 {
 	cache_send_home(heap);
+	heap_rest(heap);
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (!visit_pool(walk, pool))
 			return false;
@@ -160,6 +161,12 @@ bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, 
 		return true;
 	gather_in(handle->heap->family, handle->heap->tag);
 	return visit_heap(&walk, handle->heap);
+}
+
+void arn_heap_rest(arn_heap *handle)
+{
+	if (handle->heap && handle->heap != &heap_none)
+		heap_rest(handle->heap);
 }
 
 bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks, arn_visit_fn *visitor, void *arg)

@@ -65,7 +65,7 @@ build() { # PROGRAM MACRO TEST [SOURCE...]
 failing_seed() { # PROGRAM SEEDS
 	local seed
 	for seed in $(seq "$2"); do
-		if ! (ARN_TEST_SEED=$seed timeout 5 "$1") >"$work/log" 2>&1; then
+		if ! (ARN_TEST_SEED=$seed timeout 20 "$1") >"$work/log" 2>&1; then
 			echo "$seed"
 			return
 		fi

@@ -7,6 +7,7 @@
 #include "option.h"
 
 #include "cache.h"
+#include "limbo.h"
 #include "remote.h"
 
 enum { WORKERS = 4, LIVE = 400 };
@@ -169,29 +170,28 @@ static void test_waiting(void)
 static void test_purged(void)
 {
 	size_t retain = option_values[OPTION_RETAIN], percent = option_values[OPTION_RETAIN_PERCENT];
+	arn_family *family = arn_family_new(&provider);
 	arn_heap handle;
 	uint64_t *block;
 	struct pool *pool;
 
 	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
 	now = seen_by_readers = 0;
-	arn_heap_init(&handle, arn_family_new(&provider), ARN_TAG_OBJECT);
+	arn_heap_init(&handle, family, ARN_TAG_OBJECT);
 	block = arn_heap_malloc(&handle, 5000);
 	block[0] = block[600] = 42;
 	arn_free(block);
 	cache_flush(handle.heap);
-	pool = handle.heap->wait_first;
-	ok(pool && pool->purged && block[0] == 0 && block[600] == 0, "its pages have gone back");
-	ok(load_relaxed(&handle.heap->x_pools) == 1 && waiting_pools(handle.heap) == 1, "and it waits");
-	ok(arn_heap_malloc(&handle, 5000) == block, "it serves its size meanwhile");
-	block[0] = 43;
-	arn_free(block);
-	cache_flush(handle.heap);
-	ok(pool->purged && block[0] == 0 && waiting_pools(handle.heap) == 1, "and goes back again");
-	seen_by_readers = now;
-	heap_collect(handle.heap, false);
+	pool = pool_find(block);
+	ok(pool && block[0] == 0 && block[600] == 0, "its pages have gone back");
 	ok(load_relaxed(&handle.heap->x_pools) == 0 && load_relaxed(&arena_counters.x_waiting) == 0,
-	   "with the readers gone it leaves");
+	   "it belongs to no heap");
+	arn_heap_abandon(&handle);
+	limbo_collect(family, false);
+	ok(pool_find(block), "and waits");
+	seen_by_readers = now;
+	limbo_collect(family, false);
+	ok(!pool_find(block), "with the readers gone anybody lets it go");
 	option_values[OPTION_RETAIN] = retain;
 	option_values[OPTION_RETAIN_PERCENT] = percent;
 	arn_heap_abandon(&handle);

@@ -16,8 +16,8 @@ atomic panic
 sizeclass os option raw
 meta reclaim registry stack
 arena pool purge retain retire
-heap family remote thread cache large guard sweep
-visit stats explain
+heap family remote thread cache large guard sweep limbo
+visit stats trim explain
 process
 alloc
 domain

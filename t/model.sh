@@ -81,11 +81,11 @@ END
 # model, and the access that shall be relaxed: function, operation, expression
 orders='
 generation stack_push cas_release &stack->x_head
-queue      send or_seq &bits->x_remote[word]
+queue      remote_send or_seq &bits->x_remote[word]
 queue      pool_drain exchange_seq &pool->bits->x_remote[word]
 owner      family_abandon store_release &heap->x_owner
 owner      try_own cas_acq_rel &heap->x_owner
-owner      family_tidy cas_acq_rel &heap->x_owner
+owner      begin_tidy cas_acq_rel &heap->x_owner
 owner      family_tidy store_release &heap->x_owner
 handover   stack_push cas_release &stack->x_head
 leave      release_slices or_release &arena->x_free[word]

@@ -11,12 +11,14 @@
 
 #include <signal.h>
 
-enum { SLOTS = 24, BOXES = 48, WORKERS = 3, NAMES = 64, SWINGS = 4, SIGNALS = 40 };
+enum { SLOTS = 24, BOXES = 48, WORKERS = 3, NAMES = 64, SWINGS = 30, SIGNALS = 40 };
 
 /* What a thread that stands still may keep beside its own heaps and blocks: what it has in hand, which is an arena at
  * most, and the pools of blocks that it was about to send home. */
 #define BESIDE_MOST (ARENA_SIZE + 2 * MIB)
 #define HUGE_SIZE (17 * MIB)
+/* Address space: arenas that were retired when it stopped, and what the others swing in, not what they ever had. */
+#define MAPPED_MOST (640 * MIB)
 #define PATIENCE 20.0 /* seconds for what takes some milliseconds */
 
 struct actor {
@@ -301,10 +303,10 @@ static bool look_around(const char *where)
 	settle();
 	left = measure();
 	keep_most(&left);
-	if (left.beside + left.retained <= BESIDE_MOST)
+	if (left.beside + left.retained <= BESIDE_MOST && left.mapped <= MAPPED_MOST)
 		return true;
-	note("%s: %zu KiB of its own, %zu KiB beside, %zu KiB retained", where, left.own / KIB, left.beside / KIB,
-	     left.retained / KIB);
+	note("%s: %zu KiB of its own, %zu KiB beside, %zu KiB retained, %zu MiB mapped", where, left.own / KIB,
+	     left.beside / KIB, left.retained / KIB, left.mapped / MIB);
 	return false;
 }
 

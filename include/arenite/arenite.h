@@ -118,6 +118,10 @@ struct arn_provider {
  * A family is never freed. */
 typedef struct arn_family arn_family;
 ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
+/* The same for an embedder's state at an address that no other state has while it lives.  A family that was made for an
+ * ended state at the same address serves again; blocks which that one has left alive stay where they are, unused and
+ * not walked.  Called once for each state, before any other thread uses it. */
+ARN_API arn_family *arn_family_at(const struct arn_provider *provider, const void *state);
 
 /*
  * A heap of one tag.  At any time one thread allocates from it; blocks may be freed by all.  The struct is
@@ -225,9 +229,28 @@ struct arn_stats_part {
 /* At start, while there is one thread; false: there are four already. */
 ARN_API bool arn_stats_add(const struct arn_stats_part *part);
 
-/* Give retained memory back to the OS and unmap arenas without pools; waits for a grace period of
- * liburcu, so not from a signal handler.  Returns the bytes given back. */
+/*
+ * Give back to the system all that is free: from the caller's heaps and those without an owner what is in pool caches,
+ * in remote queues and on free pages; from other threads' heaps the pages of remote queues; all that is kept for reuse;
+ * arenas without pools.  Other threads are asked for the rest, and give it back in their next slow path of malloc or
+ * free.  Heaps of a family with a provider are left to its users: in Python, call it with the thread attached
+ * (ctypes.PyDLL).  Any thread, not from a signal handler.  Lock-free; nobody is stopped.  Returns bytes.
+ */
 ARN_API size_t arn_trim(void);
+
+/* The same, with a report. */
+struct arn_trimmed {
+	size_t returned_bytes;             /* of pages, while it ran */
+	size_t unmapped_bytes;             /* of address space */
+	size_t retired_bytes;              /* of arenas that could not be unmapped yet: somebody may be reading there */
+	size_t trimmed_heaps;
+	size_t asked_heaps, asked_bytes;   /* heaps of other threads: what is in their caches and on their free pages */
+};
+ARN_API void arn_trim_report(struct arn_trimmed *report);
+
+/* The user of this heap is stopped, and so are all who walk: send home and give back what the heap does not need, if it
+ * has been left alone for a while.  For a collector, of heaps that it does not walk. */
+ARN_API void arn_heap_rest(arn_heap *heap);
 
 ARN_API const char *arn_version(void);
 

@@ -158,7 +158,7 @@ static arn_family *arenite_family(mi_abandoned_pool_t *pool)
     if (family != NULL) {
         return family;
     }
-    made = arn_family_new(&arenite_qsbr);
+    made = arn_family_at(&arenite_qsbr, pool);
     if (made == NULL) {
         Py_FatalError("arenite: no memory for an interpreter's heaps");
     }
@@ -234,11 +234,21 @@ static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
     return true;
 }
 
+/* The collector asks for the heaps of its tags; its thread state's other heaps stand before them, and are as idle. */
+static void arenite_rest(const mi_heap_t *heap)
+{
+    if (arenite_heap(heap)->tag == ARN_TAG_GC) {
+        arn_heap_rest(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_MEM));
+        arn_heap_rest(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_OBJECT));
+    }
+}
+
 bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor, void *arg)
 {
     if (heap == &arenite_everything) {
         return arenite_visit_everything(visitor, arg);
     }
+    arenite_rest(heap);
     return arn_heap_visit(arenite_heap(heap), visit_blocks, (arn_visit_fn *)visitor, arg);
 }
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trim.c - arn_trim: give back what can be, from any thread, without stopping anybody.
+ *
+ *     the caller's heaps, orphans     pool caches, remote words, free pages of pools, empty pools
+ *     other threads' heaps            pages that nothing but blocks in remote words lies on; their owner is asked
+ *                                     for the rest, and answers in its next slow path, or when a collector comes
+ *     free slices, empty arenas       all
+ *
+ * Heaps of a family with readers are touched by its users alone: who is none may be in the middle of a walk.
+ * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a pool, from others.
+ */
+#include "cache.h"
+#include "os.h"
+#include "purge.h"
+#include "reclaim.h"
+#include "remote.h"
+#include "retire.h"
+#include "sweep.h"
+#include "thread.h"
+
+#define RESTS_AFTER 500u /* ms */
+
+size_t heap_trim(struct heap *heap)
+{
+	store_relaxed(&heap->x_trim, false);
+	cache_send_home(heap);
+	return sweep_all(heap);
+}
+
+void heap_rest(struct heap *heap)
+{
+	unsigned now = os_milliseconds();
+
+	if (load_relaxed(&heap->x_trim) || (heap->entered == heap->rested && now - heap->rested_at >= RESTS_AFTER))
+		heap_trim(heap);
+	else if (heap->entered != heap->rested)
+		heap->rested_at = now;
+	heap->rested = heap->entered;
+}
+
+static bool is_user(const arn_family *family)
+{
+	const struct arn_provider *provider = family->provider;
+
+	return !provider || !provider->is_user || provider->is_user(family);
+}
+
+static size_t cached_bytes(const struct heap *heap)
+{
+	size_t bytes = 0;
+
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		bytes += cache_count(heap, cls) * sizeclasses[cls].size;
+	return bytes;
+}
+
+/* It may be anywhere in malloc or free: all that we may do is ask. */
+static void ask(struct heap *heap, struct arn_trimmed *to)
+{
+	store_relaxed(&heap->x_trim, true);
+	to->asked_heaps++;
+	to->asked_bytes += cached_bytes(heap) + load_relaxed(&heap->x_fresh);
+}
+
+static void trim_heap(struct heap *heap, struct arn_trimmed *to)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+	if (owner == OWNER_STRANDED)
+		return;
+	if (owner == thread_id() && is_user(heap->family)) {
+		heap_enter(heap);
+		heap_trim(heap);
+		heap_exit(heap);
+	} else if (owner > OWNER_TIDY || !family_trim(heap)) {
+		ask(heap, to);
+		return;
+	}
+	to->trimmed_heaps++;
+}
+
+static void trim_heaps(struct arn_trimmed *to)
+{
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+			trim_heap(heap, to);
+}
+
+/* A collector's walk must find the blocks of its tags in one of the bitmaps, so those are left where they are. */
+static void trim_arena(struct arena *arena)
+{
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++) {
+		struct pool *pool = &arena->pool[slice];
+
+		if (load_acquire(&pool->x_heap) && pool->lead == pool && pool->tag < ARN_TAG_GC) /* P1 */
+			sweep_remote(pool);
+	}
+}
+
+static void trim_remote(void)
+{
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena;
+
+		reclaim_enter();
+		arena = registry_entry(index);
+		if (arena && !arena->huge)
+			trim_arena(arena);
+		reclaim_exit();
+	}
+}
+
+void arn_trim_report(struct arn_trimmed *to)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged), mapped = load_relaxed(&arena_counters.x_mapped);
+
+	*to = (struct arn_trimmed){ 0 };
+	remote_flush();
+	trim_heaps(to);
+	trim_remote();
+	purge_trim();
+	to->returned_bytes = load_relaxed(&arena_counters.x_purged) - purged;
+	to->unmapped_bytes = mapped - min_size(mapped, load_relaxed(&arena_counters.x_mapped));
+	to->retired_bytes = retire_waiting();
+}
+
+size_t arn_trim(void)
+{
+	struct arn_trimmed trimmed;
+
+	arn_trim_report(&trimmed);
+	return trimmed.returned_bytes;
+}
