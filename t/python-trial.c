@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * python-trial - objects are served only by an interpreter that behaves as expected.  The interpreter is an imitation,
+ * which can be made to differ in one point at a time.
+ */
+#include "core.h"
+
+#include "python/cpython.h"
+#include "python/layout.h"
+#include "python/trial.h"
+
+#include <arenite/arenite.h>
+
+struct cpython cpython;
+
+static char state[16 * KIB];
+static struct qsbr_thread thread;
+static struct {
+	struct qsbr_shared qsbr;
+	uint64_t size;
+} shared;
+
+/* How it differs */
+static struct {
+	size_t more;    /* asked for around each block, as by debug hooks */
+	int float_heap; /* heaps of the two types */
+	int list_heap;
+	bool no_memory, silent, full;
+} is;
+
+static char float_type, list_type;
+static int (*pending)(void *);
+static unsigned errors_cleared, blocks_live;
+
+static void *get_state(void)
+{
+	return state;
+}
+
+static void put(size_t offset, const void *pointer)
+{
+	memcpy(state + offset, &pointer, sizeof(pointer));
+}
+
+static void ask_for(int heap)
+{
+	put(layout.current_heap, state + layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP * heap);
+}
+
+/* As the hook does it, but what is served and what is not comes from libc */
+static void *request(size_t size)
+{
+	if (!is.silent)
+		trial_is_served(state, size + is.more);
+	blocks_live += !is.no_memory;
+	return is.no_memory ? NULL : malloc(size);
+}
+
+static void release(void *block)
+{
+	blocks_live--;
+	free(block);
+}
+
+static void *make_object(void *type, ptrdiff_t items)
+{
+	void *object;
+
+	ask_for(type == &list_type ? is.list_heap : is.float_heap);
+	object = request(40 + (size_t)items);
+	ask_for(ARN_TAG_OBJECT);
+	return object;
+}
+
+static void clear_error(void)
+{
+	errors_cleared++;
+}
+
+static int take_call(int (*call)(void *), void *unused)
+{
+	(void)unused;
+	if (is.full)
+		return -1;
+	pending = call;
+	return 0;
+}
+
+static void start(void)
+{
+	is.more = 0;
+	is.float_heap = ARN_TAG_OBJECT;
+	is.list_heap = ARN_TAG_GC;
+	is.no_memory = is.silent = is.full = false;
+	pending = NULL;
+	shared.qsbr = (struct qsbr_shared){ 1, 1, &thread };
+	shared.size = 1;
+	thread = (struct qsbr_thread){ 1, &shared.qsbr, state, { 0 } };
+	put(layout.qsbr, &thread);
+	ask_for(ARN_TAG_OBJECT);
+	state[layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP + LAYOUT_HEAP_TAG] = ARN_TAG_OBJECT;
+	trial_begin();
+}
+
+/* The first request leaves the call; the interpreter makes it later. */
+static bool is_served(void)
+{
+	bool before = trial_is_served(state, 100);
+
+	if (before || !pending || trial_state() != TRIAL_ASKED)
+		return before;
+	if (pending(NULL) != 0)
+		bail("the pending call fails");
+	return trial_is_served(state, 100);
+}
+
+static bool refuses(const char *part)
+{
+	return !is_served() && trial_state() == TRIAL_LEFT && strstr(trial_reason(), part) && blocks_live == 0;
+}
+
+static void test_differences(void)
+{
+	start();
+	is.list_heap = ARN_TAG_OBJECT;
+	ok(refuses("with the collector"), "an object with the collector on the heap of those without");
+	start();
+	is.float_heap = ARN_TAG_GC;
+	ok(refuses("without the collector"), "and the other way round");
+	start();
+	is.more = 32;
+	ok(refuses("debug hooks"), "more memory than an object needs");
+	start();
+	is.silent = true;
+	ok(refuses("not asked for"), "requests that do not come to the hook");
+	start();
+	is.no_memory = true;
+	ok(refuses("not asked for"), "no memory");
+	start();
+	thread.thread_state = NULL;
+	ok(refuses("thread state"), "a thread state with another layout");
+}
+
+static void test_states(void)
+{
+	start();
+	ok(is_served() && trial_state() == TRIAL_SERVED && !trial_reason() && blocks_live == 0, "all is as expected");
+	start();
+	is.full = true;
+	ok(!is_served() && trial_state() == TRIAL_UNTRIED, "no room for the call: not yet");
+	is.full = false;
+	ok(is_served(), "but at the next request");
+	trial_refuse("a reason", false);
+	ok(!is_served() && strcmp(trial_reason(), "a reason") == 0, "refused from outside");
+	trial_skip();
+	ok(is_served() && !trial_reason(), "served without a trial");
+}
+
+int main(void)
+{
+	cpython = (struct cpython){
+		.thread_state = get_state,
+		.add_pending_call = take_call,
+		.object_malloc = request,
+		.object_free = release,
+		.generic_alloc = make_object,
+		.decref = release,
+		.clear_error = clear_error,
+		.list_type = &list_type,
+		.float_type = &float_type,
+		.version = "3.13.15",
+	};
+	layout_choose(0x030d);
+	if (!freopen("/dev/null", "w", stderr)) /* where the reasons are said */
+		bail("no /dev/null");
+	test_differences();
+	test_states();
+	return done();
+}
