@@ -59,7 +59,7 @@ size_t cache_count(const struct heap *heap, unsigned cls)
  * of idle threads, a class has to be used more before it gets one. */
 static unsigned moves_to_grow(const struct bin *bin)
 {
-	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 8)) : MOVES;
+	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 2)) : MOVES;
 }
 
 /* true: the bin has moved to a larger array */
@@ -80,22 +80,39 @@ static bool grow(struct heap *heap, unsigned cls)
 	return true;
 }
 
-/* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
-static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
+static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, unsigned want)
 {
-	struct pool *pool = heap->partial[cls];
-	unsigned n;
+	unsigned n = pool_take(pool, slots, want);
 
-	if (!pool && !(pool = heap_add_pool(heap, cls)))
-		return 0;
-	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
-	pool = heap->partial[cls];
-	n = pool_take(pool, slots, want);
 	sweep_taken(heap, pool, n, slots[n - 1], slots[0]);
 	if (pool_free_count(pool) == 0)
 		heap_unlist(heap, pool);
-	count_add(&heap->x_out[cls], n);
+	count_add(&heap->x_out[pool->cls], n);
 	return n;
+}
+
+/* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
+static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
+{
+	if (!heap->partial[cls] && !heap_add_pool(heap, cls))
+		return 0;
+	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
+	return take_from(heap, heap->partial[cls], slots, want);
+}
+
+/*
+ * A class that is rarely used gets no pool, so no page, of its own while one that is not much larger has a free block.
+ * Above 2 KiB a page has few neighbours to share it.
+ */
+static void *take_one(struct heap *heap, unsigned cls)
+{
+	size_t most = sizeclasses[cls].size + sizeclasses[cls].size / 2 + 16;
+	void *block;
+
+	for (unsigned c = cls; c < CLASSES && sizeclasses[c].size <= min_size(most, 2 * KIB); c++)
+		if (heap->partial[c])
+			return take_from(heap, heap->partial[c], &block, 1) ? block : NULL;
+	return take(heap, cls, &block, 1) ? block : NULL;
 }
 
 /* A quarter comes in, a half goes out: swings of a program that are smaller than the bin then stay inside it. */
@@ -103,13 +120,13 @@ void *cache_refill(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = &heap->bin[cls];
 	unsigned want, n;
-	void *single, **base;
+	void **base;
 
 	remote_drain(heap);
 	grow(heap, cls);
 	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 4;
 	if (want <= 1)
-		return take(heap, cls, &single, 1) ? single : NULL;
+		return take_one(heap, cls);
 	base = load_relaxed(&bin->x_base);
 	n = take(heap, cls, base, want);
 	if (n == 0)

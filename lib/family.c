@@ -138,10 +138,9 @@ void family_abandon(struct heap *heap)
 
 static bool begin_tidy(struct heap *heap)
 {
-	const struct arn_provider *provider = heap->family->provider;
 	uintptr_t owner = OWNER_NONE;
 
-	if (provider && provider->is_user && !provider->is_user(heap->family))
+	if (!family_is_user(heap->family))
 		return false;
 #ifdef ARN_BUG_tidy_blindly
 	if (load_acquire(&heap->x_owner) != owner)

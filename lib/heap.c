@@ -125,10 +125,27 @@ static bool purge_empty(struct heap *heap, struct pool *pool)
 	return true;
 }
 
+/* Blocks of a family may come home by a thread that is no user of it: it has no goal to give. */
+#define NO_GOAL UINT64_MAX
+
 /* A goal taken now covers every reader that may have seen the last block. */
+static uint64_t goal_of(const struct heap *heap, const struct pool *pool)
+{
+	return family_is_user(heap->family) ? heap->family->provider->goal(pool_span(pool)) : NO_GOAL;
+}
+
+static bool is_reached(const struct heap *heap, struct pool *pool)
+{
+	if (!family_is_user(heap->family))
+		return false;
+	if (pool->goal == NO_GOAL)
+		pool->goal = goal_of(heap, pool);
+	return heap->family->provider->reached(pool->goal);
+}
+
 static void wait_in_heap(struct heap *heap, struct pool *pool, bool purged)
 {
-	pool->goal = heap->family->provider->goal(pool_span(pool));
+	pool->goal = goal_of(heap, pool);
 	pool->purged = purged;
 	add_relaxed(&arena_counters.x_waiting, purged ? 0 : pool_span(pool));
 	if (!pool->waiting)
@@ -168,7 +185,7 @@ void heap_collect(struct heap *heap, bool stopped)
 	struct pool *pool;
 
 	while ((pool = heap->wait_first) != NULL) {
-		if (pool_is_empty(pool) && !stopped && !heap->family->provider->reached(pool->goal))
+		if (pool_is_empty(pool) && !stopped && !is_reached(heap, pool))
 			return;
 		pop_waiting(heap);
 		if (pool_is_empty(pool))

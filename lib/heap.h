@@ -136,6 +136,14 @@ struct arn_family {
 	uint64_t limbo_goal;
 };
 
+/* Only a user can ask the family's provider, and work on heaps without an owner. */
+static inline bool family_is_user(const arn_family *family)
+{
+	const struct arn_provider *provider = family->provider;
+
+	return !provider || !provider->is_user || provider->is_user(family);
+}
+
 arn_family *family_default(void);
 arn_family *family_first(void);
 /* An orphan, or a new heap; NULL: no memory. */

@@ -37,16 +37,13 @@ static void release_up_to(arn_family *family, unsigned most)
 	store_relaxed(&family->x_batch, pool);
 }
 
-static bool is_user(const arn_family *family)
-{
-	return !family->provider->is_user || family->provider->is_user(family);
-}
-
 void limbo_collect(arn_family *family, bool stopped)
 {
 	bool taken = false;
 
-	if (likely(!load_relaxed(&family->x_limbo) && !load_relaxed(&family->x_batch)) || !(stopped || is_user(family)))
+	if (likely(!load_relaxed(&family->x_limbo) && !load_relaxed(&family->x_batch)))
+		return;
+	if (!stopped && !family_is_user(family))
 		return;
 	if (!cas_acq_rel(&family->x_limbo_taken, &taken, true)) /* W2 */
 		return;

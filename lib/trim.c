@@ -39,13 +39,6 @@ void heap_rest(struct heap *heap)
 	heap->rested = heap->entered;
 }
 
-static bool is_user(const arn_family *family)
-{
-	const struct arn_provider *provider = family->provider;
-
-	return !provider || !provider->is_user || provider->is_user(family);
-}
-
 static size_t cached_bytes(const struct heap *heap)
 {
 	size_t bytes = 0;
@@ -69,7 +62,7 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 
 	if (owner == OWNER_STRANDED)
 		return;
-	if (owner == thread_id() && is_user(heap->family)) {
+	if (owner == thread_id() && family_is_user(heap->family)) {
 		heap_enter(heap);
 		heap_trim(heap);
 		heap_exit(heap);

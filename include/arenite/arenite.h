@@ -108,8 +108,8 @@ struct arn_family;
 struct arn_provider {
 	uint64_t (*goal)(size_t bytes); /* a goal that covers readers of now; bytes: the size of that pool */
 	bool (*reached)(uint64_t goal);
-	/* May this thread work on a heap of this family that has no owner, or could a walk be under way?  NULL: it
-	 * may always. */
+	/* May this thread ask the two above about this family, and work on heaps of it that have no owner, or could a
+	 * walk be under way?  NULL: it may always. */
 	bool (*is_user)(const struct arn_family *family);
 };
 
