@@ -6,9 +6,14 @@
 #include "option.h"
 #include "os.h"
 
-static _Atomic size_t x_again;  /* taken again in this turn: what was purged, or would have been without credit */
+static _Atomic size_t x_missed; /* in this turn: taken again, and was not kept */
+static _Atomic size_t x_used;   /* in this turn: taken again, and was kept beyond the base */
 static _Atomic size_t x_credit;
 static _Atomic unsigned x_turn; /* ms, the end of the last turn */
+
+/* the least that was kept, in this half of a window and in the one before */
+static _Atomic size_t x_low, x_low_before;
+static _Atomic unsigned x_half; /* ms, its begin */
 
 size_t retain_limit(void)
 {
@@ -43,31 +48,45 @@ size_t retain_for_caches(void)
 /* Below its peak, a program takes what it has had before. */
 void retain_claimed(size_t fresh, size_t resident)
 {
-	size_t again = 0;
+	size_t kept = load_relaxed(&arena_counters.x_retained);
 
 	if (fresh && load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
-		again = fresh;
-	if (resident && load_relaxed(&arena_counters.x_retained) + resident > retain_base())
-		again += resident;
-	if (again)
-		add_relaxed(&x_again, again);
+		add_relaxed(&x_missed, fresh);
+	if (resident && kept + resident > retain_base())
+		add_relaxed(&x_used, resident);
+	if (kept < load_relaxed(&x_low))
+		store_relaxed(&x_low, kept);
 }
 
 static void end_turn(unsigned now)
 {
-	size_t again = exchange_acquire(&x_again, 0);
+	size_t missed = exchange_acquire(&x_missed, 0), credit = load_relaxed(&x_credit);
 	bool soon = now - load_relaxed(&x_turn) < RETAIN_WINDOW;
 
-	/* an eighth more, for the base is larger when more is claimed */
-	store_relaxed(&x_credit, soon ? min_size(again + again / 8, load_relaxed(&arena_counters.x_peak)) : 0);
+	store_relaxed(&x_used, 0);
+	store_relaxed(&x_credit, soon ? min_size(credit + missed, load_relaxed(&arena_counters.x_peak)) : 0);
 	store_relaxed(&x_turn, now);
+}
+
+/* What was kept all the time was not needed. */
+static void end_half(unsigned now)
+{
+	size_t low = load_relaxed(&x_low), unneeded = min_size(low, load_relaxed(&x_low_before));
+	size_t credit = load_relaxed(&x_credit);
+
+	store_relaxed(&x_credit, credit - min_size(credit, unneeded));
+	store_relaxed(&x_low_before, low);
+	store_relaxed(&x_low, load_relaxed(&arena_counters.x_retained));
+	store_relaxed(&x_half, now);
 }
 
 void retain_check(void)
 {
 	unsigned now = os_milliseconds();
 
-	if (load_relaxed(&x_again) >= retain_limit())
+	if (now - load_relaxed(&x_half) >= RETAIN_WINDOW / 2)
+		end_half(now);
+	if (load_relaxed(&x_missed) + load_relaxed(&x_used) >= retain_limit())
 		end_turn(now);
 	else if (retain_has_credit() && now - load_relaxed(&x_turn) >= RETAIN_WINDOW)
 		store_relaxed(&x_credit, 0);
@@ -81,6 +100,7 @@ bool retain_has_credit(void)
 void retain_forget(void)
 {
 	store_relaxed(&x_credit, 0);
-	store_relaxed(&x_again, 0);
+	store_relaxed(&x_missed, 0);
+	store_relaxed(&x_used, 0);
 	store_relaxed(&x_turn, os_milliseconds() - RETAIN_WINDOW);
 }

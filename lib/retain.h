@@ -7,9 +7,10 @@
  * caches (cache.c).
  *
  * A program that gives up memory and takes it again within RETAIN_WINDOW, and again, would pay for each page each time.
- * From its second such turn on it has credit: as much as it took again in the turn is kept beyond the limit.  A turn is
- * over when memory falls free beyond the limit after a limit's worth was taken again.  Credit ends RETAIN_WINDOW after
- * the last turn, as soon as anything falls free.
+ * A turn is over when memory falls free beyond the base after a limit's worth was taken again.  From the second one on
+ * the program has credit: what it took again and was not there is kept beyond the base from then on.  What stays kept
+ * all through a window was not needed: credit shrinks by it.  There is none left RETAIN_WINDOW after the last turn, as
+ * soon as anything falls free.
  *
  * Everything here is an estimate for a decision; sums are relaxed.
  * Progress    wait-free.
