@@ -346,7 +346,7 @@ bool arena_claim(size_t slices, struct run *run)
 		if (purge_trim() == 0 || !add(slices, run))
 			return false;
 	}
-	retain_claimed(run->fresh * SLICE, (run->slices - run->fresh) * SLICE);
+	retain_claimed((run->slices - run->fresh) * SLICE);
 	make_up_for_growth();
 	retire_some();
 	return true;

@@ -6,6 +6,7 @@
 #include "os.h"
 #include "panic.h"
 #include "remote.h"
+#include "retain.h"
 #include "sweep.h"
 
 struct heap heap_none;
@@ -262,6 +263,7 @@ static struct pool *claim_large(struct heap *heap, size_t wanted)
 	}
 	if (!arena_claim(slices, &run))
 		return NULL;
+	retain_missed(run.fresh * SLICE);
 	pool = pool_carve(&run, heap, CLASS_LARGE, heap->tag, size);
 	link_pool(heap, pool);
 	return pool;

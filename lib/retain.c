@@ -46,12 +46,16 @@ size_t retain_for_caches(void)
 }
 
 /* Below its peak, a program takes what it has had before. */
-void retain_claimed(size_t fresh, size_t resident)
+void retain_missed(size_t bytes)
+{
+	if (load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
+		add_relaxed(&x_missed, bytes);
+}
+
+void retain_claimed(size_t resident)
 {
 	size_t kept = load_relaxed(&arena_counters.x_retained);
 
-	if (fresh && load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
-		add_relaxed(&x_missed, fresh);
 	if (resident && kept + resident > retain_base())
 		add_relaxed(&x_used, resident);
 	if (kept < load_relaxed(&x_low))

@@ -31,8 +31,10 @@ size_t retain_for_slices(void);
 size_t retain_for_pages(void);
 /* Ready blocks in pool caches. */
 size_t retain_for_caches(void);
-/* Slices were claimed: bytes that are not resident, bytes that are. */
-void retain_claimed(size_t fresh, size_t resident);
+/* Slices were claimed, so many bytes of which are resident. */
+void retain_claimed(size_t resident);
+/* Memory that is not resident was handed out. */
+void retain_missed(size_t bytes);
 /* More than the base is free: is this the end of a turn? */
 void retain_check(void);
 bool retain_has_credit(void);

@@ -50,6 +50,16 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 		list(heap, pool);
 }
 
+/* The granules of the blocks from one offset to the other. */
+static void touch(struct pool *pool, size_t low, size_t high)
+{
+	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
+	uint64_t touched = bit_run(from, (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
+
+	retain_missed((size_t)count_bits(pool->bits->clean & touched) << shift);
+	pool->bits->clean &= ~touched;
+}
+
 /* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
 {
@@ -61,13 +71,8 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 #ifdef ARN_BUG_sweep_blindly
 	return;
 #endif
-	if (bits->clean) {
-		unsigned shift = granule_shift(pool);
-		size_t from = (size_t)((const char *)low - pool->base) >> shift;
-		size_t to = ((size_t)((const char *)high - pool->base) + pool->block_size - 1) >> shift;
-
-		bits->clean &= ~bit_run((unsigned)from, (unsigned)(to - from + 1));
-	}
+	if (bits->clean)
+		touch(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
 }
 
 static void no_longer_fresh(struct heap *heap, struct pool *pool)

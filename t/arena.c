@@ -270,8 +270,10 @@ static void test_credit(void)
 
 	option_parse(OPTION_RETAIN, "8M");
 	for (unsigned turn = 0; turn < 6; turn++) {
-		for (unsigned i = 0; i < array_length(runs); i++)
+		for (unsigned i = 0; i < array_length(runs); i++) {
 			expect(arena_claim(1, &runs[i]));
+			retain_missed(runs[i].fresh * SLICE);
+		}
 		for (unsigned i = 0; i < array_length(runs); i++)
 			arena_release(runs[i].arena, runs[i].first, 1, true);
 		arena_totals(&totals);

@@ -108,6 +108,7 @@ static void test_budget(void)
 	size_t fresh;
 
 	option_values[OPTION_RETAIN] = 2 * MIB;
+	retain_forget();
 	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
 	fill(&handle, 512);
 	drop_but(20, 512);

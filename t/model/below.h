@@ -21,6 +21,7 @@
 #include "reclaim.h"
 #include "registry.h"
 #include "remote.h"
+#include "retain.h"
 #include "thread.h"
 
 #include <string.h>
@@ -89,6 +90,11 @@ int os_purge(void *address, size_t size)
 {
 	(void)address, (void)size;
 	return 0;
+}
+
+void retain_missed(size_t bytes)
+{
+	(void)bytes;
 }
 
 void limbo_push(arn_family *family, struct pool *pool)
