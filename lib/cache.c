@@ -13,11 +13,12 @@
 #define MOVES_FIRST 640u
 static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
-static void **level_base(struct heap *heap, unsigned cls, unsigned level)
+/* Room for a class that has come to this level.  One after the other, so that few classes touch few pages. */
+static void **take_slots(struct heap *heap, unsigned level)
 {
-	void **const base[LEVELS] = { heap->slots1, heap->slots1, heap->slots2, heap->slots3 };
+	void **const base[LEVELS] = { NULL, heap->slots1, heap->slots2, heap->slots3 };
 
-	return base[level] + cls * level_slots[level];
+	return base[level] + (size_t)heap->slots_taken[level]++ * level_slots[level];
 }
 
 /* A sixteenth of the budget for a class; at least two blocks, so that pairs stay in the cache. */
@@ -42,8 +43,8 @@ void cache_init(struct heap *heap)
 		struct bin *bin = &heap->bin[cls];
 
 		bin->cap = cap_of(cls);
-		store_relaxed(&bin->x_base, level_base(heap, cls, 0));
-		store_relaxed(&bin->x_top, level_base(heap, cls, 0));
+		store_relaxed(&bin->x_base, heap->slots1);
+		store_relaxed(&bin->x_top, heap->slots1);
 		set_limit(bin);
 	}
 }
@@ -72,7 +73,7 @@ static bool grow(struct heap *heap, unsigned cls)
 	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap || ++bin->moves < moves_to_grow(bin))
 		return false;
 	bin->moves = 0;
-	base = level_base(heap, cls, ++bin->level);
+	base = take_slots(heap, ++bin->level);
 	memcpy(base, load_relaxed(&bin->x_base), n * sizeof(void *));
 	store_relaxed(&bin->x_base, base);
 	store_relaxed(&bin->x_top, base + n);

@@ -47,7 +47,7 @@ static void begin_anew(arn_family *family)
 	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
 		if (load_relaxed(&heap->x_owner) != OWNER_NONE)
 			continue;
-		cache_send_home(heap);
+		heap_trim(heap);
 		heap_collect(heap, true);
 		if (heap->all_first)
 			store_relaxed(&heap->x_owner, OWNER_STRANDED);

@@ -87,7 +87,8 @@ struct heap {
 	struct stack_node orphan; /* in the family's stack */
 	struct heap *next;        /* in the family's list of all heaps */
 
-	/* cache arrays by level; an array is touched only when its class needs it */
+	/* cache arrays by level, in the order in which classes came to need them */
+	uint16_t slots_taken[LEVELS];
 	alignas(CACHE_LINE) void *slots1[CLASSES * LEVEL1];
 	void *slots2[CLASSES * LEVEL2];
 	void *slots3[LEVEL3_CLASSES * LEVEL3];

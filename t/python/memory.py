@@ -50,8 +50,7 @@ BOUNDS = [
         "space_rise": (MIB, MIB, "thread states made and dropped: rise of address space"),
         "round_rise": (25, 1, "thread states made and dropped: rise of the time for a round, percent")}),
     ("interpreters", 0.1, {
-        "rss_rise": (MIB, KIB, "interpreters made and ended: rise of what is resident"),
-        "space_rise": (4 * MIB, MIB, "interpreters made and ended: rise of address space"),
+        "rss_beside_rise": (16 * MIB, KIB, "interpreters made and ended: rise of what is resident and not alive"),
         "round_rise": (25, 1, "interpreters made and ended: rise of the time for a round, percent")}),
 ]
 UNITS = {1: "", KIB: " KiB", MIB: " MiB"}
