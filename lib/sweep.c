@@ -184,24 +184,25 @@ static size_t sweep(struct heap *heap, struct pool *pool)
 }
 
 /* Takes the bits; false: there were none, and the descriptor may be anything. */
-static bool take_remote(struct pool_bits *bits, uint64_t *freed)
+static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
 {
 	uint64_t any = 0;
 
 	for (unsigned word = 0; word < POOL_WORDS; word++) {
-		freed[word] = load_relaxed(&bits->x_remote[word]);
+		freed[word] = load_relaxed(&x_remote[word]);
 		if (freed[word])
-			freed[word] = exchange_seq(&bits->x_remote[word], 0); /* R1, R2 */
+			freed[word] = exchange_seq(&x_remote[word], 0); /* R1, R2 */
 		any |= freed[word];
 	}
 	return any != 0;
 }
 
-void sweep_remote(struct pool *pool)
+void sweep_remote(struct arena *arena, unsigned slice)
 {
+	struct pool *pool = &arena->pool[slice];
 	uint64_t freed[POOL_WORDS], others[POOL_WORDS];
 
-	if (!take_remote(pool->bits, freed))
+	if (!take_remote(arena->x_remote[slice], freed))
 		return;
 	arn_yield_point("sweep_remote");
 	for (unsigned word = 0; word < POOL_WORDS; word++)

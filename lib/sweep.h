@@ -38,9 +38,9 @@ size_t sweep_all(struct heap *heap);
 /*
  * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though
  * the owner has not taken them home.  The bits are taken out of the words meanwhile: whoever has a bit has the block,
- * so the pool stays what it is.
+ * so the pool stays what it is, and R2 brings its descriptor.  Without a bit nothing but the words is looked at.
  */
-void sweep_remote(struct pool *pool);
+void sweep_remote(struct arena *arena, unsigned slice);
 bool sweep_is_valid(const struct heap *heap);
 
 #endif

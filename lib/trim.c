@@ -80,15 +80,20 @@ static void trim_heaps(struct arn_trimmed *to)
 			trim_heap(heap, to);
 }
 
-/* A collector's walk must find the blocks of its tags in one of the bitmaps, so those are left where they are. */
+/*
+ * Does the slice lead a pool that others may sweep?  A collector's walk must find the blocks of its tags in one of the
+ * bitmaps, so those are left where they are.  Its owner may release the pool and carve another while we look: a guess.
+ */
+__attribute__((no_sanitize("thread"))) noinline static bool may_sweep(struct pool *pool)
+{
+	return load_relaxed(&pool->x_heap) && load_guess(&pool->lead) == pool && load_guess(&pool->tag) < ARN_TAG_GC;
+}
+
 static void trim_arena(struct arena *arena)
 {
-	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++) {
-		struct pool *pool = &arena->pool[slice];
-
-		if (load_acquire(&pool->x_heap) && pool->lead == pool && pool->tag < ARN_TAG_GC) /* P1 */
-			sweep_remote(pool);
-	}
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++)
+		if (may_sweep(&arena->pool[slice]))
+			sweep_remote(arena, slice);
 }
 
 static void trim_remote(void)
