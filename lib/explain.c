@@ -83,8 +83,10 @@ view_shape(struct view *view, const struct pool *pool, size_t room)
 	view->capacity = cls < CLASSES ? sizeclasses[cls].capacity : 1;
 }
 
-static void view_bits(struct view *view, const struct pool_bits *bits)
+/* The arena's own words: the bits of a slice that never led a pool have no pointer to them. */
+static void view_bits(struct view *view, const struct arena *arena, unsigned slice)
 {
+	const _Atomic uint64_t *x_remote = arena->x_remote[slice], *x_free = arena->bits[slice].x_free;
 	unsigned words = (view->capacity + 63) / 64, rest = view->capacity % 64;
 	size_t free = 0;
 
@@ -92,8 +94,8 @@ static void view_bits(struct view *view, const struct pool_bits *bits)
 	for (unsigned word = 0; word < words; word++) {
 		uint64_t all = word + 1 == words && rest ? bit_run(0, rest) : ~(uint64_t)0;
 
-		view->remote[word] = load_relaxed(&bits->x_remote[word]) & all;
-		view->taken[word] = ~load_relaxed(&bits->x_free[word]) & all;
+		view->remote[word] = load_relaxed(&x_remote[word]) & all;
+		view->taken[word] = ~load_relaxed(&x_free[word]) & all;
 		free += count_bits(all & ~view->taken[word]);
 		view->taken[word] &= ~view->remote[word];
 		view->has_remote |= view->remote[word] != 0;
@@ -179,7 +181,7 @@ static bool view_pool(struct view *view, struct arena *arena, unsigned slice, si
 	if (!view->heap)
 		return false;
 	view_shape(view, pool, room);
-	view_bits(view, &arena->bits[slice]);
+	view_bits(view, arena, slice);
 	return true;
 }
 
