@@ -119,6 +119,9 @@ static bool purge_empty(struct heap *heap, struct pool *pool)
 {
 	if (os_purge(pool->base, pool_span(pool)) != 0)
 		return false;
+#ifdef ARN_BUG_purge_to_garbage
+	__builtin_memset(pool->base, 0xdd, pool_span(pool));
+#endif
 	pool->purged = true;
 	sweep_purged(heap, pool);
 	add_relaxed(&arena_counters.x_purges, 1);
@@ -137,6 +140,9 @@ static uint64_t goal_of(const struct heap *heap, const struct pool *pool)
 
 static bool is_reached(const struct heap *heap, struct pool *pool)
 {
+#ifdef ARN_BUG_wait_at_once
+	return true;
+#endif
 	if (!family_is_user(heap->family))
 		return false;
 	if (pool->goal == NO_GOAL)

@@ -50,6 +50,9 @@ void limbo_collect(arn_family *family, bool stopped)
 	arn_yield_point("limbo_collect");
 	if (!load_relaxed(&family->x_batch))
 		take_batch(family);
+#ifdef ARN_BUG_limbo_at_once
+	stopped = true;
+#endif
 	if (stopped)
 		release_up_to(family, UINT32_MAX);
 	else if (load_relaxed(&family->x_batch) && family->provider->reached(family->limbo_goal))

@@ -30,6 +30,9 @@ claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c
 sweep_blindly     sweep        sweep.c
+limbo_at_once     readers      limbo.c
+wait_at_once      readers      heap.c
+purge_to_garbage  readers      heap.c
 overlook_threads  python-qsbr  python/qsbr.c
 one_late_goal     python-qsbr  python/qsbr.c
 await_the_dead    python-qsbr  python/qsbr.c
