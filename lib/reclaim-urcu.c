@@ -155,8 +155,8 @@ void reclaim_grace_begin(struct reclaim_grace *grace)
 	grace->next = load_acquire(&x_readers); /* E3 */
 }
 
-/* liburcu writes the word with plain stores, ordered by its barriers.  Its own inline function for this would be called,
- * and so be instrumented: gcc inlines nothing into a function that the sanitizer leaves alone. */
+/* liburcu writes the word with plain stores, ordered by its barriers.  Its own inline function for this would be
+ * called, and so be instrumented: gcc inlines nothing into a function that the sanitizer leaves alone. */
 __attribute__((no_sanitize("thread"))) noinline static bool is_inside(const struct reader *record)
 {
 	unsigned long *word = load_seq(&record->x_word); /* E2 */
