@@ -133,13 +133,15 @@ static void storm_empty_boxes(void)
 
 static _Noreturn void storm_child(uint64_t seed)
 {
-	struct storm_thread threads[CHILD_THREADS], self = { .random = seed };
+	struct storm_thread self = { .random = seed };
 
 	alarm(CHILD_SECONDS);
 	storm_empty_boxes();
 	for (unsigned i = 0; i < 4; i++)
 		storm_round(&self);
 #ifndef ARN_TSAN /* it does not bear threads in the child of a threaded fork */
+	struct storm_thread threads[CHILD_THREADS];
+
 	storm_start(threads, CHILD_THREADS, CHILD_ROUNDS, seed + 1);
 	storm_round(&self);
 	storm_join(threads, CHILD_THREADS);
