@@ -51,6 +51,9 @@
  * to a page that it has taken.  So the order that the compiler gives them is all that is needed. */
 #define order_for_fork() atomic_signal_fence(memory_order_acq_rel)
 
+/* The other side makes a full barrier in this thread (os_barrier): here the compiler must keep the order. */
+#define order_for_barrier() atomic_signal_fence(memory_order_seq_cst)
+
 /* Test builds widen the windows between two atomic steps; see t/yield.h. */
 #ifdef ARN_YIELD_POINTS
 void arn_yield_point(const char *where);

@@ -4,7 +4,7 @@
  *
  * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in which some
  * thread has stopped, which they bear.  In the child
- *   1. liburcu forgets the readers that are gone;
+ *   1. readers that are gone are forgotten;
  *   2. a heap of a thread that is gone becomes an orphan, if that thread was outside our slow paths (a step of
  *      a fast path is one store); else it is stranded: its blocks can be freed, but it is never used again;
  *   3. heaps behind an embedder's handle are left to the embedder (CPython stops its threads before it
@@ -67,7 +67,7 @@ void process_init(void)
 	option_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	stats_init();
-	/* liburcu aborts if it cannot map its first records: while there is memory, not in the middle of the program */
+	/* the first records, while there is memory; liburcu, if it is that, would end the program for want of it */
 	reclaim_enter();
 	reclaim_exit();
 	if (option(OPTION_VERBOSE) >= 1)

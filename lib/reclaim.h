@@ -5,14 +5,12 @@
  * Readers are the claim of slices (arena.c), the release of the last of them, the remote free after its block is
  * given up (remote.c) and statistics.  The writer is retire.c.
  *
- * reclaim_enter/exit   wait-free, nest, hold a few loads and stores, never user code.  The first entry of a
- *                      thread registers it with liburcu, under that library's mutex and with signals
- *                      blocked, once in the thread's life.  A thread that cannot be registered for want of
- *                      memory is a guest: it is counted.
+ * reclaim_enter/exit   wait-free, nest, hold a few loads and stores, never user code.  The first entry of a thread
+ *                      takes a record: lock-free.  A thread for which there is none is a guest: it is counted.
  * reclaim_grace_*      nobody waits: a grace period is begun, and asked now and then whether it is over.
  *                      Who asks owns the record.  Never inside a section.
- * The readers are those of liburcu's bp flavour (reclaim-urcu.c), which needs no registration call and survives
- * fork.  That library can only wait for a grace period, or start a thread that waits, so asking is ours.
+ * Two implementations: reclaim.c, ours, and reclaim-urcu.c, with the readers of liburcu's bp flavour (configure
+ * --with-liburcu), whose registration takes a mutex of that library.
  */
 #ifndef ARN_RECLAIM_H
 #define ARN_RECLAIM_H

@@ -6,7 +6,7 @@
 #
 # A variant's sources are compiled anew and linked before the archive of the test build, which gives the rest.
 set -u
-: "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O2}" "${SANITIZE_FLAGS:=}" "${URCU_LIBS:=-lurcu-bp}"
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O2}" "${SANITIZE_FLAGS:=}" "${URCU_LIBS:=}"
 seeds=8
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -146,7 +146,6 @@ static void test_kind(enum kind kind, bool on)
 	   on ? ", from then on" : "");
 }
 
-/* liburcu ends the program when it has no memory to register a thread: it has met the first one by now. */
 static void test_limit(void)
 {
 	unsigned bad = 0;
