@@ -9,7 +9,8 @@
 static _Atomic size_t x_missed; /* in this turn: taken again, and was not kept */
 static _Atomic size_t x_used;   /* in this turn: taken again, and was kept beyond the base */
 static _Atomic size_t x_credit;
-static _Atomic unsigned x_turn; /* ms, the end of the last turn */
+static _Atomic unsigned x_turn;  /* ms, the end of the last turn */
+static _Atomic size_t x_purged; /* what had been purged until then */
 
 /* the least that was kept, in this half of a window and in the one before */
 static _Atomic size_t x_low, x_low_before;
@@ -70,6 +71,15 @@ static void end_turn(unsigned now)
 	store_relaxed(&x_used, 0);
 	store_relaxed(&x_credit, soon ? min_size(credit + missed, load_relaxed(&arena_counters.x_peak)) : 0);
 	store_relaxed(&x_turn, now);
+	store_relaxed(&x_purged, load_relaxed(&arena_counters.x_purged));
+}
+
+/* The last turn is long ago, or this is a drop of another size than the turns were. */
+static bool is_over(unsigned now)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_purged);
+
+	return now - load_relaxed(&x_turn) >= RETAIN_WINDOW || purged > 8 * load_relaxed(&x_credit) + retain_limit();
 }
 
 /* What was kept all the time was not needed. */
@@ -92,7 +102,7 @@ void retain_check(void)
 		end_half(now);
 	if (load_relaxed(&x_missed) + load_relaxed(&x_used) >= retain_limit())
 		end_turn(now);
-	else if (retain_has_credit() && now - load_relaxed(&x_turn) >= RETAIN_WINDOW)
+	else if (retain_has_credit() && is_over(now))
 		store_relaxed(&x_credit, 0);
 }
 

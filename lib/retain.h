@@ -9,8 +9,8 @@
  * A program that gives up memory and takes it again within RETAIN_WINDOW, and again, would pay for each page each time.
  * A turn is over when memory falls free beyond the base after a limit's worth was taken again.  From the second one on
  * the program has credit: what it took again and was not there is kept beyond the base from then on.  What stays kept
- * all through a window was not needed: credit shrinks by it.  There is none left RETAIN_WINDOW after the last turn, as
- * soon as anything falls free.
+ * all through a window was not needed: credit shrinks by it.  There is none left RETAIN_WINDOW after the last turn, or
+ * when far more goes back than the turns were about, as soon as anything falls free.
  *
  * Everything here is an estimate for a decision; sums are relaxed.
  * Progress    wait-free.
