@@ -141,6 +141,13 @@ extern struct arena_counters {
 	_Atomic size_t x_peak;    /* the most that was claimed */
 } arena_counters;
 
+/* A call that gave so many bytes back. */
+static inline void arena_count_purge(size_t bytes)
+{
+	add_relaxed(&arena_counters.x_purges, 1);
+	add_relaxed(&arena_counters.x_purged, bytes);
+}
+
 struct arena_totals {
 	size_t arenas, mapped, claimed, retained, purges, purged;
 };

@@ -54,6 +54,14 @@ static inline uint64_t bit_run(unsigned first, unsigned count)
 	return (count >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1) << first;
 }
 
+/* ones from bit `first` on, which is one */
+static inline unsigned run_length(uint64_t word, unsigned first)
+{
+	uint64_t rest = ~(word >> first);
+
+	return rest ? lowest_bit(rest) : 64;
+}
+
 /*
  * The thread pointer: unique among live threads, never 0 or odd, and the very number that CPython puts
  * into ob_tid (_Py_ThreadId).

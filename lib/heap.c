@@ -124,8 +124,7 @@ static bool purge_empty(struct heap *heap, struct pool *pool)
 #endif
 	pool->purged = true;
 	sweep_purged(heap, pool);
-	add_relaxed(&arena_counters.x_purges, 1);
-	add_relaxed(&arena_counters.x_purged, pool_span(pool));
+	arena_count_purge(pool_span(pool));
 	return true;
 }
 

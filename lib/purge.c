@@ -10,8 +10,7 @@
 static size_t count(size_t bytes)
 {
 	sub_relaxed(&arena_counters.x_retained, bytes);
-	add_relaxed(&arena_counters.x_purges, 1);
-	add_relaxed(&arena_counters.x_purged, bytes);
+	arena_count_purge(bytes);
 	return bytes;
 }
 
@@ -36,8 +35,7 @@ static size_t purge_word(struct arena *arena, unsigned word)
 
 	while (candidates) {
 		unsigned first = lowest_bit(candidates);
-		uint64_t rest = ~(candidates >> first);
-		uint64_t mask = bit_run(first, rest ? min_size(lowest_bit(rest), 64 - first) : 64 - first);
+		uint64_t mask = bit_run(first, run_length(candidates, first));
 
 		candidates &= ~mask;
 		if (!arena_claim_word(arena, word, mask))

@@ -41,11 +41,6 @@ size_t retain_for_pages(void)
 	return retain_limit() / 4;
 }
 
-size_t retain_for_caches(void)
-{
-	return retain_limit() / 4;
-}
-
 /* Below its peak, a program takes what it has had before. */
 void retain_missed(size_t bytes)
 {

@@ -3,8 +3,8 @@
  * retain.h - how much of what is free stays resident.
  *
  * The limit is the larger of option RETAIN and RETAIN_PERCENT of what is claimed.  Half of it is for free slices and
- * empty pools that wait for readers, a quarter for free pages of pools that are in use (sweep.h), a quarter for pool
- * caches (cache.c).
+ * empty pools that wait for readers, a quarter for free pages of pools that are in use (sweep.h).  The rest is left for
+ * pool caches, which go by option CACHE alone.
  *
  * A program that gives up memory and takes it again within RETAIN_WINDOW, and again, would pay for each page each time.
  * A turn is over when memory falls free beyond the base after a limit's worth was taken again.  From the second one on
@@ -29,8 +29,6 @@ size_t retain_base(void);
 size_t retain_for_slices(void);
 /* Free pages of pools in use. */
 size_t retain_for_pages(void);
-/* Ready blocks in pool caches. */
-size_t retain_for_caches(void);
 /* Slices were claimed, so many bytes of which are resident. */
 void retain_claimed(size_t resident);
 /* Memory that is not resident was handed out. */

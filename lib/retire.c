@@ -36,8 +36,7 @@ bool retire_arena(struct arena *arena)
 	arena->retired_clean = run.fresh == run.slices;
 	if (!arena->retired_clean && os_purge((char *)arena + ARENA_HEAD * SLICE, body) == 0) {
 		arena->retired_clean = true;
-		add_relaxed(&arena_counters.x_purges, 1);
-		add_relaxed(&arena_counters.x_purged, body - run.fresh * SLICE);
+		arena_count_purge(body - run.fresh * SLICE);
 	}
 	registry_hide(arena->index);
 	push(arena);

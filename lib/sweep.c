@@ -75,7 +75,7 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 		touch(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
 }
 
-static void no_longer_fresh(struct heap *heap, struct pool *pool)
+void sweep_forget(struct heap *heap, struct pool *pool)
 {
 	count_sub(&heap->x_fresh, pool->bits->fresh);
 	pool->bits->fresh = 0;
@@ -85,13 +85,8 @@ static void no_longer_fresh(struct heap *heap, struct pool *pool)
 
 void sweep_purged(struct heap *heap, struct pool *pool)
 {
-	no_longer_fresh(heap, pool);
+	sweep_forget(heap, pool);
 	pool->bits->clean = all_granules(pool);
-}
-
-void sweep_forget(struct heap *heap, struct pool *pool)
-{
-	no_longer_fresh(heap, pool);
 }
 
 bool sweep_is_clean(const struct pool *pool)
@@ -123,8 +118,7 @@ static uint64_t granules_without(const struct pool *pool, const uint64_t *blocks
 
 		while (taken) {
 			unsigned first = lowest_bit(taken);
-			uint64_t rest = ~(taken >> first);
-			unsigned count = rest ? lowest_bit(rest) : 64;
+			unsigned count = run_length(taken, first);
 			size_t start = (word * 64 + first) * size;
 
 			granules |= granules_in(from, start, shift);
@@ -152,8 +146,7 @@ static bool purge(struct pool *pool, unsigned first, unsigned count)
 
 	if (os_purge(pool->base + ((size_t)first << shift), bytes) != 0)
 		return false;
-	add_relaxed(&arena_counters.x_purges, 1);
-	add_relaxed(&arena_counters.x_purged, bytes);
+	arena_count_purge(bytes);
 	return true;
 }
 
@@ -164,8 +157,7 @@ static uint64_t purge_granules(struct pool *pool, uint64_t granules)
 
 	while (granules) {
 		unsigned first = lowest_bit(granules);
-		uint64_t rest = ~(granules >> first);
-		unsigned count = rest ? lowest_bit(rest) : 64;
+		unsigned count = run_length(granules, first);
 
 		if (purge(pool, first, count))
 			done |= bit_run(first, count);
@@ -178,7 +170,7 @@ static size_t sweep(struct heap *heap, struct pool *pool)
 {
 	uint64_t done = purge_granules(pool, free_granules(pool) & ~pool->bits->clean);
 
-	no_longer_fresh(heap, pool);
+	sweep_forget(heap, pool);
 	pool->bits->clean |= done;
 	return (size_t)count_bits(done) << granule_shift(pool);
 }

@@ -95,8 +95,7 @@ static bool visit_dense(struct walk *walk, const struct pool *pool)
 
 		while (live) {
 			unsigned first = lowest_bit(live);
-			uint64_t rest = ~(live >> first);
-			unsigned count = rest ? lowest_bit(rest) : 64;
+			unsigned count = run_length(live, first);
 
 			if (!visit_row(walk, base + first * size, count))
 				return false;
