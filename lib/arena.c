@@ -342,8 +342,9 @@ bool arena_claim(size_t slices, struct run *run)
 	if (!is_admitted(slices * SLICE))
 		return false;
 	if (!claim_mapped(slices, run) && !add(slices, run)) {
-		/* The OS says no: what is free but in the wrong shape may go back to it. */
-		if (purge_trim() == 0 || !add(slices, run))
+		/* The OS says no: what is free but in the wrong shape may go back to it, pages or address space. */
+		purge_trim();
+		if (!claim_mapped(slices, run) && !add(slices, run))
 			return false;
 	}
 	retain_claimed((run->slices - run->fresh) * SLICE);

@@ -49,6 +49,19 @@ static void *map(size_t size)
 	return NULL;
 }
 
+/* The system maps from the top down: below a place that it has found there is room, and no more of it is needed. */
+static void *map_at(void *address, size_t size)
+{
+	void *p = mmap(address, size, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != MAP_FAILED && p != address) { /* before Linux 4.17 */
+		munmap(p, size);
+		p = MAP_FAILED;
+	}
+	return p == MAP_FAILED ? NULL : p;
+}
+
 /* Map too much and cut off both ends. */
 static void *map_and_trim(size_t size, size_t alignment)
 {
@@ -74,8 +87,12 @@ void *os_map_aligned(size_t size, size_t alignment)
 		return NULL;
 	p = map(size);
 	if (p && (uintptr_t)p % alignment != 0) {
+		void *below = (char *)p - (uintptr_t)p % alignment;
+
 		munmap(p, size);
-		p = map_and_trim(size, alignment);
+		p = map_at(below, size);
+		if (!p)
+			p = map_and_trim(size, alignment);
 	}
 	errno = saved;
 	return p;
