@@ -103,6 +103,7 @@ void *malloc_slow(arn_heap *handle, size_t size)
 		return block;
 	return malloc_from(heap, size);
 }
+EXPORT_PRIVATE(malloc_slow);
 
 void *arn_heap_malloc(arn_heap *handle, size_t size)
 {
@@ -148,6 +149,7 @@ void free_slow(void *block, const void *caller)
 	else
 		remote_free(pool, block, caller);
 }
+EXPORT_PRIVATE(free_slow);
 
 void arn_free(void *block)
 {

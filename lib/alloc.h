@@ -12,8 +12,8 @@
 #define caller_address() __builtin_return_address(0)
 
 /* everything else */
-noinline void *malloc_slow(arn_heap *handle, size_t size);
-noinline void free_slow(void *block, const void *caller);
+noinline void *malloc_slow(arn_heap *handle, size_t size) PRIVATE(malloc_slow);
+noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
 
 static inline void *heap_malloc(arn_heap *handle, size_t size)
 {
@@ -31,17 +31,14 @@ static inline void *heap_malloc(arn_heap *handle, size_t size)
 	return malloc_slow(handle, size);
 }
 
-static inline bool free_fast(void *block)
+/* The registry has the block. */
+static inline bool free_cached(void *block)
 {
-	struct pool *pool;
-	struct heap *heap;
+	struct pool *pool = arena_pool_at(block);
+	struct heap *heap = load_relaxed(&pool->x_heap);
 	struct bin *bin;
 	void **top;
 
-	if (unlikely(!registry_has(block)))
-		return false;
-	pool = arena_pool_at(block);
-	heap = load_relaxed(&pool->x_heap);
 	if (unlikely(!heap || load_relaxed(&heap->x_owner) != thread_id())) /* H2 */
 		return false;
 	bin = &heap->bin[pool->cls];
@@ -51,6 +48,11 @@ static inline bool free_fast(void *block)
 	*top = block;
 	store_relaxed(&bin->x_top, top + 1);
 	return true;
+}
+
+static inline bool free_fast(void *block)
+{
+	return likely(registry_has(block)) && free_cached(block);
 }
 
 static inline void heap_free(void *block)

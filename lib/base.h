@@ -22,6 +22,18 @@
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 
+/*
+ * What the fast paths need of the core, under a name that libarenite-python can link with: for the two libraries of one
+ * version and nobody else.  The core itself keeps the hidden names.
+ */
+#ifdef ARN_OUTSIDE_CORE
+#define PRIVATE(name) __asm__("arn_private_" #name)
+#else
+#define PRIVATE(name)
+#define EXPORT_PRIVATE(name) \
+	extern __typeof__(name) arn_private_##name __attribute__((alias(#name), visibility("default")))
+#endif
+
 static inline size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;

@@ -2,6 +2,7 @@
 #include "registry.h"
 
 _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
+EXPORT_PRIVATE(registry_bytes);
 
 static _Atomic(struct arena *) x_arenas[ARENAS_MAX];
 static _Atomic unsigned x_count;

@@ -30,7 +30,7 @@
 
 struct arena;
 
-extern _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
+extern _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)] PRIVATE(registry_bytes);
 
 /* Any address. */
 static inline bool registry_has(const void *address)

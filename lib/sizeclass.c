@@ -38,3 +38,4 @@ const uint8_t sizeclass_table[TABLE_MAX / 16 + 1] = {
 	31,
 };
 /* clang-format on */
+EXPORT_PRIVATE(sizeclass_table);

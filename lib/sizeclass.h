@@ -26,7 +26,7 @@ struct sizeclass {
 };
 
 extern const struct sizeclass sizeclasses[CLASSES];
-extern const uint8_t sizeclass_table[TABLE_MAX / 16 + 1];
+extern const uint8_t sizeclass_table[TABLE_MAX / 16 + 1] PRIVATE(sizeclass_table);
 
 /* size <= TABLE_MAX */
 static inline unsigned sizeclass_small(size_t size)

@@ -32,7 +32,7 @@ struct thread {
 
 /* Stands in when there is no memory for a record: shared, so it only counts, and not exactly. */
 extern struct thread thread_none;
-extern __thread struct thread *thread_current;
+extern __thread struct thread *thread_current PRIVATE(thread_current);
 
 struct thread *thread_make(void);
 struct thread *thread_first(void);

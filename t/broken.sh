@@ -16,6 +16,7 @@ n=0 failed=0
 # what a test needs beside the library: with_TEST, used by build
 # shellcheck disable=SC2034
 with_python_qsbr='python/home.c python/layout.c python/qsbr.c python/seat.c'
+with_python_tls='python/tls.c'
 
 # macro without ARN_BUG_, test, sources that change
 variants='
@@ -37,6 +38,7 @@ overlook_threads  python-qsbr  python/qsbr.c
 one_late_goal     python-qsbr  python/qsbr.c
 await_the_dead    python-qsbr  python/qsbr.c
 keep_seats        python-qsbr  python/seat.c
+believe_loads     python-tls   python/tls.c
 '
 
 ok() { # CONDITION DESCRIPTION

@@ -23,8 +23,8 @@ same() { # DESCRIPTION WANTED IS
 }
 
 export LC_ALL=C
-# Sanitizers add names of their own, all with two underscores.
-nm -D --defined-only "$library" | awk '$3 !~ /^__/ { print $3 }' | sort >"$work/exported"
+# Sanitizers add names of their own, all with two underscores.  arn_private_: lib/base.h
+nm -D --defined-only "$library" | awk '$3 !~ /^(__|arn_private_)/ { print $3 }' | sort >"$work/exported"
 # Declarations, which may run over several lines; comments and types do not count.
 sed 's://.*::; s:/\*.*\*/::' "$top_srcdir/include/arenite/arenite.h" | tr '\n' ' ' | grep -o 'ARN_API [^;]*;' |
 	grep -o 'arn_[a-z_]* *(' | tr -d ' (' | sort -u >"$work/declared"

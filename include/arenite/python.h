@@ -28,7 +28,8 @@ enum arn_python_result {
 	ARN_PYTHON_BUILT_IN, /* this interpreter runs on Arenite without it */
 	ARN_PYTHON_ABSENT,   /* no Python is loaded, or only where dlopen has hidden it (RTLD_LOCAL) */
 	ARN_PYTHON_UNKNOWN,  /* not a CPython of 3.11 or later */
-	ARN_PYTHON_RUNNING   /* too late: Python is initialized */
+	ARN_PYTHON_RUNNING,  /* too late: Python is initialized */
+	ARN_PYTHON_MISMATCH  /* the libarenite that was found is of another version than this library */
 };
 
 /*

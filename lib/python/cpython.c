@@ -46,6 +46,17 @@ static bool find(const char *name, void *linked, void *at)
 
 #define FIND(symbol, member) find(#symbol, symbol, &cpython.member)
 
+static bool find_thread_state(void)
+{
+	void *function;
+
+	if (!FIND(PyThreadState_GetUnchecked, thread_state))
+		return false;
+	memcpy(&function, &cpython.thread_state, sizeof(function));
+	cpython.thread_state_at = tls_offset(function);
+	return true;
+}
+
 static bool find_version(void)
 {
 	const unsigned long *version; /* since 3.11 */
@@ -57,7 +68,7 @@ static bool find_version(void)
 	cpython.version[strcspn(cpython.version, " ")] = '\0';
 	/* getversion.c: "3.14.7 free-threading build (...)", in 3.13 "experimental free-threading build" */
 	cpython.gil = strstr(cpython.get_version(), "free-threading build") == NULL;
-	return cpython.gil || FIND(PyThreadState_GetUnchecked, thread_state);
+	return cpython.gil || find_thread_state();
 }
 
 enum cpython_found cpython_find(void)

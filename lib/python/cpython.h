@@ -8,6 +8,8 @@
 #ifndef ARN_PYTHON_CPYTHON_H
 #define ARN_PYTHON_CPYTHON_H
 
+#include "tls.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +32,7 @@ struct cpython {
 	char version[24];            /* "3.13.15" */
 	bool gil;                    /* not a free-threaded build */
 	void *(*thread_state)(void); /* this thread's, NULL while it is detached; free-threaded builds only */
+	ptrdiff_t thread_state_at;   /* tls.h: where that reads it; 0: not known */
 	int (*at_exit)(void (*call)(void)); /* Py_AtExit: at the end of the interpreter */
 	int (*add_pending_call)(int (*call)(void *), void *arg);
 	/* what a trial allocation needs */
@@ -41,6 +44,11 @@ struct cpython {
 	void *list_type, *float_type;
 };
 extern struct cpython cpython;
+
+static inline void *cpython_thread_state(void)
+{
+	return cpython.thread_state_at ? tls_load(cpython.thread_state_at) : cpython.thread_state();
+}
 
 enum cpython_found { CPYTHON_FOUND, CPYTHON_ABSENT, CPYTHON_UNKNOWN };
 /* UNKNOWN: older than 3.11, or it lacks one of these. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hook.h"
 
-#include "base.h"
+#include "alloc.h"
 #include "layout.h"
 #include "seat.h"
+#include "thread.h"
 #include "trial.h"
 
 #include <arenite/arenite.h>
@@ -13,15 +14,14 @@
 
 struct allocator hook_below[DOMAINS];
 
-static bool is_ours(const void *block)
+static inline void free_in(enum domain domain, void *block)
 {
-	return arn_tag_of(block) != ARN_TAGS;
-}
-
-static void free_below(enum domain domain, void *block)
-{
-	if (block)
-		hook_below[domain].free(hook_below[domain].ctx, block);
+	if (!registry_has(block)) {
+		if (block)
+			hook_below[domain].free(hook_below[domain].ctx, block);
+	} else if (unlikely(!free_cached(block))) {
+		arn_free(block);
+	}
 }
 
 static void *realloc_below(enum domain domain, void *block, size_t size)
@@ -31,8 +31,10 @@ static void *realloc_below(enum domain domain, void *block, size_t size)
 
 static void *mem_malloc(void *ctx, size_t size)
 {
+	struct thread *thread = thread_peek();
+
 	(void)ctx;
-	return arn_mem_malloc(size);
+	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_MEM], size) : arn_mem_malloc(size);
 }
 
 static void *mem_calloc(void *ctx, size_t count, size_t size)
@@ -44,7 +46,7 @@ static void *mem_calloc(void *ctx, size_t count, size_t size)
 static void *mem_realloc(void *ctx, void *block, size_t size)
 {
 	(void)ctx;
-	if (block && !is_ours(block))
+	if (block && !registry_has(block))
 		return realloc_below(DOMAIN_MEM, block, size);
 	return arn_mem_realloc(block, size);
 }
@@ -52,15 +54,16 @@ static void *mem_realloc(void *ctx, void *block, size_t size)
 static void mem_free(void *ctx, void *block)
 {
 	(void)ctx;
-	if (!arn_try_free(block))
-		free_below(DOMAIN_MEM, block);
+	free_in(DOMAIN_MEM, block);
 }
 
 /* With the GIL nobody reads without a lock, and the collector has lists of its own: all objects may be ours. */
 static void *gil_malloc(void *ctx, size_t size)
 {
+	struct thread *thread = thread_peek();
+
 	(void)ctx;
-	return arn_obj_malloc(size);
+	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_OBJECT], size) : arn_obj_malloc(size);
 }
 
 static void *gil_calloc(void *ctx, size_t count, size_t size)
@@ -72,7 +75,7 @@ static void *gil_calloc(void *ctx, size_t count, size_t size)
 static void *gil_realloc(void *ctx, void *block, size_t size)
 {
 	(void)ctx;
-	if (block && !is_ours(block))
+	if (block && !registry_has(block))
 		return realloc_below(DOMAIN_OBJECT, block, size);
 	return arn_obj_realloc(block, size);
 }
@@ -80,8 +83,7 @@ static void *gil_realloc(void *ctx, void *block, size_t size)
 static void object_free(void *ctx, void *block)
 {
 	(void)ctx;
-	if (!arn_try_free(block))
-		free_below(DOMAIN_OBJECT, block);
+	free_in(DOMAIN_OBJECT, block);
 }
 
 static bool is_plain_object(const void *thread_state)
@@ -104,7 +106,7 @@ static cold arn_heap *first_heap(const void *thread_state, size_t size)
 /* The heap for this request; NULL: it is for the collector's heaps, which only CPython has. */
 static inline arn_heap *heap_for(size_t size)
 {
-	const void *thread_state = cpython.thread_state();
+	const void *thread_state = cpython_thread_state();
 	struct seat *seat = seat_current;
 
 	if (unlikely(!thread_state || layout_word(thread_state, LAYOUT_INTERP) != seat->interp))
@@ -118,7 +120,7 @@ static void *object_malloc(void *ctx, size_t size)
 
 	(void)ctx;
 	if (heap)
-		return arn_heap_malloc(heap, size);
+		return heap_malloc(heap, size);
 	return hook_below[DOMAIN_OBJECT].malloc(hook_below[DOMAIN_OBJECT].ctx, size);
 }
 
@@ -150,7 +152,7 @@ static void *object_realloc(void *ctx, void *block, size_t size)
 
 	if (!block)
 		return object_malloc(ctx, size);
-	if (!is_ours(block))
+	if (!registry_has(block))
 		return realloc_below(DOMAIN_OBJECT, block, size);
 	heap = heap_for(size);
 	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size) : move_below(block, size);

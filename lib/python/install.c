@@ -15,8 +15,10 @@
 #include <arenite/python.h>
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool installed;
 
@@ -25,6 +27,16 @@ static bool is_disabled(void)
 	const char *value = getenv("ARENITE_DISABLE");
 
 	return value && *value && strcmp(value, "0") != 0;
+}
+
+/* The fast paths are compiled in here, for the core of the same version. */
+static bool fits_core(void)
+{
+	if (strcmp(arn_version(), ARN_VERSION) == 0)
+		return true;
+	dprintf(STDERR_FILENO, "arenite: libarenite-python %s does not fit libarenite %s: nothing is served\n",
+		ARN_VERSION, arn_version());
+	return false;
 }
 
 /* A domain that ARENITE_DOMAINS leaves out gets the system's blocks from us, which we could not tell from CPython's. */
@@ -98,6 +110,8 @@ enum arn_python_result arn_python_install(void)
 	found = cpython_find();
 	if (found != CPYTHON_FOUND)
 		return found == CPYTHON_ABSENT ? ARN_PYTHON_ABSENT : ARN_PYTHON_UNKNOWN;
+	if (!fits_core())
+		return ARN_PYTHON_MISMATCH;
 	if (!is_first() || cpython_is_grafted())
 		return ARN_PYTHON_BUILT_IN;
 	if (installed && is_in_place())

@@ -21,7 +21,7 @@ static uint64_t load(const uint64_t *word)
 /* The interpreter's sequence numbers, if this thread is attached to the interpreter that its seat is for. */
 static struct qsbr_shared *own_sequence(const struct seat *seat)
 {
-	const void *thread_state = cpython.thread_state();
+	const void *thread_state = cpython_thread_state();
 	const struct qsbr_thread *thread;
 
 	if (!thread_state || layout_word(thread_state, LAYOUT_INTERP) != seat->interp)
