@@ -1,54 +1,36 @@
-/* SPDX-License-Identifier: MIT
- *
- * Readers of our own: a word for each thread, how many sections it is in.  Built unless configure --with-liburcu.
- *
- * Records of readers are never unmapped; those of threads that ended serve new ones.  The reader's store of its word
- * costs no barrier where the system can make one in all threads for who asks (membarrier).
- *
- * Ordering    E1  x_inside: exit (release) -> grace_over (acquire): all that the reader did in its section.
- *             E2  enter: store x_inside, then look at arenas; grace: hide an arena, full barrier, look at x_inside.
- *                 Either the reader does not find the arena or the grace period finds the reader.
- *             E3  x_readers: push (seq_cst, see E2) -> walk (acquire): next.
- */
-#include "reclaim.h"
+/* SPDX-License-Identifier: MIT */
+#include "reclaim-reader.h"
 
-#include "atomic.h"
-#include "base.h"
 #include "meta.h"
 #include "os.h"
-#include "stack.h"
 
 #include <pthread.h>
 
-struct reader {
-	alignas(CACHE_LINE) _Atomic unsigned x_inside; /* sections that nest; E1, E2 */
-	_Atomic bool x_used;                           /* a thread has it: read in the child of a fork */
-	struct reader *next;                           /* all records; E3 */
-	struct stack_node spare;
-};
+__thread struct reader *reader_own;
+__thread unsigned reader_guest;
 
 static _Atomic(struct reader *) x_readers;
 static struct stack spares;
-static __thread struct reader *reader;
-static __thread unsigned guest; /* sections of a thread without a record */
 static _Atomic unsigned x_guests;
 static pthread_key_t key;
 static bool key_made;
-static bool asymmetric; /* written while there is one thread */
+
+static void give_back(struct reader *record)
+{
+	store_release(&record->x_word, 0); /* E1 */
+	store_relaxed(&record->x_used, false);
+	stack_push(&spares, &record->spare);
+}
 
 static void leave(void *record)
 {
-	struct reader *own = record;
-
-	reader = NULL;
-	store_relaxed(&own->x_used, false);
-	stack_push(&spares, &own->spare);
+	reader_own = NULL;
+	give_back(record);
 }
 
-__attribute__((constructor)) static void start(void)
+__attribute__((constructor)) static void make_key(void)
 {
 	key_made = pthread_key_create(&key, leave) == 0;
-	asymmetric = os_barrier() == 0;
 }
 
 static struct reader *add_record(void)
@@ -64,51 +46,29 @@ static struct reader *add_record(void)
 	return record;
 }
 
-/* Before the key: what it calls may come here. */
-static bool join(void)
+bool reader_join(void)
 {
 	struct stack_node *node = key_made ? stack_pop(&spares) : NULL;
 
 	if (!key_made)
 		return false;
-	reader = node ? container_of(node, struct reader, spare) : add_record();
-	if (!reader)
+	reader_own = node ? container_of(node, struct reader, spare) : add_record();
+	if (!reader_own)
 		return false;
-	store_relaxed(&reader->x_used, true);
-	pthread_setspecific(key, reader);
+	store_relaxed(&reader_own->x_used, true);
+	pthread_setspecific(key, reader_own);
 	return true;
 }
 
-static void enter_as_guest(void)
+void reader_enter_as_guest(void)
 {
-	guest++;
+	reader_guest++;
 	add_seq(&x_guests, 1); /* E2 */
 }
 
-void reclaim_enter(void)
+void reader_exit_as_guest(void)
 {
-	unsigned inside;
-
-	if (unlikely(!reader) && (guest != 0 || !join())) {
-		enter_as_guest();
-		return;
-	}
-	inside = load_relaxed(&reader->x_inside);
-	if (likely(asymmetric)) {
-		store_relaxed(&reader->x_inside, inside + 1); /* E2 */
-		order_for_barrier();
-	} else {
-		exchange_seq(&reader->x_inside, inside + 1); /* E2 */
-	}
-}
-
-void reclaim_exit(void)
-{
-	if (likely(guest == 0)) {
-		store_release(&reader->x_inside, load_relaxed(&reader->x_inside) - 1); /* E1 */
-		return;
-	}
-	guest--;
+	reader_guest--;
 	sub_release(&x_guests, 1); /* E1 */
 }
 
@@ -116,7 +76,7 @@ static bool full_barrier(void)
 {
 	static _Atomic unsigned x_any;
 
-	if (asymmetric)
+	if (reader_wants_barrier())
 		return os_barrier() == 0;
 	add_seq(&x_any, 1);
 	return true;
@@ -133,28 +93,15 @@ bool reclaim_grace_over(struct reclaim_grace *grace)
 	if (!grace->begun)
 		return false;
 	for (; grace->next; grace->next = grace->next->next)
-		if (load_seq(&grace->next->x_inside) != 0) /* E1, E2 */
+		if (reader_is_inside(grace->next)) /* E1, E2 */
 			return false;
 	return load_seq(&x_guests) == 0 && full_barrier(); /* E1, E2 */
 }
 
-void reclaim_fork_prepare(void)
+void reader_fork_child(void)
 {
-}
-
-void reclaim_fork_parent(void)
-{
-}
-
-/* The other threads are gone, wherever they were. */
-void reclaim_fork_child(void)
-{
-	store_relaxed(&x_guests, guest != 0);
-	for (struct reader *record = load_acquire(&x_readers); record; record = record->next) { /* E3 */
-		if (record == reader || !load_relaxed(&record->x_used))
-			continue;
-		store_relaxed(&record->x_inside, 0);
-		store_relaxed(&record->x_used, false);
-		stack_push(&spares, &record->spare);
-	}
+	store_relaxed(&x_guests, reader_guest != 0);
+	for (struct reader *record = load_acquire(&x_readers); record; record = record->next) /* E3 */
+		if (record != reader_own && load_relaxed(&record->x_used))
+			give_back(record);
 }

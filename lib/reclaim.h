@@ -9,8 +9,8 @@
  *                      takes a record: lock-free.  A thread for which there is none is a guest: it is counted.
  * reclaim_grace_*      nobody waits: a grace period is begun, and asked now and then whether it is over.
  *                      Who asks owns the record.  Never inside a section.
- * Two implementations: reclaim.c, ours, and reclaim-urcu.c, with the readers of liburcu's bp flavour (configure
- * --with-liburcu), whose registration takes a mutex of that library.
+ * Two kinds of readers, and one list of them (reclaim-reader.h): reclaim-own.c, ours, and reclaim-urcu.c, those of
+ * liburcu's bp flavour (configure --with-liburcu), whose registration takes a mutex of that library.
  */
 #ifndef ARN_RECLAIM_H
 #define ARN_RECLAIM_H
