@@ -4,4 +4,8 @@
 # Python programs on two or more interpreters, in one table.  See python/compare.py --help.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-exec python3 -B "$here/python/compare.py" "$@"
+host=$(command -v python3 || true)
+for word in "$@"; do # else the first column's
+	[ -n "$host" ] || ! [ -f "${word#*=}" ] || host=${word#*=}
+done
+exec "${host:-python3}" -B "$here/python/compare.py" "$@"

@@ -8,4 +8,8 @@ if [ $# -lt 1 ]; then
 	exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
-exec python3 -B "$here/memory.py" "$@"
+host=$(command -v python3 || true)
+for word in "$@"; do # else the interpreter that is given
+	[ -n "$host" ] || ! [ -f "$word" ] || host=$word
+done
+exec "${host:-python3}" -B "$here/memory.py" "$@"
