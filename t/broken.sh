@@ -8,10 +8,9 @@
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O2}" "${SANITIZE_FLAGS:=}" "${URCU_LIBS:=}"
 seeds=8
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 ulimit -c 0
-n=0 failed=0
 
 # what a test needs beside the library: with_TEST, used by build
 # shellcheck disable=SC2034
@@ -41,17 +40,6 @@ keep_seats        python-qsbr  python/seat.c
 believe_loads     python-tls   python/tls.c
 '
 
-ok() { # CONDITION DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		[ ! -s "$work/log" ] || sed 's/^/# /' "$work/log"
-	fi
-}
-
 build() { # PROGRAM MACRO TEST [SOURCE...]
 	local program=$1 macro=$2 test=$3 sources=() with=with_${3//-/_}
 	shift 3
@@ -80,13 +68,13 @@ failing_seed() { # PROGRAM SEEDS
 check_variant() { # NAME TEST [SOURCE...]
 	local seed name=$1 test=$2
 	build "$work/$name" "-DARN_BUG_$name" "${@:2}"
-	ok $? "$name: compiles" || return
+	result $? "$name: compiles"
 	[ -x "$work/$name" ] || return
 	grep -q "ARN_BUG_$name" "$top_srcdir"/lib/*.[ch] "$top_srcdir"/lib/python/*.[ch]
-	ok $? "$name: is in the source"
+	result $? "$name: is in the source"
 	seed=$(failing_seed "$work/$name" "$seeds")
 	[ -n "$seed" ]
-	ok $? "$name: t/$test.c fails, seed ${seed:-none of $seeds}"
+	result $? "$name: t/$test.c fails, seed ${seed:-none of $seeds}"
 }
 
 check_whole() { # TEST
@@ -94,7 +82,7 @@ check_whole() { # TEST
 	build "$work/$1" -DARN_WHOLE "$1"
 	seed=$(failing_seed "$work/$1" 2)
 	[ -x "$work/$1" ] && [ -z "$seed" ]
-	ok $? "nothing broken: t/$1.c passes"
+	result $? "nothing broken: t/$1.c passes"
 }
 
 while read -r name test sources; do
@@ -104,5 +92,4 @@ done <<<"$variants"
 for test in $(awk 'NF { print $2 }' <<<"$variants" | sort -u); do
 	check_whole "$test"
 done
-echo "1..$n"
-exit $failed
+done_testing

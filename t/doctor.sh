@@ -3,29 +3,17 @@
 #
 # arenite doctor: what it makes of what an interpreter and its statistics say.  The interpreters here are scripts,
 # the library is an empty one; t/python/preload.py has the real ones.
+# shellcheck disable=SC2317 # functions are called by name
 set -u
-: "${top_builddir:=.}"
+: "${top_srcdir:=.}" "${top_builddir:=.}"
 build=$(cd "$top_builddir" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 cd "$work" || exit 1
 export ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} # our library comes first
 for name in LD_PRELOAD ${!ARENITE_*} ${!PYTHON*} MALLOC_CONF MIMALLOC_PURGE_DELAY; do
     unset "$name"
 done
-
-n=0
-ok() { # DESCRIPTION COMMAND...
-    local what=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $what"
-    else
-        echo "not ok $n - $what"
-        sed 's/^/# /' out err
-    fi
-}
 
 mkdir -p there/bin there/lib bin
 cp "$build/arenite" there/bin/
@@ -117,4 +105,4 @@ ok "another program is not run" refused 1 'other is no python' other
 ok "none of that name" refused 1 'no-such: No such file' no-such
 ok "two are wrong usage" refused 2 usage python3 python3
 ok "options, too" refused 2 usage --what
-echo "1..$n"
+done_testing

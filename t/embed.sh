@@ -5,26 +5,9 @@
 # shared and static, as far as this machine has headers and libraries of a Python.  PYTHON_STOCK may name one more.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${SANITIZE_FLAGS:=}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 build=$(cd "$top_builddir" && pwd)
-n=0 failed=0
-
-ok() { # CONDITION DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		head -n 20 "$work/log" | sed 's/^/# /'
-	fi
-}
-
-skip() { # DESCRIPTION REASON
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-}
 
 # Installed, the libraries of --disable-shared stand alone in their directory.
 mkdir "$work/static"
@@ -104,25 +87,25 @@ try() { # NAME PYTHON_LIBRARY FLAG...
 	local name=$1 python=$2
 	shift 2
 	compile "$work/program" "$source" "$python" "$@" && runs "$work/program" 1 "$served"
-	ok $? "$name: runs on Arenite"
+	result $? "$name: runs on Arenite"
 	runs "$work/program" 4 "$served"
-	ok $? "$name: four interpreters, one after the other"
+	result $? "$name: four interpreters, one after the other"
 	compile "$work/program" "$source" "$python" -DEMBED_DEBUG_HOOKS "$@" &&
 		runs "$work/program" 2 "$(covered "$(value gil)")"
-	ok $? "$name: with debug hooks on top"
+	result $? "$name: with debug hooks on top"
 }
 
 try_late() { # NAME PYTHON_LIBRARY FLAG...
 	$CC -O1 -o "$work/late" "$top_srcdir/t/embed/late.c" "${@:3}" >"$work/log" 2>&1 &&
 		PYTHONHOME=$(value home) timeout 60 "$work/late" "$2" "$script" >"$work/log" 2>&1
-	ok $? "$1: loaded while the program runs"
+	result $? "$1: loaded while the program runs"
 }
 
 try_disabled() { # the program of the last try
 	local wanted="install: disabled"
 	ARENITE_DISABLE=1 "$work/program" pass >"$work/log" 2>&1
 	[ "$(cat "$work/log")" = "$wanted" ]
-	ok $? "ARENITE_DISABLE=1 is told to the program"
+	result $? "ARENITE_DISABLE=1 is told to the program"
 }
 
 try_python() { # PYTHON
@@ -157,5 +140,4 @@ else
 		try_python "$python"
 	done
 fi
-echo "1..$n"
-exit $failed
+done_testing

@@ -4,14 +4,11 @@
 # The machine code of the hit paths: from the entry to the first return there is no call, no locked instruction,
 # no stack frame, and no more instructions than today.  Who makes a path longer says so here.
 set -u
-: "${top_builddir:=.}"
+: "${top_srcdir:=.}" "${top_builddir:=.}"
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}/libarenite.so
-n=0 failed=0
 
-skip_all() {
-	echo "1..0 # SKIP $1"
-	exit 0
-}
 [ "$(uname -m)" = x86_64 ] || skip_all "knows x86-64 only"
 [ -z "${SANITIZE_FLAGS:-}" ] || skip_all "a sanitizer build"
 case " ${CFLAGS:-} " in *" -O0 "*) skip_all "built without optimisation" ;; esac
@@ -38,14 +35,9 @@ check() { # FUNCTION MOST-INSTRUCTIONS
 	path=$(hit_path "$1")
 	count=$(printf '%s\n' "$path" | grep -c .)
 	bad=$(printf '%s\n' "$path" | offences)
-	n=$((n + 1))
-	if [ -z "$bad" ] && [ "$count" -gt 0 ] && [ "$count" -le "$2" ]; then
-		echo "ok $n - $1: $count instructions, at most $2"
-	else
-		failed=1
-		echo "not ok $n - $1: $count instructions, at most $2"
-		printf '%s\n' "$path" | sed 's/^/#   /'
-	fi
+	printf '%s\n' "$path" >"$work/log"
+	[ -z "$bad" ] && [ "$count" -gt 0 ] && [ "$count" -le "$2" ]
+	result $? "$1: $count instructions, at most $2"
 }
 
 check arn_heap_malloc 20
@@ -56,12 +48,5 @@ check arn_mem_free 36
 
 sample=$(printf '%s\n' 'lock cmpxchg %rax,(%rdx)' 'call 21a0 <malloc_slow>' 'xchg %rax,(%rdx)' 'push %rbx' \
 	'mov (%rdi),%rcx' 'add32 call 8040 <__tls_get_addr@plt>' | offences | wc -l)
-n=$((n + 1))
-if [ "$sample" = 5 ]; then
-	echo "ok $n - offences in a sample are found"
-else
-	failed=1
-	echo "not ok $n - offences in a sample are found: $sample"
-fi
-echo "1..$n"
-exit $failed
+same "offences in a sample are found" 5 "$sample"
+done_testing

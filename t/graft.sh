@@ -2,27 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # arenite graft, on a small tree that looks like CPython's where the command looks.
+# shellcheck disable=SC2317 # functions are called by name
 set -u
 : "${top_builddir:=.}" "${top_srcdir:=.}"
 arenite=$(cd "$top_builddir" && pwd)/arenite
 export ARENITE_GRAFT_DIR
 ARENITE_GRAFT_DIR=$(cd "$top_srcdir/lib/graft" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 cd "$work" || exit 1
-
-n=0
-ok() { # DESCRIPTION COMMAND...
-    local what=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $what"
-    else
-        echo "not ok $n - $what"
-        sed 's/^/# /' out err
-    fi
-}
 
 replaced="Objects/mimalloc/static.c Include/internal/mimalloc/mimalloc.h
 Include/internal/mimalloc/mimalloc/types.h Include/internal/mimalloc/mimalloc/internal.h"
@@ -171,4 +159,4 @@ ok "no tree is wrong usage" status_is 2
 ok "two trees are wrong usage" status_is 2 tree tree
 ok "an unknown option is wrong usage" status_is 2 tree --do
 ok "and gets one line" complains usage
-echo "1..$n"
+done_testing

@@ -5,9 +5,8 @@
 # place each.  A new module goes into the table here.
 set -u
 : "${top_srcdir:=.}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 
 # One layer a line.  A module is a file's name up to the first dash: reclaim-urcu.c belongs to reclaim.
 layers='
@@ -50,33 +49,21 @@ files_with() { # PATTERN
 	(cd "$top_srcdir/lib" && grep -lE "$1" -- *.c *.h graft/* | tr '\n' ' ')
 }
 
-is() { # DESCRIPTION IS WANTED
-	n=$((n + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		failed=1
-		echo "not ok $n - $1"
-		printf '%s\n' "is: $2" "wanted: $3" | sed 's/^/# /'
-	fi
-}
-
-is "nothing includes from a layer above" "$(violations "$top_srcdir/lib")" ""
-is "ck comes in at one place" "$(files_with '# *include <ck_')" "stack.h "
-is "liburcu comes in at one place" "$(files_with '# *include <urcu')" "reclaim-urcu.c "
-is "the graft sees the public header only" \
-	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)" "#include <arenite/arenite.h>"
-is "lib/python sees public headers, and of the core the fast paths" \
+none "nothing includes from a layer above" violations "$top_srcdir/lib"
+same "ck comes in at one place" "stack.h " "$(files_with '# *include <ck_')"
+same "liburcu comes in at one place" "reclaim-urcu.c " "$(files_with '# *include <urcu')"
+same "the graft sees the public header only" "#include <arenite/arenite.h>" \
+	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)"
+same "lib/python sees public headers, and of the core the fast paths" "alloc.h atomic.h base.h thread.h " \
 	"$(cd "$top_srcdir/lib/python" && grep -ho '^#include "[^"]*"' -- *.[ch] | sort -u | while read -r _ header; do
 		header=${header//\"/}
 		[ -e "$header" ] || echo "$header"
-	done | tr '\n' ' ')" "alloc.h atomic.h base.h thread.h "
-is "the public header includes nothing of ours" "$(grep -c '#include "' "$top_srcdir/include/arenite/arenite.h")" 0
+	done | tr '\n' ' ')"
+same "the public header includes nothing of ours" 0 "$(grep -c '#include "' "$top_srcdir/include/arenite/arenite.h")"
 
 # The test itself: a pool that looks at statistics, and a file that nobody has placed.
 printf '#include "base.h"\n#include "stats.h"\n' >"$work/pool.c"
 printf '#include "base.h"\n' >"$work/novelty.h"
-is "an upward include and a module without a place are found" "$(violations "$work" | tr '\n' ';')" \
-	"novelty.h: in no layer;pool.c includes stats.h, of a layer above;"
-echo "1..$n"
-exit $failed
+same "an upward include and a module without a place are found" \
+	"novelty.h: in no layer;pool.c includes stats.h, of a layer above;" "$(violations "$work" | tr '\n' ';')"
+done_testing

@@ -7,33 +7,15 @@
 set -u
 : "${top_srcdir:=.}"
 doc=$top_srcdir/doc
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 export LC_ALL=C
 
-same() { # DESCRIPTION WANTED IS: lists, one entry a line
-	n=$((n + 1))
-	if [ -n "$2" ] && [ "$2" = "$3" ]; then
-		echo "ok $n - $1"
-	else
-		failed=1
-		echo "not ok $n - $1"
-		diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | sed 's/^/# /'
-	fi
-}
-
 lint() { # PAGE
-	n=$((n + 1))
-	if ! command -v mandoc >/dev/null; then
-		echo "ok $n - ${1##*/} is well formed # SKIP no mandoc"
-	elif mandoc -Tlint -Wwarning "$1" >"$work/lint" 2>&1; then
-		echo "ok $n - ${1##*/} is well formed"
-	else
-		failed=1
-		echo "not ok $n - ${1##*/} is well formed"
-		sed 's/^/# /' "$work/lint"
-	fi
+	local what="${1##*/} is well formed"
+	command -v mandoc >/dev/null || { skip "$what" "no mandoc"; return; }
+	mandoc -Tlint -Wwarning "$1" >"$work/log" 2>&1
+	result $? "$what"
 }
 
 declarations() { # HEADER
@@ -140,5 +122,4 @@ same "and their names" "$(printf '%s\n' arn_a arn_b)" "$(names "$work/sample.h")
 same "descriptions of a sample are found" "$(printf '%s\n' arn_a arn_c)" "$(described "$work/sample.3")"
 same "pairs of a sample are found" "$(printf '%s\n' Y1 Z8 Z9 Z9)" "$(sites "$work/sample.h")"
 same "and those with two places" Z9 "$(paired "$work/sample.h")"
-echo "1..$n"
-exit $failed
+done_testing

@@ -13,9 +13,9 @@
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 here=$top_srcdir/t/memory
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0 full='' alloc=arenite only=''
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
+full='' alloc=arenite only=''
 export ARN_BENCH_LIB=${ARN_BENCH_LIB:-$top_builddir/lib/.libs/libarenite.so}
 # Some peers use initial-exec TLS and do not expect dlopen.
 export GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536
@@ -29,10 +29,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-if [ -n "${SANITIZE_FLAGS:-}" ]; then
-	echo "1..0 # SKIP a sanitizer's own memory is resident too"
-	exit 0
-fi
+[ -z "${SANITIZE_FLAGS:-}" ] || skip_all "a sanitizer's own memory is resident too"
 export MEMORY_IDLE=${MEMORY_IDLE:-${full:+10}}
 : "${MEMORY_IDLE:=0.2}"
 
@@ -45,22 +42,11 @@ build() { # PROGRAM
 	${CC:-cc} -O2 -std=gnu11 -pthread -I"$top_srcdir/include" -o "$work/$1" "$here/$1.c" -ldl || exit 1
 }
 
-result() { # OK DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-	fi
-}
-
 # The metrics of a run stand in $work/out until the next one.
 measure() { # PROGRAM CASE SCALE
 	if timeout 900 "$work/$1" "$alloc" "$2" "$3" >"$work/out" 2>"$work/err"; then
 		return 0
 	fi
-	sed 's/^/# /' "$work/err"
 	result 1 "$1 $2: it ran"
 	return 1
 }
@@ -188,5 +174,4 @@ for program in idle rounds flow loop; do
 		"$program"
 	fi
 done
-echo "1..$n"
-exit $failed
+done_testing

@@ -8,21 +8,9 @@
 #   t/model/*.pml  the protocols in Promela, checked by spin: as they are, and with -DBUG_*
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O2}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 ulimit -c 0
-n=0 failed=0
-
-ok() { # CONDITION DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		[ ! -s "$work/log" ] || head -n 40 "$work/log" | sed 's/^/# /'
-	fi
-}
 
 compile() { # FLAGS AND FILES...
 	# CC and flags are lists of words
@@ -63,14 +51,14 @@ while read -r model bug; do
 	[ -n "$model" ] || continue
 	build "$work/broken" "$model" "-DARN_BUG_$bug" && grep -q "ARN_BUG_$bug" "$top_srcdir"/lib/*.[ch] &&
 		fails "$work/broken"
-	ok $? "$model: fails with $bug"
+	result $? "$model: fails with $bug"
 done <<<"$bugs"
 
 # the same in what stands for lib/reclaim.h
 while read -r model bug; do
 	[ -n "$model" ] || continue
 	build "$work/broken" "$model" "-DBUG_$bug" && fails "$work/broken"
-	ok $? "$model: fails with $bug"
+	result $? "$model: fails with $bug"
 done <<END
 leave no_grace
 leave no_section
@@ -99,7 +87,7 @@ while read -r model access; do
 	[ "$built" = "$model" ] || build "$work/whole" "$model"
 	built=$model
 	fails "$work/whole" -w "$access" && grep -q 'a race' "$work/log"
-	ok $? "$model: fails when relaxed: $access"
+	result $? "$model: fails when relaxed: $access"
 done <<<"$orders"
 
 # An access that is no step would hide orders.
@@ -110,7 +98,7 @@ operations() { # FILE DIRECTIVE
 known=$(operations "$top_srcdir/lib/atomic.h" define)
 [ -n "$known" ] && [ -z "$(comm -23 <(echo "$known") <(operations "$top_srcdir/t/model/explore.h" undef))" ] &&
 	[ -z "$(comm -23 <(echo "$known") <(operations "$top_srcdir/t/model/explore.h" define))" ]
-ok $? "every operation of lib/atomic.h is a step"
+result $? "every operation of lib/atomic.h is a step"
 
 # ---- Promela --------------------------------------------------------------------------------------------------
 
@@ -148,10 +136,10 @@ check_promela() {
 	local model bugs bug
 	while read -r model bugs; do
 		passes_spin "$model"
-		ok $? "$model.pml: $(sed -n 's/ *\([0-9]*\) states, stored.*/\1/p' "$work/log") states, no error"
+		result $? "$model.pml: $(sed -n 's/ *\([0-9]*\) states, stored.*/\1/p' "$work/log") states, no error"
 		for bug in $bugs; do
 			grep -q "BUG_$bug" "$top_srcdir/t/model/$model.pml" && fails_spin "$model" "$bug"
-			ok $? "$model.pml: fails with $bug"
+			result $? "$model.pml: fails with $bug"
 		done
 	done
 }
@@ -165,8 +153,6 @@ if command -v spin >/dev/null && command -v cc >/dev/null; then
 		queue queued_first unqueue_last release_queued unawaited
 	END
 else
-	n=$((n + 1))
-	echo "ok $n - the models in Promela # SKIP no spin"
+	skip "the models in Promela" "no spin"
 fi
-echo "1..$n"
-exit $failed
+done_testing

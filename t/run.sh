@@ -2,28 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # arenite run: what the program that it starts finds in its environment.  The library is an empty one here.
-# shellcheck disable=SC2016 # programs for other shells
+# shellcheck disable=SC2016,SC2317 # programs for other shells; functions are called by name
 set -u
-: "${top_builddir:=.}"
+: "${top_srcdir:=.}" "${top_builddir:=.}"
 build=$(cd "$top_builddir" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 cd "$work" || exit 1
 export ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} # our library comes first
 unset LD_PRELOAD ARENITE_STATS ARENITE_STATS_OWNER ARENITE_RETAIN ARENITE_RETAIN_PERCENT
-
-n=0
-ok() { # DESCRIPTION COMMAND...
-    local what=$1
-    shift
-    n=$((n + 1))
-    if "$@"; then
-        echo "ok $n - $what"
-    else
-        echo "not ok $n - $what"
-        sed 's/^/# /' out err
-    fi
-}
 
 mkdir -p there/bin there/lib empty/bin bin "with blank/bin" "with blank/lib"
 cp "$build/arenite" there/bin/
@@ -116,11 +103,10 @@ ok "--help names every option" [ "$(grep -c '^  --' out)" = "$("$build/arenite" 
 empty/bin/arenite run true >out 2>err
 status=$?
 if [ $status = 0 ]; then # installed before
-    n=$((n + 1))
-    echo "ok $n - without the library nothing runs # SKIP it is installed"
+    skip "without the library nothing runs" "it is installed"
 else
     ok "without the library nothing runs" complains 'no libarenite-python.so'
 fi
 "with blank/bin/arenite" run true >out 2>err
 ok "a path that LD_PRELOAD cannot hold is refused" complains 'blank'
-echo "1..$n"
+done_testing

@@ -5,29 +5,17 @@
 #
 # ARN_TEST_FORKS  so many forks in a row; a hundred thousand take ten minutes
 set -u
-: "${top_builddir:=.}"
+: "${top_srcdir:=.}" "${top_builddir:=.}"
 arenite=${ARN_TEST_ARENITE:-$top_builddir/arenite}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 ulimit -c 0
 seed=${ARN_TEST_SEED:-$(date +%s)}
 echo "# ARN_TEST_SEED=$seed"
 
-report() { # OK DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$work/out"
-	fi
-}
-
 runs() { # DESCRIPTION OPTIONS...
 	timeout 1800 "$arenite" stress --seed "$seed" "${@:2}" >"$work/out" 2>&1 && grep -q ' stress: ok: ' "$work/out"
-	report $? "$1"
+	result $? "$1"
 }
 
 # The tool or the library must object; more than one shape of failure is right.
@@ -35,7 +23,7 @@ notices() { # WHAT OPTIONS...
 	ARN_STRESS_SABOTAGE=$1 timeout 120 "$arenite" stress --seconds 5 --seed "$seed" "${@:2}" >"$work/out" 2>&1
 	local status=$?
 	[ $status -ne 0 ] && [ $status -ne 124 ] && grep -q '^arenite' "$work/out"
-	report $? "notices: $1"
+	result $? "notices: $1"
 }
 
 runs "one thread" --seconds 1 --threads 1 --walk
@@ -50,12 +38,10 @@ if [ -z "${SANITIZE_FLAGS:-}" ]; then
 	ARENITE_CHECKS=3 runs "and as many with all checks" --forks "$ARN_TEST_FORKS" --threads 2
 	notices corrupt --forks 1000000 --threads 2
 else
-	n=$((n + 1))
-	echo "ok $n - a storm of forks # SKIP a sanitizer does not outlive the fork of a busy process"
+	skip "a storm of forks" "a sanitizer does not outlive the fork of a busy process"
 fi
 notices lose
 notices lose --walk
 notices double
 notices corrupt
-echo "1..$n"
-exit $failed
+done_testing

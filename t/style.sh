@@ -5,21 +5,9 @@
 # shellcheck disable=SC2086,SC2317 # lists of files are words; functions are called by name
 set -u
 : "${top_srcdir:=.}"
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 cd "$top_srcdir" || exit 1
-n=0 failed=0
-
-none() { # DESCRIPTION COMMAND...: its output lists the offenders
-	local found
-	found=$("${@:2}")
-	n=$((n + 1))
-	if [ -z "$found" ]; then
-		echo "ok $n - $1"
-	else
-		failed=1
-		echo "not ok $n - $1"
-		printf '%s\n' "$found" | head -n 20 | sed 's/^/#   /'
-	fi
-}
 
 core=$(ls lib/*.c lib/*.h lib/python/*.[ch])
 sources=$(ls $core lib/graft/* include/arenite/*.h t/*.c t/*.h t/wrong/*.[ch] t/bench/*.[ch] t/memory/*.[ch] \
@@ -112,21 +100,12 @@ none "no blanks at line ends" trailing_space
 none "no path of somebody's machine" places
 
 # The test itself: what it looks for is found, and not in comments.
-sample=$(mktemp --suffix=.c)
-trap 'rm -f "$sample"' EXIT
+sample=$work/sample.c
 cat >"$sample" <<'END'
 /* atomic_load(x) */
 atomic_store(&x, 1); pthread_mutex_lock(&m);
 atomic_thread_fence(o); volatile int v;
 END
 core=$sample sources=$sample
-seen=$( (bare_atomics; locks; fences; volatiles) | wc -l)
-n=$((n + 1))
-if [ "$seen" = 5 ]; then
-	echo "ok $n - offences in a sample are found"
-else
-	failed=1
-	echo "not ok $n - offences in a sample are found: $seen"
-fi
-echo "1..$n"
-exit $failed
+same "offences in a sample are found" 5 "$( (bare_atomics; locks; fences; volatiles) | wc -l)"
+done_testing

@@ -7,36 +7,26 @@ set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}/libarenite.so
 list=$top_srcdir/t/symbols.list
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
+export LC_ALL=C
 
-same() { # DESCRIPTION WANTED IS
-	n=$((n + 1))
-	if diff "$2" "$3" >"$work/diff"; then
-		echo "ok $n - $1"
-	else
-		failed=1
-		echo "not ok $n - $1"
-		sed 's/^/# /' "$work/diff"
-	fi
+# Sanitizers add names of their own, all with two underscores.  arn_private_: lib/base.h
+exports() { # LIBRARY
+	nm -D --defined-only "$1" | awk '$3 !~ /^(__|arn_private_)/ { print $3 }' | sort
 }
 
-export LC_ALL=C
-# Sanitizers add names of their own, all with two underscores.  arn_private_: lib/base.h
-nm -D --defined-only "$library" | awk '$3 !~ /^(__|arn_private_)/ { print $3 }' | sort >"$work/exported"
 # Declarations, which may run over several lines; comments and types do not count.
-sed 's://.*::; s:/\*.*\*/::' "$top_srcdir/include/arenite/arenite.h" | tr '\n' ' ' | grep -o 'ARN_API [^;]*;' |
-	grep -o 'arn_[a-z_]* *(' | tr -d ' (' | sort -u >"$work/declared"
-sort -u "$list" >"$work/list"
+declared() { # HEADER
+	sed 's://.*::; s:/\*.*\*/::' "$1" | tr '\n' ' ' | grep -o 'ARN_API [^;]*;' | grep -o 'arn_[a-z_]* *(' |
+		tr -d ' (' | sort -u
+}
 
-same "t/symbols.list is sorted, without doubles" "$work/list" "$list"
-same "the library exports what t/symbols.list says" "$list" "$work/exported"
-same "arenite.h declares what t/symbols.list says" "$list" "$work/declared"
-
+listed=$(cat "$list")
+same "t/symbols.list is sorted, without doubles" "$(sort -u "$list")" "$listed"
+same "the library exports what t/symbols.list says" "$listed" "$(exports "$library")"
+same "arenite.h declares what t/symbols.list says" "$listed" "$(declared "$top_srcdir/include/arenite/arenite.h")"
 # What a preload brings into every process; setlocale: lib/python/again.h
-nm -D --defined-only "${library%.so}-python.so" | awk '$3 !~ /^__/ { print $3 }' | sort >"$work/exported"
-printf '%s\n' arn_python_install arn_python_state setlocale >"$work/list"
-same "libarenite-python exports what python.h declares, and setlocale" "$work/list" "$work/exported"
-echo "1..$n"
-exit $failed
+same "libarenite-python exports what python.h declares, and setlocale" \
+	"$(printf '%s\n' arn_python_install arn_python_state setlocale)" "$(exports "${library%.so}-python.so")"
+done_testing

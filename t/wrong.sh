@@ -4,22 +4,10 @@
 # Each program of t/wrong does one wrong thing; its head says what the library must answer.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=t/tap.sh
+. "$top_srcdir/t/tap.sh"
 ulimit -c 0
 lib=$(cd "${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}" && pwd) || { echo "Bail out! no library"; exit 1; }
-n=0 failed=0
-
-report() { # OK DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		failed=1
-		echo "not ok $n - $2"
-		sed 's/^/#   /' "$work/out" "$work/err" | head -n 20
-	fi
-}
 
 # An abort, and one line: the message, the pointer that the program named, perhaps the caller.
 aborts() { # STATUS MESSAGE
@@ -38,7 +26,7 @@ check() { # PROGRAM LEVEL MESSAGE
 	else
 		aborts $status "$3"
 	fi
-	report $? "$1 with ARENITE_CHECKS=$2: $3"
+	result $? "$1 with ARENITE_CHECKS=$2: $3"
 }
 
 for source in "$top_srcdir"/t/wrong/*.c; do
@@ -47,7 +35,7 @@ for source in "$top_srcdir"/t/wrong/*.c; do
 	if ! $CC -std=gnu11 -O1 -w ${SANITIZE_FLAGS:-} -I"$top_srcdir/include" -o "$work/$name" "$source" -L"$lib" \
 		-Wl,-rpath,"$lib" -larenite -pthread 2>"$work/err"; then
 		: >"$work/out"
-		report 1 "$name compiles"
+		result 1 "$name compiles"
 		continue
 	fi
 	sed -n 's/^ \* checks \([0-9 ]*\): /\1:/p' "$source" >"$work/expected"
@@ -58,5 +46,4 @@ for source in "$top_srcdir"/t/wrong/*.c; do
 		done
 	done <"$work/expected"
 done 2>/dev/null
-echo "1..$n"
-exit $failed
+done_testing
