@@ -196,10 +196,10 @@ enum option option_find(const char *name, size_t length)
 	return option;
 }
 
-/* names that the tools and tests around the library use */
+/* names that the library itself and the tools around it use */
 static bool is_reserved(const char *name)
 {
-	static const char *const names[] = { "STRESS_", "DISABLE=", "GRAFT_DIR=", "CACHE_DIR=", "STATS_OWNER=" };
+	static const char *const names[] = { "DISABLE=", "GRAFT_DIR=", "CACHE_DIR=", "STATS_OWNER=" };
 
 	for (size_t i = 0; i < array_length(names); i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)

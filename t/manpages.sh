@@ -55,6 +55,11 @@ options_of_code() {
 		sed 's/.*"\(.*\)"/ARENITE_\1/' | sort
 }
 
+# Known, but no options
+other_names_of_code() {
+	sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/option.c" | grep -o '[A-Z_]*=' | sed 's/\(.*\)=/ARENITE_\1/' | sort
+}
+
 statistics_of_header() {
 	sed -n '/^struct arn_stats_tag {/,/^void\|^ARN_API/p' "$top_srcdir/include/arenite/arenite.h" |
 		sed -n 's:/\*.*::; s/^[[:space:]]*size_t \(.*\);.*/\1/p' | tr ',' '\n' | tr -d ' ' | sort
@@ -89,6 +94,10 @@ same "doc/options.md explains the options of lib/option.c" "$(options_of_code)" 
 	"$(grep -oE '^\| `ARENITE_[A-Z_]+`' "$doc/options.md" | tr -d '|` ' | sort)"
 same "arenite.7 explains the options of lib/option.c" "$(options_of_code)" \
 	"$(sed -n 's/^\.It Ev \(ARENITE_[A-Z_]*\)$/\1/p' "$doc/arenite.7" | sort)"
+same "doc/options.md tells of the other names" "$(other_names_of_code)" \
+	"$(sed -n '/^Not options/,/^$/p' "$doc/options.md" | grep -oE '`ARENITE_[A-Z_]+`' | tr -d '\`' | sort)"
+same "so does arenite.7" "$(other_names_of_code)" "$(sed -n 's/^\.Ev \(ARENITE_.*[A-Z]\)$/\1/p' "$doc/arenite.7" |
+	grep -vxF "$(options_of_code)" | sort)"
 same "arenite.7 explains the fields of struct arn_stats" \
 	"$(statistics_of_header)" "$(statistics_of_page)"
 code="$top_srcdir/lib/*.[ch] $top_srcdir/lib/python/*.[ch]"
