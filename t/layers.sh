@@ -15,12 +15,12 @@ atomic panic
 sizeclass os option raw
 meta reclaim registry stack
 arena pool purge retain retire
-heap family remote thread cache large guard sweep limbo
+heap family remote thread cache guard sweep limbo
 visit stats trim explain
 process
 alloc
 domain
-python graft malloc cli stress
+python graft cli stress
 '
 
 # Lines "file:header" that break the rule, in the directory given.
