@@ -347,7 +347,6 @@ bool arena_claim(size_t slices, struct run *run)
 		if (!claim_mapped(slices, run) && !add(slices, run))
 			return false;
 	}
-	retain_claimed((run->slices - run->fresh) * SLICE);
 	make_up_for_growth();
 	retire_some();
 	return true;
@@ -409,8 +408,7 @@ void arena_release(struct arena *arena, unsigned first, size_t slices, bool resi
 	if (arena_is_free(arena))
 		retire_if_spare(arena);
 	reclaim_exit();
-	if (arena_keeps_enough())
-		purge_to(retain_for_slices() - retain_base() / 2); /* the next releases need no system call */
+	purge_excess();
 	retire_some();
 }
 

@@ -54,7 +54,7 @@ struct pool {
 	uint32_t capacity;
 	struct pool_bits *bits;
 	uint8_t cls, tag;
-	bool zeroed;     /* large: nobody has written to it since it came from the OS */
+	bool zeroed;     /* large: nobody has written to it since it came from the OS; else: nothing went back */
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */

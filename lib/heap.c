@@ -123,6 +123,7 @@ static bool purge_empty(struct heap *heap, struct pool *pool)
 	__builtin_memset(pool->base, 0xdd, pool_span(pool));
 #endif
 	pool->purged = true;
+	pool->zeroed = false;
 	sweep_purged(heap, pool);
 	arena_count_purge(pool_span(pool));
 	return true;

@@ -89,6 +89,13 @@ size_t purge_to(size_t keep)
 	return done;
 }
 
+/* The next releases need no system call. */
+void purge_excess(void)
+{
+	if (arena_keeps_enough())
+		purge_to(retain_for_slices() - retain_base() / 2);
+}
+
 static void retire_free(void)
 {
 	reclaim_enter();

@@ -13,6 +13,8 @@
 
 /* Until at most `keep` bytes of free slices are resident; bytes returned. */
 size_t purge_to(size_t keep);
+/* Until what retain.h allows is left, and some room below that. */
+void purge_excess(void);
 /* All of them, and unmap the arenas without pools whose readers are done. */
 size_t purge_trim(void);
 

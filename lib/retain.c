@@ -6,15 +6,17 @@
 #include "option.h"
 #include "os.h"
 
-static _Atomic size_t x_missed; /* in this turn: taken again, and was not kept */
-static _Atomic size_t x_used;   /* in this turn: taken again, and was kept beyond the base */
-static _Atomic size_t x_credit;
-static _Atomic unsigned x_turn;  /* ms, the end of the last turn */
-static _Atomic size_t x_purged; /* what had been purged until then */
+static _Atomic size_t x_missed;   /* in this turn */
+static _Atomic unsigned x_turn;   /* ms, its begin */
+static _Atomic unsigned x_fell;   /* ms, when memory fell free beyond the base, the last time */
+static _Atomic unsigned x_period; /* ms that the turn before took, if it cost more than 5 %; else 0 */
 
-/* the least that was kept, in this half of a window and in the one before */
-static _Atomic size_t x_low, x_low_before;
-static _Atomic unsigned x_half; /* ms, its begin */
+#define LONG_AGO ((unsigned)1 << 31) /* ms, half of what the clock can tell */
+
+static _Atomic size_t x_credit;
+static _Atomic unsigned x_window, x_length; /* ms, begin and length of this window */
+static _Atomic size_t x_high;               /* in this window: the most that was kept */
+static _Atomic size_t x_fall;               /* in this window: the most that it fell from there */
 
 size_t retain_limit(void)
 {
@@ -29,76 +31,82 @@ size_t retain_base(void)
 }
 
 /* Who asks for nothing to be kept gets no credit either. */
+static size_t with_credit(size_t base)
+{
+	return base ? base + load_relaxed(&x_credit) : 0;
+}
+
 size_t retain_for_slices(void)
 {
-	size_t base = retain_base();
-
-	return base ? base + load_relaxed(&x_credit) : 0;
+	return with_credit(retain_base());
 }
 
 size_t retain_for_pages(void)
 {
-	return retain_limit() / 4;
+	return with_credit(retain_limit() / 4);
 }
 
 /* Below its peak, a program takes what it has had before. */
 void retain_missed(size_t bytes)
 {
 	if (load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
-		add_relaxed(&x_missed, bytes);
+		retain_missed_again(bytes);
 }
 
-void retain_claimed(size_t resident)
+void retain_missed_again(size_t bytes)
 {
-	size_t kept = load_relaxed(&arena_counters.x_retained);
+	add_relaxed(&x_missed, bytes);
+}
 
-	if (resident && kept + resident > retain_base())
-		add_relaxed(&x_used, resident);
-	if (kept < load_relaxed(&x_low))
-		store_relaxed(&x_low, kept);
+/* Did it cost more than one part in so many of that time? */
+static bool costs(size_t missed, unsigned part, unsigned ms)
+{
+#ifdef ARN_BUG_credit_for_all
+	return true;
+#endif
+	return missed / RETAIN_MISSED_PER_MS * part > ms;
+}
+
+static void begin_turn(unsigned now)
+{
+	store_relaxed(&x_missed, 0);
+	store_relaxed(&x_turn, now);
+}
+
+static void begin_window(unsigned now)
+{
+	store_relaxed(&x_high, 0);
+	store_relaxed(&x_fall, 0);
+	store_relaxed(&x_window, now);
+}
+
+static void earn(size_t missed, size_t period, unsigned now)
+{
+	size_t credit = load_relaxed(&x_credit), length = min_size(2 * period, RETAIN_WINDOW_MAX);
+
+	if (credit == 0)
+		begin_window(now);
+	store_relaxed(&x_length, (unsigned)max_size(length, RETAIN_WINDOW_MIN));
+	store_relaxed(&x_credit, min_size(credit + missed + retain_limit() / 4, load_relaxed(&arena_counters.x_peak)));
 }
 
 static void end_turn(unsigned now)
 {
-	size_t missed = exchange_acquire(&x_missed, 0), credit = load_relaxed(&x_credit);
-	bool soon = now - load_relaxed(&x_turn) < RETAIN_WINDOW;
+	size_t missed = load_relaxed(&x_missed);
+	unsigned took = now - load_relaxed(&x_turn), before = load_relaxed(&x_period);
+	bool costly = costs(missed, 20, took);
 
-	store_relaxed(&x_used, 0);
-	store_relaxed(&x_credit, soon ? min_size(credit + missed, load_relaxed(&arena_counters.x_peak)) : 0);
-	store_relaxed(&x_turn, now);
-	store_relaxed(&x_purged, load_relaxed(&arena_counters.x_purged));
+	if (costly && (before || costs(missed, 4, took)))
+		earn(missed, max_size(took, before), now);
+	store_relaxed(&x_period, costly ? took : 0);
+	begin_turn(now);
 }
 
-/* The last turn is long ago, or this is a drop of another size than the turns were. */
-static bool is_over(unsigned now)
+/* After a pause in which nothing to speak of was missed, a drop begins a turn of its own. */
+static bool begins_anew(unsigned now)
 {
-	size_t purged = load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_purged);
-
-	return now - load_relaxed(&x_turn) >= RETAIN_WINDOW || purged > 8 * load_relaxed(&x_credit) + retain_limit();
-}
-
-/* What was kept all the time was not needed. */
-static void end_half(unsigned now)
-{
-	size_t low = load_relaxed(&x_low), unneeded = min_size(low, load_relaxed(&x_low_before));
-	size_t credit = load_relaxed(&x_credit);
-
-	store_relaxed(&x_credit, credit - min_size(credit, unneeded));
-	store_relaxed(&x_low_before, low);
-	store_relaxed(&x_low, load_relaxed(&arena_counters.x_retained));
-	store_relaxed(&x_half, now);
-}
-
-void retain_check(void)
-{
-	unsigned now = os_milliseconds();
-
-	if (now - load_relaxed(&x_half) >= RETAIN_WINDOW / 2)
-		end_half(now);
-	if (load_relaxed(&x_missed) + load_relaxed(&x_used) >= retain_limit())
-		end_turn(now);
-	else if (retain_has_credit() && is_over(now))
-		store_relaxed(&x_credit, 0);
+	return now - load_relaxed(&x_fell) >= RETAIN_WINDOW_MIN &&
+	       !costs(load_relaxed(&x_missed), 20, now - load_relaxed(&x_turn));
 }
 
 bool retain_has_credit(void)
@@ -106,10 +114,53 @@ bool retain_has_credit(void)
 	return load_relaxed(&x_credit) != 0;
 }
 
+void retain_check(void)
+{
+	bool is_turn = load_relaxed(&x_missed) >= retain_limit();
+	unsigned now;
+
+	if (!is_turn && retain_has_credit())
+		return; /* retain_watch says when it ends */
+	now = os_milliseconds();
+	if (is_turn)
+		end_turn(now);
+	else if (begins_anew(now))
+		begin_turn(now);
+	store_relaxed(&x_fell, now);
+}
+
+static void note_kept(size_t kept)
+{
+	size_t high = load_relaxed(&x_high);
+
+	if (kept > high)
+		store_relaxed(&x_high, kept);
+	else if (high - kept > load_relaxed(&x_fall))
+		store_relaxed(&x_fall, high - kept);
+}
+
+bool retain_watch(size_t kept)
+{
+	unsigned now = os_milliseconds(), begun = load_relaxed(&x_window);
+	size_t fall;
+
+	note_kept(kept);
+#ifdef ARN_BUG_credit_for_ever
+	return false;
+#endif
+	if (now - begun < load_relaxed(&x_length) || !cas_acquire(&x_window, &begun, now))
+		return false;
+	fall = load_relaxed(&x_fall);
+	begin_window(now);
+	if (fall >= load_relaxed(&x_credit) / 2)
+		return false;
+	store_relaxed(&x_credit, fall < retain_limit() ? 0 : fall);
+	return true;
+}
+
 void retain_forget(void)
 {
 	store_relaxed(&x_credit, 0);
-	store_relaxed(&x_missed, 0);
-	store_relaxed(&x_used, 0);
-	store_relaxed(&x_turn, os_milliseconds() - RETAIN_WINDOW);
+	store_relaxed(&x_period, 0);
+	begin_turn(os_milliseconds() - LONG_AGO);
 }

@@ -6,11 +6,17 @@
  * empty pools that wait for readers, a quarter for free pages of pools that are in use (sweep.h).  The rest is left for
  * pool caches, which go by option CACHE alone.
  *
- * A program that gives up memory and takes it again within RETAIN_WINDOW, and again, would pay for each page each time.
- * A turn is over when memory falls free beyond the base after a limit's worth was taken again.  From the second one on
- * the program has credit: what it took again and was not there is kept beyond the base from then on.  What stays kept
- * all through a window was not needed: credit shrinks by it.  There is none left RETAIN_WINDOW after the last turn, or
- * when far more goes back than the turns were about, as soon as anything falls free.
+ * A program that gives up memory and takes it again pays for each page each time.  A turn goes from where memory begins
+ * to fall free to where it does so again, a limit's worth having been taken again meanwhile that was not there: missed.
+ * What the misses cost is held against the time that the turn took:
+ *
+ *     up to 5 %            no credit: memory goes back each time
+ *     up to a quarter      credit from the second such turn in a row on
+ *     more                 credit at once: such a loop pays for one lap, and no more
+ *
+ * Credit is kept beyond the base.  Windows of twice a turn follow each other while there is some: what was kept and
+ * fell by less than half of the credit in one of them was not taken again, and the credit shrinks to what it fell by.
+ * So a loop that has ended has none left after four turns, as soon as any thread comes by a slow path.
  *
  * Everything here is an estimate for a decision; sums are relaxed.
  * Progress    wait-free.
@@ -20,7 +26,11 @@
 
 #include "base.h"
 
-#define RETAIN_WINDOW 4000u /* ms */
+/* To give back a page of 4 KiB and to get it again: 2 us.  So many bytes a millisecond. */
+#define RETAIN_MISSED_PER_MS (500 * 4 * KIB)
+/* A window's length, ms. */
+#define RETAIN_WINDOW_MIN 100u
+#define RETAIN_WINDOW_MAX 10000u
 
 size_t retain_limit(void);
 /* Free slices and empty pools: what is kept without credit. */
@@ -29,13 +39,14 @@ size_t retain_base(void);
 size_t retain_for_slices(void);
 /* Free pages of pools in use. */
 size_t retain_for_pages(void);
-/* Slices were claimed, so many bytes of which are resident. */
-void retain_claimed(size_t resident);
-/* Memory that is not resident was handed out. */
+/* Memory that is not resident was handed out; the second: that had been given back from a pool in use. */
 void retain_missed(size_t bytes);
+void retain_missed_again(size_t bytes);
 /* More than the base is free: is this the end of a turn? */
 void retain_check(void);
 bool retain_has_credit(void);
+/* There is credit, and so much is kept, pages of pools and all.  true: less than before may be kept from now on. */
+bool retain_watch(size_t kept);
 /* No credit, no turns: as at the start. */
 void retain_forget(void);
 

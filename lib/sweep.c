@@ -2,6 +2,7 @@
 #include "sweep.h"
 
 #include "os.h"
+#include "purge.h"
 #include "remote.h"
 #include "retain.h"
 
@@ -56,7 +57,7 @@ static void touch(struct pool *pool, size_t low, size_t high)
 	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
 	uint64_t touched = bit_run(from, (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
 
-	retain_missed((size_t)count_bits(pool->bits->clean & touched) << shift);
+	(pool->zeroed ? retain_missed : retain_missed_again)((size_t)count_bits(pool->bits->clean & touched) << shift);
 	pool->bits->clean &= ~touched;
 }
 
@@ -172,6 +173,7 @@ static size_t sweep(struct heap *heap, struct pool *pool)
 
 	sweep_forget(heap, pool);
 	pool->bits->clean |= done;
+	pool->zeroed = false;
 	return (size_t)count_bits(done) << granule_shift(pool);
 }
 
@@ -207,9 +209,10 @@ void sweep_remote(struct arena *arena, unsigned slice)
 }
 
 /* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
-static size_t publish(struct heap *heap, size_t budget)
+static size_t publish(struct heap *heap)
 {
-	size_t step = budget / 8 / heap_count(), told = heap->fresh_told, fresh = load_relaxed(&heap->x_fresh);
+	size_t step = retain_limit() / 32 / heap_count(), told = heap->fresh_told;
+	size_t fresh = load_relaxed(&heap->x_fresh);
 
 	if (fresh > told + step || fresh + step < told) {
 		add_relaxed(&x_fresh, fresh - told);
@@ -218,15 +221,35 @@ static size_t publish(struct heap *heap, size_t budget)
 	return load_relaxed(&x_fresh);
 }
 
+#define WATCH_EVERY 8u /* slow paths */
+
+/* Credit shrinks by time, too: whoever comes by looks, now and then. */
+static void watch_credit(size_t fresh)
+{
+	size_t kept = load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
+
+	if (retain_watch(kept + fresh))
+		purge_excess();
+}
+
+/* This heap's part of what may stay. */
+static size_t part(void)
+{
+	return retain_for_pages() / heap_count();
+}
+
 void sweep_enforce(struct heap *heap)
 {
-	size_t budget = retain_for_pages(), part = budget / heap_count();
+	size_t fresh = publish(heap);
 
-	if (publish(heap, budget) <= budget || load_relaxed(&heap->x_fresh) <= part || retain_has_credit())
+	if (unlikely(retain_has_credit()) && heap->entered % WATCH_EVERY == 0)
+		watch_credit(fresh);
+	if (fresh <= retain_for_pages() || load_relaxed(&heap->x_fresh) <= part())
 		return;
-	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_fresh) > part && n < SWEEP_STEP; n++)
+	retain_check();
+	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_fresh) > part() && n < SWEEP_STEP; n++)
 		sweep(heap, heap->sweep_first);
-	publish(heap, budget);
+	publish(heap);
 }
 
 size_t sweep_all(struct heap *heap)
@@ -235,7 +258,7 @@ size_t sweep_all(struct heap *heap)
 
 	while (heap->sweep_first)
 		done += sweep(heap, heap->sweep_first);
-	publish(heap, 0);
+	publish(heap);
 	return done;
 }
 

@@ -30,6 +30,8 @@ claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c
 sweep_blindly     sweep        sweep.c
+credit_for_all    credit
+credit_for_ever   credit
 limbo_at_once     readers      limbo.c
 wait_at_once      readers      heap.c
 purge_to_garbage  readers      heap.c

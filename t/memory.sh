@@ -141,18 +141,20 @@ flow() {
 
 # ---- the same gigabyte again and again, against a run that keeps all of it; the fastest of runs that take turns
 lap() { # RETAIN CASE SCALE
-	ARENITE_RETAIN=$1 measure loop "$2" "$3" && value lap >>"$work/$1"
+	ARENITE_RETAIN=$1 measure loop "$2" "$3" && value lap >>"$work/$1" && value faults_again >"$work/$1.again"
 }
 
 loop() {
-	local mix spare scale=${full:+1} turns=${full:+3} default
+	local mix spare again scale=${full:+1} turns=${full:+3} default
 	: "${scale:=0.1}" "${turns:=1}"
-	[ -n "$full" ] || export MEMORY_LATER=0 MEMORY_LAPS=3
 	default=$("$top_builddir/arenite" options 2>/dev/null | sed -n 's/^ARENITE_RETAIN=\([^ ]*\).*/\1/p')
 	for mix in small large huge mixed saw; do
+		[ -n "$full" ] || export MEMORY_LATER=0 MEMORY_LAPS=6
 		rm -f "$work/64T" "$work/${default:=8M}"
 		for ((turn = 0; turn < turns; turn++)); do
-			lap 64T "$mix" "$scale" && lap "$default" "$mix" "$scale" || return
+			lap 64T "$mix" "$scale" || return
+			[ -n "$full" ] || [ "$mix" != small ] || MEMORY_LATER=2
+			lap "$default" "$mix" "$scale" || return
 		done
 		# $work/out is that of the last run, with the default
 		show trough
@@ -160,8 +162,16 @@ loop() {
 		spare=12MiB
 		[ "$mix" != mixed ] || spare=36MiB
 		bound trough_first "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays after the first lap"
+		# once, as t/credit.c shows; more often where others have so much of the processor that laps take
+		# long, and of huge blocks there are so few that no lap has the sizes of the one before
+		again=${full:+2.25}
+		[ "$mix" != huge ] || again=${full:+4}
+		echo "kept_again $(cat "$work/64T.again")" >>"$work/out"
+		bound faults_again "<= faults_first * ${again:-3.5} + kept_again" \
+			"the same gigabyte ($mix): it soon stays"
+		[ "${MEMORY_LATER:-5}" = 0 ] ||
+			bound later "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays in the end"
 		[ -n "$full" ] || continue
-		bound later "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays in the end"
 		echo "ratio $(sort -g "$work/$default" | head -n 1) $(sort -g "$work/64T" | head -n 1)" |
 			awk '{ print "ratio", $2 / $3 }' >>"$work/out"
 		bound ratio "<= 1.05" "the same gigabyte ($mix): 1.05 of the time with everything kept, at most"

@@ -8,7 +8,7 @@
  *     saw                   small, but half of it stays while the other half comes and goes
  *
  * MEMORY_LAPS    how often (10)
- * MEMORY_LATER   seconds until it is seen what stayed (5)
+ * MEMORY_LATER   seconds with little work until it is seen what stayed (5)
  * MEMORY_WRITE   1: every byte of a block is written; 0: one word a page
  */
 #include "memory.h"
@@ -80,17 +80,21 @@ static double page_faults(void)
 	return (double)usage.ru_minflt;
 }
 
-/* A while after the loop, when some more was allocated and freed: what is there beside what is live. */
+/* A while after the loop, in which a little was allocated and freed now and then: what is there beside what is live. */
 static double left_later(size_t stay)
 {
 	const char *seconds = getenv("MEMORY_LATER");
+	double end = bench_clock(CLOCK_MONOTONIC) + (seconds ? atof(seconds) : 5);
 
-	pause_seconds(seconds ? atof(seconds) : 5);
-	drop(stay, fill(&(struct mix){ 6, 13, false, false, 0 }, stay, (size_t)4 << 20));
+	do {
+		pause_seconds(0.02);
+		drop(stay, fill(&(struct mix){ 6, 13, false, false, 0 }, stay, (size_t)1 << 20));
+	} while (bench_clock(CLOCK_MONOTONIC) < end);
 	return (double)resident();
 }
 
-/* Prints the processor time of a lap and its page faults, the median of all laps; what stays resident beside what is
+/* Prints the processor time of a lap and its page faults, the median of all laps; how often the first lap's faults came
+ * again in all others together, but for what is new in a lap whose sizes are others; what stays resident beside what is
  * live after the first lap, between two at most, and a while after the last; and the peak. */
 static void run(const struct mix *mix, double scale)
 {
@@ -113,6 +117,8 @@ static void run(const struct mix *mix, double scale)
 		series_add(&faults, page_faults() - faulted);
 		series_add(&trough, above(resident(), before));
 	}
+	metric("faults_first", faults.at[0]);
+	metric("faults_again", series_sum(&faults) - faults.at[0]);
 	metric("lap", series_median(&lap));
 	metric("faults", series_median(&faults));
 	metric("live", (double)fixed);

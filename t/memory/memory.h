@@ -91,6 +91,15 @@ static inline void series_add(struct series *s, double value)
 		s->at[s->n++] = value;
 }
 
+static inline double series_sum(const struct series *s)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		sum += s->at[i];
+	return sum;
+}
+
 static inline double series_mean(const struct series *s)
 {
 	size_t from = s->n / 5;
