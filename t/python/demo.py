@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A small order service on threads, run on two interpreters in turn: what does the allocator change?
+"""A small order service on threads, run with and without Arenite in turn: what does the allocator change?
 
-    demo.py GRAFT STOCK [--rounds N]     both, and a table
-    demo.py --work                       the program itself; prints its measurements as JSON
+    demo.py GRAFT STOCK [--arenite PROGRAM] [--rounds N]   both, and a table; with --arenite also STOCK as it
+                                                           is, under `arenite run`
+    demo.py --work                                         the program itself; prints its measurements as JSON
 
 The program: feeders write orders as JSON, workers parse them and build objects that refer to each other,
 one thread keeps the books.  Then every other order is closed, the collector runs, and everything is dropped.
@@ -150,11 +151,11 @@ ROWS = (("time", "whole program", 1, "s", "{:.2f}"),
         ("peak", "memory at the peak", 2**-20, "MiB", "{:.0f}"),
         ("left", "memory, data dropped", 2**-20, "MiB", "{:.0f}"),
         ("thread", "memory, idle thread", 2**-10, "KiB", "{:.0f}"))
-BAR = 30
+BAR = 16
 
 
 def bar(ratio):
-    """A bar of eighths of a character, with a mark where stock is; longer than twice stock it is cut."""
+    """A bar of eighths of a character, with a mark where stock is; above 1.5 times stock it is cut."""
     eighths = round(min(ratio, 1.5) * BAR / 1.5 * 8)
     text = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
     stock = round(BAR / 1.5)
@@ -162,13 +163,13 @@ def bar(ratio):
     return text if text[stock - 1] != " " else text[:stock - 1] + "┊" + text[stock:].rstrip()
 
 
-def run(python):
+def run(command):
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
-    done = subprocess.run([python, os.path.abspath(__file__), "--work"], env=env, stdout=subprocess.PIPE,
+    done = subprocess.run([*command, os.path.abspath(__file__), "--work"], env=env, stdout=subprocess.PIPE,
                           text=True, timeout=300, check=False)
     if done.returncode:
-        sys.exit(f"demo: {python} ended with exit code {done.returncode}")
+        sys.exit(f"demo: {' '.join(command)} ended with exit code {done.returncode}")
     return json.loads(done.stdout)
 
 
@@ -179,11 +180,15 @@ def version(python):
 
 
 def show(best):
-    print(f"{'':21}  {'stock':>10} {'arenite':>10}   of it")
+    """A line for each measurement and variant; stock's number stands once."""
+    print(f"{'':21}  {'stock':>10}  {'':7} {'arenite':>10}  {'of it':>6}")
     for key, title, factor, unit, form in ROWS:
-        stock, graft = (form.format(best[who][key] * factor) + f" {unit:<3}" for who in ("stock", "graft"))
-        ratio = best["graft"][key] / best["stock"][key]
-        print(f"{title:<21}  {stock:>10} {graft:>10}  {ratio * 100:4.0f} %  {bar(ratio)}".rstrip())
+        number = {who: form.format(found[key] * factor) + f" {unit:<3}" for who, found in best.items()}
+        first = f"{title:<21}  {number['stock']:>10}"
+        for who in list(best)[1:]:
+            ratio = best[who][key] / best["stock"][key]
+            print(f"{first:33}  {who:7} {number[who]:>10}  {ratio * 100:4.0f} %  {bar(ratio)}".rstrip())
+            first = ""
 
 
 def main():
@@ -191,15 +196,21 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("graft", metavar="GRAFT")
     p.add_argument("stock", metavar="STOCK")
+    p.add_argument("--arenite", metavar="PROGRAM")
     p.add_argument("--rounds", type=int, default=3)
     args = p.parse_args()
+    commands = {"stock": [args.stock]}
+    if args.arenite:
+        commands["run"] = [args.arenite, "run", args.stock]
+    commands["grafted"] = [args.graft]
     print(f"{BATCHES * ORDERS:,} orders through {WORKERS + 3} threads, and {IDLE} threads that wait; "
-          f"best of {args.rounds}, in turn.\nPython {version(args.stock)}: as it comes, and with Arenite.  "
-          "Shorter is better; ┊ is stock.\n", flush=True)
-    runs = {"stock": [], "graft": []}
+          f"best of {args.rounds}, in turn.\nPython {version(args.stock)}: stock; "
+          f"{'the same under `arenite run`; ' if args.arenite else ''}and grafted,\n"
+          "that is, built on Arenite.  Shorter is better; ┊ is stock.\n", flush=True)
+    runs = {who: [] for who in commands}
     for _ in range(args.rounds):
-        for who in runs:
-            runs[who].append(run(getattr(args, who)))
+        for who, command in commands.items():
+            runs[who].append(run(command))
     show({who: {key: min(r[key] for r in found) for key in found[0]} for who, found in runs.items()})
 
 
