@@ -57,7 +57,8 @@ options_of_code() {
 
 # Known, but no options
 other_names_of_code() {
-	sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/option.c" | grep -o '[A-Z_]*=' | sed 's/\(.*\)=/ARENITE_\1/' | sort
+	sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/option.c" | grep -o '[A-Z_]*=' |
+		sed 's/\(.*\)=/ARENITE_\1/' | sort
 }
 
 statistics_of_header() {
