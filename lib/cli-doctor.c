@@ -7,6 +7,7 @@
  */
 #include "cli-preload.h"
 #include "cli-probe.h"
+#include "cli-program.h"
 #include "cli.h"
 #include "option.h"
 
@@ -48,24 +49,6 @@ static bool is_served(const char *state)
 
 /* ---- which program ---------------------------------------------------------------------------------------- */
 
-static bool find_program(char path[PATH_MAX], const char *name)
-{
-	const char *directory = getenv("PATH");
-
-	if (strchr(name, '/'))
-		return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX && access(path, X_OK) == 0;
-	for (; directory && *directory; directory += *directory == ':') {
-		size_t length = strcspn(directory, ":");
-
-		snprintf(path, PATH_MAX, "%.*s/%s", (int)length, directory, name);
-		if (access(path, X_OK) == 0)
-			return true;
-		directory += length;
-	}
-	errno = ENOENT;
-	return false;
-}
-
 static bool is_called_python(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -73,36 +56,19 @@ static bool is_called_python(const char *path)
 	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
 }
 
-/* The interpreter that a script names in its first line, by path or with env. */
-static bool read_first_line(const char *path, char interpreter[PATH_MAX])
-{
-	char line[PATH_MAX] = "", *word, *rest;
-	FILE *file = fopen(path, "r");
-	bool is_script = file && fgets(line, sizeof(line), file) && strncmp(line, "#!", 2) == 0;
-
-	if (file)
-		fclose(file);
-	if (!is_script || !(word = strtok_r(line + 2, " \t\n", &rest)))
-		return false;
-	if (strcmp(strrchr(word, '/') ? strrchr(word, '/') : word, "/env") == 0)
-		while ((word = strtok_r(NULL, " \t\n", &rest)) && (*word == '-' || strchr(word, '=')))
-			;
-	return word && find_program(interpreter, word);
-}
-
 /* The interpreter that `arenite run NAME` would come to; false: a line on stderr */
 static bool find_interpreter(char path[PATH_MAX], const char *name)
 {
 	char script[PATH_MAX];
 
-	if (!find_program(path, name)) {
+	if (!program_find(path, name)) {
 		cli_error("cannot run %s: %s", name, strerror(errno));
 		return false;
 	}
 	if (is_called_python(path))
 		return true;
 	strcpy(script, path);
-	if (read_first_line(script, path) && is_called_python(path))
+	if (program_of_script(script, path) && is_called_python(path))
 		return true;
 	cli_error("%s is no python, nor a script for one; arenite run --stats %s tells more", script, name);
 	return false;
@@ -110,16 +76,21 @@ static bool find_interpreter(char path[PATH_MAX], const char *name)
 
 /* ---- what is told ----------------------------------------------------------------------------------------- */
 
+/* Blocks at the end of the trial; since 3.14 hardly any are left then. */
+static void tell_domain(const char *name, const char *state, size_t blocks, const char *but)
+{
+	printf("  %-8s %s%s", name, state, is_served(state) ? " by Arenite" : "");
+	if (is_served(state) && blocks)
+		printf(": %zu blocks at the end of the trial", blocks);
+	puts(is_served(state) ? but : "");
+}
+
 static void tell_domains(const struct probe *probe)
 {
-	printf("  mem      %s", probe->mem);
-	if (is_served(probe->mem))
-		printf(" by Arenite: %zu blocks at the end of the trial", probe->mem_blocks);
-	printf("\n  object   %s", probe->object);
-	if (is_served(probe->object))
-		printf(" by Arenite: %zu blocks%s", probe->object_blocks,
-		       probe->free_threaded ? "; the collector's stay with CPython" : "");
-	printf("\n  raw      not touched, by design\n");
+	tell_domain("mem", probe->mem, probe->mem_blocks, "");
+	tell_domain("object", probe->object, probe->object_blocks,
+	            probe->free_threaded ? "; the collector's stay with CPython" : "");
+	printf("  raw      not touched, by design\n");
 	if (*probe->reason)
 		printf("  because  %s\n", probe->reason);
 }
@@ -129,10 +100,10 @@ static const char *explain(const struct probe *probe)
 {
 	if (is_set("ARENITE_DISABLE"))
 		return "ARENITE_DISABLE is set";
-	if (!probe->loaded)
-		return "the library was not loaded: is the interpreter static, or for another machine or C library?";
 	if (probe->statistics)
 		return "this interpreter was built on Arenite: it needs no preload";
+	if (!probe->loaded)
+		return "the library was not loaded: is the interpreter static, or for another machine or C library?";
 	return "it is not a CPython of 3.11 or later";
 }
 
@@ -218,7 +189,7 @@ static int examine(const char *name)
 	defeated = tell_environment();
 	puts("");
 	fflush(stdout);
-	if (!preload_set(library)) {
+	if (!(program_has_arenite(path) ? preload_unset() : preload_set(library))) {
 		cli_error("cannot set LD_PRELOAD: no memory");
 		return CLI_FAILED;
 	}

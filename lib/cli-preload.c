@@ -83,19 +83,31 @@ bool preload_others(char *list, size_t size)
 	return true;
 }
 
-bool preload_set(const char *path)
+/* LD_PRELOAD without our library, and then `path` if it is one */
+static bool set_list(const char *path)
 {
 	const char *before = getenv("LD_PRELOAD");
-	size_t size = (before ? strlen(before) : 0) + strlen(path) + 2;
+	size_t size = (before ? strlen(before) : 0) + (path ? strlen(path) : 0) + 2;
 	char *list = malloc(size);
 	bool done;
 
 	if (!list || !preload_others(list, size))
 		return false;
-	if (*list)
+	if (path && *list)
 		strcat(list, ":");
-	strcat(list, path);
-	done = setenv("LD_PRELOAD", list, 1) == 0;
+	if (path)
+		strcat(list, path);
+	done = (*list ? setenv("LD_PRELOAD", list, 1) : unsetenv("LD_PRELOAD")) == 0;
 	free(list);
 	return done;
+}
+
+bool preload_set(const char *path)
+{
+	return set_list(path);
+}
+
+bool preload_unset(void)
+{
+	return set_list(NULL);
 }

@@ -18,4 +18,7 @@ bool preload_others(char *list, size_t size);
 /* Put the library at the end of LD_PRELOAD, once. */
 bool preload_set(const char *path);
 
+/* Take it out, should it be there. */
+bool preload_unset(void);
+
 #endif

@@ -5,8 +5,11 @@
  * The program takes this process's place.  What it needs is in its environment, so its children have it too:
  * the library in LD_PRELOAD, and the options, whose flags are made from the names of their variables:
  * --retain-percent=5 is ARENITE_RETAIN_PERCENT=5.
+ *
+ * One that is linked with libarenite has Arenite already, in a version of its own: there is no preload for it.
  */
 #include "cli-preload.h"
+#include "cli-program.h"
 #include "cli.h"
 #include "option.h"
 #include "stats.h"
@@ -161,20 +164,34 @@ static void unclaim(void)
 		unsetenv(STATS_OWNER);
 }
 
+/* The program itself, or the interpreter of the script that it is */
+static bool has_arenite(const char *name)
+{
+	char path[PATH_MAX], interpreter[PATH_MAX];
+
+	if (!program_find(path, name))
+		return false;
+	return program_has_arenite(program_of_script(path, interpreter) ? interpreter : path);
+}
+
 int run_main(int argc, char **argv)
 {
 	char library[PATH_MAX];
 	int status, first;
+	bool done;
 
 	unclaim();
 	first = read_flags(argc, argv, &status);
 	if (first == 0)
 		return status;
-	if (!preload_find(library))
+	if (has_arenite(argv[first]))
+		done = preload_unset();
+	else if (!preload_find(library))
 		return CLI_FAILED;
-	if (!preload_set(library)) {
-		cli_error("cannot set LD_PRELOAD: no memory");
-		return CLI_FAILED;
-	}
-	return start(argv + first);
+	else
+		done = preload_set(library);
+	if (done)
+		return start(argv + first);
+	cli_error("cannot set LD_PRELOAD: no memory");
+	return CLI_FAILED;
 }

@@ -59,6 +59,31 @@ ln -s "$work/there/bin/arenite" bin/arenite
 "$work/bin/arenite" run sh -c "$show" >out 2>err
 ok "a link to the program finds the library beside the program" says "$library"
 
+# a program that is linked with an Arenite of its own, here one that lacks what the library needs
+mkdir core
+echo 'int arn_old(void) { return 0; }' >old.c
+echo 'int arn_new(void); int arenite_python_of_this_test(void) { return arn_new(); }' >lib.c
+cat >linked.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int arn_old(void);
+int main(void) { char *list = getenv("LD_PRELOAD"); return puts(list ? list : "no preload") < 0 || arn_old(); }
+END
+${CC:-cc} -shared -fPIC -Wl,-soname,libarenite.so.0 -o core/libarenite.so.0 old.c
+${CC:-cc} -o bin/linked linked.c core/libarenite.so.0 -Wl,-rpath,"$work/core"
+${CC:-cc} -shared -fPIC -Wl,-z,now -o there/lib/libarenite-python.so lib.c core/libarenite.so.0
+LD_PRELOAD=$library bin/linked >out 2>err
+ok "the preload would end it: the test is one" grep -q 'undefined symbol: arn_new' err
+ok "what has Arenite gets no preload" prints "no preload" bin/linked
+PATH=$work/bin:$PATH ok "found by PATH, too" prints "no preload" linked
+printf '#!%s\n' "$work/bin/linked" >bin/for-linked
+chmod +x bin/for-linked
+ok "nor does a script for it" prints "no preload" bin/for-linked
+cp other.so there/lib/libarenite-python.so
+export LD_PRELOAD=$work/other.so:$library
+ok "and what a parent has set is taken out" prints "$work/other.so" bin/linked
+unset LD_PRELOAD
+
 # options
 ok "a flag is a variable" prints 8M --retain=8M sh -c 'echo "$ARENITE_RETAIN"'
 ok "dashes are underscores" prints 5 --retain-percent=5 sh -c 'echo "$ARENITE_RETAIN_PERCENT"'
