@@ -80,14 +80,16 @@ static void begin_window(unsigned now)
 	store_relaxed(&x_window, now);
 }
 
+/* More than the peak, for sizes that are others each time do not fit where the last ones were. */
 static void earn(size_t missed, size_t period, unsigned now)
 {
 	size_t credit = load_relaxed(&x_credit), length = min_size(2 * period, RETAIN_WINDOW_MAX);
+	size_t room = min_size(missed, retain_limit() / 4); /* what purge_excess takes beyond need */
 
 	if (credit == 0)
 		begin_window(now);
 	store_relaxed(&x_length, (unsigned)max_size(length, RETAIN_WINDOW_MIN));
-	store_relaxed(&x_credit, min_size(credit + missed + retain_limit() / 4, load_relaxed(&arena_counters.x_peak)));
+	store_relaxed(&x_credit, min_size(credit + missed + room, 2 * load_relaxed(&arena_counters.x_peak)));
 }
 
 static void end_turn(unsigned now)
@@ -116,7 +118,7 @@ bool retain_has_credit(void)
 
 void retain_check(void)
 {
-	bool is_turn = load_relaxed(&x_missed) >= retain_limit();
+	bool is_turn = load_relaxed(&x_missed) >= RETAIN_TURN;
 	unsigned now;
 
 	if (!is_turn && retain_has_credit())

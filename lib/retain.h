@@ -7,7 +7,7 @@
  * pool caches, which go by option CACHE alone.
  *
  * A program that gives up memory and takes it again pays for each page each time.  A turn goes from where memory begins
- * to fall free to where it does so again, a limit's worth having been taken again meanwhile that was not there: missed.
+ * to fall free to where it does so again, RETAIN_TURN having been taken again meanwhile that was not there: missed.
  * What the misses cost is held against the time that the turn took:
  *
  *     up to 5 %            no credit: memory goes back each time
@@ -28,6 +28,7 @@
 
 /* To give back a page of 4 KiB and to get it again: 2 us.  So many bytes a millisecond. */
 #define RETAIN_MISSED_PER_MS (500 * 4 * KIB)
+#define RETAIN_TURN (8 * MIB)
 /* A window's length, ms. */
 #define RETAIN_WINDOW_MIN 100u
 #define RETAIN_WINDOW_MAX 10000u

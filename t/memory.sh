@@ -149,11 +149,14 @@ loop() {
 	: "${scale:=0.1}" "${turns:=1}"
 	default=$("$top_builddir/arenite" options 2>/dev/null | sed -n 's/^ARENITE_RETAIN=\([^ ]*\).*/\1/p')
 	for mix in small large huge mixed saw; do
-		[ -n "$full" ] || export MEMORY_LATER=0 MEMORY_LAPS=6
+		[ -n "$full" ] || export MEMORY_LAPS=6
 		rm -f "$work/64T" "$work/${default:=8M}"
 		for ((turn = 0; turn < turns; turn++)); do
+			export MEMORY_LATER=0
 			lap 64T "$mix" "$scale" || return
+			# four turns, of which each is a second on a busy machine
 			[ -n "$full" ] || [ "$mix" != small ] || MEMORY_LATER=2
+			[ -z "$full" ] || ((turn < turns - 1)) || MEMORY_LATER=15
 			lap "$default" "$mix" "$scale" || return
 		done
 		# $work/out is that of the last run, with the default
