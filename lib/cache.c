@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache.h"
 
+#include "meta.h"
 #include "option.h"
 #include "panic.h"
 #include "remote.h"
@@ -13,13 +14,8 @@
 #define MOVES_FIRST 640u
 static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
-/* Room for a class that has come to this level.  One after the other, so that few classes touch few pages. */
-static void **take_slots(struct heap *heap, unsigned level)
-{
-	void **const base[LEVELS] = { NULL, heap->slots1, heap->slots2, heap->slots3 };
-
-	return base[level] + (size_t)heap->slots_taken[level]++ * level_slots[level];
-}
+/* The array of a class without one: empty and full at once. */
+static void *none[1];
 
 /* A sixteenth of the budget for a class; at least two blocks, so that pairs stay in the cache. */
 static uint16_t cap_of(unsigned cls)
@@ -36,15 +32,14 @@ static void set_limit(struct bin *bin)
 	bin->limit = load_relaxed(&bin->x_base) + min_size(bin->cap, level_slots[bin->level]);
 }
 
-/* The slots are not touched here: an unused class costs nothing. */
 void cache_init(struct heap *heap)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
 		struct bin *bin = &heap->bin[cls];
 
 		bin->cap = cap_of(cls);
-		store_relaxed(&bin->x_base, heap->slots1);
-		store_relaxed(&bin->x_top, heap->slots1);
+		store_relaxed(&bin->x_base, none);
+		store_relaxed(&bin->x_top, none);
 		set_limit(bin);
 	}
 }
@@ -63,7 +58,8 @@ static unsigned moves_to_grow(const struct bin *bin)
 	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 2)) : MOVES;
 }
 
-/* true: the bin has moved to a larger array */
+/* true: the bin has moved to a larger array, its own for good.  Arrays of all heaps stand one after the other, so that
+ * few of them touch few pages. */
 static bool grow(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = &heap->bin[cls];
@@ -73,7 +69,10 @@ static bool grow(struct heap *heap, unsigned cls)
 	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap || ++bin->moves < moves_to_grow(bin))
 		return false;
 	bin->moves = 0;
-	base = take_slots(heap, ++bin->level);
+	base = meta_take(level_slots[bin->level + 1] * sizeof(void *), CACHE_LINE);
+	if (!base)
+		return false;
+	bin->level++;
 	memcpy(base, load_relaxed(&bin->x_base), n * sizeof(void *));
 	store_relaxed(&bin->x_base, base);
 	store_relaxed(&bin->x_top, base + n);
@@ -88,7 +87,7 @@ static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, un
 	sweep_taken(heap, pool, n, slots[n - 1], slots[0]);
 	if (pool_free_count(pool) == 0)
 		heap_unlist(heap, pool);
-	count_add(&heap->x_out[pool->cls], n);
+	heap_count_out(heap, pool, n);
 	return n;
 }
 
@@ -142,13 +141,9 @@ static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, un
 	uint32_t before = pool_free_count(pool);
 
 	n = pool_give(pool, blocks, n);
-	if (pool->cls == CLASS_LARGE) {
-		count_sub(&heap->x_large_blocks, 1);
-		count_sub(&heap->x_large_bytes, pool->block_size);
-	} else {
-		count_sub(&heap->x_out[pool->cls], n);
+	heap_count_home(heap, pool, n);
+	if (pool->cls != CLASS_LARGE)
 		sweep_given(heap, pool, n);
-	}
 	if (before == 0 || pool_is_empty(pool))
 		heap_settle_pool(heap, pool, before);
 	return n;

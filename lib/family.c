@@ -66,10 +66,10 @@ arn_family *arn_family_at(const struct arn_provider *provider, const void *state
 	return add_family(provider, state);
 }
 
-/* Owned by the caller before a walk or a tidier can see it. */
+/* Heaps share pages: four of them make three.  Owned by the caller before a walk or a tidier can see it. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
-	struct heap *heap = meta_take(sizeof(*heap), 4 * KIB), *head = load_relaxed(&family->x_heaps);
+	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE), *head = load_relaxed(&family->x_heaps);
 
 	if (!heap)
 		return NULL;

@@ -284,8 +284,7 @@ void *large_malloc(struct heap *heap, size_t size, bool *zeroed)
 		return NULL;
 	pool_take(pool, &block, 1);
 	*zeroed = pool->zeroed;
-	count_add(&heap->x_large_blocks, 1);
-	count_add(&heap->x_large_bytes, pool->block_size);
+	heap_count_out(heap, pool, 1);
 	return block;
 }
 
@@ -302,18 +301,20 @@ static bool list_is_valid(const struct heap *heap, unsigned cls)
 	return true;
 }
 
-/* x_out[c] == capacities - free, summed over the pools of class c */
+/* x_out_blocks == capacities - free, summed over the pools */
 bool heap_is_valid(const struct heap *heap)
 {
-	size_t out[CLASSES + 1] = { 0 };
+	size_t blocks = 0, bytes = 0;
 
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
 		if (load_relaxed(&pool->x_heap) != heap || (pool->cls != CLASS_LARGE && !pool_is_valid(pool)))
 			return false;
-		out[pool->cls] += pool->capacity - pool_free_count(pool);
+		blocks += pool->capacity - pool_free_count(pool);
+		bytes += (pool->capacity - pool_free_count(pool)) * pool->block_size;
 	}
 	for (unsigned cls = 0; cls < CLASSES; cls++)
-		if (out[cls] != load_relaxed(&heap->x_out[cls]) || !list_is_valid(heap, cls))
+		if (!list_is_valid(heap, cls))
 			return false;
-	return out[CLASS_LARGE] == load_relaxed(&heap->x_large_blocks) && sweep_is_valid(heap);
+	return blocks == load_relaxed(&heap->x_out_blocks) && bytes == load_relaxed(&heap->x_out_bytes) &&
+	       sweep_is_valid(heap);
 }

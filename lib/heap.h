@@ -8,7 +8,7 @@
  * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
  * States      owned -> orphan (OWNER_NONE) -> owned ...       orphan <-> OWNER_TIDY
  *             a fork may leave it OWNER_STRANDED (process.c)
- * Invariant   x_out[c] == blocks of class c that are live, in the pool cache, or in a remote word
+ * Invariant   x_out_blocks == blocks that are live, in the pool cache, or in a remote word; x_out_bytes: their bytes
  *             a pool is in the list of partial pools exactly when its x_free != 0
  *
  * Synchronization      malloc  free(own)  free(other)  abandon  adopt  tidy  visit    - free, X users stopped
@@ -62,6 +62,8 @@ struct heap {
 	uint8_t tag;
 	bool deferred; /* empty pools wait for the family's provider */
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
+	struct stack_node orphan; /* in the family's stack */
+	struct heap *next;        /* in the family's list of all heaps */
 
 	/* written by other threads */
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
@@ -79,19 +81,10 @@ struct heap {
 	unsigned rested, rested_at; /* how many they were when the heap was last looked at, and since when (ms) */
 
 	/* statistics: written by the owner only */
-	_Atomic size_t x_out[CLASSES];
-	_Atomic size_t x_large_blocks, x_large_bytes;
+	_Atomic size_t x_out_blocks, x_out_bytes;         /* that are not in their pools */
 	_Atomic size_t x_drained_blocks, x_drained_bytes; /* that other threads had freed */
 	_Atomic size_t x_pools, x_pool_bytes;
 
-	struct stack_node orphan; /* in the family's stack */
-	struct heap *next;        /* in the family's list of all heaps */
-
-	/* cache arrays by level, in the order in which classes came to need them */
-	uint16_t slots_taken[LEVELS];
-	alignas(CACHE_LINE) void *slots1[CLASSES * LEVEL1];
-	void *slots2[CLASSES * LEVEL2];
-	void *slots3[LEVEL3_CLASSES * LEVEL3];
 };
 
 static_assert(offsetof(struct heap, x_owner) == ARN_LAYOUT_OWNER, "as published");
@@ -154,6 +147,19 @@ void family_abandon(struct heap *heap);
 void family_tidy(struct heap *heap);
 /* The same, and give back all that can be; false: somebody has it. */
 bool family_trim(struct heap *heap);
+
+/* Blocks have left the pool, or are home. */
+static inline void heap_count_out(struct heap *heap, const struct pool *pool, size_t n)
+{
+	count_add(&heap->x_out_blocks, n);
+	count_add(&heap->x_out_bytes, n * pool->block_size);
+}
+
+static inline void heap_count_home(struct heap *heap, const struct pool *pool, size_t n)
+{
+	count_sub(&heap->x_out_blocks, n);
+	count_sub(&heap->x_out_bytes, n * pool->block_size);
+}
 
 /* Around a slow path.  A child of fork has what this thread had stored until then, in its order: x_busy encloses it. */
 static inline void heap_enter(struct heap *heap)

@@ -158,17 +158,11 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 
 static void count_home(struct heap *heap, struct pool *pool, unsigned n)
 {
-	size_t bytes = n * pool->block_size;
-
 	count_add(&heap->x_drained_blocks, n);
-	count_add(&heap->x_drained_bytes, bytes);
-	if (pool->cls != CLASS_LARGE) {
-		count_sub(&heap->x_out[pool->cls], n);
+	count_add(&heap->x_drained_bytes, n * pool->block_size);
+	heap_count_home(heap, pool, n);
+	if (pool->cls != CLASS_LARGE)
 		sweep_given(heap, pool, n);
-		return;
-	}
-	count_sub(&heap->x_large_blocks, n);
-	count_sub(&heap->x_large_bytes, bytes);
 }
 
 static void drain(struct heap *heap, struct pool *pool)

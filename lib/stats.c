@@ -14,15 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static void add_class(struct arn_stats_tag *tag, const struct heap *heap, unsigned cls)
+static void add_cached(struct arn_stats_tag *tag, const struct heap *heap, unsigned cls)
 {
-	size_t out = load_relaxed(&heap->x_out[cls]), cached = cache_count(heap, cls);
-	size_t size = sizeclasses[cls].size;
+	size_t cached = cache_count(heap, cls), bytes = cached * sizeclasses[cls].size;
 
-	tag->live_blocks += out - cached;
-	tag->live_bytes += (out - cached) * size;
+	tag->live_blocks -= cached;
+	tag->live_bytes -= bytes;
 	tag->cached_blocks += cached;
-	tag->cached_bytes += cached * size;
+	tag->cached_bytes += bytes;
 }
 
 static void add_heap(struct arn_stats *stats, const struct heap *heap)
@@ -30,9 +29,9 @@ static void add_heap(struct arn_stats *stats, const struct heap *heap)
 	struct arn_stats_tag *tag = &stats->tag[heap->tag];
 
 	for (unsigned cls = 0; cls < CLASSES; cls++)
-		add_class(tag, heap, cls);
-	tag->live_blocks += load_relaxed(&heap->x_large_blocks);
-	tag->live_bytes += load_relaxed(&heap->x_large_bytes);
+		add_cached(tag, heap, cls);
+	tag->live_blocks += load_relaxed(&heap->x_out_blocks);
+	tag->live_bytes += load_relaxed(&heap->x_out_bytes);
 	tag->remote_blocks -= load_relaxed(&heap->x_drained_blocks);
 	tag->remote_bytes -= load_relaxed(&heap->x_drained_bytes);
 	tag->pools += load_relaxed(&heap->x_pools);

@@ -36,10 +36,8 @@ static size_t queued_pools(const struct heap *heap)
 
 static bool is_settled(const struct heap *heap)
 {
-	size_t out = load_relaxed(&heap->x_large_blocks);
+	size_t out = load_relaxed(&heap->x_out_blocks);
 
-	for (unsigned cls = 0; cls < CLASSES; cls++)
-		out += load_relaxed(&heap->x_out[cls]);
 	if (out != 0 || load_relaxed(&heap->x_pools) != 0)
 		note("%zu blocks and %zu pools have not come home", out, load_relaxed(&heap->x_pools));
 	return out == 0 && load_relaxed(&heap->x_pools) == 0 && !load_relaxed(&heap->x_pending) &&

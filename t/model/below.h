@@ -179,10 +179,9 @@ bool sweep_is_valid(const struct heap *heap)
 }
 #endif
 
-/* As new but for the arrays of the pool cache, which these models do not use. */
 static void below_clear_heap(struct heap *heap)
 {
-	memset(heap, 0, offsetof(struct heap, slots1));
+	memset(heap, 0, sizeof(*heap));
 }
 
 #endif

@@ -83,7 +83,8 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	pool = heap->partial[cls] ? heap->partial[cls] : heap_add_pool(heap, cls);
 	if (pool && pool_take(pool, &block, 1) && pool_free_count(pool) == 0)
 		heap_unlist(heap, pool);
-	count_add(&heap->x_out[cls], 1);
+	if (pool)
+		heap_count_out(heap, pool, 1);
 	end_use(heap);
 	return block;
 }
@@ -94,7 +95,7 @@ void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
 
 	begin_use(heap);
 	explore_check(pool_give(pool, &block, 1) == 1);
-	count_sub(&heap->x_out[pool->cls], 1);
+	heap_count_home(heap, pool, 1);
 	if (before == 0 || pool_is_empty(pool))
 		heap_settle_pool(heap, pool, before);
 	end_use(heap);

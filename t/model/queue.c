@@ -81,7 +81,7 @@ static struct pool *make_pool(struct heap *heap, void **blocks, unsigned n)
 	explore_check(made && pool_take(made, blocks, n) == n);
 	if (pool_free_count(made) == 0)
 		heap_unlist(heap, made);
-	count_add(&heap->x_out[cls], n);
+	heap_count_out(heap, made, n);
 	return made;
 }
 
@@ -188,7 +188,7 @@ static void is_settled(struct heap *heap)
 	remote_drain(heap);
 	explore_check(!atomic_load(&heap->x_pending));
 	explore_check(heap_is_valid(heap));
-	explore_check(atomic_load(&heap->x_pools) == 0 && atomic_load(&heap->x_out[sizeclass_of(BLOCK_SIZE)]) == 0);
+	explore_check(atomic_load(&heap->x_pools) == 0 && atomic_load(&heap->x_out_blocks) == 0);
 }
 
 /* One drain more, and everything is home and every pool has left. */
