@@ -115,6 +115,14 @@ static void *take_one(struct heap *heap, unsigned cls)
 	return take(heap, cls, &block, 1) ? block : NULL;
 }
 
+/* It takes again: bins have all their room. */
+static void end_sweeping(struct heap *heap)
+{
+	heap->sweeping = false;
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		set_limit(&heap->bin[cls]);
+}
+
 /* A quarter comes in, a half goes out: swings of a program that are smaller than the bin then stay inside it. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
@@ -123,6 +131,8 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	void **base;
 
 	remote_drain(heap);
+	if (unlikely(heap->sweeping))
+		end_sweeping(heap);
 	grow(heap, cls);
 	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 4;
 	if (want <= 1)
@@ -172,10 +182,13 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
 	store_relaxed(&bin->x_top, base + rest);
 }
 
+/* A heap that does nothing but give, so much that pages go back, keeps few blocks ready until it takes again: freed in
+ * no order, each of them pins a page. */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 {
 	struct bin *bin = &heap->bin[pool->cls];
 	size_t room = (size_t)(bin->limit - load_relaxed(&bin->x_base));
+	size_t keep = heap->sweeping ? min_size(room, LEVEL1) : room;
 	bool grown = grow(heap, pool->cls);
 	void **top;
 
@@ -183,8 +196,10 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 		cache_give_pool(heap, pool->lead, block);
 		return;
 	}
-	if (!grown)
-		flush_oldest(heap, bin, (room + 1) / 2);
+	if (!grown) {
+		flush_oldest(heap, bin, room - keep / 2);
+		bin->limit = load_relaxed(&bin->x_base) + keep;
+	}
 	top = load_relaxed(&bin->x_top);
 	*top = block;
 	store_relaxed(&bin->x_top, top + 1);

@@ -172,6 +172,7 @@ static size_t sweep(struct heap *heap, struct pool *pool)
 	uint64_t done = purge_granules(pool, free_granules(pool) & ~pool->bits->clean);
 
 	sweep_forget(heap, pool);
+	heap->sweeping = true;
 	pool->bits->clean |= done;
 	pool->zeroed = false;
 	return (size_t)count_bits(done) << granule_shift(pool);

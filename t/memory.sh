@@ -163,7 +163,7 @@ loop() {
 		show trough
 		# freed in no order, each block that a cache holds has a page of its own
 		spare=12MiB
-		[ "$mix" != mixed ] || spare=36MiB
+		[ "$mix" != mixed ] || spare=24MiB
 		bound trough_first "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays after the first lap"
 		# once, as t/credit.c shows; more often where others have so much of the processor that laps take
 		# long, and of huge blocks there are so few that no lap has the sizes of the one before

@@ -106,7 +106,7 @@ static void test_size(size_t size, size_t one_in, unsigned percent)
 static void test_budget(void)
 {
 	arn_heap handle;
-	size_t fresh;
+	size_t fresh, ready;
 
 	option_values[OPTION_RETAIN] = 2 * MIB;
 	retain_forget();
@@ -115,6 +115,8 @@ static void test_budget(void)
 	drop_but(20, 512);
 	fresh = load_relaxed(&handle.heap->x_fresh);
 	ok(fresh <= MIB, "of 4 MiB that fell free, %zu KiB are fresh", fresh / KIB);
+	ready = cache_count(handle.heap, sizeclass_of(512));
+	ok(ready <= LEVEL1, "and %zu blocks are ready", ready);
 	drop_but(0, 512);
 	arn_heap_abandon(&handle);
 	no_errors("blocks are whole");
