@@ -76,7 +76,7 @@ struct heap {
 	_Atomic size_t x_fresh; /* sweep.h; written by the owner */
 	size_t fresh_told;
 	_Atomic bool x_busy; /* in a slow path: after fork, a heap that nobody can trust */
-	_Atomic bool x_trim; /* trim.c: somebody asks for what can be given back */
+	_Atomic bool x_trim; /* trim.c: asked for what can be given back */
 	bool sweeping;       /* pages went back, and nothing was taken since */
 	unsigned entered;    /* slow paths */
 	unsigned rested, rested_at; /* how many they were when the heap was last looked at, and since when (ms) */

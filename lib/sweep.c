@@ -224,13 +224,15 @@ static size_t publish(struct heap *heap)
 
 #define WATCH_EVERY 8u /* slow paths */
 
-/* Credit shrinks by time, too: whoever comes by looks, now and then. */
-static void watch_credit(size_t fresh)
+/* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches have pinned. */
+static void watch_credit(struct heap *heap, size_t fresh)
 {
 	size_t kept = load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
 
-	if (retain_watch(kept + fresh))
-		purge_excess();
+	if (!retain_watch(kept + fresh))
+		return;
+	purge_excess();
+	store_relaxed(&heap->x_trim, true);
 }
 
 /* This heap's part of what may stay. */
@@ -244,7 +246,7 @@ void sweep_enforce(struct heap *heap)
 	size_t fresh = publish(heap);
 
 	if (unlikely(retain_has_credit()) && heap->entered % WATCH_EVERY == 0)
-		watch_credit(fresh);
+		watch_credit(heap, fresh);
 	if (fresh <= retain_for_pages() || load_relaxed(&heap->x_fresh) <= part())
 		return;
 	retain_check();

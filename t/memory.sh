@@ -149,7 +149,8 @@ loop() {
 	: "${scale:=0.1}" "${turns:=1}"
 	default=$("$top_builddir/arenite" options 2>/dev/null | sed -n 's/^ARENITE_RETAIN=\([^ ]*\).*/\1/p')
 	for mix in small large huge mixed saw; do
-		[ -n "$full" ] || export MEMORY_LAPS=6
+		export MEMORY_LAPS=${full:+40}
+		: "${MEMORY_LAPS:=6}"
 		rm -f "$work/64T" "$work/${default:=8M}"
 		for ((turn = 0; turn < turns; turn++)); do
 			export MEMORY_LATER=0
@@ -173,7 +174,7 @@ loop() {
 		bound faults_again "<= faults_first * ${again:-3.5} + kept_again" \
 			"the same gigabyte ($mix): it soon stays"
 		[ "${MEMORY_LATER:-5}" = 0 ] ||
-			bound later "<= live * 0.1 + $spare" "the same gigabyte ($mix): little stays in the end"
+			bound later "<= live * 0.1 + $spare + 4MiB" "the same gigabyte ($mix): little stays in the end"
 		[ -n "$full" ] || continue
 		echo "ratio $(sort -g "$work/$default" | head -n 1) $(sort -g "$work/64T" | head -n 1)" |
 			awk '{ print "ratio", $2 / $3 }' >>"$work/out"
