@@ -103,25 +103,45 @@ static cold arn_heap *first_heap(const void *thread_state, size_t size)
 	return seat ? &seat->heap : NULL;
 }
 
+/* The seat is for the interpreter that this thread is attached to. */
+static inline bool is_seated(const void *thread_state, const struct seat *seat)
+{
+	return likely(thread_state && layout_word(thread_state, LAYOUT_INTERP) == seat->interp);
+}
+
 /* The heap for this request; NULL: it is for the collector's heaps, which only CPython has. */
 static inline arn_heap *heap_for(size_t size)
 {
 	const void *thread_state = cpython_thread_state();
 	struct seat *seat = seat_current;
 
-	if (unlikely(!thread_state || layout_word(thread_state, LAYOUT_INTERP) != seat->interp))
+	if (!is_seated(thread_state, seat))
 		return first_heap(thread_state, size);
 	return is_plain_object(thread_state) ? &seat->heap : NULL;
 }
 
-static void *object_malloc(void *ctx, size_t size)
+static inline void *malloc_from(arn_heap *heap, size_t size)
 {
-	arn_heap *heap = heap_for(size);
-
-	(void)ctx;
 	if (heap)
 		return heap_malloc(heap, size);
 	return hook_below[DOMAIN_OBJECT].malloc(hook_below[DOMAIN_OBJECT].ctx, size);
+}
+
+static noinline void *malloc_first(size_t size)
+{
+	return malloc_from(heap_for(size), size);
+}
+
+/* No frame, and no call but the last, as long as the thread state can be read and the thread has its heap. */
+static void *object_malloc(void *ctx, size_t size)
+{
+	const void *thread_state = tls_load(cpython.thread_state_at);
+	struct seat *seat = seat_current;
+
+	(void)ctx;
+	if (!cpython.thread_state_at || !is_seated(thread_state, seat))
+		return malloc_first(size);
+	return malloc_from(is_plain_object(thread_state) ? &seat->heap : NULL, size);
 }
 
 static void *object_calloc(void *ctx, size_t count, size_t size)
