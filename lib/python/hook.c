@@ -20,7 +20,7 @@ static inline void free_in(enum domain domain, void *block)
 		if (block)
 			hook_below[domain].free(hook_below[domain].ctx, block);
 	} else if (unlikely(!free_cached(block))) {
-		arn_free(block);
+		free_slow(block, caller_address());
 	}
 }
 
