@@ -30,7 +30,7 @@
 
 #define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
 #define ARENA_WORDS (ARENA_SLICES / 64)
-#define ARENA_HEAD 6u
+#define ARENA_HEAD 8u
 #define LARGE_SLICES 256u /* the longest run in a shared arena: 16 MiB */
 
 struct heap;
@@ -72,6 +72,9 @@ static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
 
 #define POOL_WORDS (BLOCKS_MAX / 64)
 
+/* Words of pools that a collector walks are nobody's but the owner's to take: sweep_remote finds the others here. */
+enum { REMOTE_PLAIN, REMOTE_WALKED, REMOTE_KINDS };
+
 struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
 	uint32_t fresh;                                /* sweep.h: the owner's, and so the next four */
@@ -79,7 +82,7 @@ struct pool_bits {
 	uint64_t clean;
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
-	_Atomic uint64_t *x_remote; /* remote.h: words in the arena's x_remote; set once */
+	_Atomic(_Atomic uint64_t *) x_remote; /* remote.h: words in the arena's x_remote, by the pool's tag */
 	/* the owner's; guard.c reads the bit of a block that it was given */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free[POOL_WORDS];
 };
@@ -97,7 +100,7 @@ struct arena {
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
 	/* By themselves: without remote frees these pages are never written to, and so not resident. */
-	alignas(CACHE_LINE) _Atomic uint64_t x_remote[ARENA_SLICES][POOL_WORDS];
+	alignas(CACHE_LINE) _Atomic uint64_t x_remote[REMOTE_KINDS][ARENA_SLICES][POOL_WORDS];
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 

@@ -83,10 +83,17 @@ view_shape(struct view *view, const struct pool *pool, size_t room)
 	view->capacity = cls < CLASSES ? sizeclasses[cls].capacity : 1;
 }
 
+/* One of the two is empty. */
+static uint64_t remote_word(const struct arena *arena, unsigned slice, unsigned word)
+{
+	return load_relaxed(&arena->x_remote[REMOTE_PLAIN][slice][word]) |
+	       load_relaxed(&arena->x_remote[REMOTE_WALKED][slice][word]);
+}
+
 /* The arena's own words: the bits of a slice that never led a pool have no pointer to them. */
 static void view_bits(struct view *view, const struct arena *arena, unsigned slice)
 {
-	const _Atomic uint64_t *x_remote = arena->x_remote[slice], *x_free = arena->bits[slice].x_free;
+	const _Atomic uint64_t *x_free = arena->bits[slice].x_free;
 	unsigned words = (view->capacity + 63) / 64, rest = view->capacity % 64;
 	size_t free = 0;
 
@@ -94,7 +101,7 @@ static void view_bits(struct view *view, const struct arena *arena, unsigned sli
 	for (unsigned word = 0; word < words; word++) {
 		uint64_t all = word + 1 == words && rest ? bit_run(0, rest) : ~(uint64_t)0;
 
-		view->remote[word] = load_relaxed(&x_remote[word]) & all;
+		view->remote[word] = remote_word(arena, slice, word) & all;
 		view->taken[word] = ~load_relaxed(&x_free[word]) & all;
 		free += count_bits(all & ~view->taken[word]);
 		view->taken[word] &= ~view->remote[word];

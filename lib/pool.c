@@ -3,6 +3,8 @@
 
 #include "panic.h"
 
+#include <arenite/arenite.h>
+
 static void set_all_free(struct pool *pool)
 {
 	unsigned words = pool_words(pool), rest = pool->capacity % 64;
@@ -28,6 +30,14 @@ static void copy_lead(struct pool *lead, unsigned slices)
 	}
 }
 
+static unsigned remote_kind(unsigned tag)
+{
+#ifdef ARN_BUG_one_remote_kind
+	return REMOTE_PLAIN;
+#endif
+	return tag < ARN_TAG_GC ? REMOTE_PLAIN : REMOTE_WALKED;
+}
+
 struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size)
 {
 	struct pool *pool = &run->arena->pool[run->first];
@@ -36,8 +46,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->lead = pool;
 	pool->base = run_base(run);
 	pool->bits = &run->arena->bits[run->first];
-	if (!pool->bits->x_remote)
-		pool->bits->x_remote = run->arena->x_remote[run->first];
+	store_relaxed(&pool->bits->x_remote, run->arena->x_remote[remote_kind(tag)][run->first]);
 	pool->block_size = large ? block_size : sizeclasses[cls].size;
 	pool->inverse = large ? 0 : sizeclasses[cls].inverse;
 	pool->capacity = large ? 1 : sizeclasses[cls].capacity;
@@ -153,20 +162,21 @@ unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 
 unsigned pool_drain(struct pool *pool)
 {
+	_Atomic uint64_t *x_remote = load_relaxed(&pool->bits->x_remote);
 	unsigned n = 0;
 
 	for (unsigned word = 0, words = pool_words(pool); word < words; word++) {
 		uint64_t bits, free;
 
-		if (load_seq(&pool->bits->x_remote[word]) == 0) /* R1 */
+		if (load_seq(&x_remote[word]) == 0) /* R1 */
 			continue;
 		arn_yield_point("pool_drain");
 #ifdef ARN_BUG_take_in_two_steps
-		bits = load_seq(&pool->bits->x_remote[word]);
+		bits = load_seq(&x_remote[word]);
 		arn_yield_point("pool_drain");
-		store_seq(&pool->bits->x_remote[word], 0);
+		store_seq(&x_remote[word], 0);
 #else
-		bits = exchange_seq(&pool->bits->x_remote[word], 0); /* R1, R2 */
+		bits = exchange_seq(&x_remote[word], 0); /* R1, R2 */
 #endif
 		free = load_relaxed(&pool->bits->x_free[word]);
 		if (unlikely(bits & free))
@@ -185,7 +195,7 @@ bool pool_is_free(const struct pool *pool, const void *block)
 	uint32_t index = pool_index(pool, block);
 	uint64_t map = load_relaxed(&pool->bits->x_free[index / 64]);
 
-	map |= load_relaxed(&pool->bits->x_remote[index / 64]);
+	map |= load_relaxed(load_relaxed(&pool->bits->x_remote) + index / 64);
 	return map >> index % 64 & 1;
 }
 

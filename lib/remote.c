@@ -7,12 +7,22 @@
 #include "sweep.h"
 #include "thread.h"
 
-static bool has_bits(const struct pool_bits *bits)
+static bool has_any(const _Atomic uint64_t *x_remote)
 {
 	for (unsigned word = 0; word < POOL_WORDS; word++)
-		if (load_seq(&bits->x_remote[word]) != 0) /* R1 */
+		if (load_seq(&x_remote[word]) != 0) /* R1 */
 			return true;
 	return false;
+}
+
+/* Of the pool that stands here now, whatever its tag: x_remote only says where to look first. */
+static bool has_bits(const struct pool *pool)
+{
+	struct arena *arena = arena_at(pool);
+	size_t slice = (size_t)(pool - arena->pool);
+
+	return has_any(load_relaxed(&arena->bits[slice].x_remote)) || has_any(arena->x_remote[REMOTE_PLAIN][slice]) ||
+	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
 
 static void push(struct heap *heap, struct pool *pool)
@@ -50,9 +60,9 @@ static struct heap *notify(struct pool *pool, struct pool_bits *bits)
 {
 	uint32_t queued = UNQUEUED;
 
-	for (; has_bits(bits) && cas_seq(&bits->x_queued, &queued, QUEUED); queued = UNQUEUED) { /* R1 */
+	for (; has_bits(pool) && cas_seq(&bits->x_queued, &queued, QUEUED); queued = UNQUEUED) { /* R1 */
 		arn_yield_point("remote_notify");
-		if (has_bits(bits) || !try_unqueue(bits)) {
+		if (has_bits(pool) || !try_unqueue(bits)) {
 			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
 
 			push(heap, pool);
@@ -74,6 +84,7 @@ static void tidy_orphan(struct heap *heap)
 void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 {
 	struct pool_bits *bits = pool->bits;
+	_Atomic uint64_t *x_remote = load_relaxed(&bits->x_remote);
 	struct heap *told = NULL;
 	uint64_t old;
 
@@ -82,7 +93,7 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 	bool queued = load_seq(&bits->x_queued) != UNQUEUED;
 	arn_yield_point("remote_send");
 #endif
-	old = or_seq(&bits->x_remote[word], mask); /* R1, R2 */
+	old = or_seq(&x_remote[word], mask); /* R1, R2 */
 	if (unlikely(old & mask))
 		panic_block("block freed twice, in word of pool", pool, NULL);
 	arn_yield_point("remote_send");

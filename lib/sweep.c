@@ -197,7 +197,7 @@ void sweep_remote(struct arena *arena, unsigned slice)
 	struct pool *pool = &arena->pool[slice];
 	uint64_t freed[POOL_WORDS], others[POOL_WORDS];
 
-	if (!take_remote(arena->x_remote[slice], freed))
+	if (!take_remote(arena->x_remote[REMOTE_PLAIN][slice], freed))
 		return;
 	arn_yield_point("sweep_remote");
 	for (unsigned word = 0; word < POOL_WORDS; word++)

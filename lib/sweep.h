@@ -38,7 +38,8 @@ size_t sweep_all(struct heap *heap);
 /*
  * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though
  * the owner has not taken them home.  The bits are taken out of the words meanwhile: whoever has a bit has the block,
- * so the pool stays what it is, and R2 brings its descriptor.  Without a bit nothing but the words is looked at.
+ * so the pool stays what it is, and R2 brings its descriptor.  Without a bit nothing but the words is looked at.  Pools
+ * that a collector walks have words elsewhere: its walk must find each free block in one of the bitmaps.
  */
 void sweep_remote(struct arena *arena, unsigned slice);
 bool sweep_is_valid(const struct heap *heap);

@@ -80,19 +80,10 @@ static void trim_heaps(struct arn_trimmed *to)
 			trim_heap(heap, to);
 }
 
-/*
- * Does the slice lead a pool that others may sweep?  A collector's walk must find the blocks of its tags in one of the
- * bitmaps, so those are left where they are.  Its owner may release the pool and carve another while we look: a guess.
- */
-__attribute__((no_sanitize("thread"))) noinline static bool may_sweep(struct pool *pool)
-{
-	return load_relaxed(&pool->x_heap) && load_guess(&pool->lead) == pool && load_guess(&pool->tag) < ARN_TAG_GC;
-}
-
 static void trim_arena(struct arena *arena)
 {
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++)
-		if (may_sweep(&arena->pool[slice]))
+		if (load_relaxed(&arena->pool[slice].x_heap))
 			sweep_remote(arena, slice);
 }
 

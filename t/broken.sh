@@ -39,6 +39,7 @@ overlook_threads  python-qsbr  python/qsbr.c
 one_late_goal     python-qsbr  python/qsbr.c
 await_the_dead    python-qsbr  python/qsbr.c
 keep_seats        python-qsbr  python/seat.c
+one_remote_kind   visit        pool.c
 believe_loads     python-tls   python/tls.c
 '
 

@@ -69,8 +69,8 @@ END
 # model, and the access that shall be relaxed: function, operation, expression
 orders='
 generation stack_push cas_release &stack->x_head
-queue      remote_send or_seq &bits->x_remote[word]
-queue      pool_drain exchange_seq &pool->bits->x_remote[word]
+queue      remote_send or_seq &x_remote[word]
+queue      pool_drain exchange_seq &x_remote[word]
 owner      family_abandon store_release &heap->x_owner
 owner      try_own cas_acq_rel &heap->x_owner
 owner      begin_tidy cas_acq_rel &heap->x_owner

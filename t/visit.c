@@ -6,7 +6,9 @@
 #include "core.h"
 
 #include "cache.h"
+#include "reclaim.h"
 #include "remote.h"
+#include "sweep.h"
 #include "thread.h"
 
 enum { WORKERS = 4, LIVE = 700, ALL = (WORKERS + 1) * LIVE };
@@ -221,6 +223,44 @@ static void test_threads(unsigned tag, unsigned one_in)
 	   "tag %u: then none", tag);
 }
 
+/* ---- walked while somebody trims ------------------------------------------------------------------------ */
+
+static void *freed[300];
+
+static void free_all(unsigned self)
+{
+	(void)self;
+	for (unsigned i = 0; i < array_length(freed); i++)
+		arn_free(freed[i]);
+	remote_flush();
+}
+
+static void sweep_all_remote(void)
+{
+	reclaim_enter();
+	for (unsigned i = 0; i < array_length(freed); i++)
+		sweep_remote(arena_at(freed[i]), (unsigned)(arena_pool_at(freed[i]) - arena_at(freed[i])->pool));
+	reclaim_exit();
+}
+
+/* Who trims has no part in the stop of the world.  What he takes out of remote words would look alive to the walk. */
+static void test_trim(unsigned tag)
+{
+	size_t purged;
+	arn_heap handle;
+
+	arn_heap_init(&handle, arn_family_new(NULL), (enum arn_tag)tag);
+	for (unsigned i = 0; i < array_length(freed); i++)
+		freed[i] = arn_heap_malloc(&handle, 8000);
+	threads(1, free_all);
+	purged = load_relaxed(&arena_counters.x_purged);
+	sweep_all_remote();
+	purged = load_relaxed(&arena_counters.x_purged) - purged;
+	ok((purged > 0) == (tag < ARN_TAG_GC), "tag %u: trimming takes remote words that no collector reads: %zu bytes",
+	   tag, purged);
+	arn_heap_abandon(&handle);
+}
+
 int main(void)
 {
 	test_model(NULL, ARN_TAG_MEM);
@@ -229,5 +269,7 @@ int main(void)
 	test_order_and_end();
 	test_threads(ARN_TAG_GC, 40);
 	test_threads(ARN_TAG_MEM, 40);
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		test_trim(tag);
 	return done();
 }

@@ -42,7 +42,9 @@ static void below_set_up(void)
 		                       ARENA_SIZE - 1);
 	memset(&below_arena->pool[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool));
 	memset(&below_arena->bits[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool_bits));
-	memset(&below_arena->x_remote[ARENA_HEAD], 0, BELOW_SLICES * sizeof(below_arena->x_remote[0]));
+	for (unsigned kind = 0; kind < REMOTE_KINDS; kind++)
+		memset(&below_arena->x_remote[kind][ARENA_HEAD], 0,
+		       BELOW_SLICES * sizeof(below_arena->x_remote[kind][0]));
 	memset(below_claimed, 0, sizeof(below_claimed));
 	below_released = 0;
 }
@@ -66,13 +68,11 @@ static bool is_queued(const struct pool *pool);
 
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident)
 {
-	struct pool_bits *bits = &arena->bits[first];
-
 	(void)slices, (void)resident;
 	explore_check(atomic_load(&below_claimed[first - ARENA_HEAD]));
 	explore_check(!is_queued(&arena->pool[first]));
-	for (unsigned word = 0; word < POOL_WORDS; word++)
-		explore_check(atomic_load(&bits->x_remote[word]) == 0);
+	for (unsigned i = 0; i < REMOTE_KINDS * POOL_WORDS; i++)
+		explore_check(atomic_load(&arena->x_remote[i / POOL_WORDS][first][i % POOL_WORDS]) == 0);
 	below_released++;
 	store_release(&below_claimed[first - ARENA_HEAD], false); /* as A1 */
 }

@@ -65,10 +65,10 @@ static void switched(void)
 	thread_current = &records[explore_self];
 }
 
-static void own(struct heap *heap)
+static void own(struct heap *heap, unsigned tag)
 {
 	below_clear_heap(heap);
-	heap_init(heap, &family, ARN_TAG_GC);
+	heap_init(heap, &family, tag);
 	store_relaxed(&heap->x_owner, thread_id());
 }
 
@@ -85,13 +85,13 @@ static struct pool *make_pool(struct heap *heap, void **blocks, unsigned n)
 	return made;
 }
 
-static void set_up_with(unsigned n)
+static void set_up_with(unsigned n, unsigned tag)
 {
 	explore_self = OWNER;
 	memset(records, 0, sizeof(records));
 	below_set_up();
-	own(&heap);
-	own(&second);
+	own(&heap, tag);
+	own(&second, ARN_TAG_GC);
 	switched();
 	pool = make_pool(&heap, block, n);
 	store_relaxed(&x_young, NULL);
@@ -100,12 +100,18 @@ static void set_up_with(unsigned n)
 
 static void set_up_two(void)
 {
-	set_up_with(2);
+	set_up_with(2, ARN_TAG_GC);
 }
 
 static void set_up_three(void)
 {
-	set_up_with(3);
+	set_up_with(3, ARN_TAG_GC);
+}
+
+/* What becomes of the slice has its remote words elsewhere. */
+static void set_up_plain(void)
+{
+	set_up_with(2, ARN_TAG_MEM);
 }
 
 /* ---- threads -------------------------------------------------------------------------------------------- */
@@ -114,6 +120,7 @@ static void free_one(unsigned i)
 {
 	explore_touch(&content[i], true);
 	remote_free(pool, block[i], NULL);
+	remote_flush();
 }
 
 static void free_first(void)
@@ -199,6 +206,11 @@ static void finish(void)
 	explore_check(below_released == 1 && atomic_load(&pool->bits->x_queued) == UNQUEUED);
 }
 
+static bool has_remote(const struct pool *pool)
+{
+	return atomic_load(atomic_load(&pool->bits->x_remote)) != 0;
+}
+
 /* A young block that nobody has seen is the owner's. */
 static void finish_reuse(void)
 {
@@ -206,7 +218,7 @@ static void finish_reuse(void)
 	struct pool *of = young ? arena_pool_at(young)->lead : NULL;
 
 	explore_self = OWNER;
-	if (young && atomic_load(&second.x_drained_blocks) == 0 && atomic_load(&of->bits->x_remote[0]) == 0) {
+	if (young && atomic_load(&second.x_drained_blocks) == 0 && !has_remote(of)) {
 		remote_free(of, young, NULL);
 		explore_check(atomic_load(&second.x_pending) == of);
 	}
@@ -218,6 +230,8 @@ static void finish_reuse(void)
 static const struct explore_model models[] = {
 	{ "two frees and two drains", set_up_two, { drain_twice, free_first, free_second }, finish, switched },
 	{ "a block in a slice that has changed hands", set_up_two,
+	  { drain_and_reuse, free_first, free_second_and_young }, finish_reuse, switched },
+	{ "a block in a slice that has changed hands and its kind", set_up_plain,
 	  { drain_and_reuse, free_first, free_second_and_young }, finish_reuse, switched },
 	{ "three frees by two threads and a drain", set_up_three, { drain_once, free_first, free_two }, finish, switched },
 	{ "three frees by two threads and two drains", set_up_three, { drain_twice, free_first, free_two }, finish,
