@@ -42,6 +42,7 @@ static inline bool free_cached(void *block)
 	if (unlikely(!heap || load_relaxed(&heap->x_owner) != thread_id())) /* H2 */
 		return false;
 	bin = &heap->bin[pool->cls];
+	__asm__("" : "+r"(bin)); /* gcc would compute it once for each field */
 	top = load_relaxed(&bin->x_top);
 	if (unlikely(top == bin->limit))
 		return false;

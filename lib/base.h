@@ -17,6 +17,8 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/* Of a variable that no other library sees: it is reached without a table. */
+#define hidden __attribute__((visibility("hidden")))
 #define noinline __attribute__((__noinline__))
 #define cold __attribute__((__noinline__, __cold__))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

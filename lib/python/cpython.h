@@ -8,6 +8,7 @@
 #ifndef ARN_PYTHON_CPYTHON_H
 #define ARN_PYTHON_CPYTHON_H
 
+#include "base.h"
 #include "tls.h"
 
 #include <stdbool.h>
@@ -43,7 +44,7 @@ struct cpython {
 	void (*clear_error)(void);
 	void *list_type, *float_type;
 };
-extern struct cpython cpython;
+extern hidden struct cpython cpython;
 
 static inline void *cpython_thread_state(void)
 {

@@ -132,16 +132,19 @@ static noinline void *malloc_first(size_t size)
 	return malloc_from(heap_for(size), size);
 }
 
-/* No frame, and no call but the last, as long as the thread state can be read and the thread has its heap. */
+/*
+ * No frame, and no call but the last, as long as the thread state can be read and the thread has its heap.  At offset 0
+ * stands the thread's control block, whose third word is its own address and no interpreter's.
+ */
 static void *object_malloc(void *ctx, size_t size)
 {
 	const void *thread_state = tls_load(cpython.thread_state_at);
 	struct seat *seat = seat_current;
 
 	(void)ctx;
-	if (!cpython.thread_state_at || !is_seated(thread_state, seat))
+	if (!is_seated(thread_state, seat))
 		return malloc_first(size);
-	return malloc_from(is_plain_object(thread_state) ? &seat->heap : NULL, size);
+	return malloc_from(likely(is_plain_object(thread_state)) ? &seat->heap : NULL, size);
 }
 
 static void *object_calloc(void *ctx, size_t count, size_t size)

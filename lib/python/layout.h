@@ -11,6 +11,8 @@
 #ifndef ARN_PYTHON_LAYOUT_H
 #define ARN_PYTHON_LAYOUT_H
 
+#include "base.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +23,7 @@ struct layout {
 	unsigned qsbr;         /* thread state: qsbr */
 	unsigned size;         /* struct _qsbr_shared: size, of array */
 };
-extern struct layout layout;
+extern hidden struct layout layout;
 
 /* The rest is the same in all versions. */
 #define LAYOUT_INTERP 16 /* thread state: interp */
