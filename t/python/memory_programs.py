@@ -51,9 +51,16 @@ class Series:
         square = sum((i - middle) ** 2 for i in range(len(values)))
         return up / square * (len(values) - 1) if square else 0
 
+    def floor(self):
+        """How far the least of the second half is above the least of the first: a rise below what swings."""
+        values = self.steady()
+        half = len(values) // 2
+        return min(values[half:]) - min(values[:half] or values)
+
     def report(self):
         metric(self.name, max(self.steady()))
         metric(self.name + "_rise", self.rise())
+        metric(self.name + "_floor", self.floor())
 
 
 def repeat(rounds, work, *more):
