@@ -11,6 +11,12 @@ static _Atomic unsigned x_turn;   /* ms, its begin */
 static _Atomic unsigned x_fell;   /* ms, when memory fell free beyond the base, the last time */
 static _Atomic unsigned x_period; /* ms that the turn before took, if it cost more than 5 %; else 0 */
 
+static _Atomic size_t x_begun;     /* what had gone back when this turn began */
+static _Atomic size_t x_owed;      /* what had gone back by then and was not taken again; nothing from before a pause */
+static _Atomic unsigned x_ended;   /* ms, when memory went back the last time before the first MiB was missed */
+static _Atomic size_t x_gone;      /* and what had gone back by then */
+static _Atomic unsigned x_resumed; /* ms, when that MiB was missed */
+
 #define LONG_AGO ((unsigned)1 << 31) /* ms, half of what the clock can tell */
 
 static _Atomic size_t x_credit;
@@ -55,7 +61,10 @@ void retain_missed(size_t bytes)
 
 void retain_missed_again(size_t bytes)
 {
-	add_relaxed(&x_missed, bytes);
+	size_t before = add_relaxed(&x_missed, bytes);
+
+	if (before < MIB && before + bytes >= MIB)
+		store_relaxed(&x_resumed, os_milliseconds());
 }
 
 /* Did it cost more than one part in so many of that time? */
@@ -67,10 +76,35 @@ static bool costs(size_t missed, unsigned part, unsigned ms)
 	return missed / RETAIN_MISSED_PER_MS * part > ms;
 }
 
-static void begin_turn(unsigned now)
+static void begin_turn(unsigned now, size_t owed)
 {
+	size_t purged = load_relaxed(&arena_counters.x_purged);
+
 	store_relaxed(&x_missed, 0);
 	store_relaxed(&x_turn, now);
+	store_relaxed(&x_owed, owed);
+	store_relaxed(&x_begun, purged);
+	store_relaxed(&x_gone, purged);
+	store_relaxed(&x_ended, now);
+}
+
+/* While the drop goes on. */
+static void note_gone(unsigned now)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged);
+
+	if (load_relaxed(&x_missed) >= MIB || purged - load_relaxed(&x_gone) < MIB)
+		return;
+	store_relaxed(&x_gone, purged);
+	store_relaxed(&x_ended, now);
+}
+
+static bool had_pause(void)
+{
+#ifdef ARN_BUG_overlook_pauses
+	return false;
+#endif
+	return load_relaxed(&x_resumed) - load_relaxed(&x_ended) >= RETAIN_PAUSE;
 }
 
 static void begin_window(unsigned now)
@@ -94,14 +128,16 @@ static void earn(size_t missed, size_t period, unsigned now)
 
 static void end_turn(unsigned now)
 {
-	size_t missed = load_relaxed(&x_missed);
+	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + load_relaxed(&arena_counters.x_purged) -
+					        load_relaxed(&x_begun);
+	size_t again = min_size(load_relaxed(&x_missed), owed);
 	unsigned took = now - load_relaxed(&x_turn), before = load_relaxed(&x_period);
-	bool costly = costs(missed, 20, took);
+	bool costly = costs(again, 20, took);
 
-	if (costly && (before || costs(missed, 4, took)))
-		earn(missed, max_size(took, before), now);
+	if (costly && (before || costs(again, 4, took)))
+		earn(again, max_size(took, before), now);
 	store_relaxed(&x_period, costly ? took : 0);
-	begin_turn(now);
+	begin_turn(now, min_size(owed - again, load_relaxed(&arena_counters.x_peak)));
 }
 
 /* After a pause in which nothing to speak of was missed, a drop begins a turn of its own. */
@@ -127,7 +163,9 @@ void retain_check(void)
 	if (is_turn)
 		end_turn(now);
 	else if (begins_anew(now))
-		begin_turn(now);
+		begin_turn(now, 0);
+	else
+		note_gone(now);
 	store_relaxed(&x_fell, now);
 }
 
@@ -164,5 +202,5 @@ void retain_forget(void)
 {
 	store_relaxed(&x_credit, 0);
 	store_relaxed(&x_period, 0);
-	begin_turn(os_milliseconds() - LONG_AGO);
+	begin_turn(os_milliseconds() - LONG_AGO, 0);
 }

@@ -14,6 +14,9 @@
  *     up to a quarter      credit from the second such turn in a row on
  *     more                 credit at once: such a loop pays for one lap, and no more
  *
+ * Only what had gone back counts as missed.  And what nobody wanted for RETAIN_PAUSE was not worth keeping: after such a
+ * pause between a drop and the first misses, what went back before it does not count.
+ *
  * Credit is kept beyond the base.  Windows of twice a turn follow each other while there is some: what was kept and
  * fell by less than half of the credit in one of them was not taken again, and the credit shrinks to what it fell by.
  * So a loop that has ended has none left after four turns, as soon as any thread comes by a slow path.
@@ -29,6 +32,7 @@
 /* To give back a page of 4 KiB and to get it again: 2 us.  So many bytes a millisecond. */
 #define RETAIN_MISSED_PER_MS (500 * 4 * KIB)
 #define RETAIN_TURN (8 * MIB)
+#define RETAIN_PAUSE 100u /* ms */
 /* A window's length, ms. */
 #define RETAIN_WINDOW_MIN 100u
 #define RETAIN_WINDOW_MAX 10000u

@@ -31,6 +31,7 @@ push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c
 sweep_blindly     sweep        sweep.c
 credit_for_all    credit
+overlook_pauses   credit
 credit_for_ever   credit
 limbo_at_once     readers      limbo.c
 wait_at_once      readers      heap.c

@@ -37,16 +37,16 @@ static void take(size_t mib, size_t size, unsigned ms)
 	now += ms;
 }
 
-/* All but one in so many; 0: all. */
+/* All but one in so many; 0: all.  The time goes by before. */
 static void drop(size_t one_in, unsigned ms)
 {
+	now += ms;
 	for (size_t i = 0; i < BLOCKS; i++) {
 		if (one_in && i % one_in == 0)
 			continue;
 		arn_free(block[i]);
 		block[i] = NULL;
 	}
-	now += ms;
 }
 
 /* MiB that went back meanwhile. */
@@ -118,6 +118,17 @@ static void test_phases(size_t size, size_t one_in, size_t each)
 	begin("phases");
 }
 
+/* Half of the working time, but between drop and build there is nothing to do for a while. */
+static void test_pauses(void)
+{
+	size_t least = SIZE_MAX;
+
+	for (unsigned lap = 0; lap < 12; lap++, now += 150)
+		least = min_size(least, laps(1, 64, LARGE, 0, 60));
+	ok(least >= 56 && kept() <= 4, "with pauses: at least %zu MiB go back before each, %zu stay", least, kept());
+	begin("pauses");
+}
+
 static void test_end(void)
 {
 	size_t during;
@@ -164,6 +175,7 @@ int main(void)
 	test_costly();
 	test_phases(LARGE, 0, 56);
 	test_phases(SMALL, 128, 24);
+	test_pauses();
 	test_end();
 	test_less();
 	test_late();
