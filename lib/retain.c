@@ -147,6 +147,17 @@ static bool begins_anew(unsigned now)
 	       !costs(load_relaxed(&x_missed), 20, now - load_relaxed(&x_turn));
 }
 
+/* What goes back since this turn began is far more than the turns with credit were about. */
+static bool is_larger_drop(void)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_begun);
+
+#ifdef ARN_BUG_credit_for_larger
+	return false;
+#endif
+	return purged > 2 * load_relaxed(&x_credit) + retain_limit();
+}
+
 bool retain_has_credit(void)
 {
 	return load_relaxed(&x_credit) != 0;
@@ -157,8 +168,11 @@ void retain_check(void)
 	bool is_turn = load_relaxed(&x_missed) >= RETAIN_TURN;
 	unsigned now;
 
-	if (!is_turn && retain_has_credit())
-		return; /* retain_watch says when it ends */
+	if (!is_turn && retain_has_credit()) {
+		if (is_larger_drop())
+			store_relaxed(&x_credit, 0);
+		return; /* else retain_watch says when it ends */
+	}
 	now = os_milliseconds();
 	if (is_turn)
 		end_turn(now);

@@ -19,6 +19,7 @@
  *
  * Credit is kept beyond the base.  Windows of twice a turn follow each other while there is some: what was kept and
  * fell by less than half of the credit in one of them was not taken again, and the credit shrinks to what it fell by.
+ * A drop that gives back more than twice the credit ends it at once: it is not what the turns were about.
  * So a loop that has ended has none left after four turns, as soon as any thread comes by a slow path.
  *
  * Everything here is an estimate for a decision; sums are relaxed.

@@ -32,6 +32,7 @@ sweep_outward     sweep        sweep.c
 sweep_blindly     sweep        sweep.c
 credit_for_all    credit
 overlook_pauses   credit
+credit_for_larger credit
 credit_for_ever   credit
 limbo_at_once     readers      limbo.c
 wait_at_once      readers      heap.c

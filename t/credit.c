@@ -142,6 +142,32 @@ static void test_end(void)
 	begin("the end of a loop");
 }
 
+static void drop_first(size_t mib)
+{
+	for (size_t i = 0; i < mib * MIB / LARGE; i++) {
+		arn_free(block[i]);
+		block[i] = NULL;
+	}
+}
+
+/* A build that turns over a little all the time, as growing arrays do, before a drop of all of it. */
+static void test_larger(void)
+{
+	size_t stays = 0;
+
+	for (unsigned lap = 0; lap < 6; lap++, now += 1000) {
+		take(96, LARGE, 200);
+		for (unsigned turn = 0; turn < 6; turn++) {
+			drop_first(16);
+			take(96, LARGE, 20);
+		}
+		drop(0, 20);
+		stays = max_size(stays, kept());
+	}
+	ok(stays <= 8, "a drop far larger than the turns: %zu MiB stay", stays);
+	begin("a larger drop");
+}
+
 static void test_less(void)
 {
 	laps(10, 64, LARGE, 0, 60);
@@ -177,6 +203,7 @@ int main(void)
 	test_phases(SMALL, 128, 24);
 	test_pauses();
 	test_end();
+	test_larger();
 	test_less();
 	test_late();
 	return done();

@@ -28,6 +28,8 @@ BOUNDS = [
     ("million", 1, {
         "rss_dropped": (40 * MIB, MIB, "a million lists, dicts and strings dropped: at once"),
         "rss_idle": (40 * MIB, MIB, "a million lists, dicts and strings dropped: after a second")}),
+    ("phases", 1, {
+        "rss_dropped": (48 * MIB, MIB, "2.5 million made and dropped, five times with pauses: at most")}),
     ("idle_threads", 1, {
         # on 3.13; from 3.14 on 58 KiB more are each thread's copy of the bytecode
         "rss_thread": (80 * KIB, KIB, "200 idle threads: each of them"),

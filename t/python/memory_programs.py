@@ -84,6 +84,20 @@ def million(scale):
     drop_large(scale)
 
 
+def phases(scale):
+    """Lists, dicts and strings made and dropped five times, a second apart: resident after the drops, at most."""
+    count, left = scaled(1_000_000, scale), []
+    for _ in range(5):
+        box = [[i] for i in range(count)]
+        box.append([{"key": i} for i in range(count // 2)])
+        box.append([f"s{i}" for i in range(count)])
+        del box
+        gc.collect()
+        left.append(rss())
+        time.sleep(1)
+    metric("rss_dropped", max(left))
+
+
 # ---- idle threads ---------------------------------------------------------------------------------------------
 
 HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)$")
@@ -319,7 +333,7 @@ def interpreters(scale):
     repeat(scaled(ROUNDS, scale), memory_states.interpreter_round(5), (Series("rss_beside"), beside))
 
 
-PROGRAMS = {f.__name__: f for f in (million, idle_threads, executor, lists_handed_on, capped_dict, short_threads,
+PROGRAMS = {f.__name__: f for f in (million, phases, idle_threads, executor, lists_handed_on, capped_dict, short_threads,
                                     cycles, states, interpreters)}
 
 
