@@ -6,16 +6,16 @@
  * empty pools that wait for readers, a quarter for free pages of pools that are in use (sweep.h).  The rest is left for
  * pool caches, which go by option CACHE alone.
  *
- * A program that gives up memory and takes it again pays for each page each time.  A turn goes from where memory begins
- * to fall free to where it does so again, RETAIN_TURN having been taken again meanwhile that was not there: missed.
- * What the misses cost is held against the time that the turn took:
+ * A program that gives up memory and takes it again pays for each page each time.  A turn goes from where memory
+ * begins to fall free to where it does so again, RETAIN_TURN bytes having been taken meanwhile that were not there:
+ * missed.  What the misses cost is held against the time that the turn took:
  *
  *     up to 5 %            no credit: memory goes back each time
  *     up to a quarter      credit from the second such turn in a row on
  *     more                 credit at once: such a loop pays for one lap, and no more
  *
- * Only what had gone back counts as missed.  And what nobody wanted for RETAIN_PAUSE was not worth keeping: after such a
- * pause between a drop and the first misses, what went back before it does not count.
+ * Only what had gone back counts as missed.  And what nobody wanted for RETAIN_PAUSE was not worth keeping: after such
+ * a pause between a drop and the first misses, what went back before it does not count.
  *
  * Credit is kept beyond the base.  Windows of twice a turn follow each other while there is some: what was kept and
  * fell by less than half of the credit in one of them was not taken again, and the credit shrinks to what it fell by.
