@@ -141,6 +141,7 @@ bool arena_is_valid(const struct arena *arena);
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers */
+	_Atomic size_t x_limbo;   /* claimed by empty pools whose pages have gone back (limbo.h) */
 	_Atomic size_t x_peak;    /* the most that was claimed */
 } arena_counters;
 

@@ -5,6 +5,7 @@ void limbo_push(arn_family *family, struct pool *pool)
 {
 	struct pool *head = load_relaxed(&family->x_limbo);
 
+	add_relaxed(&arena_counters.x_limbo, pool_span(pool));
 	do {
 		pool->wait_next = head;
 		arn_yield_point("limbo_push");
@@ -31,6 +32,7 @@ static void release_up_to(arn_family *family, unsigned most)
 	for (unsigned n = 0; pool && n < most; n++) {
 		struct pool *next = pool->wait_next;
 
+		sub_relaxed(&arena_counters.x_limbo, pool_span(pool));
 		pool_release(pool);
 		pool = next;
 	}

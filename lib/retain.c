@@ -26,7 +26,8 @@ static _Atomic size_t x_fall;               /* in this window: the most that it 
 
 size_t retain_limit(void)
 {
-	size_t share = load_relaxed(&arena_counters.x_claimed) / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t claimed = load_relaxed(&arena_counters.x_claimed), limbo = load_relaxed(&arena_counters.x_limbo);
+	size_t share = (claimed - min_size(claimed, limbo)) / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share);
 }
