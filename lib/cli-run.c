@@ -26,7 +26,7 @@ enum { CANNOT_START = 126, NOT_FOUND = 127 };
 
 #define NAME_MAX_LENGTH 40
 
-/* The option of a flag, and the flag as the variable ARENITE_NAME; OPTIONS: there is none. */
+/* The option of a flag, and the flag in the form of its variable; OPTIONS: there is none. */
 static enum option find_option(const char *flag, char variable[NAME_MAX_LENGTH])
 {
 	size_t prefix = strlen("ARENITE_"), length = strcspn(flag, "=");

@@ -40,12 +40,12 @@ static inline mi_arena_id_t _mi_arena_id_none(void)
 }
 
 /* arenite.h: ARN_LAYOUT_*; static.c compares them */
-#define ARENITE_ARENA_MASK (((uintptr_t)1 << 25) - 1)
-#define ARENITE_SLICE_SHIFT 16
-#define ARENITE_POOLS 192
-#define ARENITE_POOL_SHIFT 7
-#define ARENITE_POOL_MASK ((ARENITE_ARENA_MASK >> ARENITE_SLICE_SHIFT) << ARENITE_POOL_SHIFT)
-#define ARENITE_OWNER 2240
+#define ARN_ARENA_MASK (((uintptr_t)1 << 25) - 1)
+#define ARN_SLICE_SHIFT 16
+#define ARN_POOLS 192
+#define ARN_POOL_SHIFT 7
+#define ARN_POOL_MASK ((ARN_ARENA_MASK >> ARN_SLICE_SHIFT) << ARN_POOL_SHIFT)
+#define ARN_OWNER 2240
 
 /* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every collection.  One
  * shift: the slice's number comes out multiplied by the size of a descriptor.  A sum of pointers, not of integers: gcc
@@ -53,10 +53,10 @@ static inline mi_arena_id_t _mi_arena_id_none(void)
 static inline mi_segment_t *_mi_ptr_segment(const void *object)
 {
     uintptr_t address = (uintptr_t)object;
-    char *arena = (char *)(address & ~ARENITE_ARENA_MASK);
-    uintptr_t pool = address >> (ARENITE_SLICE_SHIFT - ARENITE_POOL_SHIFT) & ARENITE_POOL_MASK;
+    char *arena = (char *)(address & ~ARN_ARENA_MASK);
+    uintptr_t pool = address >> (ARN_SLICE_SHIFT - ARN_POOL_SHIFT) & ARN_POOL_MASK;
 
-    return (mi_segment_t *)(*(char **)(arena + pool + ARENITE_POOLS) + ARENITE_OWNER);
+    return (mi_segment_t *)(*(char **)(arena + pool + ARN_POOLS) + ARN_OWNER);
 }
 
 /* fill_mem_debug asks how many first bytes of a freed object to leave alone. */

@@ -14,9 +14,9 @@ _Static_assert(sizeof(mi_heap_area_t) == sizeof(struct arn_area), "mimalloc.h co
 _Static_assert(offsetof(mi_heap_area_t, used) == offsetof(struct arn_area, used), "as above");
 _Static_assert(offsetof(mi_heap_area_t, full_block_size) == offsetof(struct arn_area, full_block_size), "as above");
 
-_Static_assert(ARENITE_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1, "internal.h copies the layout");
-_Static_assert(ARENITE_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARENITE_POOL_SHIFT == ARN_LAYOUT_POOL, "as above");
-_Static_assert(ARENITE_POOLS == ARN_LAYOUT_POOLS && ARENITE_OWNER == ARN_LAYOUT_OWNER, "as above");
+_Static_assert(ARN_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1, "internal.h copies the layout");
+_Static_assert(ARN_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARN_POOL_SHIFT == ARN_LAYOUT_POOL, "as above");
+_Static_assert(ARN_POOLS == ARN_LAYOUT_POOLS && ARN_OWNER == ARN_LAYOUT_OWNER, "as above");
 
 /* The bundled allocator calls these; Arenite needs none of them. */
 __attribute__((unused)) static void _PyMem_mi_page_clear_qsbr(mi_page_t *page);
@@ -106,7 +106,7 @@ static _PyThreadStateImpl *arenite_tstate(void)
 }
 
 /* The bound by which the bundled allocator spares the shared counter, which all threads read all the time. */
-#define ARENITE_QSBR_LIMIT (4096 * 20)
+#define ARN_QSBR_LIMIT (4096 * 20)
 
 /* A pool has become empty; without a thread state nobody can say when its readers are done. */
 static uint64_t arenite_goal(size_t bytes)
@@ -118,7 +118,7 @@ static uint64_t arenite_goal(size_t bytes)
         return INT64_MAX;
     }
     deferred += bytes;
-    if (deferred <= ARENITE_QSBR_LIMIT) {
+    if (deferred <= ARN_QSBR_LIMIT) {
         return _Py_qsbr_shared_next(tstate->qsbr->shared);
     }
     deferred = 0;
