@@ -89,6 +89,11 @@ static void begin_turn(unsigned now, size_t owed)
 	store_relaxed(&x_ended, now);
 }
 
+static size_t gone_in_turn(void)
+{
+	return load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_begun);
+}
+
 /* While the drop goes on. */
 static void note_gone(unsigned now)
 {
@@ -129,8 +134,7 @@ static void earn(size_t missed, size_t period, unsigned now)
 
 static void end_turn(unsigned now)
 {
-	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + load_relaxed(&arena_counters.x_purged) -
-					        load_relaxed(&x_begun);
+	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + gone_in_turn();
 	size_t again = min_size(load_relaxed(&x_missed), owed);
 	unsigned took = now - load_relaxed(&x_turn), before = load_relaxed(&x_period);
 	bool costly = costs(again, 20, took);
@@ -151,12 +155,10 @@ static bool begins_anew(unsigned now)
 /* What goes back since this turn began is far more than the turns with credit were about. */
 static bool is_larger_drop(void)
 {
-	size_t purged = load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_begun);
-
 #ifdef ARN_BUG_credit_for_larger
 	return false;
 #endif
-	return purged > 2 * load_relaxed(&x_credit) + retain_limit();
+	return gone_in_turn() > 2 * load_relaxed(&x_credit) + retain_limit();
 }
 
 bool retain_has_credit(void)
