@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # A program that embeds Python, t/embed/embed.c, with the flags of arenite-python.pc: Arenite shared and static, Python
-# shared and static, as far as this machine has headers and libraries of a Python.  PYTHON_STOCK may name one more.
+# shared and static, as far as this machine has headers and libraries of a Python.  PYTHONS may name more of them.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${SANITIZE_FLAGS:=}"
 # shellcheck source=t/tap.sh
@@ -136,8 +136,8 @@ if ! command -v pkg-config >/dev/null; then
 elif [ -n "$SANITIZE_FLAGS" ]; then
 	skip "embedding" "Python is not built with the sanitizer"
 else
-	for python in $(command -v python3) ${PYTHON_STOCK:-}; do
+	while read -r python _; do
 		try_python "$python"
-	done
+	done < <(PYTHONS="${PYTHONS:-} ${PYTHON_STOCK:-}" pythons)
 fi
 done_testing

@@ -53,6 +53,24 @@ skip_all() { # REASON
 	exit 0
 }
 
+# Every CPython of 3.11 or later that PATH has, and those that PYTHONS names, each once: "PATH VERSION".
+pythons() {
+	local program
+	local tell='import os, sys
+v = sys.version_info
+if v >= (3, 11) and sys.implementation.name == "cpython":
+    print(os.path.realpath(sys.executable), "%d.%d.%d" % v[:3])'
+	{
+		tr ' ' '\n' <<<"${PYTHONS:-}"
+		tr : '\n' <<<"$PATH" | while read -r directory; do
+			ls "$directory"/python3 "$directory"/python3.[0-9]* 2>/dev/null
+		done
+	} | while read -r program; do
+		[[ ${program##*/} == *-* ]] || [ ! -x "$program" ] ||
+			timeout 20 "$program" -c "$tell" 2>/dev/null </dev/null
+	done | sort -u
+}
+
 done_testing() {
 	echo "1..$n"
 	exit $failed

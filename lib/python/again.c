@@ -9,22 +9,26 @@
 #include <string.h>
 
 static void (*expected)(void);
-static _Atomic bool x_ended; /* the interpreter; set by Py_FinalizeEx, until again_expect is called for the next */
+static _Atomic bool x_begun; /* the interpreter has begun; false again when again_expect is called for the next */
 
-static void at_interpreter_end(void)
+void again_begun(void)
 {
-	store_release(&x_ended, true);
+	store_release(&x_begun, true); /* Z5 */
 }
 
 void again_expect(void (*begin)(void))
 {
 	expected = begin;
-	store_release(&x_ended, false);
-	/* if its table is full: CPython's reset is not noticed, as without us */
-	cpython.at_exit(at_interpreter_end);
+	store_release(&x_begun, false); /* Z5 */
 }
 
 #ifdef PIC
+/* The interpreter that began is gone, and its runtime may have been replaced. */
+static bool has_ended(void)
+{
+	return load_acquire(&x_begun) && !cpython.is_initialized() && !cpython.main_interpreter(); /* Z5 */
+}
+
 __attribute__((visibility("default"))) char *setlocale(int category, const char *locale)
 {
 	static char *(*_Atomic x_next)(int, const char *);
@@ -36,7 +40,7 @@ __attribute__((visibility("default"))) char *setlocale(int category, const char 
 		memcpy(&next, &symbol, sizeof(symbol));
 		store_release(&x_next, next);
 	}
-	if (load_acquire(&x_ended) && !cpython.is_initialized())
+	if (has_ended())
 		expected();
 	return next(category, locale);
 }

@@ -16,7 +16,7 @@ struct cpython cpython;
  */
 #define NAMES(X) \
 	X(Py_IsInitialized, is_initialized) \
-	X(Py_AtExit, at_exit) \
+	X(PyInterpreterState_Main, main_interpreter) \
 	X(Py_AddPendingCall, add_pending_call) \
 	X(PyMem_GetAllocator, get_allocator) \
 	X(PyObject_Malloc, object_malloc) \

@@ -34,7 +34,7 @@ struct cpython {
 	bool gil;                    /* not a free-threaded build */
 	void *(*thread_state)(void); /* this thread's, NULL while it is detached; free-threaded builds only */
 	ptrdiff_t thread_state_at;   /* tls.h: where that reads it; 0: not known */
-	int (*at_exit)(void (*call)(void)); /* Py_AtExit: at the end of the interpreter */
+	void *(*main_interpreter)(void); /* NULL: no interpreter yet, or no longer */
 	int (*add_pending_call)(int (*call)(void *), void *arg);
 	/* what a trial allocation needs */
 	void *(*object_malloc)(size_t size);

@@ -192,13 +192,68 @@ const struct allocator *hook_of(enum domain domain)
 	return cpython.gil ? &gil_object : &object;
 }
 
-void hook_install(enum domain domain)
-{
-	struct allocator ours = *hook_of(domain);
+/* ---- the first request ------------------------------------------------------------------------------------ */
 
-	cpython.get_allocator(domain, &hook_below[domain]);
-	cpython.set_allocator(domain, &ours);
+static bool is_begun[DOMAINS];
+static void (*tell_begun)(void);
+
+/*
+ * No request is made before there is an interpreter, so the first one is the moment when that begins.  The hook
+ * that has seen it takes itself out, so that later requests pay nothing; where debug hooks are on top already it
+ * stays below them.
+ */
+static cold void begin(enum domain domain, const struct allocator *ours)
+{
+	struct allocator top, wanted = *ours;
+
+	is_begun[domain] = true;
+	tell_begun();
+	cpython.get_allocator(domain, &top);
+	if (top.ctx == ours)
+		cpython.set_allocator(domain, &wanted);
 }
+
+/* The domain's functions.  A program may ask for memory before it initializes Python: that is no beginning. */
+static const struct allocator *first_request(const struct allocator *ours)
+{
+	enum domain domain = ours == &mem ? DOMAIN_MEM : DOMAIN_OBJECT;
+
+	if (!is_begun[domain] && cpython.main_interpreter())
+		begin(domain, ours);
+	return ours;
+}
+
+static void *first_malloc(void *ours, size_t size)
+{
+	return first_request(ours)->malloc(NULL, size);
+}
+
+static void *first_calloc(void *ours, size_t count, size_t size)
+{
+	return first_request(ours)->calloc(NULL, count, size);
+}
+
+static void *first_realloc(void *ours, void *block, size_t size)
+{
+	return first_request(ours)->realloc(NULL, block, size);
+}
+
+static void first_free(void *ours, void *block)
+{
+	first_request(ours)->free(NULL, block);
+}
+
+void hook_install(enum domain domain, void (*begun)(void))
+{
+	struct allocator first = { (void *)hook_of(domain), first_malloc, first_calloc, first_realloc, first_free };
+
+	tell_begun = begun;
+	is_begun[domain] = false;
+	cpython.get_allocator(domain, &hook_below[domain]);
+	cpython.set_allocator(domain, &first);
+}
+
+/* ---- what is in place ------------------------------------------------------------------------------------- */
 
 /* An address range that is data of the program or of a library */
 struct range {
@@ -225,14 +280,14 @@ static int is_data(struct dl_phdr_info *module, size_t size, void *wanted)
  * CPython's hooks keep the allocator that they call in static data, at their context: debug hooks after a letter,
  * tracemalloc alone.  Nobody else's context is looked at.
  */
-static bool calls(const struct allocator *top, const struct allocator *ours)
+static bool calls(const struct allocator *top, uintptr_t ours)
 {
 	const uintptr_t *words = top->ctx;
 	struct range range = { (uintptr_t)words, (uintptr_t)(words + 6), false };
 
 	if (!words || (uintptr_t)words % sizeof(*words) != 0 || !dl_iterate_phdr(is_data, &range))
 		return false;
-	return words[1] == (uintptr_t)ours->malloc || words[2] == (uintptr_t)ours->malloc;
+	return words[1] == ours || words[2] == ours;
 }
 
 enum hook_place hook_place(enum domain domain)
@@ -241,7 +296,9 @@ enum hook_place hook_place(enum domain domain)
 	struct allocator top;
 
 	cpython.get_allocator(domain, &top);
-	if (top.malloc == ours->malloc)
+	if (top.malloc == ours->malloc || top.malloc == first_malloc)
 		return HOOK_IN_PLACE;
-	return calls(&top, ours) ? HOOK_BELOW : HOOK_GONE;
+	if (calls(&top, (uintptr_t)ours->malloc) || calls(&top, (uintptr_t)first_malloc))
+		return HOOK_BELOW;
+	return HOOK_GONE;
 }

@@ -14,8 +14,11 @@ extern struct allocator hook_below[DOMAINS];
 
 /* Ours for this domain in this interpreter. */
 const struct allocator *hook_of(enum domain domain);
-/* Put ours in.  Before Py_Initialize: the five words are not written at once. */
-void hook_install(enum domain domain);
+/*
+ * Put ours in.  Before Py_Initialize: the five words are not written at once.  The first request that an interpreter
+ * makes calls `begun`, once for each domain.
+ */
+void hook_install(enum domain domain, void (*begun)(void));
 
 enum hook_place {
 	HOOK_GONE,   /* what is in place knows nothing of ours */

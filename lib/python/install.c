@@ -75,7 +75,7 @@ static void take(enum domain domain)
 		report_left(domain, "ARENITE_DOMAINS");
 		return;
 	}
-	hook_install(domain);
+	hook_install(domain, again_begun);
 	report_hooked(domain);
 }
 
