@@ -101,6 +101,29 @@ try_late() { # NAME PYTHON_LIBRARY FLAG...
 	result $? "$1: loaded while the program runs"
 }
 
+# Programs that know nothing of us: t/embed/plugin.c under arenite run, in every order of what it may do.
+try_plugin() { # LIBPYTHON
+	local mode served='"mem": "served", "object": "served"'
+	$CC -O1 -o "$work/plugin" "$top_srcdir/t/embed/plugin.c" -ldl >"$work/log" 2>&1
+	for mode in global local; do
+		plugin_says "$served" "$1" $mode 1
+		result $? "python $version, RTLD_${mode^^}, loaded late: runs on Arenite"
+		plugin_says "$served" "$1" $mode 3
+		result $? "python $version, RTLD_${mode^^}, loaded late: three interpreters, one after the other"
+		PYTHONMALLOC=malloc plugin_says '"mem": "removed"' "$1" $mode 1
+		result $? "python $version, RTLD_${mode^^}, loaded late: PYTHONMALLOC takes it out"
+	done
+	ARENITE_DISABLE=1 plugin_says '' "$1" local 1
+	result $? "python $version, loaded late: ARENITE_DISABLE=1 leaves it alone"
+}
+
+plugin_says() { # TEXT LIBPYTHON MODE ROUNDS
+	rm -f "$work/stats"
+	PYTHONHOME=$(value home) timeout 60 "$build/arenite" run --stats=json:"$work/stats" "$work/plugin" "${@:2}" \
+		>"$work/log" 2>&1 && [ ! -s "$work/log" ] || return 1
+	if [ -n "$1" ]; then grep -q "$1" "$work/stats"; else [ ! -e "$work/stats" ]; fi
+}
+
 try_disabled() { # the program of the last try
 	local wanted="install: disabled"
 	ARENITE_DISABLE=1 "$work/program" pass >"$work/log" 2>&1
@@ -129,6 +152,7 @@ try_python() { # PYTHON
 	done
 	# shellcheck disable=SC2046
 	[ -z "$shared" ] || try_late "python $version" "$shared" $(flags "$build/lib/.libs" --cflags --libs)
+	[ -z "$shared" ] || try_plugin "$shared"
 }
 
 if ! command -v pkg-config >/dev/null; then

@@ -26,7 +26,7 @@ enum arn_python_result {
 	ARN_PYTHON_OK,       /* in place, now or since before */
 	ARN_PYTHON_DISABLED, /* the environment has ARENITE_DISABLE=1 */
 	ARN_PYTHON_BUILT_IN, /* this interpreter runs on Arenite without it */
-	ARN_PYTHON_ABSENT,   /* no Python is loaded, or only where dlopen has hidden it (RTLD_LOCAL) */
+	ARN_PYTHON_ABSENT,   /* no Python is loaded, or only where dlopen has hidden it (RTLD_LOCAL); see below */
 	ARN_PYTHON_UNKNOWN,  /* not a CPython of 3.11 or later */
 	ARN_PYTHON_RUNNING,  /* too late: Python is initialized */
 	ARN_PYTHON_MISMATCH  /* the libarenite that was found is of another version than this library */
@@ -35,6 +35,9 @@ enum arn_python_result {
 /*
  * Put Arenite in.  To be called by one thread, while no interpreter runs; harmless when it is done already.
  * Python's memory that was allocated before is freed as before.
+ *
+ * Where it finds no Python, one that is loaded later (dlopen) gets Arenite when it is initialized, without a call: by
+ * the shared library, which every initialization passes.  A libpython that has Arenite is not unloaded by dlclose.
  */
 ARN_API enum arn_python_result arn_python_install(void);
 

@@ -3,6 +3,7 @@
 
 #include "atomic.h"
 #include "cpython.h"
+#include "late.h"
 
 #include <dlfcn.h>
 #include <locale.h>
@@ -40,6 +41,7 @@ __attribute__((visibility("default"))) char *setlocale(int category, const char 
 		memcpy(&next, &symbol, sizeof(symbol));
 		store_release(&x_next, next);
 	}
+	late_look(__builtin_return_address(0));
 	if (has_ended())
 		expected();
 	return next(category, locale);

@@ -6,7 +6,8 @@
  * with them, that is crash.  Nothing of ours is called between that reset and the first free.  But libc is: reading
  * the configuration, which every initialization begins with, starts with setlocale(LC_CTYPE, NULL)
  * (_PyPreConfig_Read in Python/preconfig.c).  So the shared library has a setlocale of its own, which puts the hooks
- * back when an interpreter has ended and its runtime has been reset, and otherwise only passes calls on.
+ * back when an interpreter has ended and its runtime has been reset, looks for a Python that has come late (late.h),
+ * and otherwise only passes calls on.
  *
  * That an interpreter has ended is seen from two things: one has begun, which the hooks see when it asks for
  * memory (hook.c), and there is none now.  CPython has a list of functions to call at its end, but in 3.12 that

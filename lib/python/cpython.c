@@ -34,9 +34,11 @@ WEAK(Py_GetVersion, )
 WEAK(Py_Version, )
 WEAK(PyThreadState_GetUnchecked, )
 
+static void *library;
+
 static bool find(const char *name, void *linked, void *at)
 {
-	void *symbol = dlsym(RTLD_DEFAULT, name);
+	void *symbol = dlsym(library, name);
 
 	if (!symbol)
 		symbol = linked;
@@ -71,10 +73,11 @@ static bool find_version(void)
 	return cpython.gil || find_thread_state();
 }
 
-enum cpython_found cpython_find(void)
+enum cpython_found cpython_find(void *where)
 {
 	bool all = true;
 
+	library = where;
 	/* in most programs this is all that we do */
 	if (!FIND(PyMem_SetAllocator, set_allocator))
 		return CPYTHON_ABSENT;

@@ -52,8 +52,8 @@ static inline void *cpython_thread_state(void)
 }
 
 enum cpython_found { CPYTHON_FOUND, CPYTHON_ABSENT, CPYTHON_UNKNOWN };
-/* UNKNOWN: older than 3.11, or it lacks one of these. */
-enum cpython_found cpython_find(void);
+/* In a library, or by RTLD_DEFAULT.  UNKNOWN: older than 3.11, or it lacks one of these. */
+enum cpython_found cpython_find(void *library);
 /* The interpreter calls Arenite by itself: it was built from a grafted tree. */
 bool cpython_is_grafted(void);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, if there is one by
- * then, else when the program says so.
+ * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, or when a Python is
+ * initialized that came later; or when the program says so.
  */
 #include "again.h"
 #include "cpython.h"
 #include "hook.h"
+#include "late.h"
 #include "layout.h"
 #include "report.h"
 #include "seat.h"
@@ -94,6 +95,15 @@ static void put_in(void)
 	again_expect(put_in_again);
 }
 
+/* One that was loaded late must not be unloaded: we keep addresses of it, and it has ours. */
+static void keep_python(void)
+{
+	void *symbol;
+
+	memcpy(&symbol, &cpython.set_allocator, sizeof(symbol));
+	late_keep(symbol);
+}
+
 /* By a new runtime, unless the program has been faster. */
 static void put_in_again(void)
 {
@@ -101,33 +111,71 @@ static void put_in_again(void)
 		put_in();
 }
 
-enum arn_python_result arn_python_install(void)
+/* Is there one that we may be put into?  ARN_PYTHON_OK: yes. */
+static enum arn_python_result look(void *library)
 {
-	enum cpython_found found;
+	enum cpython_found found = cpython_find(library);
 
-	if (is_disabled())
-		return ARN_PYTHON_DISABLED;
-	found = cpython_find();
 	if (found != CPYTHON_FOUND)
 		return found == CPYTHON_ABSENT ? ARN_PYTHON_ABSENT : ARN_PYTHON_UNKNOWN;
 	if (!fits_core())
 		return ARN_PYTHON_MISMATCH;
 	if (!is_first() || cpython_is_grafted())
 		return ARN_PYTHON_BUILT_IN;
-	if (installed && is_in_place())
-		return ARN_PYTHON_OK;
-	if (cpython.is_initialized())
-		return ARN_PYTHON_RUNNING;
-	if (!installed) {
-		seat_init();
-		report_init();
-	}
+	return cpython.is_initialized() ? ARN_PYTHON_RUNNING : ARN_PYTHON_OK;
+}
+
+static enum arn_python_result install_first(void *library)
+{
+	enum arn_python_result result = look(library);
+
+	if (result != ARN_PYTHON_OK)
+		return result;
+	seat_init();
+	report_init();
 	installed = true;
 	put_in();
 	return ARN_PYTHON_OK;
 }
 
+static enum arn_python_result install_again(void)
+{
+	if (is_in_place())
+		return ARN_PYTHON_OK;
+	if (cpython.is_initialized())
+		return ARN_PYTHON_RUNNING;
+	put_in();
+	return ARN_PYTHON_OK;
+}
+
+static enum arn_python_result install(void *library)
+{
+	if (is_disabled())
+		return ARN_PYTHON_DISABLED;
+	return installed ? install_again() : install_first(library);
+}
+
+enum arn_python_result arn_python_install(void)
+{
+	enum arn_python_result result = install(RTLD_DEFAULT);
+
+	if (result == ARN_PYTHON_OK)
+		keep_python();
+	return result;
+}
+
+static bool install_late(void *library)
+{
+	enum arn_python_result result = install(library);
+
+	if (result == ARN_PYTHON_OK)
+		keep_python();
+	return result != ARN_PYTHON_ABSENT;
+}
+
 __attribute__((constructor)) static void start(void)
 {
-	arn_python_install();
+	/* what is here by now is not unloaded */
+	if (install(RTLD_DEFAULT) == ARN_PYTHON_ABSENT)
+		late_watch(install_late);
 }
