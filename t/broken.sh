@@ -14,6 +14,7 @@ ulimit -c 0
 
 # what a test needs beside the library: with_TEST, used by build
 # shellcheck disable=SC2034
+with_python_layout='python/layout.c'
 with_python_qsbr='python/home.c python/layout.c python/qsbr.c python/seat.c'
 with_python_tls='python/tls.c'
 
@@ -43,6 +44,9 @@ await_the_dead    python-qsbr  python/qsbr.c
 keep_seats        python-qsbr  python/seat.c
 one_remote_kind   visit        pool.c
 believe_loads     python-tls   python/tls.c
+trust_pointers    python-layout python/layout.c
+any_heaps         python-layout python/layout.c
+any_array         python-layout python/layout.c
 '
 
 build() { # PROGRAM MACRO TEST [SOURCE...]

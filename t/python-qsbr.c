@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * python-qsbr - grace periods from a free-threaded CPython, here an imitation: thread states and an interpreter's
- * sequence numbers at the places where layout.h says that they are.  The test attaches and detaches its threads and
- * lets them pass their eval breakers.
+ * sequence numbers at places where releases have them.  The test attaches and detaches its threads and lets them pass
+ * their eval breakers.
  */
 #include "core.h"
 
+#include "python-state.h"
+
 #include "python/cpython.h"
 #include "python/home.h"
-#include "python/layout.h"
 #include "python/qsbr.h"
 #include "python/seat.h"
 
@@ -18,10 +19,11 @@ enum { THREAD_STATES = 3, SMALL = 64, BLOCKS = 4096, OTHER = 1040, OTHERS = 1000
 
 struct cpython cpython;
 
-/* struct _qsbr_shared of 3.13, and what a thread state points to */
+static const struct places *const places = &places_seen[0];
+
+/* As far as we look into it, and what a thread state points to */
 struct interp {
-	struct qsbr_shared qsbr;
-	uint64_t size;
+	struct shared shared;
 	alignas(64) struct qsbr_thread threads[THREAD_STATES];
 };
 
@@ -38,34 +40,19 @@ static void *get_attached(void)
 	return attached;
 }
 
-static void put(struct thread_state *state, size_t offset, const void *pointer)
-{
-	memcpy(state->bytes + offset, &pointer, sizeof(pointer));
-}
-
-static void make_state(struct interp *interp, struct thread_state *state, struct qsbr_thread *thread)
-{
-	char *heap = state->bytes + layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP * ARN_TAG_OBJECT;
-
-	put(state, LAYOUT_INTERP, interp);
-	put(state, layout.qsbr, thread);
-	put(state, layout.current_heap, heap);
-	heap[LAYOUT_HEAP_TAG] = ARN_TAG_OBJECT;
-	*thread = (struct qsbr_thread){ .shared = &interp->qsbr, .thread_state = state };
-}
-
 static void make_interp(struct interp *interp, struct thread_state *of)
 {
-	interp->qsbr = (struct qsbr_shared){ 1, 1, interp->threads };
-	interp->size = THREAD_STATES;
-	for (unsigned i = 0; i < THREAD_STATES; i++)
-		make_state(interp, &of[i], &interp->threads[i]);
+	make_shared(&interp->shared, places, interp->threads, THREAD_STATES);
+	for (unsigned i = 0; i < THREAD_STATES; i++) {
+		make_state(of[i].bytes, places, interp, &interp->shared, &interp->threads[i]);
+		interp->threads[i].x_seq = 0;
+	}
 }
 
 /* What CPython does at an eval breaker, and when a thread attaches or detaches */
 static void pass(struct interp *interp, unsigned number)
 {
-	interp->threads[number].x_seq = interp->qsbr.x_wr_seq;
+	interp->threads[number].x_seq = interp->shared.qsbr.x_wr_seq;
 }
 
 static void detach(struct interp *interp, unsigned number)
@@ -102,41 +89,16 @@ static void start(void)
 	seat_current->deferred = 0;
 }
 
-static void test_layout(void)
-{
-	static struct thread_state moved;
-
-	start();
-	ok(layout_fits(attached), "a thread state as the table says");
-	layout.current_heap += 64;
-	layout.qsbr += 64;
-	ok(layout_fits(attached) && layout.current_heap == 352 && layout.qsbr == 320, "one that is off by a few words");
-	ok(layout_tag(attached) == ARN_TAG_OBJECT, "which heap is asked for");
-	put(attached, layout.current_heap, attached->bytes + layout.current_heap + LAYOUT_HEAPS + 2 * LAYOUT_HEAP);
-	ok(layout_tag(attached) == ARN_TAG_GC, "another one");
-	put(attached, layout.current_heap, &moved);
-	ok(layout_tag(attached) == -1, "something that is no heap of this thread");
-	ok(!layout_fits(attached), "then nothing fits");
-	start();
-	put(attached, layout.qsbr, &second.threads[1]);
-	ok(!layout_fits(attached), "nor with the record of another thread");
-	start();
-	first.qsbr.x_rd_seq = first.qsbr.x_wr_seq + 2;
-	ok(!layout_fits(attached), "nor with numbers that cannot be");
-	ok(layout_choose(0x030e) && layout.current_heap == 936 && layout_choose(0x030f) && !layout_choose(0x0310),
-	   "versions that are known, and one that is not");
-	layout_choose(0x030d);
-}
-
 static void test_advance(void)
 {
+	const uint64_t *written = &first.shared.qsbr.x_wr_seq;
 	uint64_t before;
 
 	start();
-	before = first.qsbr.x_wr_seq;
-	ok(goal(64 * KIB) == before + 2 && first.qsbr.x_wr_seq == before, "little memory: the sequence is left alone");
-	ok(goal(64 * KIB) == before + 2 && first.qsbr.x_wr_seq == before + 2, "more: it is advanced");
-	ok(goal(MIB) == before + 4 && first.qsbr.x_wr_seq == before + 4, "much at once: the same");
+	before = *written;
+	ok(goal(64 * KIB) == before + 2 && *written == before, "little memory: the sequence is left alone");
+	ok(goal(64 * KIB) == before + 2 && *written == before + 2, "more: it is advanced");
+	ok(goal(MIB) == before + 4 && *written == before + 4, "much at once: the same");
 }
 
 static void test_threads(void)
@@ -156,10 +118,10 @@ static void test_threads(void)
 	ok(!reached(wanted), "again, the other has not");
 	detach(&first, 1);
 	ok(reached(wanted), "a thread that blocks is detached and holds up nobody");
-	ok(first.qsbr.x_rd_seq == first.qsbr.x_wr_seq, "and CPython knows it too");
+	ok(first.shared.qsbr.x_rd_seq == first.shared.qsbr.x_wr_seq, "and CPython knows it too");
 	wanted = goal(MIB);
 	pass(&first, 0);
-	first.size = 1;
+	first.shared.rest[0] = 1;
 	pass(&first, 1);
 	first.threads[1].x_seq = 1;
 	ok(reached(wanted), "records beyond the end are nobody's");
@@ -401,9 +363,11 @@ static void test_fork(void)
 int main(void)
 {
 	cpython.thread_state = get_attached;
-	layout_choose(0x030d);
 	seat_init();
-	test_layout();
+	make_interp(&first, states[0]);
+	be(&first, 0);
+	if (layout_measure(attached, &first))
+		bail("the imitation is none");
 	test_advance();
 	test_threads();
 	test_late();

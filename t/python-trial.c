@@ -5,26 +5,27 @@
  */
 #include "core.h"
 
+#include "python-state.h"
+
 #include "python/cpython.h"
-#include "python/layout.h"
+#include "python/notice.h"
 #include "python/trial.h"
 
-#include <arenite/arenite.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 struct cpython cpython;
 
-static char state[16 * KIB];
+static const struct places *const places = &places_seen[0];
+static char state[16 * KIB], interp;
 static struct qsbr_thread thread;
-static struct {
-	struct qsbr_shared qsbr;
-	uint64_t size;
-} shared;
+static struct shared shared;
 
 /* How it differs */
 static struct {
 	size_t more;    /* asked for around each block, as by debug hooks */
-	int float_heap; /* heaps of the two types */
-	int list_heap;
+	unsigned float_heap; /* heaps of the two types */
+	unsigned list_heap;
 	bool no_memory, silent, full;
 } is;
 
@@ -37,14 +38,14 @@ static void *get_state(void)
 	return state;
 }
 
-static void put(size_t offset, const void *pointer)
+static void *get_interp(void)
 {
-	memcpy(state + offset, &pointer, sizeof(pointer));
+	return &interp;
 }
 
-static void ask_for(int heap)
+static void ask_for(unsigned heap)
 {
-	put(layout.current_heap, state + layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP * heap);
+	set_current_heap(state, places, heap);
 }
 
 /* As the hook does it, but what is served and what is not comes from libc */
@@ -93,12 +94,9 @@ static void start(void)
 	is.list_heap = ARN_TAG_GC;
 	is.no_memory = is.silent = is.full = false;
 	pending = NULL;
-	shared.qsbr = (struct qsbr_shared){ 1, 1, &thread };
-	shared.size = 1;
-	thread = (struct qsbr_thread){ 1, &shared.qsbr, state, { 0 } };
-	put(layout.qsbr, &thread);
-	ask_for(ARN_TAG_OBJECT);
-	state[layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP + LAYOUT_HEAP_TAG] = ARN_TAG_OBJECT;
+	make_shared(&shared, places, &thread, 1);
+	make_state(state, places, &interp, &shared, &thread);
+	layout = (struct layout){ 0 };
 	trial_begin();
 }
 
@@ -139,6 +137,9 @@ static void test_differences(void)
 	start();
 	thread.thread_state = NULL;
 	ok(refuses("thread state"), "a thread state with another layout");
+	start();
+	put_word(state, LAYOUT_INTERP, state);
+	ok(refuses("its interpreter"), "and one of which the hooks would not know the interpreter");
 }
 
 static void test_states(void)
@@ -156,10 +157,52 @@ static void test_states(void)
 	ok(is_served() && !trial_reason(), "served without a trial");
 }
 
+static int said; /* where stderr goes */
+
+static bool is_said(const char *part)
+{
+	static char text[1024];
+	ssize_t length = pread(said, text, sizeof(text) - 1, 0);
+
+	if (ftruncate(said, 0) != 0 || lseek(said, 0, SEEK_SET) != 0)
+		bail("no file for stderr");
+	text[length < 0 ? 0 : length] = '\0';
+	return part ? strstr(text, part) != NULL : length == 0;
+}
+
+static bool is_quiet_in_child(void)
+{
+	int status;
+	pid_t pid;
+
+	tap_flush();
+	pid = fork();
+	if (pid == 0) {
+		notice_begin();
+		trial_refuse("a reason", true);
+		_exit(is_said(NULL) ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void test_notice(void)
+{
+	is_said("");
+	trial_refuse("a reason", true);
+	ok(is_said("objects stay with CPython: a reason; "), "a surprise is told");
+	trial_refuse("a reason", false);
+	ok(is_said(NULL), "what the user has done himself is not");
+	notice_begin();
+	trial_refuse("a reason", true);
+	ok(is_said("ARENITE_DOMAINS=mem"), "the first process tells it, and what to do");
+	ok(is_quiet_in_child(), "its children do not");
+}
+
 int main(void)
 {
 	cpython = (struct cpython){
 		.thread_state = get_state,
+		.interpreter = get_interp,
 		.add_pending_call = take_call,
 		.object_malloc = request,
 		.object_free = release,
@@ -170,10 +213,11 @@ int main(void)
 		.float_type = &float_type,
 		.version = "3.13.15",
 	};
-	layout_choose(0x030d);
-	if (!freopen("/dev/null", "w", stderr)) /* where the reasons are said */
-		bail("no /dev/null");
+	said = memfd_create("stderr", 0);
+	if (said < 0 || dup2(said, STDERR_FILENO) < 0)
+		bail("no file for stderr");
 	test_differences();
 	test_states();
+	test_notice();
 	return done();
 }

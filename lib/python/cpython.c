@@ -19,6 +19,7 @@ struct cpython cpython;
 	X(PyInterpreterState_Main, main_interpreter) \
 	X(Py_AddPendingCall, add_pending_call) \
 	X(PyMem_GetAllocator, get_allocator) \
+	X(PyInterpreterState_Get, interpreter) \
 	X(PyObject_Malloc, object_malloc) \
 	X(PyObject_Free, object_free) \
 	X(PyType_GenericAlloc, generic_alloc) \

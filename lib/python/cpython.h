@@ -35,6 +35,7 @@ struct cpython {
 	void *(*thread_state)(void); /* this thread's, NULL while it is detached; free-threaded builds only */
 	ptrdiff_t thread_state_at;   /* tls.h: where that reads it; 0: not known */
 	void *(*main_interpreter)(void); /* NULL: no interpreter yet, or no longer */
+	void *(*interpreter)(void);      /* this attached thread's */
 	int (*add_pending_call)(int (*call)(void *), void *arg);
 	/* what a trial allocation needs */
 	void *(*object_malloc)(size_t size);

@@ -88,8 +88,7 @@ static void object_free(void *ctx, void *block)
 
 static bool is_plain_object(const void *thread_state)
 {
-	return layout_word(thread_state, layout.current_heap) ==
-	       (const char *)thread_state + layout.current_heap + LAYOUT_HEAPS + LAYOUT_HEAP * ARN_TAG_OBJECT;
+	return layout_word(thread_state, layout.current_heap) == (const char *)thread_state + layout.object_heap;
 }
 
 /* The thread's first object in this interpreter, or objects are not ours, or not yet. */

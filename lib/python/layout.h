@@ -5,8 +5,11 @@
  *
  * Source      Include/internal/pycore_tstate.h (struct _PyThreadStateImpl), pycore_mimalloc.h (struct
  *             _mimalloc_thread_state), pycore_qsbr.h of each version.
- * Trust       none: layout_fits looks at the thread state of a running interpreter before a number is used, and
- *             trial.c looks at what CPython does.
+ * Measured    The places differ between versions, and between patch releases of one: 3.14.10 and 3.15.2 came with
+ *             other heaps than 3.14.8 and 3.15.0.  So nothing is listed.  layout_measure finds each place in the
+ *             thread state of a running interpreter, by what has to be true of it.
+ * Trust       none: a word is read only where the kernel says that there is memory, and trial.c looks at what CPython
+ *             does with the places that were found.
  */
 #ifndef ARN_PYTHON_LAYOUT_H
 #define ARN_PYTHON_LAYOUT_H
@@ -17,19 +20,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Offsets in bytes.  All are 0 until they are measured, and then an object hook finds no heap of its own. */
 struct layout {
-	unsigned number;       /* 0x030d: 3.13 */
 	unsigned current_heap; /* thread state: mimalloc.current_object_heap */
+	unsigned object_heap;  /* thread state: mimalloc.heaps[_Py_MIMALLOC_HEAP_OBJECT] */
+	unsigned heap;         /* sizeof(mi_heap_t) */
 	unsigned qsbr;         /* thread state: qsbr */
 	unsigned size;         /* struct _qsbr_shared: size, of array */
 };
 extern hidden struct layout layout;
 
-/* The rest is the same in all versions. */
+/* The rest is the same in all versions; layout_measure verifies it. */
 #define LAYOUT_INTERP 16 /* thread state: interp */
 #define LAYOUT_HEAPS 8   /* from current_object_heap to heaps[0] */
-#define LAYOUT_HEAP 3064 /* sizeof(mi_heap_t) */
-#define LAYOUT_HEAP_TAG 3057
 
 /* struct _qsbr_thread_state, one in 64 bytes */
 struct qsbr_thread {
@@ -55,19 +58,19 @@ static inline struct qsbr_thread *layout_qsbr(const void *thread_state)
 	return layout_word(thread_state, layout.qsbr);
 }
 
-/* Is there a table for this version?  Then `layout` is set. */
-bool layout_choose(unsigned number);
-/* Does the thread state of the calling, attached thread look as the table says?  Corrects a table that is off by a
- * few words, as between patch releases. */
-bool layout_fits(void *thread_state);
+/*
+ * Measures the thread state of the calling thread, which is attached to `interp` and does not allocate at the moment.
+ * Returns NULL and sets `layout`, or returns which part was not found and leaves `layout` as it was.
+ */
+const char *layout_measure(const void *thread_state, const void *interp);
 
 /* What CPython asks for at the moment: the number of a heap in the thread state, else -1. */
 static inline int layout_tag(const void *thread_state)
 {
-	const char *heap = layout_word(thread_state, layout.current_heap);
-	size_t distance = (size_t)(heap - (const char *)thread_state) - layout.current_heap - LAYOUT_HEAPS;
+	const char *heaps = (const char *)thread_state + layout.current_heap + LAYOUT_HEAPS;
+	size_t distance = (size_t)((const char *)layout_word(thread_state, layout.current_heap) - heaps);
 
-	return distance % LAYOUT_HEAP == 0 && distance / LAYOUT_HEAP < 4 ? (int)(distance / LAYOUT_HEAP) : -1;
+	return distance % layout.heap == 0 && distance / layout.heap < 4 ? (int)(distance / layout.heap) : -1;
 }
 
 #endif

@@ -4,11 +4,10 @@
 #include "atomic.h"
 #include "cpython.h"
 #include "layout.h"
+#include "notice.h"
 
 #include <arenite/arenite.h>
 
-#include <stdio.h>
-#include <unistd.h>
 
 static _Atomic unsigned x_state = TRIAL_LEFT;
 static const char *reason;
@@ -36,7 +35,7 @@ void trial_refuse(const char *why, bool aloud)
 	reason = why;
 	store_release(&x_state, TRIAL_LEFT);
 	if (aloud)
-		dprintf(STDERR_FILENO, "arenite: Python %s: objects stay with CPython: %s\n", cpython.version, why);
+		notice(why);
 }
 
 void trial_skip(void)
@@ -84,11 +83,12 @@ static bool object_fits(struct sight *seen, void *type, int tag)
 /* NULL: all is as expected */
 static const char *try(struct sight *seen, bool *aloud)
 {
+	const char *missing = layout_measure(cpython.thread_state(), cpython.interpreter());
 	size_t asked;
 
 	*aloud = true;
-	if (!layout_fits(cpython.thread_state()))
-		return "its thread state looks unlike that of a release build of this version";
+	if (missing)
+		return missing;
 	if (!plain_block_fits(seen, &asked))
 		return "memory for objects is not asked for as expected";
 	if (asked != 1000) {
