@@ -187,7 +187,7 @@ static struct pool *pop_waiting(struct heap *heap)
 	return pool;
 }
 
-void heap_collect(struct heap *heap, bool stopped)
+static void release_waiting(struct heap *heap, bool stopped)
 {
 	struct pool *pool;
 
@@ -200,6 +200,12 @@ void heap_collect(struct heap *heap, bool stopped)
 		else
 			pool->purged = false;
 	}
+}
+
+/* The limbo is asked in any case: the pools there have goals of their own, and may be the only ones that can leave. */
+void heap_collect(struct heap *heap, bool stopped)
+{
+	release_waiting(heap, stopped);
 	if (heap->deferred)
 		limbo_collect(heap->family, stopped);
 }

@@ -12,19 +12,6 @@ void limbo_push(arn_family *family, struct pool *pool)
 	} while (!cas_release(&family->x_limbo, &head, pool)); /* W1 */
 }
 
-/* The goal is of now, later than that of any pool in the batch. */
-static void take_batch(arn_family *family)
-{
-	size_t bytes = 0;
-	struct pool *batch = exchange_acquire(&family->x_limbo, NULL); /* W1 */
-
-	for (const struct pool *pool = batch; pool; pool = pool->wait_next)
-		bytes += pool_span(pool);
-	if (batch)
-		family->limbo_goal = family->provider->goal(bytes);
-	store_relaxed(&family->x_batch, batch);
-}
-
 static void release_up_to(arn_family *family, unsigned most)
 {
 	struct pool *pool = load_relaxed(&family->x_batch);
@@ -39,6 +26,40 @@ static void release_up_to(arn_family *family, unsigned most)
 	store_relaxed(&family->x_batch, pool);
 }
 
+static void take_batch(arn_family *family)
+{
+	store_relaxed(&family->x_batch, exchange_acquire(&family->x_limbo, NULL)); /* W1 */
+}
+
+/* The goal is of now, later than the end of every pool in the batch. */
+static void take_goal(arn_family *family)
+{
+	size_t bytes = 0;
+
+	for (const struct pool *pool = load_relaxed(&family->x_batch); pool; pool = pool->wait_next)
+		bytes += pool_span(pool);
+	if (bytes)
+		family->limbo_goal = family->provider->goal(bytes);
+}
+
+static void release_stopped(arn_family *family)
+{
+	do {
+		release_up_to(family, UINT32_MAX);
+		take_batch(family);
+	} while (load_relaxed(&family->x_batch));
+}
+
+static void release_reached(arn_family *family)
+{
+	if (!load_relaxed(&family->x_batch)) {
+		take_batch(family);
+		take_goal(family);
+	}
+	if (load_relaxed(&family->x_batch) && family->provider->reached(family->limbo_goal))
+		release_up_to(family, LIMBO_STEP);
+}
+
 void limbo_collect(arn_family *family, bool stopped)
 {
 	bool taken = false;
@@ -50,15 +71,10 @@ void limbo_collect(arn_family *family, bool stopped)
 	if (!cas_acq_rel(&family->x_limbo_taken, &taken, true)) /* W2 */
 		return;
 	arn_yield_point("limbo_collect");
-	if (!load_relaxed(&family->x_batch))
-		take_batch(family);
 #ifdef ARN_BUG_limbo_at_once
 	stopped = true;
 #endif
-	if (stopped)
-		release_up_to(family, UINT32_MAX);
-	else if (load_relaxed(&family->x_batch) && family->provider->reached(family->limbo_goal))
-		release_up_to(family, LIMBO_STEP);
+	(stopped ? release_stopped : release_reached)(family);
 	store_release(&family->x_limbo_taken, false); /* W2 */
 }
 

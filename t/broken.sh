@@ -39,7 +39,7 @@ limbo_at_once     readers      limbo.c
 wait_at_once      readers      heap.c
 purge_to_garbage  readers      heap.c
 overlook_threads  python-qsbr  python/qsbr.c
-one_late_goal     python-qsbr  python/qsbr.c
+await_unissued    python-qsbr  python/qsbr.c
 await_the_dead    python-qsbr  python/qsbr.c
 keep_seats        python-qsbr  python/seat.c
 one_remote_kind   visit        pool.c

@@ -197,6 +197,36 @@ static void test_purged(void)
 	arn_heap_abandon(&handle);
 }
 
+/* What has left its heap does not wait for what has not. */
+static void test_behind(void)
+{
+	size_t retain = option_values[OPTION_RETAIN], percent = option_values[OPTION_RETAIN_PERCENT];
+	arn_family *family = arn_family_new(&provider);
+	void *early, *late;
+	arn_heap handle;
+
+	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
+	now = seen_by_readers = 0;
+	arn_heap_init(&handle, family, ARN_TAG_OBJECT);
+	early = arn_heap_malloc(&handle, 5000);
+	late = arn_heap_malloc(&handle, 6000);
+	arn_free(early);
+	cache_flush(handle.heap);
+	limbo_collect(family, false);
+	seen_by_readers = now;
+	option_values[OPTION_RETAIN] = 1024 * MIB;
+	arn_free(late);
+	cache_flush(handle.heap);
+	heap_collect(handle.heap, false);
+	ok(!pool_find(early) && pool_find(late), "a pool whose goal is reached leaves, though another one still waits");
+	seen_by_readers = now;
+	heap_collect(handle.heap, false);
+	ok(!pool_find(late), "and that one leaves when its goal is reached");
+	option_values[OPTION_RETAIN] = retain;
+	option_values[OPTION_RETAIN_PERCENT] = percent;
+	arn_heap_abandon(&handle);
+}
+
 /* A pool that is full leaves its list and comes back with its first free block. */
 static void test_lists(void)
 {
@@ -237,6 +267,7 @@ int main(void)
 	test_model(&provider, ARN_TAG_GC_PRE);
 	test_waiting();
 	test_purged();
+	test_behind();
 	test_lists();
 	yield_start(tap_seed(), 50);
 	threads(WORKERS, churn);

@@ -127,26 +127,23 @@ static void test_threads(void)
 	ok(reached(wanted), "records beyond the end are nobody's");
 }
 
-/* Goals that no attached thread could give */
-static void test_late(void)
+/* A goal for little memory has not been issued.  Whoever waits for it issues it, once. */
+static void test_unissued(void)
 {
-	uint64_t one, two;
+	uint64_t wanted, before;
 
 	start();
-	be(NULL, 0);
-	one = goal(MIB);
-	two = goal(MIB);
-	ok(one != two && !reached(one), "without a thread state: a number, which is not reached");
-	be(&first, 0);
-	ok(!reached(one), "asked by an attached thread: from now on");
+	pass(&first, 1);
+	before = first.qsbr.x_wr_seq;
+	wanted = goal(64 * KIB);
 	pass(&first, 0);
-	ok(reached(one), "and then it is");
-	ok(!reached(two), "another number: from now on, again");
+	pass(&first, 1);
+	ok(wanted > before && first.qsbr.x_wr_seq == before, "a goal that nobody has issued");
+	ok(!reached(wanted) && first.qsbr.x_wr_seq == wanted, "whoever asks for it issues it");
+	ok(!reached(wanted) && first.qsbr.x_wr_seq == wanted, "once");
 	pass(&first, 0);
-	ok(reached(two), "and then it is");
-	be(&second, 0);
-	one = goal(MIB);
-	ok(one > two && !reached(one) && !reached(1), "attached to another interpreter: its numbers do not count");
+	pass(&first, 1);
+	ok(reached(wanted), "and then it is reached, though nobody wanted another one");
 }
 
 static void test_again(void)
@@ -370,7 +367,7 @@ int main(void)
 		bail("the imitation is none");
 	test_advance();
 	test_threads();
-	test_late();
+	test_unissued();
 	test_again();
 	test_user();
 	test_heap();

@@ -102,11 +102,19 @@ ARN_API enum arn_tag arn_tag_of(const void *block);
 /*
  * Grace periods of somebody else's readers.  Pools of the tags OBJECT, GC and GC_PRE that fall empty keep
  * their block size until `reached` says yes to a goal that `goal` gave after the last block was freed.
- * Both are called by the thread that uses the heap, or by the one that walks it while the others are stopped.
+ * Both are called by users of the family only, on any thread to which `is_user` says yes, or by the one that walks a
+ * heap while the others are stopped.  They must not allocate from the family, nor wait.
+ *
+ * goal     A number for the readers of now: it is reached when each of them has been seen without a reference to
+ *          what it read.  bytes is the size of what waits.  The provider need not begin a grace period at once: it
+ *          may give the same number for several calls, and a number that it has not issued yet.
+ * reached  Whoever calls it waits for this goal.  It must not rely on another call of `goal` to come: if the grace
+ *          period of this goal has not begun, it begins now, and when the readers have passed `reached` says yes,
+ *          though nobody calls anything but `reached`.  What has been reached stays reached.
  */
 struct arn_family;
 struct arn_provider {
-	uint64_t (*goal)(size_t bytes); /* a goal that covers readers of now; bytes: the size of that pool */
+	uint64_t (*goal)(size_t bytes);
 	bool (*reached)(uint64_t goal);
 	/* May this thread ask the two above about this family, and work on heaps of it that have no owner, or could a
 	 * walk be under way?  NULL: it may always. */

@@ -108,15 +108,12 @@ static _PyThreadStateImpl *arenite_tstate(void)
 /* The bound by which the bundled allocator spares the shared counter, which all threads read all the time. */
 #define ARN_QSBR_LIMIT (4096 * 20)
 
-/* A pool has become empty; without a thread state nobody can say when its readers are done. */
+/* A pool has become empty.  Little memory gets a goal that has not been issued: the next one that is serves it too. */
 static uint64_t arenite_goal(size_t bytes)
 {
     static _Thread_local size_t deferred;
     _PyThreadStateImpl *tstate = arenite_tstate();
 
-    if (tstate == NULL || tstate->qsbr == NULL) {
-        return INT64_MAX;
-    }
     deferred += bytes;
     if (deferred <= ARN_QSBR_LIMIT) {
         return _Py_qsbr_shared_next(tstate->qsbr->shared);
@@ -125,18 +122,26 @@ static uint64_t arenite_goal(size_t bytes)
     return _Py_qsbr_advance(tstate->qsbr->shared);
 }
 
+/* Somebody waits for this goal, and perhaps nobody else will ask for another one: it is issued now, once. */
+static void arenite_issue(struct _qsbr_shared *shared, uint64_t goal)
+{
+    uint64_t current = _Py_qsbr_shared_current(shared);
+
+    if (QSBR_LT(current, goal)) {
+        _Py_atomic_compare_exchange_uint64(&shared->wr_seq, &current, goal);
+    }
+}
+
 static bool arenite_reached(uint64_t goal)
 {
     _PyThreadStateImpl *tstate = arenite_tstate();
 
-    if (tstate == NULL || tstate->qsbr == NULL) {
-        return false;
-    }
     /* Who runs while the world is stopped has stopped it: nobody reads. */
     if (tstate->base.interp->stoptheworld.world_stopped) {
         return true;
     }
-    return goal != INT64_MAX && _Py_qsbr_poll(tstate->qsbr, goal);
+    arenite_issue(tstate->qsbr->shared, goal);
+    return _Py_qsbr_poll(tstate->qsbr, goal);
 }
 
 /* An attached thread keeps its interpreter's world from being stopped and walked. */

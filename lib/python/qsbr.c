@@ -8,10 +8,6 @@
 /* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be written for little */
 #define ADVANCE_BYTES (4096 * 20)
 
-/* Goals that wait for an attached thread: numbered, so that two of them are not taken for one. */
-#define LATE ((uint64_t)1 << 63)
-static _Atomic uint64_t x_late = LATE;
-
 /* These words are the interpreter's, plain integers for it. */
 static uint64_t load(const uint64_t *word)
 {
@@ -40,12 +36,6 @@ static uint64_t goal(size_t bytes)
 	struct seat *seat = seat_current;
 	struct qsbr_shared *shared = own_sequence(seat);
 
-#ifdef ARN_BUG_one_late_goal
-	if (!shared)
-		return LATE;
-#endif
-	if (!shared)
-		return __atomic_add_fetch(&x_late, 1, __ATOMIC_RELAXED);
 	seat->deferred += bytes;
 	if (seat->deferred <= ADVANCE_BYTES)
 		return load(&shared->x_wr_seq) + 2;
@@ -81,33 +71,33 @@ static uint64_t scan(struct qsbr_shared *shared)
 	return lowest;
 }
 
-static bool poll(struct qsbr_shared *shared, uint64_t goal)
+/* Somebody waits for the number that comes next, and perhaps nobody else will ask for another one. */
+static void issue(struct qsbr_shared *shared, uint64_t goal)
 {
+	uint64_t before = goal - 2;
+
+#ifndef ARN_BUG_await_unissued
+	if (load(&shared->x_wr_seq) == before)
+		__atomic_compare_exchange_n(&shared->x_wr_seq, &before, goal, false, __ATOMIC_SEQ_CST,
+		                            __ATOMIC_SEQ_CST); /* Z4 */
+#endif
+}
+
+static bool reached(uint64_t goal)
+{
+	struct qsbr_shared *shared = own_sequence(seat_current);
+
 	/* not of this sequence, which gives no such goal */
 #ifndef ARN_BUG_await_the_dead
 	if (goal > load(&shared->x_wr_seq) + 2)
 		return true;
 #endif
+	issue(shared, goal);
 	return goal <= load(&shared->x_rd_seq) || goal <= scan(shared);
 }
 
-static bool reached(uint64_t goal)
-{
-	struct seat *seat = seat_current;
-	struct qsbr_shared *shared = own_sequence(seat);
-
-	if (!shared)
-		return false;
-	if (goal < LATE)
-		return poll(shared, goal);
-	if (seat->late_number == goal)
-		return poll(shared, seat->late_goal);
-	seat->late_number = goal;
-	seat->late_goal = advance(shared);
-	return false;
-}
-
-/* A thread without a heap of this family, or not attached to its interpreter, could not tell goals for it. */
+/* A thread without a heap of this family, or not attached to its interpreter, could not tell goals for it.  The two
+ * functions above are called by users alone, so they find a sequence. */
 static bool is_user(const arn_family *family)
 {
 	const struct seat *seat = seat_current;

@@ -3,9 +3,9 @@
  * qsbr.h - when the lock-free readers of a free-threaded CPython are done with a pool of objects: its own QSBR
  * (InternalDocs/qsbr.md), by means that an unmodified interpreter leaves us.
  *
- * Goal        a sequence number of the interpreter whose thread empties the pool.  Without one that is attached, a
- *             number of our own, above all of those: an attached thread of that interpreter turns it into a real
- *             goal when it is asked for the first time.
+ * Goal        a sequence number of the interpreter whose thread empties the pool.  The sequence is advanced once for
+ *             every 80 KiB.  In between the goal is the number that comes next, which nobody has issued: it is issued
+ *             when somebody asks whether it has been reached, so whoever waits for it does not wait in vain.
  * Reached     when every attached thread of the interpreter has passed it, or when the interpreter's sequence began
  *             anew: then the one that gave the goal is gone with its readers.
  * Progress    wait-free, in the number of the interpreter's threads.  A detached thread holds up nobody; one that is

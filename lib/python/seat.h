@@ -21,9 +21,7 @@ struct seat {
 	const void *interp; /* NULL: none */
 	arn_family *family; /* of its heap */
 	arn_heap heap;
-	/* qsbr.c's: bytes that became free since the sequence was last advanced, and a goal that had to wait */
-	size_t deferred;
-	uint64_t late_number, late_goal;
+	size_t deferred; /* qsbr.c's: bytes that became free since the sequence was last advanced */
 	_Atomic bool x_taken;
 	struct seat *next;
 };
