@@ -18,9 +18,6 @@
 #include "reclaim.h"
 #include "retire.h"
 
-#define PAGE (4 * KIB)
-#define SLICE_PAGES (SLICE / PAGE)
-#define ARENA_PAGES (ARENA_SIZE / PAGE)
 
 /* By class: resident bytes of blocks that are neither free nor in a remote word, and how many such blocks there are. */
 struct taken {
@@ -31,16 +28,17 @@ struct explain {
 	struct arn_resident *to;
 	struct taken taken[CLASSES + 1];
 	size_t remote_bytes;               /* in remote words, resident or not */
-	unsigned char resident[ARENA_PAGES]; /* of the part that is looked at */
+	unsigned char resident[ARENA_SIZE / OS_PAGE_MIN]; /* of the part that is looked at */
 };
 
-static size_t count_pages(const unsigned char *resident, size_t pages)
+/* What is resident of so many bytes, by the map of their pages. */
+static size_t count_resident(const unsigned char *resident, size_t bytes)
 {
-	size_t n = 0;
+	size_t page = os_page_size(), n = 0;
 
-	for (size_t i = 0; i < pages; i++)
+	for (size_t i = 0; i < bytes / page; i++)
 		n += resident[i] & 1;
-	return n;
+	return n * page;
 }
 
 /* Resident bytes of any part of the address space. */
@@ -52,9 +50,9 @@ static size_t resident_bytes(struct explain *explain, const char *address, size_
 		size_t part = min_size(size - done, ARENA_SIZE);
 
 		if (os_resident(address + done, part, explain->resident) == 0)
-			n += count_pages(explain->resident, part / PAGE);
+			n += count_resident(explain->resident, part);
 	}
-	return n * PAGE;
+	return n;
 }
 
 /* ---- pools ----------------------------------------------------------------------------------------------- */
@@ -146,12 +144,12 @@ static size_t bytes_in(const struct view *view, const uint64_t *map, size_t from
 /* A resident page of the pool. */
 static void add_page(struct explain *explain, const struct view *view, size_t offset)
 {
-	size_t taken = bytes_in(view, view->taken, offset, offset + PAGE);
-	size_t remote = view->has_remote ? bytes_in(view, view->remote, offset, offset + PAGE) : 0;
+	size_t page = os_page_size(), taken = bytes_in(view, view->taken, offset, offset + page);
+	size_t remote = view->has_remote ? bytes_in(view, view->remote, offset, offset + page) : 0;
 
 	explain->taken[view->cls].resident += taken;
 	explain->to->remote += remote;
-	*(taken + remote ? &explain->to->pinned : &explain->to->retained) += PAGE - taken - remote;
+	*(taken + remote ? &explain->to->pinned : &explain->to->retained) += page - taken - remote;
 }
 
 static void add_pool(struct explain *explain, const struct view *view, const unsigned char *resident)
@@ -164,12 +162,12 @@ static void add_pool(struct explain *explain, const struct view *view, const uns
 	}
 	if (view->empty) {
 		*(view->heap->deferred ? &explain->to->waiting : &explain->to->retained) +=
-			count_pages(resident, view->span / PAGE) * PAGE;
+			count_resident(resident, view->span);
 		return;
 	}
-	for (size_t page = 0; page < view->span / PAGE; page++)
-		if (resident[page] & 1)
-			add_page(explain, view, page * PAGE);
+	for (size_t offset = 0; offset < view->span; offset += os_page_size())
+		if (*resident++ & 1)
+			add_page(explain, view, offset);
 }
 
 /* ---- arenas ---------------------------------------------------------------------------------------------- */
@@ -195,14 +193,14 @@ static bool view_pool(struct view *view, struct arena *arena, unsigned slice, si
 /* What begins with this slice; how many slices it has. */
 static unsigned add_slice(struct explain *explain, struct arena *arena, unsigned slice)
 {
-	const unsigned char *resident = explain->resident + slice * SLICE_PAGES;
+	const unsigned char *resident = explain->resident + slice * SLICE / os_page_size();
 	struct view view;
 
 	if (!has_slice(arena->x_free, slice) && view_pool(&view, arena, slice, (ARENA_SLICES - slice) * SLICE)) {
 		add_pool(explain, &view, resident);
 		return (unsigned)(view.span / SLICE);
 	}
-	explain->to->retained += count_pages(resident, SLICE_PAGES) * PAGE;
+	explain->to->retained += count_resident(resident, SLICE);
 	return 1;
 }
 
@@ -210,7 +208,7 @@ static void add_shared(struct explain *explain, struct arena *arena)
 {
 	if (os_resident(arena, ARENA_SIZE, explain->resident) != 0)
 		return;
-	explain->to->metadata += count_pages(explain->resident, ARENA_HEAD * SLICE_PAGES) * PAGE;
+	explain->to->metadata += count_resident(explain->resident, ARENA_HEAD * SLICE);
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES;)
 		slice += add_slice(explain, arena, slice);
 }

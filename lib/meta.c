@@ -32,7 +32,7 @@ static void *take_from(struct chunk *chunk, size_t size, size_t alignment)
 /* false: no memory.  Losing the race to install a chunk costs one map and unmap. */
 static bool add_chunk(struct chunk *old)
 {
-	struct chunk *chunk = os_map_aligned(CHUNK, 4 * KIB);
+	struct chunk *chunk = os_map_aligned(CHUNK, os_page_size());
 
 	if (!chunk)
 		return load_acquire(&x_chunk) != old; /* M1 */

@@ -13,8 +13,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE (4 * KIB)
-
 /* As in <linux/fs.h>, where that is of 6.7 or later. */
 struct scan {
 	uint64_t size, flags, start, end, walk_end, regions, regions_max, pages_max;
@@ -29,7 +27,9 @@ struct region {
 
 static void mark(unsigned char *pages, uintptr_t base, const struct region *region)
 {
-	memset(pages + (region->start - base) / PAGE, 1, (region->end - region->start) / PAGE);
+	size_t page = os_page_size();
+
+	memset(pages + (region->start - base) / page, 1, (region->end - region->start) / page);
 }
 
 static int scan(int fd, uintptr_t base, size_t size, unsigned char *pages)
@@ -39,7 +39,7 @@ static int scan(int fd, uintptr_t base, size_t size, unsigned char *pages)
 		             .regions_max = array_length(region), .inverted = ZERO_PAGE,
 		             .all_of = PRESENT | ZERO_PAGE, .returned = PRESENT };
 
-	memset(pages, 0, size / PAGE);
+	memset(pages, 0, size / os_page_size());
 	while (scan.start < scan.end) {
 		int n = ioctl(fd, SCAN, &scan);
 

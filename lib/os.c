@@ -105,10 +105,18 @@ int os_unmap(void *address, size_t size)
 	return munmap(address, size) == 0 ? 0 : errno;
 }
 
+/* The kernel rounds the length up: less than whole pages would take what others have on the last one. */
+static bool is_whole_pages(const void *address, size_t size)
+{
+	return (((uintptr_t)address | size) & (os_page_size() - 1)) == 0;
+}
+
 int os_purge(void *address, size_t size)
 {
 	int saved = errno, error;
 
+	if (!is_whole_pages(address, size))
+		return EINVAL;
 	if (fails(&os_fail_purge))
 		return EAGAIN;
 	error = madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
@@ -168,5 +176,12 @@ void os_name(void *address, size_t size, const char *name)
 
 size_t os_page_size(void)
 {
-	return (size_t)sysconf(_SC_PAGESIZE);
+	static _Atomic size_t x_size;
+	size_t size = load_relaxed(&x_size);
+
+	if (unlikely(size == 0)) {
+		size = (size_t)sysconf(_SC_PAGESIZE);
+		store_relaxed(&x_size, size);
+	}
+	return size;
 }

@@ -13,10 +13,11 @@
 /* Zeroed, readable and writable, at a multiple of alignment (a power of two); NULL: none to be had. */
 void *os_map_aligned(size_t size, size_t alignment);
 int os_unmap(void *address, size_t size);
-/* Give the physical pages back; the range reads as zeros afterwards. */
+/* Give the physical pages back; the range reads as zeros afterwards.  EINVAL, and nothing is done, for a range that is
+ * not made of whole pages. */
 int os_purge(void *address, size_t size);
-/* Which pages are in memory: bit 0 of a byte for each page of 4 KiB.  Before Linux 6.7 those that were read and never
- * written to are among them. */
+/* Which pages are in memory: bit 0 of a byte for each page.  Before Linux 6.7 those that were read and never written to
+ * are among them. */
 int os_resident(const void *address, size_t size, unsigned char *pages);
 /* A full memory barrier in every thread of the process. */
 int os_barrier(void);
@@ -28,6 +29,8 @@ enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
 void os_name(void *address, size_t size, const char *name);
+/* A power of two, at least OS_PAGE_MIN; what the kernel says, asked once. */
+#define OS_PAGE_MIN (4 * KIB)
 size_t os_page_size(void);
 
 /* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none. */

@@ -29,7 +29,7 @@ static bool has_memory(void)
 
 	if (!os_is_limited())
 		return true;
-	probe = os_map_aligned(64 * KIB, 4 * KIB);
+	probe = os_map_aligned(64 * KIB, os_page_size());
 	return probe && os_unmap(probe, 64 * KIB) == 0;
 }
 

@@ -4,6 +4,7 @@
 #include "cache.h"
 #include "meta.h"
 #include "option.h"
+#include "os.h"
 #include "panic.h"
 #include "thread.h"
 
@@ -157,7 +158,7 @@ static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
 		{ "heaps without an owner", "orphan_heaps", s->orphan_heaps },
 		{ "purges", "purges", s->purges },
 		{ "purges: bytes returned", "purged_bytes", s->purged_bytes },
-		{ "page size", "page_size", 4 * KIB },
+		{ "page size", "page_size", os_page_size() },
 	};
 
 	for (unsigned i = 0; i < LINES; i++)

@@ -11,9 +11,18 @@
 /* Of all heaps, as far as published. */
 static _Atomic size_t x_fresh;
 
+/* Whole pages, and at most so many that a word has a bit for each; a pool is a power of two, and so are pages. */
 static unsigned granule_shift(const struct pool *pool)
 {
-	return pool->slices * SLICE > GRANULES * 4 * KIB ? 13 : 12;
+	size_t span = pool_span(pool), granule = max_size(span / GRANULES, os_page_size());
+
+	return lowest_bit(min_size(granule, span));
+}
+
+/* One granule goes with the pool. */
+static bool has_granules(const struct pool *pool)
+{
+	return pool_span(pool) > os_page_size();
 }
 
 static uint64_t all_granules(const struct pool *pool)
@@ -45,6 +54,8 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 {
 	size_t bytes = n * pool->block_size;
 
+	if (!has_granules(pool))
+		return;
 	pool->bits->fresh += (uint32_t)bytes;
 	count_add(&heap->x_fresh, bytes);
 	if (!pool->bits->in_sweep && pool->bits->fresh >= (size_t)1 << granule_shift(pool))
@@ -202,7 +213,7 @@ void sweep_remote(struct arena *arena, unsigned slice)
 	arn_yield_point("sweep_remote");
 	for (unsigned word = 0; word < POOL_WORDS; word++)
 		others[word] = ~freed[word];
-	if (pool->cls != CLASS_LARGE)
+	if (pool->cls != CLASS_LARGE && has_granules(pool))
 		purge_granules(pool, granules_without(pool, others));
 	for (unsigned word = 0; word < POOL_WORDS; word++)
 		if (freed[word])

@@ -2,12 +2,13 @@
  *
  * sweep.h - pages without a live block go back to the system, inside pools that are in use.
  *
- * A pool is cut into at most 64 granules of 4 KiB or more.  `clean` has a bit for each granule without physical
- * pages, `fresh` the bytes of blocks that have come home since the last sweep and were not taken again.  A heap's
- * pools with a granule's worth of fresh bytes stand in a list, the oldest first; when more than a share of the
- * retention limit (retain.h) is fresh, over all heaps, a heap that has more than its part of it sweeps its oldest
- * pools: those that have been left alone the longest, so that most of them are swept once.  Not while there is
- * credit: what a program takes again lies in pools, too.
+ * A pool is cut into at most 64 granules of whole pages of the system.  A pool that is no larger than one page is not
+ * swept: that page goes with the pool.  `clean` has a bit for each granule without physical pages, `fresh` the bytes of
+ * blocks that have come home since the last sweep and were not taken again.  A heap's pools with a granule's worth of
+ * fresh bytes stand in a list, the oldest first; when more than a share of the retention limit (retain.h) is fresh,
+ * over all heaps, a heap that has more than its part of it sweeps its oldest pools: those that have been left alone the
+ * longest, so that most of them are swept once.  Not while there is credit: what a program takes again lies in pools,
+ * too.
  *
  * Owner       the user of the heap, for all of it.
  * Invariant   heap->x_fresh == sum of fresh over the heap's pools

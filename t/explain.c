@@ -179,11 +179,11 @@ static void test_trimmed(void)
 static void test_zeros(void)
 {
 	unsigned char pages[4], *zeroed = arn_mem_calloc(1, 50 * MIB);
-	size_t sum = 0;
+	size_t sum = 0, page = os_page_size();
 
-	for (size_t at = 0; at < 50 * MIB; at += 4 * KIB)
+	for (size_t at = 0; at < 50 * MIB; at += page)
 		sum += zeroed[at];
-	expect(os_resident(zeroed - (uintptr_t)zeroed % (4 * KIB), 4 * 4 * KIB, pages) == 0);
+	expect(os_resident(zeroed - (uintptr_t)zeroed % page, 4 * page, pages) == 0);
 	if ((pages[0] | pages[1] | pages[2] | pages[3]) & 1)
 		skip(1, "this kernel counts pages of zeros");
 	else

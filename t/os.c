@@ -95,6 +95,9 @@ static void test_purge(void)
 	ok(is_zero(p + 8 * page, 16 * page) && p[8 * page - 1] == 1 && p[24 * page] == 1,
 	   "they read as zeros, their neighbours as before");
 	ok(errno == 77, "errno is left alone");
+	memset(p, 1, size);
+	ok(os_purge(p, page - 16) == EINVAL && os_purge(p + 16, page) == EINVAL && p[0] == 1 && p[page] == 1,
+	   "half a page is not purged, nor rounded to a whole one");
 	os_unmap(p, size);
 	ok(os_purge(p, page) != 0 && os_unmap(p + 1, page) != 0, "the system's refusal is passed on");
 }
