@@ -29,6 +29,8 @@ static bool fails(_Atomic unsigned *countdown)
 
 	while (n != 0 && !(n == 1 && load_relaxed(&os_fail_on)) && !cas_acquire(countdown, &n, n - 1))
 		;
+	if (n == 1)
+		errno = ENOMEM; /* as the system does */
 	return n == 1;
 }
 #else
@@ -80,7 +82,7 @@ static void *map_and_trim(size_t size, size_t alignment)
 
 void *os_map_aligned(size_t size, size_t alignment)
 {
-	int saved = errno; /* malloc that succeeds leaves errno alone */
+	int saved = errno;
 	void *p;
 
 	if (size > PTRDIFF_MAX - alignment)
@@ -100,9 +102,11 @@ void *os_map_aligned(size_t size, size_t alignment)
 
 int os_unmap(void *address, size_t size)
 {
-	if (fails(&os_fail_unmap))
-		return ENOMEM;
-	return munmap(address, size) == 0 ? 0 : errno;
+	int saved = errno, error;
+
+	error = !fails(&os_fail_unmap) && munmap(address, size) == 0 ? 0 : errno;
+	errno = saved;
+	return error;
 }
 
 /* The kernel rounds the length up: less than whole pages would take what others have on the last one. */
@@ -117,9 +121,7 @@ int os_purge(void *address, size_t size)
 
 	if (!is_whole_pages(address, size))
 		return EINVAL;
-	if (fails(&os_fail_purge))
-		return EAGAIN;
-	error = madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
+	error = !fails(&os_fail_purge) && madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
 	errno = saved;
 	return error;
 }
@@ -184,4 +186,13 @@ size_t os_page_size(void)
 		store_relaxed(&x_size, size);
 	}
 	return size;
+}
+
+/* It may allocate, in processes with many keys. */
+void os_at_thread_end(pthread_key_t key, void *value)
+{
+	int saved = errno;
+
+	pthread_setspecific(key, value);
+	errno = saved;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * os.h - memory from the operating system.  No policy.  Preconditions of all: addresses and sizes are
- * multiples of the page size.  Functions that return int give 0 for success, else errno.
+ * multiples of the page size.  Functions that return int give 0 for success, else an error number.  All of them leave
+ * errno alone: free() does, and so does malloc() that succeeds.
  *
  * Any of these may fail at any time (ulimit, overcommit, vm.max_map_count, seccomp).
  */
@@ -9,6 +10,8 @@
 #define ARN_OS_H
 
 #include "base.h"
+
+#include <pthread.h>
 
 /* Zeroed, readable and writable, at a multiple of alignment (a power of two); NULL: none to be had. */
 void *os_map_aligned(size_t size, size_t alignment);
@@ -32,6 +35,8 @@ void os_name(void *address, size_t size, const char *name);
 /* A power of two, at least OS_PAGE_MIN; what the kernel says, asked once. */
 #define OS_PAGE_MIN (4 * KIB)
 size_t os_page_size(void);
+/* Have the key's destructor called with this value when the calling thread ends. */
+void os_at_thread_end(pthread_key_t key, void *value);
 
 /* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none. */
 #ifdef ARN_FAULT_INJECTION

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "panic.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,13 +41,12 @@ void text_add_pointer(struct text *text, const void *pointer)
 void text_write(const struct text *text, int fd)
 {
 	size_t done = 0;
+	int saved = errno;
+	ssize_t n;
 
-	while (done < text->length) {
-		ssize_t n = write(fd, text->bytes + done, text->length - done);
-		if (n <= 0)
-			return;
+	while (done < text->length && (n = write(fd, text->bytes + done, text->length - done)) > 0)
 		done += (size_t)n;
-	}
+	errno = saved;
 }
 
 void warn(const struct text *text)

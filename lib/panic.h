@@ -17,6 +17,7 @@ struct text {
 void text_add(struct text *text, const char *string);
 void text_add_number(struct text *text, size_t number);
 void text_add_pointer(struct text *text, const void *pointer);
+/* Leaves errno alone, since what it tells of may have happened in free(). */
 void text_write(const struct text *text, int fd);
 
 /* "arenite: " and the text, on stderr */

@@ -10,6 +10,7 @@
 
 #include "os.h"
 
+#include <errno.h>
 #include <urcu/urcu-bp.h>
 
 #ifdef ARN_TSAN
@@ -35,9 +36,13 @@ static bool has_memory(void)
 
 static bool join(void)
 {
+	int saved;
+
 	if (!has_memory() || (!reader_own && !reader_join()))
 		return false;
+	saved = errno;
 	urcu_bp_register_thread();
+	errno = saved;
 	store_seq(&reader_own->x_word, (uintptr_t)&URCU_TLS(urcu_bp_reader)->ctr); /* E2 */
 	return true;
 }

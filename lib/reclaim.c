@@ -56,7 +56,7 @@ bool reader_join(void)
 	if (!reader_own)
 		return false;
 	store_relaxed(&reader_own->x_used, true);
-	pthread_setspecific(key, reader_own);
+	os_at_thread_end(key, reader_own);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #include "thread.h"
 
 #include "meta.h"
+#include "os.h"
 #include "remote.h"
 
 #include <pthread.h>
@@ -57,7 +58,7 @@ struct thread *thread_make(void)
 		arn_heap_init(&thread->heap[tag], NULL, tag);
 	thread_current = thread;
 	if (key_made)
-		pthread_setspecific(key, thread);
+		os_at_thread_end(key, thread);
 	return thread;
 }
 

@@ -4,7 +4,7 @@
  *
  * Sizes are bytes.  Every block is aligned to 16 bytes.  A request for zero bytes yields a distinct
  * pointer.  A size above PTRDIFF_MAX, a product that overflows, or lack of memory yields NULL and, for
- * realloc, leaves the old block as it was.  free(NULL) does nothing.
+ * realloc, leaves the old block as it was.  free(NULL) does nothing, and no free changes errno.
  *
  * Threads: unless it says otherwise, a function may be called from any thread at any time.  A block may
  * be freed or resized by any thread.
