@@ -134,13 +134,13 @@ static void test_unissued(void)
 
 	start();
 	pass(&first, 1);
-	before = first.qsbr.x_wr_seq;
+	before = first.shared.qsbr.x_wr_seq;
 	wanted = goal(64 * KIB);
 	pass(&first, 0);
 	pass(&first, 1);
-	ok(wanted > before && first.qsbr.x_wr_seq == before, "a goal that nobody has issued");
-	ok(!reached(wanted) && first.qsbr.x_wr_seq == wanted, "whoever asks for it issues it");
-	ok(!reached(wanted) && first.qsbr.x_wr_seq == wanted, "once");
+	ok(wanted > before && first.shared.qsbr.x_wr_seq == before, "a goal that nobody has issued");
+	ok(!reached(wanted) && first.shared.qsbr.x_wr_seq == wanted, "whoever asks for it issues it");
+	ok(!reached(wanted) && first.shared.qsbr.x_wr_seq == wanted, "once");
 	pass(&first, 0);
 	pass(&first, 1);
 	ok(reached(wanted), "and then it is reached, though nobody wanted another one");
