@@ -19,7 +19,12 @@ enum result { WELL, NOT_REACHED, SPOILT, INVALID, NOT_USABLE, LOST, RESULTS };
 
 static const char *const kind_names[KINDS] = { "mmap", "munmap", "madvise", "membarrier", "address space" };
 static const char *const result_names[RESULTS] = {
-	"well", "not reached", "a block is spoilt, or errno", "a heap is invalid", "no memory afterwards", "memory is lost",
+	"well",
+	"not reached",
+	"a block is spoilt, or errno",
+	"a heap is invalid",
+	"no memory afterwards",
+	"memory is lost",
 };
 static _Atomic unsigned *const countdowns[KINDS] = { &os_fail_map, &os_fail_unmap, &os_fail_purge, &os_fail_barrier };
 

@@ -37,7 +37,9 @@ static void *library_of(const void *address, int flags)
 {
 	Dl_info info;
 
-	return dladdr(address, &info) && info.dli_fname ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | flags) : NULL;
+	if (!dladdr(address, &info) || !info.dli_fname)
+		return NULL;
+	return dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | flags);
 }
 
 void late_keep(const void *symbol)

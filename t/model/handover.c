@@ -11,8 +11,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "os.h"
+
 /* coroutines end by themselves */
-#define pthread_setspecific(key, value) ((void)(key), (void)(value))
+#define os_at_thread_end(key, value) ((void)(key), (void)(value))
 #include "alloc.c"
 #include "family.c"
 #include "heap.c"
