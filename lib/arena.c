@@ -337,16 +337,35 @@ static bool is_admitted(size_t bytes)
 	return true;
 }
 
+static bool claim(size_t slices, struct run *run)
+{
+	return claim_mapped(slices, run) || add(slices, run);
+}
+
+/*
+ * The system has no address space for a new arena.  That of arenas without pools may be what is missing.  Pages would
+ * not help, so they stay with those who keep them; and a request that is beyond the limit in any case takes nothing.
+ */
+static bool claim_after_unmapping(size_t slices, struct run *run)
+{
+	if (slices * SLICE > os_space_limit())
+		return false;
+	purge_arenas();
+	return claim(slices, run);
+}
+
+/* More than there are addresses. */
+static bool is_impossible(size_t slices)
+{
+	return slices >= (size_t)1 << (ADDRESS_BITS - SLICE_SHIFT);
+}
+
 bool arena_claim(size_t slices, struct run *run)
 {
-	if (!is_admitted(slices * SLICE))
+	if (is_impossible(slices) || !is_admitted(slices * SLICE))
 		return false;
-	if (!claim_mapped(slices, run) && !add(slices, run)) {
-		/* The OS says no: what is free but in the wrong shape may go back to it, pages or address space. */
-		purge_trim();
-		if (!claim_mapped(slices, run) && !add(slices, run))
-			return false;
-	}
+	if (!claim(slices, run) && !claim_after_unmapping(slices, run))
+		return false;
 	make_up_for_growth();
 	retire_some();
 	return true;

@@ -152,11 +152,18 @@ unsigned os_milliseconds(void)
 	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000);
 }
 
-bool os_is_limited(void)
+size_t os_space_limit(void)
 {
 	struct rlimit limit;
 
-	return load_relaxed(&x_refused) || getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+	if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	return limit.rlim_cur;
+}
+
+bool os_is_limited(void)
+{
+	return load_relaxed(&x_refused) || os_space_limit() != SIZE_MAX;
 }
 
 void os_advise_huge(void *address, size_t size, enum os_huge huge)

@@ -28,6 +28,8 @@ int os_barrier(void);
 unsigned os_milliseconds(void);
 /* Is address space limited, or has there been none to be had? */
 bool os_is_limited(void);
+/* The most address space that the process may have (ulimit -v); SIZE_MAX: not limited. */
+size_t os_space_limit(void);
 enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */

@@ -108,13 +108,18 @@ static void retire_free(void)
 	reclaim_exit();
 }
 
+void purge_arenas(void)
+{
+	retire_free();
+	retire_all();
+}
+
 size_t purge_trim(void)
 {
 	size_t done;
 
 	retain_forget();
 	done = purge_to(0);
-	retire_free();
-	retire_all();
+	purge_arenas();
 	return done;
 }

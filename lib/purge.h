@@ -15,7 +15,9 @@
 size_t purge_to(size_t keep);
 /* Until what retain.h allows is left, and some room below that. */
 void purge_excess(void);
-/* All of them, and unmap the arenas without pools whose readers are done. */
+/* Unmap the arenas without pools whose readers are done. */
+void purge_arenas(void);
+/* The same, and give back the pages of all free slices; bytes of pages returned. */
 size_t purge_trim(void);
 
 #endif

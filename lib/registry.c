@@ -23,11 +23,21 @@ static void raise_count(unsigned count)
 		;
 }
 
+/* NULL: the address has none. */
+static _Atomic uint8_t *byte_of(const struct arena *arena)
+{
+	uintptr_t index = (uintptr_t)arena >> ARENA_SHIFT;
+
+	return index < array_length(registry_bytes) ? &registry_bytes[index] : NULL;
+}
+
 /* The byte comes first: whoever finds the arena in the table may free blocks of it at once. */
 bool registry_add(struct arena *arena, unsigned *index)
 {
-	_Atomic uint8_t *byte = &registry_bytes[(uintptr_t)arena >> ARENA_SHIFT];
+	_Atomic uint8_t *byte = byte_of(arena);
 
+	if (!byte)
+		return false;
 	store_release(byte, 1); /* G1 */
 	for (unsigned i = find_free(0); i < ARENAS_MAX; i = find_free(i + 1)) {
 		struct arena *expected = NULL;

@@ -40,7 +40,8 @@ static inline bool registry_has(const void *address)
 	return likely(index < array_length(registry_bytes)) && load_acquire(&registry_bytes[index]) != 0; /* G1 */
 }
 
-/* false: the table is full.  Sets *index, the arena's place in the table, before anybody can see it. */
+/* false: the table is full, or the arena lies beyond the addresses that have a byte.  Sets *index, the arena's place in
+ * the table, before anybody can see it. */
 bool registry_add(struct arena *arena, unsigned *index);
 /* No new reader finds it by the table. */
 void registry_hide(unsigned index);

@@ -290,6 +290,41 @@ static void test_credit(void)
 	no_errors("nothing is left");
 }
 
+/* A request that cannot be had takes nothing from those who keep memory for reuse. */
+static void test_refusal(void)
+{
+	struct run kept, held, run;
+	struct arena_totals before, after;
+
+	option_parse(OPTION_RETAIN, "64M");
+	retain_forget();
+	expect(arena_claim(1, &held) && arena_claim(100, &kept));
+	mark(&kept, 1);
+	arena_release(kept.arena, kept.first, kept.slices, true);
+	arena_totals(&before);
+	expect(!arena_claim((size_t)1 << 44, &run) && !arena_claim(((size_t)1 << 47) / SLICE - 1, &run));
+	atomic_store(&os_fail_on, true);
+	atomic_store(&os_fail_map, 1);
+	expect(!arena_claim(LARGE_SLICES + 1, &run));
+	atomic_store(&os_fail_map, 0);
+	atomic_store(&os_fail_on, false);
+	arena_totals(&after);
+	ok(before.retained == 100 * SLICE && after.retained == before.retained && after.purged == before.purged,
+	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB", after.retained / KIB,
+	   before.retained / KIB);
+	arena_release(held.arena, held.first, held.slices, true);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static void test_far_address(void)
+{
+	unsigned index;
+
+	ok(!registry_add((struct arena *)((uintptr_t)1 << 52), &index) && !registry_has((void *)((uintptr_t)1 << 52)),
+	   "an arena beyond the addresses that have a byte is refused");
+}
+
 static void test_limit(void)
 {
 	struct run run, other;
@@ -346,6 +381,8 @@ int main(void)
 	test_leaving();
 	test_credit();
 	test_limit();
+	test_refusal();
+	test_far_address();
 	test_threads(5);
 	test_threads(100);
 	return done();

@@ -129,6 +129,11 @@ void os_name(void *address, size_t size, const char *name)
 
 size_t option_values[OPTIONS];
 
+size_t os_space_limit(void)
+{
+	return SIZE_MAX;
+}
+
 unsigned os_milliseconds(void)
 {
 	return 0;
