@@ -137,7 +137,7 @@ static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 {
 	unsigned unused = 0;
-	size_t room = arena->size / SLICE - ARENA_HEAD;
+	size_t room = arena_room(arena);
 
 	if (room < slices || room / 2 > slices || load_relaxed(&arena->x_huge_used))
 		return false;
@@ -172,13 +172,11 @@ static bool claim_from(unsigned from, unsigned to, size_t slices, bool resident,
 	return false;
 }
 
-static void init_free(struct arena *arena, unsigned claimed_slices)
+/* The slices from this one on are free; those before it are the caller's. */
+static void free_from(struct arena *arena, unsigned first)
 {
-	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		store_relaxed(&arena->x_free[word], ~(uint64_t)0);
-	store_relaxed(&arena->x_free[0], ~bit_run(0, ARENA_HEAD));
-	for (unsigned slice = ARENA_HEAD; slice < ARENA_HEAD + claimed_slices; slice++)
-		and_relaxed(&arena->x_free[slice / 64], ~((uint64_t)1 << slice % 64));
+	for (unsigned word = first / 64; word < ARENA_WORDS; word++)
+		or_release(&arena->x_free[word], run_mask(word, first, ARENA_END - first)); /* A1 */
 }
 
 void arena_say(const char *what, const struct arena *arena)
@@ -197,6 +195,7 @@ void arena_say(const char *what, const struct arena *arena)
 
 static bool publish(struct arena *arena)
 {
+	os_guard((char *)arena + arena->size - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
 	if (!registry_add(arena, &arena->index))
 		return false;
 	arena_say("mapped arena ", arena);
@@ -218,7 +217,7 @@ static void *map_arenas(size_t size)
 static bool add_huge(size_t slices, struct run *run)
 {
 	/* not less than what the registry calls ours */
-	size_t size = max_size((slices + ARENA_HEAD) * SLICE, ARENA_SIZE);
+	size_t size = max_size((slices + ARENA_HEAD + ARENA_GUARD) * SLICE, ARENA_SIZE);
 	struct arena *arena = map_arenas(size);
 
 	if (!arena)
@@ -230,7 +229,7 @@ static bool add_huge(size_t slices, struct run *run)
 		os_unmap(arena, size);
 		return false;
 	}
-	slices = size / SLICE - ARENA_HEAD;
+	slices = arena_room(arena);
 	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
 	claimed(run, 0);
 	return true;
@@ -250,7 +249,7 @@ static bool add_shared(unsigned slices, struct run *run)
 		struct arena *arena = (struct arena *)(base + offset);
 
 		arena->size = ARENA_SIZE;
-		init_free(arena, offset == 0 ? slices : 0);
+		free_from(arena, ARENA_HEAD + (offset == 0 ? slices : 0));
 		if (publish(arena))
 			continue;
 		os_unmap(arena, size - offset);
@@ -283,15 +282,13 @@ static bool claim_mapped(size_t slices, struct run *run)
 static bool add_again(size_t slices, struct run *run)
 {
 	struct arena *arena = retire_take_back(slices);
-	unsigned first = ARENA_HEAD + (unsigned)slices;
 
 	if (!arena)
 		return false;
 	if (arena->huge)
-		slices = arena->size / SLICE - ARENA_HEAD;
+		slices = arena_room(arena);
 	else
-		for (unsigned word = first / 64; word < ARENA_WORDS; word++)
-			or_release(&arena->x_free[word], run_mask(word, first, ARENA_SLICES - first)); /* A1 */
+		free_from(arena, ARENA_HEAD + (unsigned)slices);
 	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
 	claimed(run, 0);
 	return true;
@@ -409,7 +406,7 @@ bool arena_is_free(const struct arena *arena)
 	if (arena->huge)
 		return load_relaxed(&arena->x_huge_used) == 0;
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		if (load_relaxed(&arena->x_free[word]) != run_mask(word, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD))
+		if (load_relaxed(&arena->x_free[word]) != run_mask(word, ARENA_HEAD, ARENA_END - ARENA_HEAD))
 			return false;
 	return true;
 }
@@ -434,8 +431,8 @@ void arena_release(struct arena *arena, unsigned first, size_t slices, bool resi
 bool arena_claim_whole(struct arena *arena, struct run *run)
 {
 	if (arena->huge)
-		return claim_huge(arena, arena->size / SLICE - ARENA_HEAD, run);
-	return claim_at(arena, ARENA_HEAD, ARENA_SLICES - ARENA_HEAD, run);
+		return claim_huge(arena, arena_room(arena), run);
+	return claim_at(arena, ARENA_HEAD, ARENA_END - ARENA_HEAD, run);
 }
 
 bool arena_is_valid(const struct arena *arena)
@@ -443,12 +440,12 @@ bool arena_is_valid(const struct arena *arena)
 	unsigned free = 0, used = 0;
 
 	if (arena->huge)
-		return arena->size >= (ARENA_HEAD + LARGE_SLICES) * SLICE;
+		return arena_room(arena) >= LARGE_SLICES;
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
 		free += count_bits(load_relaxed(&arena->x_free[word]));
-	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++)
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)
 		used += load_relaxed(&arena->pool[slice].x_heap) != NULL;
-	return free + used <= ARENA_SLICES - ARENA_HEAD && arena_at(arena) == arena;
+	return free + used <= ARENA_END - ARENA_HEAD && arena_at(arena) == arena;
 }
 
 void arena_totals(struct arena_totals *totals)

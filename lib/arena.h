@@ -2,15 +2,17 @@
  *
  * arena.h - 32 MiB of address space, aligned to its size, cut into 512 slices of 64 KiB.
  *
- * The head (6 slices) holds a descriptor and the bitmaps for every slice that may begin a pool, so that pools
+ * The head (8 slices) holds a descriptor and the bitmaps for every slice that may begin a pool, so that pools
  * themselves are nothing but blocks, and address to descriptor is two shifts.  A huge arena is longer: its
- * one pool begins in the first 32 MiB and runs to its end; only that first part is in the registry.
+ * one pool begins in the first 32 MiB and runs to its end; only that first part is in the registry.  The last slice
+ * of every arena is a guard that nobody can touch: a write beyond an arena's last block would else be one to the head
+ * of the next arena.
  *
  * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
  * Lifetime    mapped by arena_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
  *             and a grace period of reclaim.h.
- * Invariant   popcount(x_free) + claimed slices + ARENA_HEAD == ARENA_SLICES      (not huge)
+ * Invariant   popcount(x_free) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
  *             x_dirty is a subset of x_free while nobody is between claim and release
  *
  * Synchronization      claim  release  purge  retire    - free, X caller owns the run
@@ -31,6 +33,8 @@
 #define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
 #define ARENA_WORDS (ARENA_SLICES / 64)
 #define ARENA_HEAD 8u
+#define ARENA_GUARD 1u
+#define ARENA_END (ARENA_SLICES - ARENA_GUARD)
 #define LARGE_SLICES 256u /* the longest run in a shared arena: 16 MiB */
 
 struct heap;
@@ -119,6 +123,18 @@ static inline struct arena *arena_at(const void *address)
 static inline struct pool *arena_pool_at(const void *address)
 {
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
+}
+
+/* Slices between head and guard. */
+static inline size_t arena_room(const struct arena *arena)
+{
+	return arena->size / SLICE - ARENA_HEAD - ARENA_GUARD;
+}
+
+/* The first of them. */
+static inline char *arena_body(const struct arena *arena)
+{
+	return (char *)arena + ARENA_HEAD * SLICE;
 }
 
 /* false: no memory.  slices above LARGE_SLICES get a huge arena. */

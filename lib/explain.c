@@ -196,7 +196,7 @@ static unsigned add_slice(struct explain *explain, struct arena *arena, unsigned
 	const unsigned char *resident = explain->resident + slice * SLICE / os_page_size();
 	struct view view;
 
-	if (!has_slice(arena->x_free, slice) && view_pool(&view, arena, slice, (ARENA_SLICES - slice) * SLICE)) {
+	if (!has_slice(arena->x_free, slice) && view_pool(&view, arena, slice, (ARENA_END - slice) * SLICE)) {
 		add_pool(explain, &view, resident);
 		return (unsigned)(view.span / SLICE);
 	}
@@ -209,18 +209,18 @@ static void add_shared(struct explain *explain, struct arena *arena)
 	if (os_resident(arena, ARENA_SIZE, explain->resident) != 0)
 		return;
 	explain->to->metadata += count_resident(explain->resident, ARENA_HEAD * SLICE);
-	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES;)
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_END;)
 		slice += add_slice(explain, arena, slice);
 }
 
 /* One pool of one block, which may be longer than our table of pages. */
 static void add_huge(struct explain *explain, struct arena *arena)
 {
-	size_t head = ARENA_HEAD * SLICE, body = arena->size - head, bytes;
+	size_t body = arena_room(arena) * SLICE, bytes;
 	struct view view;
 
-	explain->to->metadata += resident_bytes(explain, (char *)arena, head);
-	bytes = resident_bytes(explain, (char *)arena + head, body);
+	explain->to->metadata += resident_bytes(explain, (char *)arena, ARENA_HEAD * SLICE);
+	bytes = resident_bytes(explain, arena_body(arena), body);
 	if (!load_relaxed(&arena->x_huge_used) || !view_pool(&view, arena, ARENA_HEAD, body))
 		explain->to->retained += bytes;
 	else if (view.empty)

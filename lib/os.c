@@ -166,6 +166,14 @@ bool os_is_limited(void)
 	return load_relaxed(&x_refused) || os_space_limit() != SIZE_MAX;
 }
 
+void os_guard(void *address, size_t size)
+{
+	int saved = errno;
+
+	mprotect(address, size, PROT_NONE);
+	errno = saved;
+}
+
 void os_advise_huge(void *address, size_t size, enum os_huge huge)
 {
 	int saved = errno;

@@ -31,6 +31,8 @@ bool os_is_limited(void);
 /* The most address space that the process may have (ulimit -v); SIZE_MAX: not limited. */
 size_t os_space_limit(void);
 enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
+/* Whoever touches it ends with SIGSEGV.  Where the system refuses, it stays memory that nobody uses. */
+void os_guard(void *address, size_t size);
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
 void os_name(void *address, size_t size, const char *name);

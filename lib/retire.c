@@ -26,7 +26,7 @@ static void push(struct arena *arena)
 
 bool retire_arena(struct arena *arena)
 {
-	size_t body = arena->size - ARENA_HEAD * SLICE;
+	size_t body = arena_room(arena) * SLICE;
 	struct run run;
 
 	if (!arena_claim_whole(arena, &run))
@@ -34,7 +34,7 @@ bool retire_arena(struct arena *arena)
 	arn_yield_point("retire_claimed");
 	sub_relaxed(&arena_counters.x_claimed, body);
 	arena->retired_clean = run.fresh == run.slices;
-	if (!arena->retired_clean && os_purge((char *)arena + ARENA_HEAD * SLICE, body) == 0) {
+	if (!arena->retired_clean && os_purge(arena_body(arena), body) == 0) {
 		arena->retired_clean = true;
 		arena_count_purge(body - run.fresh * SLICE);
 	}
@@ -45,7 +45,7 @@ bool retire_arena(struct arena *arena)
 
 static bool is_fit(const struct arena *arena, size_t slices)
 {
-	size_t room = arena->size / SLICE - ARENA_HEAD;
+	size_t room = arena_room(arena);
 
 	if (!arena->retired_clean || arena->huge != (slices > LARGE_SLICES))
 		return false;

@@ -82,7 +82,7 @@ static void trim_heaps(struct arn_trimmed *to)
 
 static void trim_arena(struct arena *arena)
 {
-	for (unsigned slice = ARENA_HEAD; slice < ARENA_SLICES; slice++)
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)
 		if (load_relaxed(&arena->pool[slice].x_heap))
 			sweep_remote(arena, slice);
 }

@@ -11,6 +11,8 @@
 #include "option.h"
 #include "os.h"
 
+#include <sys/wait.h>
+
 enum { WORKERS = 4, HELD = 48 };
 
 static atomic_bool stop_trimming;
@@ -54,7 +56,7 @@ static bool is_in_place(const struct run *run, size_t wanted)
 {
 	if (arena_at(run_base(run)) != run->arena || !registry_has(run_base(run)) || run->slices < wanted)
 		return false;
-	return run->first >= ARENA_HEAD && (run->arena->huge || run->first + run->slices <= ARENA_SLICES);
+	return run->first >= ARENA_HEAD && (run->arena->huge || run->first + run->slices <= ARENA_END);
 }
 
 /* Mostly one slice, sometimes a few, seldom hundreds, now and then an arena of its own. */
@@ -149,8 +151,8 @@ static void test_whole(void)
 
 	do
 		expect(arena_claim(1, &runs[n]));
-	while (runs[n].arena == runs[0].arena && ++n < ARENA_SLICES - ARENA_HEAD);
-	ok(n == ARENA_SLICES - ARENA_HEAD, "every slice behind the head can be had: %u", n);
+	while (runs[n].arena == runs[0].arena && ++n < ARENA_END - ARENA_HEAD);
+	ok(n == ARENA_END - ARENA_HEAD, "every slice between head and guard can be had: %u", n);
 	for (unsigned i = 0; i < n; i += 2)
 		arena_release(runs[i].arena, runs[i].first, 1, true);
 	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
@@ -250,7 +252,7 @@ static void test_leaving(void)
 	size_t most;
 
 	expect_nothing_left();
-	while (address_space() < 8 * ARENA_SIZE || runs[n - 1].first != ARENA_SLICES - 1)
+	while (address_space() < 8 * ARENA_SIZE || runs[n - 1].first != ARENA_END - 1)
 		expect(arena_claim(1, &runs[n++]));
 	most = address_space();
 	for (unsigned i = 0; i < n; i++)
@@ -313,6 +315,38 @@ static void test_refusal(void)
 	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB", after.retained / KIB,
 	   before.retained / KIB);
 	arena_release(held.arena, held.first, held.slices, true);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* The end of a child that writes a byte. */
+static bool can_write(char *address)
+{
+	int status = 0;
+	pid_t child;
+
+	tap_flush();
+	child = fork();
+	if (child == 0) {
+		*address = 1;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* What overflows from an arena's last block would be in the next arena's head. */
+static void test_guard(size_t slices)
+{
+	struct run run;
+	char *end;
+
+	expect(arena_claim(slices, &run));
+	end = (char *)run.arena + run.arena->size;
+	ok(can_write(run_base(&run)) && !can_write(end - 1) && !can_write(end - SLICE),
+	   "the last slice of an arena with a run of %zu cannot be written to", slices);
+	ok(run_base(&run) + run.slices * SLICE <= end - SLICE, "and is in no run");
+	arena_release(run.arena, run.first, run.slices, false);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -382,6 +416,8 @@ int main(void)
 	test_credit();
 	test_limit();
 	test_refusal();
+	test_guard(1);
+	test_guard(1000);
 	test_far_address();
 	test_threads(5);
 	test_threads(100);

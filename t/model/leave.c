@@ -115,6 +115,12 @@ int os_purge_lazily(void *address, size_t size)
 	return -1;
 }
 
+void os_guard(void *address, size_t size)
+{
+	(void)address;
+	(void)size;
+}
+
 void os_advise_huge(void *address, size_t size, enum os_huge huge)
 {
 	(void)address, (void)size, (void)huge;
