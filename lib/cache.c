@@ -207,8 +207,12 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 
 void cache_flush(struct heap *heap)
 {
-	for (unsigned cls = 0; cls < CLASSES; cls++)
-		flush_oldest(heap, &heap->bin[cls], cache_count(heap, cls));
+	for (unsigned cls = 0; cls < CLASSES; cls++) {
+		size_t n = cache_count(heap, cls);
+
+		if (n > 0)
+			flush_oldest(heap, &heap->bin[cls], n);
+	}
 }
 
 void cache_send_home(struct heap *heap)

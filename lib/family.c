@@ -3,6 +3,7 @@
  * Families and the hand-over of heaps.
  *
  * Ordering    F1  x_heaps and the list of families: push (release) -> walk (acquire): the record.
+ *             F2  x_walked: push (release) -> walk (acquire): walk_next.
  *             H1, H2 of heap.h.
  */
 #include "cache.h"
@@ -112,6 +113,31 @@ static void put_back(struct heap *heap)
 /* There are as many tidiers as threads at most: so many heaps more than are used at once. */
 #define TRIES 8u
 
+/* The heap is the caller's: from its first block on, walks must meet it.  None is under way, nor can one begin. */
+static void join_walk(struct heap *heap)
+{
+	_Atomic(struct heap *) *x_list = &heap->family->x_walked[heap->tag];
+	struct heap *head = load_relaxed(x_list);
+
+	heap->cache_is_empty = false;
+	if (heap->in_walk)
+		return;
+	heap->in_walk = true;
+	do
+		heap->walk_next = head;
+	while (!cas_release(x_list, &head, heap)); /* F2 */
+}
+
+void family_fork_child(arn_family *family)
+{
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		store_relaxed(&family->x_walked[tag], NULL);
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
+		heap->in_walk = false;
+		join_walk(heap);
+	}
+}
+
 struct heap *family_adopt(arn_family *family, unsigned tag)
 {
 	struct heap *busy[TRIES], *owned = NULL, *heap;
@@ -126,7 +152,11 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 	}
 	while (n > 0)
 		put_back(busy[--n]);
-	return owned ? owned : add_heap(family, tag);
+	if (!owned)
+		owned = add_heap(family, tag);
+	if (owned)
+		join_walk(owned);
+	return owned;
 }
 
 void family_abandon(struct heap *heap)

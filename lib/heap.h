@@ -71,6 +71,9 @@ struct heap {
 	/* the owner's */
 	alignas(CACHE_LINE) struct pool *partial[CLASSES]; /* circular: the first one's prev is the last */
 	struct pool *all_first, *all_last;
+	struct heap *walk_next; /* in the family's list of heaps to walk; whoever walks changes it, too */
+	bool in_walk;
+	bool cache_is_empty; /* known of a heap without an owner, since a walk */
 	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
 	struct pool *sweep_first, *sweep_last; /* sweep.h: pools with pages that may go back, oldest first */
 	_Atomic size_t x_fresh; /* sweep.h; written by the owner */
@@ -121,6 +124,9 @@ size_t large_usable(const struct pool *pool);
 struct arn_family {
 	const struct arn_provider *provider;
 	_Atomic(struct heap *) x_heaps; /* all, newest first; F1 */
+	/* By tag, those that may hold something: a walk drops heaps without an owner and without a pool, and whoever
+	 * adopts such a heap puts it back.  F2 */
+	_Atomic(struct heap *) x_walked[ARN_TAGS];
 	struct stack orphans[ARN_TAGS];
 	_Atomic(struct arn_family *) x_next;
 	_Atomic(const void *) x_state; /* of an embedder: the family serves again when another one begins there */
@@ -144,6 +150,8 @@ arn_family *family_first(void);
 /* An orphan, or a new heap; NULL: no memory. */
 struct heap *family_adopt(arn_family *family, unsigned tag);
 void family_abandon(struct heap *heap);
+/* In the child of a fork: a thread that is gone may have been at work on the lists of heaps to walk. */
+void family_fork_child(arn_family *family);
 /* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody has it. */
 void family_tidy(struct heap *heap);
 /* The same, and give back all that can be; false: somebody has it. */

@@ -43,6 +43,7 @@ static void in_child(void)
 	retire_fork_child();
 	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
 		limbo_fork_child(family);
+		family_fork_child(family);
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			leave_heap(heap);
 	}

@@ -128,9 +128,22 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 	return !walk->blocks || walk->area.used == 0 || visit_blocks(walk, pool);
 }
 
+/* The same as cache_send_home.  A collection makes several walks, and nobody fills the cache of an orphan. */
+static void send_home(struct heap *heap)
+{
+	remote_drain(heap);
+	if (!heap->cache_is_empty)
+		cache_flush(heap);
+	heap->cache_is_empty = load_relaxed(&heap->x_owner) == OWNER_NONE;
+	heap_collect(heap, false);
+}
+
+/* Without a pool there is no block, in the cache or elsewhere. */
 static bool visit_heap(struct walk *walk, struct heap *heap)
 {
-	cache_send_home(heap);
+	if (!heap->all_first)
+		return true;
+	send_home(heap);
 	heap_rest(heap);
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (!visit_pool(walk, pool))
@@ -168,6 +181,49 @@ void arn_heap_rest(arn_heap *handle)
 		heap_rest(handle->heap);
 }
 
+/* No walk will find anything in it until somebody adopts it, if anybody ever may. */
+static bool is_nothing_to_walk(const struct heap *heap)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+#ifdef ARN_BUG_walk_all
+	return false;
+#endif
+	return owner == OWNER_STRANDED || (owner == OWNER_NONE && !heap->all_first);
+}
+
+static void drop_from_walk(struct heap *last, struct heap *heap)
+{
+	if (last)
+		last->walk_next = heap->walk_next;
+	else
+		store_relaxed(&heap->family->x_walked[heap->tag], heap->walk_next);
+#ifndef ARN_BUG_stay_unwalked
+	heap->in_walk = false;
+#endif
+}
+
+/*
+ * A burst of threads leaves thousands of heaps that soon have no pool any more.  Each is dropped from the list when it
+ * is found so, and costs nothing in the walks that follow.
+ */
+static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
+{
+	struct heap *last = NULL, *next;
+
+	for (struct heap *heap = load_acquire(&family->x_walked[tag]); heap; heap = next) { /* F2 */
+		next = heap->walk_next;
+		if (is_nothing_to_walk(heap)) {
+			drop_from_walk(last, heap);
+			continue;
+		}
+		last = heap;
+		if (load_relaxed(&heap->x_owner) == OWNER_NONE && !visit_heap(walk, heap))
+			return false;
+	}
+	return true;
+}
+
 bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks, arn_visit_fn *visitor, void *arg)
 {
 	arn_heap stand_in = { &heap_none, family, tag };
@@ -176,8 +232,5 @@ bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks,
 	if (!family)
 		family = family_default();
 	gather_in(family, tag);
-	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
-		if (heap->tag == tag && load_relaxed(&heap->x_owner) == 0 && !visit_heap(&walk, heap))
-			return false;
-	return true;
+	return visit_orphans(&walk, family, tag);
 }

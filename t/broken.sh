@@ -43,6 +43,8 @@ await_unissued    python-qsbr  python/qsbr.c
 await_the_dead    python-qsbr  python/qsbr.c
 keep_seats        python-qsbr  python/seat.c
 one_remote_kind   visit        pool.c
+walk_all          visit        visit.c
+stay_unwalked     visit        visit.c
 believe_loads     python-tls   python/tls.c
 trust_pointers    python-layout python/layout.c
 any_heaps         python-layout python/layout.c

@@ -223,6 +223,62 @@ static void test_threads(unsigned tag, unsigned one_in)
 	   "tag %u: then none", tag);
 }
 
+/* ---- a burst of threads ---------------------------------------------------------------------------------- */
+
+enum { BURST = 400 };
+
+static size_t heaps_to_walk(arn_family *of, unsigned tag)
+{
+	size_t n = 0;
+
+	for (struct heap *heap = load_acquire(&of->x_walked[tag]); heap; heap = heap->walk_next)
+		n++;
+	return n;
+}
+
+/* The heaps of many threads at a time; the first blocks stay. */
+static void burst(arn_heap *handle, void **block, unsigned stay, unsigned tag)
+{
+	for (unsigned i = 0; i < BURST; i++)
+		arn_heap_init(&handle[i], family, (enum arn_tag)tag);
+	for (unsigned i = 0; i < BURST; i++)
+		block[i] = arn_heap_malloc(&handle[i], 100 + i);
+	for (unsigned i = stay; i < BURST; i++) {
+		arn_free(block[i]);
+		block[i] = NULL;
+	}
+	for (unsigned i = 0; i < BURST; i++)
+		arn_heap_abandon(&handle[i]);
+}
+
+static bool walk_meets(void **block, unsigned tag)
+{
+	forget(0);
+	return arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) && met(block, BURST);
+}
+
+static void test_burst(unsigned tag)
+{
+	static arn_heap handle[BURST];
+	static void *block[BURST];
+
+	family = arn_family_new(NULL);
+	burst(handle, block, 7, tag);
+	expect(walk_meets(block, tag) && walk_meets(block, tag));
+	ok(heaps_to_walk(family, tag) == 7, "tag %u: of %u orphans, walks go by those that hold something: %zu",
+	   tag, BURST, heaps_to_walk(family, tag));
+	for (unsigned i = 0; i < 7; i++)
+		arn_free(block[i]);
+	burst(handle, block, BURST, tag);
+	ok(walk_meets(block, tag), "tag %u: adopted again, every one of them is met", tag);
+	for (unsigned i = 0; i < BURST; i++)
+		arn_free(block[i]);
+	memset(block, 0, sizeof(block));
+	expect(walk_meets(block, tag) && walk_meets(block, tag));
+	ok(heaps_to_walk(family, tag) == 0, "tag %u: in the end, by none", tag);
+	no_errors("tag %u: nothing else was met", tag);
+}
+
 /* ---- walked while somebody trims ------------------------------------------------------------------------ */
 
 static void *freed[300];
@@ -269,6 +325,8 @@ int main(void)
 	test_order_and_end();
 	test_threads(ARN_TAG_GC, 40);
 	test_threads(ARN_TAG_MEM, 40);
+	test_burst(ARN_TAG_OBJECT);
+	test_burst(ARN_TAG_GC);
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
 		test_trim(tag);
 	return done();
