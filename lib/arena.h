@@ -67,6 +67,7 @@ struct pool {
 	bool listed;                                 /* in its heap's list of partial pools */
 	bool waiting;                                /* in its heap's list of empty pools */
 	bool purged;                                 /* empty, and its pages have gone back */
+	uint16_t left;                               /* blocks that an ended state of the family has left alive */
 	struct pool *next, *prev;                    /* list of partial pools */
 	struct pool *all_next, *all_prev;            /* list of all pools of the heap */
 	struct pool *wait_next;                      /* list of empty pools */

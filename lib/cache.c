@@ -44,6 +44,23 @@ void cache_init(struct heap *heap)
 	}
 }
 
+static void move_bin(struct bin *to, struct bin *from)
+{
+	store_relaxed(&to->x_base, load_relaxed(&from->x_base));
+	store_relaxed(&to->x_top, load_relaxed(&from->x_top));
+	to->level = from->level;
+	set_limit(to);
+}
+
+void cache_move(struct heap *to, struct heap *from)
+{
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		move_bin(&to->bin[cls], &from->bin[cls]);
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		from->bin[cls].level = 0;
+	cache_init(from);
+}
+
 size_t cache_count(const struct heap *heap, unsigned cls)
 {
 	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) - load_relaxed(&heap->bin[cls].x_base));

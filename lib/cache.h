@@ -18,6 +18,8 @@ void cache_init(struct heap *heap);
 void *cache_refill(struct heap *heap, unsigned cls);
 /* Put a block into the full bin: make room first. */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block);
+/* The arrays of a heap with an empty cache, for a new one. */
+void cache_move(struct heap *to, struct heap *from);
 /* Everything goes to the pools. */
 void cache_flush(struct heap *heap);
 /* And so does what other threads have freed; what is empty then, and need not wait, leaves. */

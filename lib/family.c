@@ -42,31 +42,6 @@ arn_family *arn_family_new(const struct arn_provider *provider)
 	return add_family(provider, NULL);
 }
 
-/* Blocks that the ended state has left are nobody's: their heap is not used or walked any more. */
-static void begin_anew(arn_family *family)
-{
-	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
-		if (load_relaxed(&heap->x_owner) != OWNER_NONE)
-			continue;
-		heap_trim(heap);
-		heap_collect(heap, true);
-		if (heap->all_first)
-			store_relaxed(&heap->x_owner, OWNER_STRANDED);
-	}
-	limbo_collect(family, true);
-}
-
-arn_family *arn_family_at(const struct arn_provider *provider, const void *state)
-{
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
-		if (load_relaxed(&family->x_state) != state || family->provider != provider)
-			continue;
-		begin_anew(family);
-		return family;
-	}
-	return add_family(provider, state);
-}
-
 /* Heaps share pages: four of them make three.  Owned by the caller before a walk or a tidier can see it. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
@@ -164,6 +139,53 @@ void family_abandon(struct heap *heap)
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 	arn_yield_point("family_abandon");
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
+}
+
+/* Its blocks are the ended state's, and a collector must not meet them again: the heap stays as it is, and another one
+ * has its tag and the arrays of its cache. */
+static void strand(struct heap *heap)
+{
+	struct heap *other = add_heap(heap->family, heap->tag);
+
+	if (other) {
+		cache_move(other, heap);
+		family_abandon(other);
+	}
+	store_relaxed(&heap->x_owner, OWNER_STRANDED);
+}
+
+/* What no collector walks is for the next state: its free blocks serve, those in use are counted no more. */
+static void leave_blocks(struct heap *heap)
+{
+	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
+		pool->left = (uint16_t)(pool->capacity - pool_free_count(pool));
+}
+
+/* The state of this family has ended, and what it has left alive is nobody's. */
+static void begin_anew(arn_family *family)
+{
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
+		if (load_relaxed(&heap->x_owner) != OWNER_NONE)
+			continue;
+		heap_trim(heap);
+		heap_collect(heap, true);
+		if (heap->tag < ARN_TAG_GC)
+			leave_blocks(heap);
+		else if (heap->all_first)
+			strand(heap);
+	}
+	limbo_collect(family, true);
+}
+
+arn_family *arn_family_at(const struct arn_provider *provider, const void *state)
+{
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
+		if (load_relaxed(&family->x_state) != state || family->provider != provider)
+			continue;
+		begin_anew(family);
+		return family;
+	}
+	return add_family(provider, state);
 }
 
 static bool begin_tidy(struct heap *heap)

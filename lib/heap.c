@@ -230,8 +230,10 @@ void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
 	/* large pools are never listed: they have one block, taken as soon as they are made */
 	if (before == 0 && pool->cls != CLASS_LARGE)
 		list(heap, pool);
-	if (pool_is_empty(pool))
+	if (pool_is_empty(pool)) {
+		pool->left = 0;
 		settle_empty(heap, pool);
+	}
 }
 
 /*

@@ -55,6 +55,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->zeroed = run->fresh == run->slices;
 	pool->slices = (uint32_t)run->slices;
 	pool->listed = pool->waiting = pool->purged = false;
+	pool->left = 0;
 	pool->goal = 0;
 	pool->bits->fresh = 0;
 	pool->bits->clean = 0;

@@ -113,13 +113,21 @@ static bool visit_blocks(struct walk *walk, const struct pool *pool)
 	return visit_sparse(walk, pool);
 }
 
+/* Those of an ended state are no business of the present one. */
+static size_t count_used(const struct pool *pool)
+{
+	size_t used = pool->capacity - pool_free_count(pool);
+
+	return used - min_size(used, pool->left);
+}
+
 static bool visit_pool(struct walk *walk, const struct pool *pool)
 {
 	walk->area = (struct arn_area){
 		.blocks = pool->base,
 		.reserved = pool_span(pool),
 		.committed = pool_span(pool),
-		.used = pool->capacity - pool_free_count(pool),
+		.used = count_used(pool),
 		.block_size = pool->block_size,
 		.full_block_size = pool->block_size,
 	};

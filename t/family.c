@@ -6,6 +6,7 @@
 #include "core.h"
 
 #include "cache.h"
+#include "meta.h"
 #include "remote.h"
 
 enum { WORKERS = 4, BOXES = 32 };
@@ -179,6 +180,80 @@ static void test_use(unsigned one_in)
 	ok(heaps <= 3 + 4 * WORKERS, "no more heaps than were needed at once: %zu", heaps);
 }
 
+/* ---- states that end, and others that begin at their address ------------------------------------------- */
+
+static uint64_t goal(size_t bytes)
+{
+	(void)bytes;
+	return 1;
+}
+
+static bool reached(uint64_t wanted)
+{
+	(void)wanted;
+	return true;
+}
+
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
+
+enum { STATES = 30, BLOCKS = 400 };
+
+static bool count_visits(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+{
+	(void)heap;
+	(void)size;
+	*(size_t *)arg += block ? 0 : area->used;
+	return true;
+}
+
+static size_t used_by(arn_family *of, const arn_heap *handle)
+{
+	size_t used = 0;
+
+	arn_family_visit_orphans(of, (enum arn_tag)handle->tag, true, count_visits, &used);
+	arn_heap_visit(handle, true, count_visits, &used);
+	return used;
+}
+
+/* It leaves a block of each tag; all of them are of the classes that have caches. */
+static arn_family *live_and_end(const void *at, bool is_first)
+{
+	arn_family *of = arn_family_at(&provider, at);
+	static void *block[BLOCKS];
+	arn_heap handle;
+
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
+		arn_heap_init(&handle, of, (enum arn_tag)tag);
+		for (unsigned i = 0; i < 40 * BLOCKS; i++) {
+			if (i >= BLOCKS)
+				arn_free(block[i % BLOCKS]);
+			block[i % BLOCKS] = arn_heap_malloc(&handle, 200);
+		}
+		for (unsigned i = 1; i < BLOCKS; i++)
+			arn_free(block[i]);
+		expect(used_by(of, &handle) == 1 || is_first);
+		arn_heap_abandon(&handle);
+	}
+	return of;
+}
+
+static void test_states(void)
+{
+	static const int state;
+	arn_family *of = live_and_end(&state, true);
+	size_t heaps = count_heaps(of), bytes;
+	char *before = meta_take(CACHE_LINE, CACHE_LINE);
+
+	for (unsigned i = 0; i < STATES; i++)
+		expect(live_and_end(&state, false) == of);
+	no_errors("what ended states have left is neither counted nor walked");
+	ok(count_heaps(of) == heaps + 2 * STATES, "each state that leaves blocks in all heaps costs two: %zu after %zu",
+	   count_heaps(of), heaps);
+	bytes = (size_t)((char *)meta_take(CACHE_LINE, CACHE_LINE) - before);
+	ok(bytes <= (2 * STATES + 1) * (sizeof(struct heap) + CACHE_LINE),
+	   "and no more arrays of a pool cache: %zu bytes of records", bytes);
+}
+
 int main(void)
 {
 	family = arn_family_new(NULL);
@@ -189,5 +264,6 @@ int main(void)
 	test_exclusive(100);
 	test_use(10);
 	test_use(100);
+	test_states();
 	return done();
 }

@@ -127,8 +127,8 @@ struct arn_provider {
 typedef struct arn_family arn_family;
 ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
 /* The same for an embedder's state at an address that no other state has while it lives.  A family that was made for an
- * ended state at the same address serves again; blocks which that one has left alive stay where they are, unused and
- * not walked.  Called once for each state, before any other thread uses it. */
+ * ended state at the same address serves again; blocks which that one has left alive stay where they are and are not
+ * counted any more, and those of the tags GC and GC_PRE are not walked.  Called once for each state, before any other thread uses it. */
 ARN_API arn_family *arn_family_at(const struct arn_provider *provider, const void *state);
 
 /*
