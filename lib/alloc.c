@@ -44,6 +44,13 @@ static bool is_served(const arn_heap *handle)
 	return handle->tag != ARN_TAG_OBJECT || (domains & DOMAIN_OBJECT);
 }
 
+/* With checks on, who owns heaps says for how long: see guard_owner. */
+static void note_owner(void)
+{
+	if (option(OPTION_CHECKS) > 0)
+		store_relaxed(&thread_self()->x_number, owner_self());
+}
+
 static struct heap *adopt(arn_heap *handle)
 {
 	arn_family *family = handle->family ? handle->family : family_default();
@@ -54,7 +61,22 @@ static struct heap *adopt(arn_heap *handle)
 		return NULL;
 	heap->external = !(thread && handle >= thread->heap && handle < thread->heap + array_length(thread->heap));
 	handle->heap = heap;
+	note_owner();
 	return heap;
+}
+
+/*
+ * The caller goes on with a handle that another thread has used: that one has passed it on, or has ended.  After a fork
+ * it may be one that nobody can use any more.
+ */
+static struct heap *take_over(arn_heap *handle)
+{
+	if (load_relaxed(&handle->heap->x_owner) == OWNER_STRANDED)
+		return adopt(handle);
+	guard_owner(handle);
+	family_take_over(handle->heap);
+	note_owner();
+	return handle->heap;
 }
 
 /* The end of a slow path. */
@@ -98,6 +120,8 @@ void *malloc_slow(arn_heap *handle, size_t size)
 			return raw_malloc(size);
 		if (!(heap = adopt(handle)))
 			return no_memory();
+	} else if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) && !(heap = take_over(handle))) { /* H2 */
+		return no_memory();
 	}
 	if (size <= SMALL_MAX && (block = pop(&heap->bin[sizeclass_of(size)])) != NULL)
 		return block;
@@ -144,7 +168,7 @@ void free_slow(void *block, const void *caller)
 		guard_freed(pool, block);
 	}
 	heap = load_relaxed(&pool->x_heap);
-	if (load_relaxed(&heap->x_owner) == thread_id()) /* H2 */
+	if (load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
 		free_own(heap, pool, block);
 	else
 		remote_free(pool, block, caller);
@@ -266,9 +290,7 @@ const uintptr_t *arn_owner(const void *block)
 	static const uintptr_t nobody;
 	struct heap *heap = registry_has(block) ? load_acquire(&arena_pool_at(block)->x_heap) : NULL; /* P1 */
 
-	if (!heap || load_relaxed(&heap->x_owner) <= OWNER_TIDY) /* H2 */
-		return &nobody;
-	return (const uintptr_t *)&heap->x_owner;
+	return heap ? (const uintptr_t *)&heap->x_thread : &nobody;
 }
 
 enum arn_tag arn_tag_of(const void *block)
@@ -295,6 +317,14 @@ void arn_heap_abandon(arn_heap *handle)
 	handle->heap = &heap_none;
 	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
 		family_abandon(heap);
+}
+
+void arn_heap_pass(arn_heap *handle)
+{
+	struct heap *heap = handle->heap;
+
+	if (heap && heap != &heap_none && load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
+		family_pass(heap);
 }
 
 arn_heap *arn_heap_new(enum arn_tag tag)

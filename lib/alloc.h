@@ -39,7 +39,7 @@ static inline bool free_cached(void *block)
 	struct bin *bin;
 	void **top;
 
-	if (unlikely(!heap || load_relaxed(&heap->x_owner) != thread_id())) /* H2 */
+	if (unlikely(!heap || load_relaxed(&heap->x_owner) != owner_self())) /* H2 */
 		return false;
 	bin = &heap->bin[pool->cls];
 	__asm__("" : "+r"(bin)); /* gcc would compute it once for each field */

@@ -42,6 +42,18 @@ arn_family *arn_family_new(const struct arn_provider *provider)
 	return add_family(provider, NULL);
 }
 
+void family_take_over(struct heap *heap)
+{
+	store_relaxed(&heap->x_thread, thread_id());
+	store_relaxed(&heap->x_owner, owner_draw()); /* H2 */
+}
+
+void family_pass(struct heap *heap)
+{
+	store_relaxed(&heap->x_thread, 0);
+	store_relaxed(&heap->x_owner, OWNER_PASSED); /* H2 */
+}
+
 /* Heaps share pages: four of them make three.  Owned by the caller before a walk or a tidier can see it. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
@@ -50,7 +62,7 @@ static struct heap *add_heap(arn_family *family, unsigned tag)
 	if (!heap)
 		return NULL;
 	heap_init(heap, family, tag);
-	store_relaxed(&heap->x_owner, thread_id()); /* H2 */
+	family_take_over(heap);
 	do
 		heap->next = head;
 	while (!cas_release(&family->x_heaps, &head, heap)); /* F1 */
@@ -69,10 +81,13 @@ static bool try_own(struct heap *heap)
 	uintptr_t owner = OWNER_NONE;
 
 #ifdef ARN_BUG_adopt_blindly
-	store_relaxed(&heap->x_owner, thread_id());
+	store_relaxed(&heap->x_owner, owner_draw());
 	return true;
 #endif
-	return cas_acq_rel(&heap->x_owner, &owner, thread_id()); /* H1, H2 */
+	if (!cas_acq_rel(&heap->x_owner, &owner, owner_draw())) /* H1, H2 */
+		return false;
+	store_relaxed(&heap->x_thread, thread_id());
+	return true;
 }
 
 /* An orphan that somebody tidies goes back to the stack; a stranded one is dropped. */
@@ -136,6 +151,7 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 
 void family_abandon(struct heap *heap)
 {
+	store_relaxed(&heap->x_thread, 0);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 	arn_yield_point("family_abandon");
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);

@@ -3,6 +3,7 @@
 
 #include "option.h"
 #include "panic.h"
+#include "thread.h"
 
 #include <string.h>
 
@@ -26,6 +27,17 @@ void guard_freed(const struct pool *pool, void *block)
 
 	if (option(OPTION_CHECKS) >= 2 && keep < pool->block_size)
 		memset((char *)block + keep, DEAD_BYTE, pool->block_size - keep);
+}
+
+void guard_owner(const arn_heap *handle)
+{
+	uintptr_t owner = load_relaxed(&handle->heap->x_owner);
+
+	if (option(OPTION_CHECKS) == 0 || owner < OWNER_FIRST)
+		return;
+	for (const struct thread *thread = thread_first(); thread; thread = thread->next)
+		if (load_relaxed(&thread->x_number) == owner)
+			panic_block("heap belongs to another thread, which has not passed it on", handle, NULL);
 }
 
 void guard_heap(const struct heap *heap)

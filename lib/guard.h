@@ -15,6 +15,8 @@
 void guard_live(const struct pool *pool, const void *block, const void *caller);
 /* Before a block goes to its pool. */
 void guard_freed(const struct pool *pool, void *block);
+/* Abort if the heap of this handle, which the caller is about to use, belongs to another thread that has not ended. */
+void guard_owner(const arn_heap *handle);
 /* Now and then, after slow paths of the owner. */
 void guard_heap(const struct heap *heap);
 

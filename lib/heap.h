@@ -2,11 +2,13 @@
  *
  * heap.h - all pools of one tag for one thread state, with their pool cache.
  *
- * Owner       one thread, or none: an orphan, in its family's stack.  x_owner holds the thread pointer of the
- *             owner.  Everything without x_ belongs to the owner; of an orphan, to whoever moved x_owner from
- *             OWNER_NONE, and to a walker while all users of the family are stopped.
+ * Owner       one thread, or none: an orphan, in its family's stack.  x_owner holds the number of the owner
+ *             (owner.h).  Everything without x_ belongs to the owner; of an orphan, to whoever moved x_owner from
+ *             OWNER_NONE, and to a walker while all users of the family are stopped.  A heap whose owner has passed it
+ *             on, or has ended, belongs to whoever has the handle.
  * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
  * States      owned -> orphan (OWNER_NONE) -> owned ...       orphan <-> OWNER_TIDY
+ *             owned -> OWNER_PASSED -> owned by another, with the same handle
  *             a fork may leave it OWNER_STRANDED (process.c)
  * Invariant   x_out_blocks == blocks that are live, in the pool cache, or in a remote word; x_out_bytes: their bytes
  *             a pool is in the list of partial pools exactly when its x_free != 0
@@ -19,11 +21,14 @@
  *     adopt, tidy         -        -           -           -       -     -     X
  * Ordering    H1  x_owner: abandon, end of tidy (release) -> adopt, tidy (acquire, by compare-and-swap from
  *                 OWNER_NONE): all plain fields.  The stack of orphans only says where to look.
- *             H2  x_owner: read relaxed by free; equal to the reader's own id only if that thread wrote it.
+ *             H2  x_owner: read relaxed by free; equal to the reader's own number only if that thread wrote it.
+ *             Who has the handle of a heap that was passed on, or whose owner has ended, is ordered after the former
+ *             owner by the caller.
  */
 #ifndef ARN_HEAP_H
 #define ARN_HEAP_H
 
+#include "owner.h"
 #include "pool.h"
 #include "stack.h"
 
@@ -46,18 +51,15 @@ static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 #define LEVEL3 2048u /* for the classes up to 256 bytes only */
 #define LEVEL3_CLASSES 16u
 
-/* x_owner of a heap without an owner */
-#define OWNER_NONE ((uintptr_t)0)
-#define OWNER_STRANDED ((uintptr_t)1) /* left in an unknown state by a fork: never used again */
-#define OWNER_TIDY ((uintptr_t)2)     /* somebody takes home what was freed to it */
-
 struct heap {
 	/* the owner's; first, so that a class is an index and nothing else.  The last bin is full and empty at
 	 * once: large blocks */
 	alignas(CACHE_LINE) struct bin bin[CLASSES + 1];
 
+	/* For collectors: the thread pointer of the owner, or 0.  It tells nothing about ownership. */
+	alignas(CACHE_LINE) _Atomic uintptr_t x_thread;
 	/* read by every free */
-	alignas(CACHE_LINE) _Atomic uintptr_t x_owner;
+	_Atomic uintptr_t x_owner;
 	arn_family *family;
 	uint8_t tag;
 	bool deferred; /* empty pools wait for the family's provider */
@@ -91,7 +93,7 @@ struct heap {
 
 };
 
-static_assert(offsetof(struct heap, x_owner) == ARN_LAYOUT_OWNER, "as published");
+static_assert(offsetof(struct heap, x_thread) == ARN_LAYOUT_OWNER, "as published");
 static_assert(offsetof(struct arena, pool) == ARN_LAYOUT_POOLS, "as published");
 static_assert(sizeof(struct pool) == ARN_LAYOUT_POOL && offsetof(struct pool, x_heap) == 0, "as published");
 static_assert(ARENA_SHIFT == ARN_LAYOUT_ARENA_SHIFT && SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT, "as published");
@@ -152,6 +154,9 @@ struct heap *family_adopt(arn_family *family, unsigned tag);
 void family_abandon(struct heap *heap);
 /* In the child of a fork: a thread that is gone may have been at work on the lists of heaps to walk. */
 void family_fork_child(arn_family *family);
+/* A handle goes on with this heap: in another thread than before; or the caller no longer owns what its handle has. */
+void family_take_over(struct heap *heap);
+void family_pass(struct heap *heap);
 /* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody has it. */
 void family_tidy(struct heap *heap);
 /* The same, and give back all that can be; false: somebody has it. */

@@ -25,14 +25,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static void strand(struct heap *heap)
+{
+	store_relaxed(&heap->x_thread, 0);
+	store_relaxed(&heap->x_owner, OWNER_STRANDED);
+}
+
 static void leave_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (owner == OWNER_NONE || owner == OWNER_STRANDED || owner == thread_id())
+	if (owner == OWNER_NONE || owner == OWNER_STRANDED || owner == owner_self())
 		return;
 	if (owner == OWNER_TIDY || load_relaxed(&heap->x_busy))
-		store_relaxed(&heap->x_owner, OWNER_STRANDED);
+		strand(heap);
 	else if (!heap->external)
 		family_abandon(heap);
 }
@@ -41,6 +47,7 @@ static void in_child(void)
 {
 	reclaim_fork_child();
 	retire_fork_child();
+	thread_fork_child();
 	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
 		limbo_fork_child(family);
 		family_fork_child(family);

@@ -78,8 +78,17 @@ void thread_detach(struct thread *thread)
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
 		arn_heap_abandon(&thread->heap[tag]);
 	thread_current = NULL;
+	owner_forget();
+	store_relaxed(&thread->x_number, OWNER_NONE);
 	arn_yield_point("thread_detach");
 #ifndef ARN_BUG_spare_first
 	stack_push(&spares, &thread->spare);
 #endif
+}
+
+void thread_fork_child(void)
+{
+	for (struct thread *thread = thread_first(); thread; thread = thread->next)
+		if (thread != thread_current)
+			store_relaxed(&thread->x_number, OWNER_NONE);
 }

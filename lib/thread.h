@@ -26,6 +26,8 @@ struct thread {
 	_Atomic size_t x_raw_bytes; /* wraps below zero in a thread that frees what others made: the sum is right */
 	_Atomic size_t x_remote_blocks[ARN_TAGS], x_remote_bytes[ARN_TAGS]; /* freed to other threads' heaps */
 
+	_Atomic uintptr_t x_number; /* option CHECKS: of owner.h, while the thread lives */
+
 	struct stack_node spare;
 	struct thread *next; /* all records; T1 */
 };
@@ -38,6 +40,8 @@ struct thread *thread_make(void);
 struct thread *thread_first(void);
 /* Runs at thread end. */
 void thread_detach(struct thread *thread);
+/* The other threads are gone. */
+void thread_fork_child(void);
 
 static inline struct thread *thread_peek(void)
 {

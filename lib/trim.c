@@ -62,7 +62,7 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 
 	if (owner == OWNER_STRANDED)
 		return;
-	if (owner == thread_id() && family_is_user(heap->family)) {
+	if (owner == owner_self() && family_is_user(heap->family)) {
 		heap_enter(heap);
 		heap_trim(heap);
 		heap_exit(heap);

@@ -27,6 +27,7 @@ unawaited         remote       heap.c
 take_in_two_steps pool         pool.c
 no_generation     stack-plain
 adopt_blindly     family       family.c
+thread_pointers   owner        alloc.c owner.c
 claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c

@@ -29,7 +29,7 @@ static void test_hand_over(void)
 {
 	struct heap *a = family_adopt(family, ARN_TAG_GC), *b = family_adopt(family, ARN_TAG_GC);
 
-	ok(a && b && a != b && load_relaxed(&a->x_owner) == thread_id(), "adopted heaps are ours");
+	ok(a && b && a != b && load_relaxed(&a->x_owner) == owner_self(), "adopted heaps are ours");
 	family_abandon(a);
 	ok(load_relaxed(&a->x_owner) == 0, "abandoned ones nobody's");
 	ok(family_adopt(family, ARN_TAG_OBJECT) != a, "a tag does not adopt another's");
@@ -101,11 +101,11 @@ static void hold(struct heap *heap, struct rng *rng)
 
 	while (most < in_hand && !cas_acquire(&x_most, &most, in_hand))
 		;
-	expect(load_relaxed(&heap->x_owner) == thread_id());
+	expect(load_relaxed(&heap->x_owner) == owner_self());
 	heap->wait_last = (struct pool *)mark;
 	for (size_t n = rng_below(rng, 4); n > 0; n--)
 		arn_yield_point("test_hold");
-	expect(heap->wait_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == thread_id());
+	expect(heap->wait_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == owner_self());
 	heap->wait_last = NULL;
 	sub_relaxed(&x_in_hand, 1);
 }

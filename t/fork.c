@@ -60,7 +60,7 @@ static enum failure check_heaps(void)
 	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next) {
 		uintptr_t owner = load_relaxed(&heap->x_owner);
 
-		if (owner > OWNER_STRANDED && owner != thread_id())
+		if (owner > OWNER_STRANDED && owner != owner_self())
 			return CHILD_OWNER;
 		if (owner != OWNER_NONE && owner != OWNER_STRANDED && !heap_is_valid(heap))
 			return CHILD_INVALID;

@@ -154,7 +154,7 @@ static void on_signal(int signal)
 static void *victim(void *arg)
 {
 	is_victim = true;
-	atomic_store(&x_victim, thread_id());
+	atomic_store(&x_victim, owner_draw());
 	begin(&victim_actor, (uintptr_t)arg);
 	while (!atomic_load(&enough))
 		act(&victim_actor);

@@ -63,7 +63,7 @@ static void free_blocks(unsigned self)
 static void settle_heaps(void)
 {
 	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next) {
-		if (load_relaxed(&heap->x_owner) != 0 && load_relaxed(&heap->x_owner) != thread_id())
+		if (load_relaxed(&heap->x_owner) != 0 && load_relaxed(&heap->x_owner) != owner_self())
 			continue;
 		remote_drain(heap);
 		cache_flush(heap);

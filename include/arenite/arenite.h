@@ -81,7 +81,8 @@ ARN_API size_t arn_usable_size(const void *block);
 
 /* The thread that owns the heap of this block: the address of a word that holds its thread pointer
  * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block may point into the
- * first 64 KiB of the block.  The word is to be read atomically. */
+ * first 64 KiB of the block.  The word is to be read atomically.  It is the pointer of a thread that has ended, or of a
+ * newer one that the system has given the same stack, if an ended thread has left its heap with the handle. */
 ARN_API const uintptr_t *arn_owner(const void *block);
 
 /*
@@ -132,8 +133,13 @@ ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
 ARN_API arn_family *arn_family_at(const struct arn_provider *provider, const void *state);
 
 /*
- * A heap of one tag.  At any time one thread allocates from it; blocks may be freed by all.  The struct is
- * a handle in the caller's memory: the pools stand elsewhere, and nothing points back at it.
+ * A heap of one tag.  One thread allocates from it; blocks may be freed by all.  The struct is a handle in the
+ * caller's memory: the pools stand elsewhere, and nothing points back at it.
+ *
+ * A handle belongs to the thread that allocates from it first after arn_heap_init, arn_heap_abandon or arn_heap_pass.
+ * Another thread may allocate from it only after the first one has called arn_heap_pass or has ended (been joined);
+ * what the two do with the handle has to be ordered by the caller.  Else the first thread's frees and the second
+ * one's mallocs corrupt the heap.  With ARENITE_CHECKS such a malloc aborts with a message.
  */
 typedef struct arn_heap {
 	struct heap *heap;  /* private: the heap in use, or an empty stand-in until the first malloc */
@@ -150,6 +156,9 @@ ARN_API void arn_heap_abandon(arn_heap *heap);
 /* The same with the handle allocated and freed by us.  arn_heap_new: NULL without memory. */
 ARN_API arn_heap *arn_heap_new(enum arn_tag tag);
 ARN_API void arn_heap_delete(arn_heap *heap);
+/* The calling thread no longer allocates from this handle, and another may: with the same pools, in O(1).  Does nothing
+ * if the handle belongs to another thread. */
+ARN_API void arn_heap_pass(arn_heap *heap);
 
 ARN_API void *arn_heap_malloc(arn_heap *heap, size_t size);
 ARN_API void *arn_heap_calloc(arn_heap *heap, size_t count, size_t size);

@@ -77,6 +77,15 @@ void arena_release(struct arena *arena, unsigned first, size_t slices, bool resi
 	store_release(&below_claimed[first - ARENA_HEAD], false); /* as A1 */
 }
 
+uintptr_t owner_draw(void)
+{
+	return owner_self();
+}
+
+void owner_forget(void)
+{
+}
+
 struct arena_counters arena_counters;
 size_t option_values[OPTIONS];
 _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];

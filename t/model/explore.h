@@ -19,6 +19,7 @@
 
 #include "atomic.h"
 #include "base.h"
+#include "owner.h"
 
 #define EXPLORE_THREADS 4u
 #define EXPLORE_NOBODY EXPLORE_THREADS
@@ -127,6 +128,7 @@ bool explore_compared(bool success);
 #undef __thread
 #define __thread
 #define thread_id() explore_thread_id()
+#define owner_self() explore_thread_id()
 /* The stack whose steps can be seen; ck's are machine code. */
 #define ARN_STACK_PLAIN 1
 

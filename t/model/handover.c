@@ -120,6 +120,11 @@ void guard_live(const struct pool *pool, const void *block, const void *caller)
 	(void)pool, (void)block, (void)caller;
 }
 
+void guard_owner(const arn_heap *handle)
+{
+	(void)handle;
+}
+
 void guard_freed(const struct pool *pool, void *block)
 {
 	(void)pool, (void)block;

@@ -103,7 +103,7 @@ static void set_up_two(void)
 static void hold(struct heap *heap)
 {
 	begin_use(heap);
-	explore_check(load_relaxed(&heap->x_owner) == thread_id());
+	explore_check(load_relaxed(&heap->x_owner) == owner_self());
 	end_use(heap);
 }
 
@@ -129,7 +129,7 @@ static void tidy(void)
 /* free() of a block of this heap: the owner's way changes the heap. */
 static void free_block(struct heap *heap)
 {
-	if (load_relaxed(&heap->x_owner) == thread_id()) {
+	if (load_relaxed(&heap->x_owner) == owner_self()) {
 		begin_use(heap);
 		end_use(heap);
 	}
@@ -153,6 +153,34 @@ static void own_free_and_leave(void)
 	free_block(&heaps[0]);
 }
 
+/* Thread 0 has a heap, and passes it on to thread 1. */
+static _Atomic bool x_passed;
+
+static void set_up_owned(void)
+{
+	set_up_with(0);
+	atomic_store(&x_passed, false);
+	family_adopt(family, ARN_TAG_GC);
+}
+
+static void pass_and_free(void)
+{
+	hold(&heaps[0]);
+	family_pass(&heaps[0]);
+	store_release(&x_passed, true);
+	free_block(&heaps[0]);
+}
+
+static void take_over_and_leave(void)
+{
+	if (!load_acquire(&x_passed))
+		return;
+	free_block(&heaps[0]);
+	family_take_over(&heaps[0]);
+	hold(&heaps[0]);
+	family_abandon(&heaps[0]);
+}
+
 /* ---- the end -------------------------------------------------------------------------------------------- */
 
 /* All are orphans, and adopting finds each once before it makes a new one. */
@@ -170,7 +198,16 @@ static void finish(void)
 	explore_check(made == before);
 }
 
+static void finish_owned(void)
+{
+	if (load_relaxed(&heaps[0].x_owner) == OWNER_PASSED)
+		family_abandon(&heaps[0]);
+	finish();
+}
+
 static const struct explore_model models[] = {
+	{ "passed on while the first one frees", set_up_owned, { pass_and_free, take_over_and_leave, adopt_and_abandon },
+	  finish_owned, NULL },
 	{ "two adopt one orphan", set_up_one, { adopt_and_abandon, adopt_and_abandon }, finish, NULL },
 	{ "adopted and tidied", set_up_one, { adopt_and_abandon, tidy, tidy }, finish, NULL },
 	{ "adopted and tidied, with frees", set_up_one, { own_free_and_leave, free_and_tidy }, finish, NULL },

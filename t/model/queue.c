@@ -69,7 +69,7 @@ static void own(struct heap *heap, unsigned tag)
 {
 	below_clear_heap(heap);
 	heap_init(heap, &family, tag);
-	store_relaxed(&heap->x_owner, thread_id());
+	store_relaxed(&heap->x_owner, owner_self());
 }
 
 /* A pool of which n blocks are live. */
