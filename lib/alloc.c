@@ -10,7 +10,6 @@
 #include "panic.h"
 #include "process.h"
 #include "raw.h"
-#include "reclaim.h"
 #include "remote.h"
 #include "sweep.h"
 #include "thread.h"
@@ -182,11 +181,12 @@ void arn_free(void *block)
 
 bool arn_try_free(void *block)
 {
-	if (likely(free_fast(block)))
-		return true;
-	if (!pool_find(block))
+	struct pool_view view;
+
+	if (!pool_look(block, &view))
 		return false;
-	free_slow(block, caller_address());
+	if (unlikely(!free_cached(block)))
+		free_slow(block, caller_address());
 	return true;
 }
 
@@ -274,30 +274,25 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 
 size_t arn_usable_size(const void *block)
 {
-	struct pool *pool;
-	size_t size;
+	struct pool_view view;
 
-	reclaim_enter();
-	pool = pool_find(block);
-	size = pool ? pool->block_size : 0;
-	reclaim_exit();
-	return size;
+	return pool_look(block, &view) ? view.block_size : 0;
 }
 
-/* The collector asks this for every object: the heap stands in the descriptor of each slice. */
+/* Heaps are never unmapped. */
 const uintptr_t *arn_owner(const void *block)
 {
 	static const uintptr_t nobody;
-	struct heap *heap = registry_has(block) ? load_acquire(&arena_pool_at(block)->x_heap) : NULL; /* P1 */
+	struct pool_view view;
 
-	return heap ? (const uintptr_t *)&heap->x_thread : &nobody;
+	return pool_look(block, &view) ? (const uintptr_t *)&view.heap->x_thread : &nobody;
 }
 
 enum arn_tag arn_tag_of(const void *block)
 {
-	struct pool *pool = pool_find(block);
+	struct pool_view view;
 
-	return pool ? (enum arn_tag)pool->tag : ARN_TAGS;
+	return pool_look(block, &view) ? (enum arn_tag)view.tag : ARN_TAGS;
 }
 
 void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)

@@ -246,21 +246,13 @@ static void add_arenas(struct explain *explain)
 	}
 }
 
-static bool is_in_table(const struct arena *arena)
-{
-	for (unsigned index = 0; index < registry_count(); index++)
-		if (registry_entry(index) == arena)
-			return true;
-	return false;
-}
-
-/* Retired arenas: those of the address space that stand in no table.  Their pages have gone back, but for the head. */
+/* Retired arenas, found by their bytes.  Their pages have gone back, but for the head. */
 static void add_retired(struct explain *explain)
 {
 	for (uintptr_t index = 0; retire_waiting() && index < array_length(registry_bytes); index++) {
 		struct arena *arena = (struct arena *)(index << ARENA_SHIFT);
 
-		if (registry_has(arena) && !is_in_table(arena))
+		if (registry_is_retired(arena))
 			explain->to->retired += resident_bytes(explain, (char *)arena, ARENA_SIZE);
 	}
 }

@@ -2,8 +2,36 @@
 #include "pool.h"
 
 #include "panic.h"
+#include "reclaim.h"
 
 #include <arenite/arenite.h>
+
+/* The section keeps mapped what the registry has found in it.  The descriptor may change hands while it is read: a pool
+ * that was carved here leaves its words behind. */
+__attribute__((no_sanitize("thread"))) noinline bool pool_look(const void *address, struct pool_view *view)
+{
+	const struct pool *pool;
+	bool found = false;
+
+#ifndef ARN_BUG_look_outside
+	reclaim_enter();
+#endif
+	if (likely(registry_finds(address))) {
+		arn_yield_point("pool_look");
+		pool = arena_pool_at(address);
+		view->heap = load_acquire(&pool->x_heap); /* P1 */
+		if (likely(view->heap != NULL)) {
+			pool = load_guess(&pool->lead);
+			view->block_size = load_guess(&pool->block_size);
+			view->tag = load_guess(&pool->tag);
+			found = true;
+		}
+	}
+#ifndef ARN_BUG_look_outside
+	reclaim_exit();
+#endif
+	return found;
+}
 
 static void set_all_free(struct pool *pool)
 {

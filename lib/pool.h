@@ -8,7 +8,10 @@
 
 #include "arena.h"
 
-/* The pool that a block lies in, or NULL for an address outside every pool.  Any address will do. */
+/*
+ * The pool that a block lies in, or NULL if it is somebody else's.  For a block that the caller holds: pool_look tells
+ * of any other address.
+ */
 static inline struct pool *pool_find(const void *address)
 {
 	struct pool *pool;
@@ -18,6 +21,19 @@ static inline struct pool *pool_find(const void *address)
 	pool = arena_pool_at(address);
 	return load_acquire(&pool->x_heap) ? pool->lead : NULL; /* P1 */
 }
+
+/* What stands at an address. */
+struct pool_view {
+	struct heap *heap;
+	size_t block_size;
+	unsigned tag;
+};
+
+/*
+ * Any address: false if it is in no pool.  If it is in one, what is said is true of a pool that was there during the
+ * call.  Wait-free.
+ */
+bool pool_look(const void *address, struct pool_view *view);
 
 /* Make a pool of a claimed run.  block_size counts only for CLASS_LARGE. */
 struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size);

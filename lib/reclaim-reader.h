@@ -5,8 +5,9 @@
  * Records are never unmapped; those of threads that ended serve new ones.
  *
  * Ordering    E1  x_word, x_guests: exit (release) -> grace_over (acquire): all that the reader did in its section.
- *             E2  enter: store x_word, then look at arenas; grace: hide an arena, full barrier, look at x_word.
- *                 Either the reader does not find the arena or the grace period finds the reader.
+ *             E2  enter: store x_word, then look for arenas (registry.h); grace: hide an arena, full barrier, look at
+ *                 x_word.  Either the reader does not find the arena or the grace period finds the reader.  Where the
+ *                 system makes no barrier in the reader, all four accesses are seq_cst.
  *             E3  x_readers: push (seq_cst, see E2) -> walk (acquire): next.
  */
 #ifndef ARN_RECLAIM_READER_H

@@ -3,7 +3,8 @@
  * reclaim.h - existence: an arena that a reader has found stays mapped until the reader is done.
  *
  * Readers are the claim of slices (arena.c), the release of the last of them, the remote free after its block is
- * given up (remote.c) and statistics.  The writer is retire.c.
+ * given up (remote.c), whoever asks about an address of which he holds no block (pool_look), and statistics.  The
+ * writer is retire.c.
  *
  * reclaim_enter/exit   wait-free, nest, hold a few loads and stores, never user code.  The first entry of a thread
  *                      takes a record: lock-free.  A thread for which there is none is a guest: it is counted.

@@ -38,7 +38,7 @@ bool registry_add(struct arena *arena, unsigned *index)
 
 	if (!byte)
 		return false;
-	store_release(byte, 1); /* G1 */
+	store_release(byte, REGISTRY_HERE); /* G1 */
 	for (unsigned i = find_free(0); i < ARENAS_MAX; i = find_free(i + 1)) {
 		struct arena *expected = NULL;
 
@@ -48,18 +48,26 @@ bool registry_add(struct arena *arena, unsigned *index)
 		raise_count(i + 1);
 		return true;
 	}
-	store_relaxed(byte, 0);
+	store_relaxed(byte_of(arena), 0);
 	return false;
 }
 
-void registry_hide(unsigned index)
+void registry_hide(const struct arena *arena, unsigned index)
 {
-	store_release(&x_arenas[index], NULL); /* A2 */
+#ifndef ARN_BUG_hide_in_table_only
+	store_seq(byte_of(arena), REGISTRY_RETIRED); /* E2 */
+#endif
+	store_seq(&x_arenas[index], NULL); /* A2, E2 */
 }
 
 void registry_remove(const struct arena *arena)
 {
-	store_relaxed(&registry_bytes[(uintptr_t)arena >> ARENA_SHIFT], 0);
+	store_relaxed(byte_of(arena), 0);
+}
+
+bool registry_is_retired(const struct arena *arena)
+{
+	return load_relaxed(byte_of(arena)) == REGISTRY_RETIRED;
 }
 
 unsigned registry_count(void)
@@ -69,5 +77,5 @@ unsigned registry_count(void)
 
 struct arena *registry_entry(unsigned index)
 {
-	return load_acquire(&x_arenas[index]); /* A2 */
+	return load_seq(&x_arenas[index]); /* A2, E2 */
 }

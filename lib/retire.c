@@ -38,7 +38,7 @@ bool retire_arena(struct arena *arena)
 		arena->retired_clean = true;
 		arena_count_purge(body - run.fresh * SLICE);
 	}
-	registry_hide(arena->index);
+	registry_hide(arena, arena->index);
 	push(arena);
 	return true;
 }

@@ -2,7 +2,8 @@
  *
  * retire.h - arenas without pools leave the process.
  *
- * States      in the table -> claimed whole, purged, hidden: retired -> its readers are done -> unmapped
+ * States      found -> claimed whole, purged, hidden: retired -> its readers are done -> unmapped
+ *             Hidden is it in the table and by its addresses, so that whoever comes later does not find it.
  *             Retired arenas stand in a list that any thread may add to; the grace period is one for the batch
  *             that was there when it began.
  *

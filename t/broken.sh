@@ -28,6 +28,8 @@ take_in_two_steps pool         pool.c
 no_generation     stack-plain
 adopt_blindly     family       family.c
 thread_pointers   owner        alloc.c owner.c
+hide_in_table_only lookup      registry.c
+look_outside      lookup       pool.c
 claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c

@@ -41,7 +41,7 @@ static bool is_ours(struct range range)
 	if (range.from >> ADDRESS_BITS)
 		return false; /* the kernel's */
 	for (uintptr_t at = align_up(range.from, ARENA_SIZE); at < range.to && !range.ours; at += ARENA_SIZE)
-		range.ours = registry_has((void *)at);
+		range.ours = registry_has((void *)at) || registry_is_retired((void *)at);
 	meta_visit(look_for_chunk, &range);
 	return range.ours;
 }

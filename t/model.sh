@@ -46,6 +46,8 @@ owner      forget_busy
 owner      tidy_blindly
 handover   leave_gathered
 handover   spare_first
+leave      hide_in_table_only
+leave      look_outside
 '
 while read -r model bug; do
 	[ -n "$model" ] || continue

@@ -16,6 +16,7 @@
 #include "option.h"
 #include "os.h"
 #include "panic.h"
+#include "pool.h"
 #include "purge.h"
 #include "reclaim.h"
 #include "registry.h"
@@ -165,11 +166,24 @@ void warn(const struct text *text)
 	(void)text;
 }
 
+_Noreturn void panic_block(const char *what, const void *block, const void *caller)
+{
+	(void)block, (void)caller;
+	explore_fail(what, "panic_block", 0);
+}
+
+_Noreturn void panic_broken(const char *what, const char *file, int line)
+{
+	explore_fail(what, file, line);
+}
+
 #include "registry.c"
+#include "sizeclass.c"
 #ifdef BUG_unhidden
-#define registry_hide(index) ((void)(index))
+#define registry_hide(arena, index) ((void)(arena), (void)(index))
 #endif
 #include "arena.c"
+#include "pool.c"
 #include "purge.c"
 #include "retain.c"
 #ifdef BUG_unclaimed
@@ -267,6 +281,20 @@ static void look(void)
 	reclaim_exit();
 }
 
+/* Who asks about an address of which he holds no block. */
+static void look_up(void)
+{
+	struct pool_view view;
+
+	explore_check(!pool_look((char *)memory[0] + ARENA_HEAD * SLICE, &view));
+}
+
+static void look_up_twice(void)
+{
+	look_up();
+	look_up();
+}
+
 static void help(void)
 {
 	retire_some();
@@ -356,10 +384,14 @@ static const struct explore_model models[] = {
 	{ "one retires, one looks", set_up, { retire_first, look }, finish, NULL },
 	{ "one retires, one takes a slice", set_up, { retire_first, keep_slice }, finish, NULL },
 	{ "+one retires, one takes a slice and gives it back", set_up, { retire_first, use_slice }, finish, NULL },
+	{ "one retires, one looks up an address", set_up, { retire_first, look_up }, finish, NULL },
+	{ "one retires and uses again, one looks up an address", set_up, { retire_and_use_again, look_up_twice }, finish,
+	  NULL },
 	{ "one retires and uses, one looks", set_up, { retire_and_use, look }, finish, NULL },
 	{ "one retires and uses again, one looks", set_up, { retire_and_use_again, look }, finish, NULL },
 	{ "+one retires and uses again, one takes a slice", set_up, { retire_and_use_again, keep_slice }, finish, NULL },
 	{ "one retires, one looks, one helps", set_up, { retire_first, look, help }, finish, NULL },
+	{ "+one retires, one looks up an address, one helps", set_up, { retire_first, look_up, help }, finish, NULL },
 	{ "+one retires, one takes a slice, one looks", set_up, { retire_first, keep_slice, look }, finish, NULL },
 	{ "~trim, use, retire, look", set_up, { trim, use_slice, retire_and_use, look }, finish, NULL },
 	{ "~use again, keep, use, look", set_up, { retire_and_use_again, keep_slice, use_slice, look }, finish, NULL },
