@@ -37,6 +37,7 @@ void cache_init(struct heap *heap)
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
 		struct bin *bin = &heap->bin[cls];
 
+		bin->level = 0;
 		bin->cap = cap_of(cls);
 		store_relaxed(&bin->x_base, none);
 		store_relaxed(&bin->x_top, none);

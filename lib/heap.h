@@ -80,7 +80,7 @@ struct heap {
 	struct pool *sweep_first, *sweep_last; /* sweep.h: pools with pages that may go back, oldest first */
 	_Atomic size_t x_fresh; /* sweep.h; written by the owner */
 	size_t fresh_told;
-	_Atomic bool x_busy; /* in a slow path: after fork, a heap that nobody can trust */
+	_Atomic uintptr_t x_busy; /* the number of who changes it now, or 0: after fork, a heap that nobody can trust */
 	_Atomic bool x_trim; /* trim.c: asked for what can be given back */
 	bool sweeping;       /* pages went back, and nothing was taken since */
 	unsigned entered;    /* slow paths */
@@ -175,19 +175,34 @@ static inline void heap_count_home(struct heap *heap, const struct pool *pool, s
 	count_sub(&heap->x_out_bytes, n * pool->block_size);
 }
 
-/* Around a slow path.  A child of fork has what this thread had stored until then, in its order: x_busy encloses it. */
+/*
+ * Around everything that changes a heap in more than one store, by its owner or by a walker.  (Who works on an orphan
+ * alone has it as OWNER_TIDY, which says the same.)  A child of fork has what this thread had stored until then, in its
+ * order: x_busy encloses it.
+ */
+static inline void heap_begin(struct heap *heap)
+{
+	store_relaxed(&heap->x_busy, owner_self());
+	order_for_fork();
+}
+
+static inline void heap_end(struct heap *heap)
+{
+	order_for_fork();
+	store_relaxed(&heap->x_busy, 0);
+}
+
+/* A slow path of the owner. */
 static inline void heap_enter(struct heap *heap)
 {
-	store_relaxed(&heap->x_busy, true);
-	order_for_fork();
+	heap_begin(heap);
 	heap->entered++;
 	arn_yield_point("heap_enter");
 }
 
 static inline void heap_exit(struct heap *heap)
 {
-	order_for_fork();
-	store_relaxed(&heap->x_busy, false);
+	heap_end(heap);
 }
 
 #endif

@@ -5,14 +5,16 @@
  * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in which some
  * thread has stopped, which they bear.  In the child
  *   1. readers that are gone are forgotten;
- *   2. a heap of a thread that is gone becomes an orphan, if that thread was outside our slow paths (a step of
- *      a fast path is one store); else it is stranded: its blocks can be freed, but it is never used again;
- *   3. heaps behind an embedder's handle are left to the embedder (CPython stops its threads before it
+ *   2. a heap that a thread which is gone was at work on is stranded: its blocks can be freed, but it is never used
+ *      again.  That thread was its owner in a slow path (a step of a fast path is one store), or walked it, or tidied
+ *      an orphan.  A handle that has such a heap, the forking thread's own among them, gets another at its next malloc;
+ *   3. any other heap of a thread that is gone becomes an orphan, but for
+ *   4. heaps behind an embedder's handle, which are left to the embedder (CPython stops its threads before it
  *      forks and clears their states in the child).
  */
 #include "process.h"
 
-#include "heap.h"
+#include "cache.h"
 #include "limbo.h"
 #include "option.h"
 #include "panic.h"
@@ -25,21 +27,32 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Its bins are empty and full at once, so that its handle comes by the slow path of malloc. */
 static void strand(struct heap *heap)
 {
+	cache_init(heap);
 	store_relaxed(&heap->x_thread, 0);
 	store_relaxed(&heap->x_owner, OWNER_STRANDED);
+}
+
+/* By somebody who is gone.  The forking thread itself may be in a slow path, if it forks in a signal handler. */
+static bool is_half_done(const struct heap *heap)
+{
+	uintptr_t busy = load_relaxed(&heap->x_busy);
+	bool by_us = busy >= OWNER_FIRST && busy == owner_self();
+
+	return load_relaxed(&heap->x_owner) == OWNER_TIDY || (busy != 0 && !by_us);
 }
 
 static void leave_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (owner == OWNER_NONE || owner == OWNER_STRANDED || owner == owner_self())
+	if (owner == OWNER_STRANDED)
 		return;
-	if (owner == OWNER_TIDY || load_relaxed(&heap->x_busy))
+	if (is_half_done(heap))
 		strand(heap);
-	else if (!heap->external)
+	else if (owner != OWNER_NONE && owner != owner_self() && !heap->external)
 		family_abandon(heap);
 }
 

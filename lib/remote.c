@@ -140,6 +140,7 @@ static void gather(struct thread *thread, struct pool *pool, unsigned word, uint
 		flush(thread);
 		thread->pool = pool;
 		thread->word = word;
+		order_for_fork(); /* a walk in the child sends what it finds gathered */
 	} else if (unlikely(thread->gathered & bit)) {
 		panic_block("block freed twice", block, caller);
 	}

@@ -146,13 +146,23 @@ static void send_home(struct heap *heap)
 	heap_collect(heap, false);
 }
 
+/* What the caches hold is sent home, so that the bitmaps are exact. */
+static void prepare(struct heap *heap)
+{
+#ifndef ARN_BUG_unmarked_walk
+	heap_begin(heap);
+#endif
+	send_home(heap);
+	heap_rest(heap);
+	heap_end(heap);
+}
+
 /* Without a pool there is no block, in the cache or elsewhere. */
 static bool visit_heap(struct walk *walk, struct heap *heap)
 {
 	if (!heap->all_first)
 		return true;
-	send_home(heap);
-	heap_rest(heap);
+	prepare(heap);
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (!visit_pool(walk, pool))
 			return false;
@@ -173,11 +183,17 @@ static void gather_in(const arn_family *family, unsigned tag)
 		remote_flush_all();
 }
 
+/* It has a heap, and not one that a fork has left in an unknown state. */
+static bool is_usable(const arn_heap *handle)
+{
+	return handle->heap && handle->heap != &heap_none && load_relaxed(&handle->heap->x_owner) != OWNER_STRANDED;
+}
+
 bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, void *arg)
 {
 	struct walk walk = { handle, blocks, visitor, arg, { 0 } };
 
-	if (!handle->heap || handle->heap == &heap_none)
+	if (!is_usable(handle))
 		return true;
 	gather_in(handle->heap->family, handle->heap->tag);
 	return visit_heap(&walk, handle->heap);
@@ -185,8 +201,11 @@ bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, 
 
 void arn_heap_rest(arn_heap *handle)
 {
-	if (handle->heap && handle->heap != &heap_none)
-		heap_rest(handle->heap);
+	if (!is_usable(handle))
+		return;
+	heap_begin(handle->heap);
+	heap_rest(handle->heap);
+	heap_end(handle->heap);
 }
 
 /* No walk will find anything in it until somebody adopts it, if anybody ever may. */

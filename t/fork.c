@@ -68,27 +68,37 @@ static enum failure check_heaps(void)
 	return CHILD_WELL;
 }
 
-/* Adopt what orphans there are: they must work. */
-static enum failure use_orphans(struct rng *rng)
+static enum failure use_handle(arn_heap *handle, struct rng *rng)
 {
 	static size_t *block[200];
 
-	for (unsigned i = 0; i < 6; i++) {
-		arn_heap handle;
+	for (unsigned k = 0; k < array_length(block); k++) {
+		block[k] = arn_heap_malloc(handle, some_size(rng));
+		if (!block[k])
+			return CHILD_NO_MEMORY;
+		block[k][0] = block[k][1] = (size_t)block[k];
+	}
+	for (unsigned k = 0; k < array_length(block); k++)
+		if (!check_and_free(block[k]))
+			return CHILD_BROKEN_BLOCK;
+	remote_drain(handle->heap);
+	return heap_is_valid(handle->heap) ? CHILD_WELL : CHILD_INVALID;
+}
 
-		arn_heap_init(&handle, NULL, i % 2 ? ARN_TAG_MEM : ARN_TAG_OBJECT);
-		for (unsigned k = 0; k < array_length(block); k++) {
-			block[k] = arn_heap_malloc(&handle, some_size(rng));
-			if (!block[k])
-				return CHILD_NO_MEMORY;
-			block[k][0] = block[k][1] = (size_t)block[k];
-		}
-		for (unsigned k = 0; k < array_length(block); k++)
-			if (!check_and_free(block[k]))
-				return CHILD_BROKEN_BLOCK;
-		remote_drain(handle.heap);
-		if (!heap_is_valid(handle.heap))
-			return CHILD_INVALID;
+/* A handle that the process has had all the time. */
+static arn_heap own;
+
+/* Adopt what orphans there are: they must work. */
+static enum failure use_orphans(struct rng *rng)
+{
+	for (unsigned i = 0; i < 9; i++) {
+		arn_heap handle;
+		enum failure failure;
+
+		arn_heap_init(&handle, NULL, i % 3);
+		failure = use_handle(&handle, rng);
+		if (failure != CHILD_WELL)
+			return failure;
 	}
 	return CHILD_WELL;
 }
@@ -130,8 +140,11 @@ static enum failure child_life(unsigned depth)
 		if (!check_and_free(make(&rng)))
 			return CHILD_BROKEN_BLOCK;
 	if (failure == CHILD_WELL)
+		failure = use_handle(&own, &rng);
+	if (failure == CHILD_WELL)
 		failure = use_orphans(&rng);
-	for (enum arn_tag tag = ARN_TAG_MEM; tag <= ARN_TAG_OBJECT; tag++)
+	arn_heap_visit(&own, true, count_block, &blocks);
+	for (enum arn_tag tag = ARN_TAG_MEM; tag <= ARN_TAG_GC; tag++)
 		arn_family_visit_orphans(NULL, tag, true, count_block, &blocks);
 	arn_trim();
 	return failure != CHILD_WELL ? failure : fork_again(depth);
@@ -242,10 +255,10 @@ static void test_sender(void)
 
 /* A thread that is stopped while it takes home what was freed to an orphan: of two words of a pool, one is home and
  * not yet counted. */
+static unsigned words;
+
 static void stop_in_tidy(const char *where)
 {
-	static unsigned words;
-
 	if (is_sender && strcmp(where, "pool_drain") == 0 && ++words == 2) {
 		atomic_store(&stopped_in_send, true);
 		while (!atomic_load(&go_on))
@@ -294,11 +307,78 @@ static void test_tidier(void)
 	no_errors("a child whose other thread was at work on an orphan: nobody uses that heap again");
 }
 
+/* ---- a walker -------------------------------------------------------------------------------------------- */
+
+static void *walk_own(void *arg)
+{
+	size_t blocks = 0;
+
+	is_sender = true;
+	arn_heap_visit(&own, true, count_block, &blocks);
+	return arg;
+}
+
+static void *walk_orphans(void *arg)
+{
+	size_t blocks = 0;
+
+	is_sender = true;
+	arn_family_visit_orphans(NULL, ARN_TAG_GC, true, count_block, &blocks);
+	return arg;
+}
+
+static void *rest_own(void *arg)
+{
+	is_sender = true;
+	arn_heap_rest(&own);
+	return arg;
+}
+
+static void *free_all(void *arg)
+{
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+	return arg;
+}
+
+/* The heap's user, who stands still while it is walked, forks in the middle of it. */
+static void test_walker(void *(*walk)(void *), const char *what)
+{
+	pthread_t thread;
+
+	for (unsigned i = 0; i < array_length(block); i++)
+		block[i] = arn_heap_malloc(&own, 100);
+	pthread_create(&thread, NULL, free_all, NULL);
+	pthread_join(thread, NULL);
+	store_relaxed(&own.heap->x_trim, true);
+	if (walk == walk_orphans)
+		arn_heap_abandon(&own);
+	words = 0;
+	atomic_store(&stopped_in_send, false);
+	atomic_store(&go_on, false);
+	yield_hook(stop_in_tidy);
+	pthread_create(&thread, NULL, walk, NULL);
+	while (!atomic_load(&stopped_in_send))
+		sched_yield();
+	tap_flush();
+	fork_once();
+	atomic_store(&go_on, true);
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	no_errors("a child whose other thread %s: nobody uses that heap again", what);
+	ok(!own.heap || own.heap == &heap_none || heap_is_valid(own.heap), "and the parent goes on with it");
+}
+
 int main(void)
 {
+	arn_heap_init(&own, NULL, ARN_TAG_GC);
 	test_serial();
 	test_sender();
 	test_tidier();
+	test_walker(walk_own, "walked a heap");
+	test_walker(walk_orphans, "walked an orphan");
+	test_walker(rest_own, "looked after a heap that rests");
+	arn_heap_abandon(&own);
 	test_threads(5);
 	test_threads(200);
 	return done();
