@@ -11,7 +11,7 @@ cd "$top_srcdir" || exit 1
 
 core=$(ls lib/*.c lib/*.h lib/python/*.[ch])
 sources=$(ls $core lib/graft/* include/arenite/*.h t/*.c t/*.h t/wrong/*.[ch] t/bench/*.[ch] t/memory/*.[ch] \
-	t/pages/*.c t/embed/*.c)
+	t/pages/*.c t/embed/*.c t/headers/*.c)
 scripts=$(find t .ci -name '*.sh' -o -name '*.py')
 [ "$(printf '%s\n' "$core" | wc -l)" -gt 20 ] || { echo "Bail out! not at the top of the sources"; exit 1; }
 

@@ -12,7 +12,6 @@
 
 #define mi_likely(x) (__builtin_expect(!!(x), 1))
 
-#ifndef __cplusplus
 /* allocation: obmalloc.c */
 extern void *mi_heap_malloc(mi_heap_t *heap, size_t size);
 extern void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size);
@@ -26,11 +25,28 @@ extern size_t mi_usable_size(const void *block);
 /* walks: gc_free_threading.c, obmalloc.c.  Each pool once with block NULL, then its live blocks. */
 extern mi_heap_t *mi_heap_get_default(void);
 extern bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor, void *arg);
+/* what ended threads have left, with mimalloc 2.1.2 ... */
 extern bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, bool visit_blocks,
                                             mi_block_visit_fun *visitor, void *arg);
+/* ... with 2.5.2 ... */
+extern bool mi_abandoned_visit_blocks(mi_subproc_id_t subproc, int tag, bool visit_blocks,
+                                      mi_block_visit_fun *visitor, void *arg);
+/* ... and segment by segment, as the development branch did for a while. */
+extern void _mi_arena_field_cursor_init(mi_heap_t *heap, mi_subproc_t *subproc, bool visit_all,
+                                        mi_arena_field_cursor_t *cursor);
+extern mi_segment_t *_mi_arena_segment_clear_abandoned_next(mi_arena_field_cursor_t *cursor);
+extern bool _mi_segment_visit_blocks(mi_segment_t *segment, int tag, bool visit_blocks, mi_block_visit_fun *visitor,
+                                     void *arg);
+extern void _mi_arena_segment_mark_abandoned(mi_segment_t *segment);
+extern void _mi_arena_field_cursor_done(mi_arena_field_cursor_t *cursor);
 
-/* life of a thread state: pystate.c */
+/* life of an interpreter: pystate.c, with 2.5.2 */
+extern mi_subproc_id_t mi_subproc_new(void);
+extern void mi_subproc_delete(mi_subproc_id_t subproc);
+
+/* life of a thread state: pystate.c; _mi_heap_init_ex with 2.1.2, _mi_heap_init with 2.5.2 */
 extern void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing);
+extern void _mi_heap_init(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag);
 extern void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag);
 extern void _mi_heap_collect_abandon(mi_heap_t *heap);
 
@@ -75,6 +91,5 @@ static inline void _mi_memcpy(void *to, const void *from, size_t bytes)
 {
     memcpy(to, from, bytes);
 }
-#endif
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * mimalloc.h - stands in for Include/internal/mimalloc/mimalloc.h of CPython: the names by which CPython 3.13 to
- * 3.15 calls its bundled allocator, served by Arenite.  Self-contained: extensions that include CPython's internal
- * headers need nothing of ours on their include path.
+ * mimalloc.h - stands in for Include/internal/mimalloc/mimalloc.h of CPython: the names by which CPython calls
+ * its bundled allocator, served by Arenite.  CPython bundles mimalloc 2.1.2 or, in the newest releases, 2.5.2: the
+ * overlay has the names of both.  Self-contained: extensions that include CPython's internal headers need nothing of
+ * ours on their include path.
  */
 #ifndef MIMALLOC_H
 #define MIMALLOC_H
@@ -11,10 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MI_MALLOC_VERSION 212 /* of the interface */
-
 typedef struct mi_heap_s mi_heap_t;
 typedef int mi_arena_id_t;
+typedef void *mi_subproc_id_t; /* a mi_subproc_t *, see types.h */
 
 /* the layout of struct arn_area */
 typedef struct mi_heap_area_s {

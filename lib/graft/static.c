@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * static.c - stands in for Objects/mimalloc/static.c of CPython, 3.13 to 3.15.  Included by obmalloc.c, whose static
- * declarations and hidden functions (_PyThreadState_GET, _Py_qsbr_*) it may use.  Compiled with Arenite's public
+ * static.c - stands in for Objects/mimalloc/static.c of CPython.  Included by obmalloc.c, whose static declarations
+ * and hidden functions (_PyThreadState_GET, _Py_qsbr_*) it may use.  Compiled with Arenite's public
  * header on the include path: CPPFLAGS="$(pkg-config --cflags arenite)".
  */
 #include "pycore_mimalloc.h"
@@ -149,25 +149,31 @@ static bool arenite_is_user(const arn_family *family)
 {
     _PyThreadStateImpl *tstate = arenite_tstate();
 
-    return tstate != NULL && tstate->base.interp->mimalloc.abandoned_pool.family == family;
+    return tstate != NULL && (arn_family *)tstate->mimalloc.heaps[_Py_MIMALLOC_HEAP_MEM].arenite.family == family;
 }
 
 static const struct arn_provider arenite_qsbr = { arenite_goal, arenite_reached, arenite_is_user };
 
-/* Made by whoever comes first: thread states are bound beside running threads. */
-static arn_family *arenite_family(mi_abandoned_pool_t *pool)
+/*
+ * The family of this thread state's interpreter.  Made by whoever comes first: thread states are bound beside running
+ * threads.  It is found again by the address of the interpreter, so one that ended leaves its heaps to the next one
+ * that CPython makes there, whatever became of the subprocess.
+ */
+static arn_family *arenite_family(mi_tld_t *tld)
 {
-    void *family = __atomic_load_n(&pool->family, __ATOMIC_ACQUIRE);
+    _PyThreadStateImpl *tstate = (_PyThreadStateImpl *)((char *)tld - offsetof(_PyThreadStateImpl, mimalloc.tld));
+    mi_subproc_t *subproc = tld->segments.subproc;
+    void *family = __atomic_load_n(&subproc->family, __ATOMIC_ACQUIRE);
     void *made;
 
     if (family != NULL) {
         return family;
     }
-    made = arn_family_at(&arenite_qsbr, pool);
+    made = arn_family_at(&arenite_qsbr, tstate->base.interp);
     if (made == NULL) {
         Py_FatalError("arenite: no memory for an interpreter's heaps");
     }
-    if (__atomic_compare_exchange_n(&pool->family, &family, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (__atomic_compare_exchange_n(&subproc->family, &family, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         return made;
     }
     return family;
@@ -183,12 +189,26 @@ mi_page_t *_mi_ptr_page(void *block)
     return &page;
 }
 #else
-static arn_family *arenite_family(mi_abandoned_pool_t *pool)
+static arn_family *arenite_family(mi_tld_t *tld)
 {
-    (void)pool;
+    (void)tld;
     return NULL;
 }
 #endif
+
+mi_subproc_id_t mi_subproc_new(void)
+{
+    return arn_raw_calloc(1, sizeof(mi_subproc_t));
+}
+
+/*
+ * The interpreter has ended.  Its heaps stay in their family, which no block or heap reaches through the subprocess:
+ * objects that outlive the interpreter can still be freed, and the next interpreter at this address gets what is free.
+ */
+void mi_subproc_delete(mi_subproc_id_t subproc)
+{
+    arn_raw_free(subproc);
+}
 
 void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing)
 {
@@ -197,12 +217,17 @@ void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing)
 }
 
 /* Runs while the world may be stopped and walked: it touches nothing but the handle. */
-void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag)
+void _mi_heap_init(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag)
 {
     (void)arena;
     (void)no_reclaim;
     heap->tld = tld;
-    arn_heap_init(arenite_heap(heap), arenite_family(tld->segments.abandoned), (enum arn_tag)tag);
+    arn_heap_init(arenite_heap(heap), arenite_family(tld), (enum arn_tag)tag);
+}
+
+void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag)
+{
+    _mi_heap_init(heap, tld, arena, no_reclaim, tag);
 }
 
 void _mi_heap_collect_abandon(mi_heap_t *heap)
@@ -257,11 +282,52 @@ bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_vis
     return arn_heap_visit(arenite_heap(heap), visit_blocks, (arn_visit_fn *)visitor, arg);
 }
 
-bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, bool visit_blocks,
-                                     mi_block_visit_fun *visitor, void *arg)
+bool mi_abandoned_visit_blocks(mi_subproc_id_t id, int tag, bool visit_blocks, mi_block_visit_fun *visitor, void *arg)
 {
-    arn_family *family = __atomic_load_n(&pool->family, __ATOMIC_ACQUIRE);
+    mi_subproc_t *subproc = id;
+    arn_family *family = __atomic_load_n(&subproc->family, __ATOMIC_ACQUIRE);
 
     return family == NULL ||
            arn_family_visit_orphans(family, (enum arn_tag)tag, visit_blocks, (arn_visit_fn *)visitor, arg);
+}
+
+bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, bool visit_blocks,
+                                     mi_block_visit_fun *visitor, void *arg)
+{
+    return mi_abandoned_visit_blocks(pool, tag, visit_blocks, visitor, arg);
+}
+
+/* The same as a walk over segments: the first and only one stands for all of the subprocess. */
+void _mi_arena_field_cursor_init(mi_heap_t *heap, mi_subproc_t *subproc, bool visit_all,
+                                 mi_arena_field_cursor_t *cursor)
+{
+    (void)heap;
+    (void)visit_all;
+    cursor->subproc = subproc;
+}
+
+mi_segment_t *_mi_arena_segment_clear_abandoned_next(mi_arena_field_cursor_t *cursor)
+{
+    mi_subproc_t *subproc = cursor->subproc;
+
+    cursor->subproc = NULL;
+    return subproc == NULL ? NULL : &subproc->orphans;
+}
+
+bool _mi_segment_visit_blocks(mi_segment_t *segment, int tag, bool visit_blocks, mi_block_visit_fun *visitor,
+                              void *arg)
+{
+    mi_subproc_t *subproc = (mi_subproc_t *)((char *)segment - offsetof(mi_subproc_t, orphans));
+
+    return mi_abandoned_visit_blocks(subproc, tag, visit_blocks, visitor, arg);
+}
+
+void _mi_arena_segment_mark_abandoned(mi_segment_t *segment)
+{
+    (void)segment;
+}
+
+void _mi_arena_field_cursor_done(mi_arena_field_cursor_t *cursor)
+{
+    (void)cursor;
 }

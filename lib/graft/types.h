@@ -14,16 +14,36 @@
 #define MI_LARGE_OBJ_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define MI_BIN_HUGE (68U)
 
-/* One for each interpreter, zeroed by CPython: the family of its heaps, made on first use. */
-typedef struct mi_abandoned_pool_s {
+/* What CPython asks a block about: the thread that may own its object. */
+typedef struct mi_segment_s {
+    uintptr_t thread_id;
+} mi_segment_t;
+
+/*
+ * One for each interpreter: the family of its heaps, which is made when the first thread state is bound.  CPython with
+ * mimalloc 2.1.2 has it by value in its interpreter state, zeroed, and calls it mi_abandoned_pool_t; with 2.5.2 it asks
+ * mi_subproc_new for one.
+ */
+typedef struct mi_subproc_s {
     void *family;
-} mi_abandoned_pool_t;
+    mi_segment_t orphans; /* stands for all that ended threads have left, where CPython asks for their segments */
+} mi_subproc_t;
+
+typedef mi_subproc_t mi_abandoned_pool_t;
 
 typedef struct mi_tld_s {
     struct {
-        mi_abandoned_pool_t *abandoned;
+        union {
+            mi_abandoned_pool_t *abandoned; /* written by CPython with mimalloc 2.1.2 */
+            mi_subproc_t *subproc;          /* with 2.5.2 */
+        };
     } segments;
 } mi_tld_t;
+
+/* CPython walks over the segments that ended threads have left.  It sees one, which stands for all. */
+typedef struct mi_arena_field_cursor_s {
+    mi_subproc_t *subproc; /* NULL: the walk is over */
+} mi_arena_field_cursor_t;
 
 struct mi_heap_s {
     struct {
@@ -35,11 +55,6 @@ struct mi_heap_s {
     uint8_t debug_offset; /* written by CPython */
     bool page_use_qsbr;   /* written by CPython; Arenite goes by the tag */
 };
-
-/* What CPython asks a block about: the thread that may own its object. */
-typedef struct mi_segment_s {
-    uintptr_t thread_id;
-} mi_segment_t;
 
 /* Of a page only debug_offset is real.  The other fields are named in hooks of CPython that nothing calls. */
 typedef struct mi_page_s {
