@@ -6,6 +6,10 @@
 Each check allocates about ROUND bytes of objects of one size, drops them, goes on with another size, and so on:
 what is claimed in arenas must stay near what a few rounds need.  A pool whose readers are never done would keep its
 size class, and each size would claim memory of its own: as many rounds as there are sizes.
+
+While a thread that is attached has no processor nobody's readers are done, with any allocator.  Where the threads of a
+check make that likely, what is claimed is bounded after them; and while they run, what is resident, by what it is
+without Arenite, measured in the same way.
 """
 import ctypes
 import json
@@ -35,6 +39,11 @@ def claimed():
     return statistics()["claimed_bytes"]
 
 
+def resident():
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def one_round(number):
     size = SIZES[number * 17 % len(SIZES)]
     kept = [bytes(size) for i in range(ROUND // size)]
@@ -42,12 +51,12 @@ def one_round(number):
     return len(kept)
 
 
-def churn(rounds=ROUNDS):
+def churn(rounds=ROUNDS, measure=claimed):
     """The most that was claimed, sampled between rounds."""
     most = 0
     for number in range(rounds):
         one_round(number)
-        most = max(most, claimed())
+        most = max(most, measure())
     return most
 
 
@@ -117,22 +126,27 @@ def check_running():
     return growth(run, 2)
 
 
-def check_long_calls():
-    """threads that stay attached in long calls of C: what had to wait for them is used again after them"""
-    number = 3 ** 400_000
+def growth_after(function, count):
+    """Bytes that are claimed after the threads above what one thread alone needs."""
     churn(2)
     before = claimed()
-
-    def call(_):
-        pow(number, 2)
-    with Others(call, 2):
+    with Others(function, count):
         churn()
     churn(4)
     return claimed() - before
 
 
-def check_ending():
-    """threads that end with live and with freed objects, many of them"""
+def check_long_calls():
+    """threads that stay attached in long calls of C: what had to wait for them is used again after them"""
+    number = 3 ** 400_000
+
+    def call(_):
+        pow(number, 2)
+    return growth_after(call, 2)
+
+
+def ending():
+    """A function that starts a thread, which leaves live and freed objects, and awaits its end"""
     left = []
 
     def start(_):
@@ -143,7 +157,20 @@ def check_ending():
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
-    return growth(start, 1)
+    return start
+
+
+def check_ending():
+    """threads that end with live and with freed objects, many of them: what they leave is used again"""
+    return growth_after(ending(), 1)
+
+
+def check_ending_resident():
+    """the same: while they run, no more is resident than without Arenite"""
+    churn(2, resident)
+    before = resident()
+    with Others(ending(), 1):
+        return churn(ROUNDS, resident) - before
 
 
 def check_hand_over():
@@ -203,6 +230,8 @@ def check_interpreters():
     return claimed() - before
 
 
+RELATIVE = {"ending_resident"}  # these run without Arenite, too
+
 CHECKS = {name[len("check_"):]: f for name, f in globals().items() if name.startswith("check_")}
 
 
@@ -211,16 +240,30 @@ def is_served():
     return python.get("object") == "served" and python["gil"] is False
 
 
-def judge(name):
-    """(whether it is well, what to add to the line, a note) of a check in a process of its own."""
+def run(name, environment):
+    """(exit code, what it wrote) of a check in a process of its own."""
     done = subprocess.run([sys.executable, "-W", "ignore", __file__, "--inside=" + name], stdout=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL, text=True, timeout=300)
-    if done.returncode != 0:
-        return False, "", f"exit code {done.returncode}"
-    if done.stdout == "None\n":
+                          stdin=subprocess.DEVNULL, text=True, timeout=300, env=environment)
+    return done.returncode, done.stdout
+
+
+def bound(name):
+    """Bytes: what CPython's own allocator takes, where that is more and can be said."""
+    if name not in RELATIVE:
+        return BOUND
+    status, answer = run(name, {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"})
+    return max(BOUND, int(answer)) if status == 0 else BOUND
+
+
+def judge(name):
+    """(whether it is well, what to add to the line, a note)."""
+    status, answer = run(name, None)
+    if status != 0:
+        return False, "", f"exit code {status}"
+    if answer == "None\n":
         return True, " # SKIP not in this version", ""
-    grown = int(done.stdout)
-    return grown <= BOUND, "", f"{grown / 2**20:.1f} MiB more, at most {BOUND >> 20} MiB"
+    grown, most = int(answer), bound(name)
+    return grown <= most, "", f"{grown / 2**20:.1f} MiB more, at most {most / 2**20:.1f} MiB"
 
 
 def report(number, good, line, note=""):
