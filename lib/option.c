@@ -199,7 +199,8 @@ enum option option_find(const char *name, size_t length)
 /* names that the library itself and the tools around it use */
 static bool is_reserved(const char *name)
 {
-	static const char *const names[] = { "DISABLE=", "GRAFT_DIR=", "CACHE_DIR=", "STATS_OWNER=" };
+	static const char *const names[] = { "DISABLE=", "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=",
+	                                     "STATS_OWNER=" };
 
 	for (size_t i = 0; i < array_length(names); i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)

@@ -169,6 +169,7 @@ static void test_environment(void)
 	setenv("ARENITE_CASH", "1", 1);
 	setenv("ARENITECACHE", "1K", 1);
 	setenv("ARENITE_STATS_OWNER", "1", 1);
+	setenv("ARENITE_PYTHON_HEADERS", "/include", 1);
 	stderr_of(option_init);
 	ok(option(OPTION_CACHE) == 128 * KIB, "a good value is taken, and nothing said of it");
 	ok(strstr(said, "arenite: ARENITE_CHECKS takes 0 to 3; using 0\n") && option(OPTION_CHECKS) == 0,
