@@ -164,7 +164,7 @@ static void test_large(void)
 {
 	size_t size = 300000;
 	struct pool *pool = carve(CLASS_LARGE, size);
-	void *block, *other;
+	void *block = NULL, *other;
 
 	ok(pool->capacity == 1 && pool_take(pool, &block, 5) == 1 && block == pool->base &&
 	           pool_take(pool, &other, 1) == 0,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpython.h"
 
+#include "module.h"
+
 #include <arenite/python.h>
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <link.h>
 #include <string.h>
 
 struct cpython cpython;
@@ -89,44 +89,24 @@ enum cpython_found cpython_find(void *where)
 	return all ? CPYTHON_FOUND : CPYTHON_UNKNOWN;
 }
 
-/* A symbol is looked up in the table of those that a module takes from others: they stand before the hashed ones. */
-static bool imports(const struct link_map *module, const char *wanted)
-{
-	const ElfW(Sym) *symbols = NULL;
-	const uint32_t *hash = NULL;
-	const char *strings = NULL;
-
-	for (const ElfW(Dyn) *entry = module->l_ld; entry->d_tag != DT_NULL; entry++) {
-		if (entry->d_tag == DT_SYMTAB)
-			symbols = (const void *)entry->d_un.d_ptr;
-		else if (entry->d_tag == DT_STRTAB)
-			strings = (const void *)entry->d_un.d_ptr;
-		else if (entry->d_tag == DT_GNU_HASH)
-			hash = (const void *)entry->d_un.d_ptr;
-	}
-	for (uint32_t i = 1; symbols && strings && hash && i < hash[1]; i++)
-		if (strcmp(strings + symbols[i].st_name, wanted) == 0)
-			return true;
-	return false;
-}
-
-static bool is_in(const Dl_info *module, const char *name)
+/* The symbol of this name that the process would call is in that module. */
+static bool is_in(const struct module *module, const char *name)
 {
 	void *symbol = dlsym(RTLD_DEFAULT, name);
-	Dl_info info;
+	struct module its;
 
-	return symbol && dladdr(symbol, &info) && info.dli_fbase == module->dli_fbase;
+	return symbol && module_of(&its, symbol) && its.base == module->base && its.dynamic == module->dynamic;
 }
 
 /* The graft is what calls arn_heap_init from there: from the library, or linked into one file with it. */
 bool cpython_is_grafted(void)
 {
-	struct link_map *map;
-	Dl_info info;
+	struct module module;
 	void *symbol;
 
 	memcpy(&symbol, &cpython.set_allocator, sizeof(symbol));
-	if (!dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP))
+	if (!module_of(&module, symbol))
 		return false;
-	return imports(map, "arn_heap_init") || (is_in(&info, "arn_heap_init") && !is_in(&info, "arn_python_install"));
+	return module_imports(&module, "arn_heap_init") ||
+	       (is_in(&module, "arn_heap_init") && !is_in(&module, "arn_python_install"));
 }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "module.h"
+
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+struct search {
+	uintptr_t address;
+	struct module *module;
+};
+
+static bool covers(const struct dl_phdr_info *info, uintptr_t address)
+{
+	for (unsigned i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD &&
+		    address - info->dlpi_addr - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
+			return true;
+	return false;
+}
+
+static int visit(struct dl_phdr_info *info, size_t size, void *wanted)
+{
+	struct search *search = wanted;
+
+	(void)size;
+	if (!covers(info, search->address))
+		return 0;
+	*search->module = (struct module){ info->dlpi_addr, NULL };
+	for (unsigned i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			search->module->dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	return 1;
+}
+
+bool module_of(struct module *module, const void *address)
+{
+	struct search search = { (uintptr_t)address, module };
+
+	return dl_iterate_phdr(visit, &search) != 0;
+}
+
+/* glibc has added the base to the addresses in the table, musl has not. */
+static const void *table(const struct module *module, ElfW(Sxword) tag)
+{
+	for (const ElfW(Dyn) *entry = module->dynamic; entry && entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == tag)
+			return (const void *)(entry->d_un.d_ptr < module->base ? module->base + entry->d_un.d_ptr :
+			                                                         entry->d_un.d_ptr);
+	return NULL;
+}
+
+/* A symbol that is taken from others is not hashed: with the new table of hashes it stands before those that are. */
+static uint32_t imports_end(const struct module *module)
+{
+	const uint32_t *hashes = table(module, DT_GNU_HASH);
+
+	if (!hashes)
+		hashes = table(module, DT_HASH);
+	return hashes ? hashes[1] : 0;
+}
+
+bool module_imports(const struct module *module, const char *name)
+{
+	const ElfW(Sym) *symbols = table(module, DT_SYMTAB);
+	const char *names = table(module, DT_STRTAB);
+	uint32_t end = imports_end(module);
+
+	for (uint32_t i = 1; symbols && names && i < end; i++)
+		if (symbols[i].st_shndx == SHN_UNDEF && strcmp(names + symbols[i].st_name, name) == 0)
+			return true;
+	return false;
+}
