@@ -3,8 +3,11 @@
 
 #include "panic.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -27,9 +30,10 @@ size_t option_values[OPTIONS] = {
 	[OPTION_CHECKS] = 0,
 	[OPTION_STATS] = STATS_OFF,
 	[OPTION_VERBOSE] = 0,
+	[OPTION_DISABLE] = 0,
 };
 
-static const char *stats_file;
+static char stats_file[PATH_MAX];
 
 static bool parse_domains(const char *value)
 {
@@ -53,15 +57,42 @@ static bool parse_domains(const char *value)
 	return true;
 }
 
+/* What people write for yes and no; an empty value is no. */
+static bool parse_switch(const char *value, bool *on)
+{
+	static const char *const words[] = { "", "1", "0", "yes", "no", "true", "false", "on", "off" };
+
+	for (size_t i = 0; i < array_length(words); i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*on = i % 2 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_disable(const char *value)
+{
+	bool on;
+
+	if (!parse_switch(value, &on))
+		return false;
+	option_values[OPTION_DISABLE] = on;
+	return true;
+}
+
 static bool parse_stats(const char *value)
 {
-	if (strcmp(value, "0") == 0 || strcmp(value, "1") == 0) {
-		option_values[OPTION_STATS] = *value == '1' ? STATS_TEXT : STATS_OFF;
+	size_t length = strlen(value);
+	bool on;
+
+	if (parse_switch(value, &on)) {
+		option_values[OPTION_STATS] = on ? STATS_TEXT : STATS_OFF;
 		return true;
 	}
-	if (strncmp(value, "json:", 5) != 0 || value[5] == '\0')
+	if (strncmp(value, "json:", 5) != 0 || length == 5 || length - 5 >= sizeof(stats_file))
 		return false;
-	stats_file = value + 5;
+	memcpy(stats_file, value + 5, length - 5 + 1);
 	option_values[OPTION_STATS] = STATS_JSON;
 	return true;
 }
@@ -88,6 +119,8 @@ static const struct spec specs[OPTIONS] = {
 	                   "statistics at exit, on stderr or to FILE, where %p is the process",
 	                   parse_stats },
 	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr", NULL },
+	[OPTION_DISABLE] = { "DISABLE", 0, 1, false, "0 or 1, no or yes, off or on",
+	                     "an interpreter that was not built on Arenite keeps its own allocator", parse_disable },
 };
 
 static size_t suffix_shift(char c)
@@ -154,7 +187,7 @@ static void add_value(struct text *text, enum option option)
 		text_add(text, value == (DOMAIN_MEM | DOMAIN_OBJECT) ? "," : "");
 		text_add(text, value & DOMAIN_OBJECT ? "object" : "");
 		text_add(text, value == 0 ? "none" : "");
-	} else if (option == OPTION_STATS && stats_file) {
+	} else if (option == OPTION_STATS && value == STATS_JSON) {
 		text_add(text, "json:");
 		text_add(text, stats_file);
 	} else if (specs[option].bytes && value >= MIB && value % MIB == 0) {
@@ -168,22 +201,98 @@ static void add_value(struct text *text, enum option option)
 	}
 }
 
+/* ---- complaints ------------------------------------------------------------------------------------------- */
+
+static struct text complaints[8]; /* of more than that the others are not said */
+static unsigned complaints_used;
+
 static void complain(const char *entry, enum option option)
 {
-	struct text text = { 0 };
-	size_t length = strcspn(entry, "=");
+	size_t length = min_size(strcspn(entry, "="), 40);
+	struct text *text;
 
-	memcpy(text.bytes, entry, min_size(length, 40));
-	text.length = min_size(length, 40);
+	if (complaints_used == array_length(complaints))
+		return;
+	text = &complaints[complaints_used++];
+	memcpy(text->bytes, entry, length);
+	text->length = length;
 	if (option == OPTIONS) {
-		text_add(&text, " is not an option of Arenite and is ignored; `arenite options` lists them");
+		text_add(text, " is not an option of Arenite and is ignored; `arenite options` lists them");
 	} else {
-		text_add(&text, " takes ");
-		text_add(&text, specs[option].range);
-		text_add(&text, "; using ");
-		add_value(&text, option);
+		text_add(text, " takes ");
+		text_add(text, specs[option].range);
+		text_add(text, "; using ");
+		add_value(text, option);
 	}
-	warn(&text);
+}
+
+/* FNV-1a */
+static uint64_t number_of(const struct text *line)
+{
+	uint64_t number = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < line->length; i++)
+		number = (number ^ (unsigned char)line->bytes[i]) * 0x100000001b3;
+	return number;
+}
+
+/* The same lines have the same number, in any order, as shells change that; others most likely have another. */
+static size_t complaints_number(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < complaints_used; i++)
+		sum += number_of(&complaints[i]);
+	return sum;
+}
+
+void option_complain(void)
+{
+	size_t number = complaints_number();
+
+	if (complaints_used == 0 || option_mark(MARK_COMPLAINED) == number)
+		return;
+	for (unsigned i = 0; i < complaints_used; i++)
+		warn(&complaints[i]);
+	option_set_mark(MARK_COMPLAINED, number);
+}
+
+/* ---- the environment -------------------------------------------------------------------------------------- */
+
+static const char *const mark_names[MARKS] = { STATS_OWNER, COMPLAINED };
+static size_t marks[MARKS];
+
+size_t option_mark(enum mark mark)
+{
+	return marks[mark];
+}
+
+void option_set_mark(enum mark mark, size_t number)
+{
+	static char entries[MARKS][48]; /* they stay: a part of the environment from then on */
+	struct text text = { 0 };
+
+	marks[mark] = number;
+	text_add(&text, mark_names[mark]);
+	text_add(&text, "=");
+	text_add_number(&text, number);
+	memcpy(entries[mark], text.bytes, text.length);
+	entries[mark][text.length] = '\0';
+	putenv(entries[mark]);
+}
+
+/* An entry NAME=VALUE of the environment: is it one of the marks? */
+static bool read_mark(const char *entry)
+{
+	for (enum mark mark = 0; mark < MARKS; mark++) {
+		size_t length = strlen(mark_names[mark]);
+
+		if (strncmp(entry, mark_names[mark], length) == 0 && entry[length] == '=') {
+			marks[mark] = strtoul(entry + length + 1, NULL, 10);
+			return true;
+		}
+	}
+	return false;
 }
 
 enum option option_find(const char *name, size_t length)
@@ -196,11 +305,10 @@ enum option option_find(const char *name, size_t length)
 	return option;
 }
 
-/* names that the library itself and the tools around it use */
+/* names that the tools around the library use */
 static bool is_reserved(const char *name)
 {
-	static const char *const names[] = { "DISABLE=", "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=",
-	                                     "STATS_OWNER=" };
+	static const char *const names[] = { "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=" };
 
 	for (size_t i = 0; i < array_length(names); i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
@@ -214,7 +322,7 @@ static void read_entry(const char *entry)
 	const char *value = strchr(name, '=');
 	enum option option;
 
-	if (!value || is_reserved(name))
+	if (!value || is_reserved(name) || read_mark(entry))
 		return;
 	option = option_find(name, (size_t)(value - name));
 	if (option == OPTIONS || !option_parse(option, value + 1))
@@ -223,6 +331,9 @@ static void read_entry(const char *entry)
 
 void option_init(void)
 {
+	complaints_used = 0;
+	if (getauxval(AT_SECURE))
+		return;
 	for (char **entry = environ; entry && *entry; entry++)
 		if (strncmp(*entry, "ARENITE_", 8) == 0)
 			read_entry(*entry);
@@ -240,7 +351,7 @@ const char *option_range(enum option option)
 
 const char *option_stats_file(void)
 {
-	return stats_file;
+	return *stats_file ? stats_file : NULL;
 }
 
 void option_print_table(int fd)

@@ -2,9 +2,13 @@
  *
  * option.h - settings from the environment, ARENITE_*: one table with name, default, range and meaning.
  *
- * Read once, before the first heap is made, without malloc.  A malformed value or an unknown ARENITE_ name
- * gives one line on stderr and the default stays.  Synchronization: options are written by the constructor,
- * before threads exist; a malloc before the constructor runs it early.
+ * Read once, before the first heap is made, without malloc; nothing that is kept points into the environment, whose
+ * memory programs overwrite (setproctitle).  Where a malformed value or an unknown ARENITE_ name stands the default
+ * stays, and a line on stderr says so: option_complain.  A program that runs with more rights than whoever started
+ * it (set-user-ID, file capabilities: AT_SECURE) takes nothing from the environment.
+ *
+ * Synchronization: options are written by the constructor, before threads exist; a malloc before the constructor runs
+ * it early.
  */
 #ifndef ARN_OPTION_H
 #define ARN_OPTION_H
@@ -22,6 +26,7 @@ enum option {
 	OPTION_CHECKS,
 	OPTION_STATS,
 	OPTION_VERBOSE,
+	OPTION_DISABLE,
 	OPTIONS
 };
 
@@ -43,7 +48,19 @@ const char *option_range(enum option option);
 /* The file of ARENITE_STATS=json:FILE, else NULL. */
 const char *option_stats_file(void);
 
+/* Names of the environment by which a process tells those that it starts what it has done. */
+#define STATS_OWNER "ARENITE_STATS_OWNER" /* which process writes the file of ARENITE_STATS=json:FILE without %p */
+#define COMPLAINED "ARENITE_COMPLAINED"   /* a number for the lines that option_complain has written */
+enum mark { MARK_STATS_OWNER, MARK_COMPLAINED, MARKS };
+
+/* What was found at the start, or set since; 0: nothing. */
+size_t option_mark(enum mark mark);
+/* While there is one thread. */
+void option_set_mark(enum mark mark, size_t number);
+
 void option_init(void);
+/* Says what is wrong in the environment, unless the process that started this one has said the same. */
+void option_complain(void);
 /* The table with the values in force, for `arenite options`. */
 void option_print_table(int fd);
 /* Parse one value as the environment would; false: malformed, nothing changed. */

@@ -17,7 +17,6 @@
 #include "cache.h"
 #include "limbo.h"
 #include "option.h"
-#include "panic.h"
 #include "reclaim.h"
 #include "retire.h"
 #include "stats.h"
@@ -69,15 +68,6 @@ static void in_child(void)
 	}
 }
 
-static void say_hello(void)
-{
-	struct text text = { 0 };
-
-	text_add(&text, "version " ARN_VERSION ", process ");
-	text_add_number(&text, (size_t)getpid());
-	warn(&text);
-}
-
 void process_init(void)
 {
 	static bool done;
@@ -91,9 +81,14 @@ void process_init(void)
 	/* the first records, while there is memory; liburcu, if it is that, would end the program for want of it */
 	reclaim_enter();
 	reclaim_exit();
-	if (option(OPTION_VERBOSE) >= 1)
-		say_hello();
 }
+
+bool process_is_disabled(void)
+{
+	process_init();
+	return option(OPTION_DISABLE);
+}
+EXPORT_PRIVATE(process_is_disabled);
 
 __attribute__((constructor)) static void start(void)
 {

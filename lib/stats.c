@@ -8,10 +8,6 @@
 #include "panic.h"
 #include "thread.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -289,67 +285,6 @@ void arn_stats_json(int fd)
 	json_parts(fd);
 }
 
-/* %p in the name is the number of the process, %% is %; false: too long. */
-static bool expand(struct text *number, const char *name, char path[PATH_MAX])
-{
-	size_t length = 0;
-
-	for (; *name && length < PATH_MAX - sizeof("18446744073709551615"); name++) {
-		if (name[0] == '%' && name[1] == 'p') {
-			memcpy(path + length, number->bytes, number->length);
-			length += number->length;
-			name++;
-			continue;
-		}
-		name += name[0] == '%' && name[1] == '%';
-		path[length++] = *name;
-	}
-	path[length] = '\0';
-	return *name == '\0';
-}
-
-static void write_file(const char *name)
-{
-	struct text text = { 0 }, number = { 0 };
-	char path[PATH_MAX];
-	int fd = -1;
-
-	text_add_number(&number, (size_t)getpid());
-	if (expand(&number, name, path))
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd >= 0) {
-		arn_stats_json(fd);
-		close(fd);
-		return;
-	}
-	text_add(&text, "cannot write statistics to ");
-	text_add(&text, name);
-	warn(&text);
-}
-
-/*
- * Which process a file without %p belongs to: the first that uses us.  Its children find its number in the
- * environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
- */
-static size_t file_owner;
-
-static void claim_file(void)
-{
-	static char entry[] = STATS_OWNER "=18446744073709551615";
-	const char *known = getenv(STATS_OWNER);
-	struct text number = { 0 };
-
-	if (option(OPTION_STATS) != STATS_JSON || file_owner)
-		return;
-	file_owner = known ? strtoul(known, NULL, 10) : (size_t)getpid();
-	if (known)
-		return;
-	text_add_number(&number, file_owner);
-	memcpy(entry + sizeof(STATS_OWNER), number.bytes, number.length);
-	entry[sizeof(STATS_OWNER) + number.length] = '\0';
-	putenv(entry);
-}
-
 bool arn_stats_add(const struct arn_stats_part *part)
 {
 	for (unsigned i = 0; i < parts_used; i++)
@@ -357,45 +292,12 @@ bool arn_stats_add(const struct arn_stats_part *part)
 			return true;
 	if (parts_used == array_length(parts))
 		return false;
-	claim_file();
+	stats_begin();
 	parts[parts_used++] = part;
 	return true;
 }
 
-static bool is_ours(const char *file)
+unsigned stats_parts(void)
 {
-	if (strstr(file, "%p"))
-		return true;
-	return file_owner ? file_owner == (size_t)getpid() : !getenv(STATS_OWNER);
-}
-
-static bool is_used(void)
-{
-	struct arn_stats stats;
-
-	arn_stats_read(&stats);
-	return parts_used || stats.heaps || stats.raw_mallocs;
-}
-
-static void at_exit(void)
-{
-	if (option(OPTION_STATS) == STATS_OFF || !is_used())
-		return;
-	if (option(OPTION_STATS) == STATS_TEXT)
-		arn_stats_print(STDERR_FILENO);
-	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))
-		write_file(option_stats_file());
-}
-
-/* A preload comes into every child, also where nothing runs on us: there it claims no file, and stays silent. */
-static bool is_preload(void)
-{
-	return dlsym(RTLD_DEFAULT, "arn_python_install") != NULL;
-}
-
-void stats_init(void)
-{
-	if (!is_preload())
-		claim_file();
-	atexit(at_exit);
+	return parts_used;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats.h - sums over heaps and threads; the functions are in arenite.h.
+ * stats.h - sums over heaps and threads, and what a process says of itself; the functions are in arenite.h.
  *
  * No counter is shared: each is written by one thread, in slow paths, and read relaxed.
  *     live == out - cached - (freed remotely by all threads - drained by all heaps)      per tag
@@ -8,10 +8,16 @@
 #ifndef ARN_STATS_H
 #define ARN_STATS_H
 
-/* In the environment: the process that writes the file of ARENITE_STATS=json:FILE where FILE has no %p */
-#define STATS_OWNER "ARENITE_STATS_OWNER"
-
 /* What option STATS asks for will be done at exit.  Once, while there is one thread. */
 void stats_init(void);
+
+/* This process turns out to be one that uses Arenite: what it has to say, it says now, and once. */
+void stats_begin(void);
+
+/* How many parts arn_stats_add has taken. */
+unsigned stats_parts(void);
+
+/* Write the statistics as JSON to the file of this name, where %p is the process; a line on stderr if that fails. */
+void stats_write_file(const char *name);
 
 #endif

@@ -54,7 +54,8 @@ same "ck comes in at one place" "stack.h " "$(files_with '# *include <ck_')"
 same "liburcu comes in at one place" "reclaim-urcu.c " "$(files_with '# *include <urcu')"
 same "the graft sees the public header only" "#include <arenite/arenite.h>" \
 	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)"
-same "lib/python sees public headers, and of the core the fast paths" "alloc.h atomic.h base.h thread.h " \
+same "lib/python sees public headers, of the core the fast paths and ARENITE_DISABLE" \
+	"alloc.h atomic.h base.h process.h thread.h " \
 	"$(cd "$top_srcdir/lib/python" && grep -ho '^#include "[^"]*"' -- *.[ch] | sort -u | while read -r _ header; do
 		header=${header//\"/}
 		[ -e "$header" ] || echo "$header"

@@ -57,8 +57,11 @@ options_of_code() {
 
 # Known, but no options
 other_names_of_code() {
-	sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/option.c" | grep -o '[A-Z_]*=' |
-		sed 's/\(.*\)=/ARENITE_\1/' | sort
+	{
+		sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/option.c" | grep -o '[A-Z_]*=' |
+			sed 's/\(.*\)=/ARENITE_\1/'
+		sed -n 's/^#define [A-Z_]* "\(ARENITE_[A-Z_]*\)".*/\1/p' "$top_srcdir/lib/option.h"
+	} | sort
 }
 
 statistics_of_header() {

@@ -93,7 +93,19 @@ static const struct value values[] = {
 	{ OPTION_STATS, "json:/tmp/x", true, STATS_JSON },
 	{ OPTION_STATS, "json:", false, 0 },
 	{ OPTION_STATS, "2", false, 0 },
+	{ OPTION_STATS, "yes", true, STATS_TEXT },
+	{ OPTION_STATS, "No", true, STATS_OFF },
 	{ OPTION_STATS, "0", true, STATS_OFF },
+	{ OPTION_DISABLE, "1", true, 1 },
+	{ OPTION_DISABLE, "no", true, 0 },
+	{ OPTION_DISABLE, "yes", true, 1 },
+	{ OPTION_DISABLE, "false", true, 0 },
+	{ OPTION_DISABLE, "TRUE", true, 1 },
+	{ OPTION_DISABLE, "off", true, 0 },
+	{ OPTION_DISABLE, "on", true, 1 },
+	{ OPTION_DISABLE, "", true, 0 },
+	{ OPTION_DISABLE, "2", false, 0 },
+	{ OPTION_DISABLE, "nope", false, 0 },
 };
 
 /* What is refused changes nothing. */
@@ -161,6 +173,12 @@ static void reset(void)
 	option_parse(OPTION_DOMAINS, "mem,object");
 }
 
+static void read_environment(void)
+{
+	option_init();
+	option_complain();
+}
+
 static void test_environment(void)
 {
 	reset();
@@ -168,17 +186,36 @@ static void test_environment(void)
 	setenv("ARENITE_CHECKS", "5", 1);
 	setenv("ARENITE_CASH", "1", 1);
 	setenv("ARENITECACHE", "1K", 1);
-	setenv("ARENITE_STATS_OWNER", "1", 1);
+	setenv("ARENITE_STATS_OWNER", "7", 1);
 	setenv("ARENITE_PYTHON_HEADERS", "/include", 1);
-	stderr_of(option_init);
+	stderr_of(read_environment);
 	ok(option(OPTION_CACHE) == 128 * KIB, "a good value is taken, and nothing said of it");
 	ok(strstr(said, "arenite: ARENITE_CHECKS takes 0 to 3; using 0\n") && option(OPTION_CHECKS) == 0,
 	   "a bad one: name, range, what is used instead");
 	ok(strstr(said, "ARENITE_CASH is not an option") != NULL, "an unknown name is named");
 	ok(lines(said) == 2, "two lines, one for each: %zu", lines(said));
+	ok(option_mark(MARK_STATS_OWNER) == 7, "what a parent left is known");
+	ok(!*stderr_of(read_environment), "a program that it starts says nothing of the same");
+	setenv("ARENITE_CASH", "2", 1);
+	ok(!*stderr_of(read_environment), "nor of another value of an unknown name");
+	setenv("ARENITE_RETAIN", "x", 1);
+	ok(lines(stderr_of(read_environment)) == 3, "but when there is more: %zu", lines(said));
+	unsetenv("ARENITE_RETAIN");
 	unsetenv("ARENITE_CHECKS");
 	unsetenv("ARENITE_CASH");
-	ok(!*stderr_of(option_init), "no line without a reason");
+	ok(!*stderr_of(read_environment), "no line without a reason");
+}
+
+/* Programs write their title over the environment that they were started with. */
+static void test_overwritten(void)
+{
+	static char entry[] = "ARENITE_STATS=json:/some/where";
+
+	putenv(entry);
+	option_init();
+	memset(entry, 'x', sizeof(entry) - 1);
+	ok(strcmp(option_stats_file(), "/some/where") == 0, "nothing points into the environment");
+	unsetenv("ARENITE_STATS");
 }
 
 /* A name or value of any length ends in a line that is cut off, not in a crash. */
@@ -190,10 +227,19 @@ static void test_long(void)
 	memset(value, '9', sizeof(value) - 1);
 	setenv(name, value, 1);
 	setenv("ARENITE_RETAIN", value, 1);
-	stderr_of(option_init);
+	stderr_of(read_environment);
 	ok(lines(said) == 2 && strlen(said) < 400, "long names and values: two short lines");
 	unsetenv(name);
 	unsetenv("ARENITE_RETAIN");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, 20, "ARENITE_X%u", i);
+		setenv(name, "1", 1);
+	}
+	ok(lines(stderr_of(read_environment)) == 8, "a hundred wrong names: eight lines");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, 20, "ARENITE_X%u", i);
+		unsetenv(name);
+	}
 }
 
 static void print_table(void)
@@ -214,6 +260,8 @@ int main(void)
 	test_garbage();
 	test_environment();
 	test_long();
+	test_overwritten();
+	option_parse(OPTION_STATS, "0");
 	test_table();
 	reset();
 	return done();

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # arenite run with every CPython of 3.11 or later that is found: in PATH, and what PYTHONS names.  Each starts, runs,
-# ends, and is served, or says why not.
+# ends, and is served, or says why not.  And what their processes say of their environment.
+# shellcheck disable=SC2317 # functions are called by name
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${SANITIZE_FLAGS:=}"
 # shellcheck source=t/tap.sh
@@ -41,12 +42,72 @@ is_served() {
 	has '"page_size": ' && { ! has '"python": ' || has '"mem": "served", "object": "(served|left)"'; }
 }
 
+# What a process says of its environment, and where
+library=$(cd "$top_builddir" && pwd)/lib/.libs/libarenite-python.so
+mistakes=(ARENITE_NO_SUCH_OPTION=1 ARENITE_RETAIN=much)
+quiet() { # COMMAND...: not a word
+	env "${mistakes[@]}" ARENITE_VERBOSE=1 LD_PRELOAD="$library" "$@" >"$work/out" 2>"$work/err" &&
+		[ ! -s "$work/err" ]
+}
+says_once() { # COMMAND...: one line for each mistake
+	env "${mistakes[@]}" "$@" >"$work/out" 2>"$work/err" && [ "$(wc -l <"$work/err")" = 2 ] &&
+		grep -q NO_SUCH "$work/err" && grep -q RETAIN "$work/err"
+}
+
+# As setproctitle does
+cat >"$work/title.py" <<'END'
+import ctypes
+entries = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+addresses = ctypes.cast(entries, ctypes.POINTER(ctypes.c_void_p))
+i = 0
+while addresses[i]:
+    ctypes.memset(addresses[i], ord("x"), len(entries[i]))
+    i += 1
+END
+survives_title() { # PYTHON
+	rm -f "$work/stats"
+	ARENITE_STATS=json:$work/stats LD_PRELOAD=$library "$1" "$work/title.py" >"$work/out" 2>"$work/err" &&
+		[ ! -s "$work/err" ] && is_served
+}
+
+run_disabled() { # VALUE PYTHON
+	rm -f "$work/stats"
+	ARENITE_DISABLE=$1 "$arenite" run --stats=json:"$work/stats" "$2" -c pass >"$work/out" 2>"$work/err"
+}
+disabled() { # VALUE PYTHON
+	run_disabled "$@" && [ ! -e "$work/stats" ] && [ ! -s "$work/err" ]
+}
+enabled() { # VALUE PYTHON
+	run_disabled "$@" && is_served && [ ! -s "$work/err" ]
+}
+doubted() { # VALUE PYTHON
+	run_disabled "$@" && is_served && [ "$(grep -c "^arenite: ARENITE_DISABLE takes " "$work/err")" = 1 ]
+}
+
+try_environment() { # PYTHON
+	local children="import subprocess, sys; [subprocess.run([sys.executable, '-c', 'pass']) for i in range(2)]"
+	ok "a process without Python says nothing, whatever the environment" quiet sh -c "ls / | cat"
+	ok "wrong names and values: Python says so, what it starts does not" \
+		says_once env LD_PRELOAD="$library" "$1" -c "$children"
+	ok "arenite run says it for all" says_once "$arenite" run sh -c "'$1' -c pass; '$1' -c pass; ls /"
+	ok "a program that writes over its environment leaves its statistics all the same" survives_title "$1"
+	ok "ARENITE_DISABLE=1 disables" disabled 1 "$1"
+	ok "so does yes" disabled yes "$1"
+	for value in no off false 0 ''; do
+		ok "ARENITE_DISABLE=$value does not" enabled "$value" "$1"
+	done
+	ok "nor does what is no answer, and a line says so" doubted maybe "$1"
+}
+
+one=
 while read -r python version; do
 	runs "$python"
 	result $? "$version: $python runs under arenite run"
 	ok "$version: and is served" is_served
 	PYTHONMALLOC=default runs "$python"
 	result $? "$version: and runs with CPython's own allocators under PYTHONMALLOC"
+	! has '"python": ' || one=$python
 done < <(pythons)
+[ -z "$one" ] || try_environment "$one"
 [ "$n" -gt 0 ] || skip_all "no CPython of 3.11 or later"
 done_testing

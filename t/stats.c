@@ -11,7 +11,9 @@
 #include "stats.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,14 +261,22 @@ static bool take_file(const char *format, pid_t pid)
 	return unlink(name) == 0;
 }
 
-static void use_file(const char *file)
+static void use_path(const char *path)
 {
-	static char name[64]; /* as the environment, it stays */
+	char value[PATH_MAX + 8];
 
-	snprintf(name, sizeof(name), "json:%s/%s", directory, file);
-	always(option_parse(OPTION_STATS, name));
+	snprintf(value, sizeof(value), "json:%s", path);
+	always(option_parse(OPTION_STATS, value));
 	stats_init();
 	arn_mem_free(arn_mem_malloc(1)); /* a process that has used nothing writes nothing */
+}
+
+static void use_file(const char *file)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	use_path(path);
 }
 
 /* Its child ends when it has itself taken the file away, as one that outlives it would. */
@@ -283,6 +293,7 @@ static void use_file_and_fork(const char *file)
 static void inherit_file(const char *file)
 {
 	setenv(STATS_OWNER, "1", 1);
+	option_init();
 	use_file(file);
 }
 
@@ -305,9 +316,154 @@ static void test_file(void)
 	ok(rmdir(directory) == 0, "nothing else was written");
 }
 
+/* ---- what stands there already -------------------------------------------------------------------------- */
+
+static char path[PATH_MAX], other[PATH_MAX];
+
+static const char *in_directory(char *buffer, const char *name)
+{
+	snprintf(buffer, PATH_MAX, "%s/%s", directory, name);
+	return buffer;
+}
+
+/* A whole text of ours, and nothing else */
+static bool is_json(const char *file)
+{
+	FILE *stream = fopen(file, "r");
+	size_t length = stream ? fread(text, 1, sizeof(text) - 1, stream) : 0;
+
+	text[length] = '\0';
+	if (stream)
+		fclose(stream);
+	return length > 4 && text[0] == '{' && strcmp(text + length - 3, "\n}\n") == 0 && count('{') == count('}');
+}
+
+static bool holds(const char *file, const char *wanted)
+{
+	FILE *stream = fopen(file, "r");
+	size_t length = stream ? fread(text, 1, sizeof(text) - 1, stream) : 0;
+
+	text[length] = '\0';
+	if (stream)
+		fclose(stream);
+	return stream && strcmp(text, wanted) == 0;
+}
+
+static void put(const char *file, const char *bytes)
+{
+	FILE *stream = fopen(file, "w");
+
+	if (!stream || fputs(bytes, stream) < 0 || fclose(stream) != 0)
+		bail("fopen");
+}
+
+static bool has_mode(const char *file, mode_t mode)
+{
+	struct stat status;
+
+	return stat(file, &status) == 0 && (status.st_mode & 07777) == mode;
+}
+
+/* The child says on stderr, in a file, what it could not do. */
+static const char *complaint_of(const char *file)
+{
+	int saved = dup(STDERR_FILENO), fd = open(in_directory(other, "said"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	ssize_t n;
+
+	dup2(fd, STDERR_FILENO);
+	child(use_path, file);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	close(fd);
+	unlink(other);
+	return text;
+}
+
+/* The old text stays for whoever has the file open; a reader that opens it finds the new one, whole. */
+static void test_replaced(void)
+{
+	int old;
+
+	put(in_directory(path, "stats"), "old text\n");
+	old = open(path, O_RDONLY);
+	umask(027);
+	child(use_path, path);
+	umask(022);
+	ok(is_json(path) && read(old, text, sizeof(text)) == 9 && memcmp(text, "old text\n", 9) == 0,
+	   "a file is replaced, not written over");
+	ok(has_mode(path, 0640), "its mode is what umask leaves");
+	close(old);
+	unlink(path);
+}
+
+static void test_link(void)
+{
+	put(in_directory(other, "precious"), "precious\n");
+	if (symlink(other, in_directory(path, "link")) != 0)
+		bail("symlink");
+	ok(strstr(complaint_of(path), "symbolic link") && strstr(text, path), "a symbolic link is refused");
+	ok(holds(in_directory(other, "precious"), "precious\n"), "and what it leads to stays");
+	unlink(path);
+	unlink(other);
+}
+
+static void test_special(void)
+{
+	char out[PATH_MAX], name[64];
+	int fd = open(in_directory(out, "log"), O_RDWR | O_CREAT | O_APPEND, 0600), ends[2];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	child(use_path, name);
+	ok(is_json(out), "a descriptor, by its name in /proc");
+	unlink(out);
+	if (pipe(ends) != 0 || mkfifo(in_directory(path, "pipe"), 0600) != 0)
+		bail("pipe");
+	snprintf(name, sizeof(name), "/dev/fd/%d", ends[1]);
+	child(use_path, name);
+	n = read(ends[0], text, sizeof(text) - 1);
+	ok(n > 4 && text[0] == '{' && text[n - 2] == '}', "a pipe, by its name in /dev");
+	close(fd);
+	fd = open(path, O_RDWR);
+	child(use_path, path);
+	n = read(fd, text, sizeof(text) - 1);
+	ok(n > 4 && text[0] == '{' && text[n - 2] == '}', "a named pipe");
+	close(fd);
+	unlink(path);
+	ok(!*complaint_of("/dev/null"), "/dev/null");
+	complaint_of("/dev/stderr");
+	ok(text[0] == '{' && text[strlen(text) - 2] == '}', "/dev/stderr");
+}
+
+static void test_failing(void)
+{
+	ok(strstr(complaint_of(in_directory(path, "none/stats")), "No such file"), "no such directory: a line says so");
+	if (access("/dev/full", W_OK) == 0)
+		ok(strstr(complaint_of("/dev/full"), "No space"), "a full disk, too");
+	else
+		skip(1, "no /dev/full");
+	in_directory(path, "");
+	ok(strstr(complaint_of(path), "directory"), "and a directory");
+	ok(rmdir(directory) == 0, "nothing is left of what failed");
+}
+
+static void test_what_is_there(void)
+{
+	strcpy(directory, "/tmp/arenite-stats-XXXXXX");
+	if (!mkdtemp(directory))
+		bail("mkdtemp");
+	test_replaced();
+	test_link();
+	test_special();
+	test_failing();
+}
+
 int main(void)
 {
 	test_file();
+	test_what_is_there();
 	test_serial();
 	test_threads();
 	test_shown();

@@ -8,6 +8,7 @@
 #include "hook.h"
 #include "late.h"
 #include "notice.h"
+#include "process.h"
 #include "report.h"
 #include "seat.h"
 #include "trial.h"
@@ -17,18 +18,10 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static bool installed;
-
-static bool is_disabled(void)
-{
-	const char *value = getenv("ARENITE_DISABLE");
-
-	return value && *value && strcmp(value, "0") != 0;
-}
 
 /* The fast paths are compiled in here, for the core of the same version. */
 static bool fits_core(void)
@@ -154,7 +147,7 @@ static enum arn_python_result install_again(void)
 
 static enum arn_python_result install(void *library)
 {
-	if (is_disabled())
+	if (process_is_disabled())
 		return ARN_PYTHON_DISABLED;
 	return installed ? install_again() : install_first(library);
 }

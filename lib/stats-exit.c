@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stats-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
+ *
+ * A preload comes into every process, also where nothing runs on us.  Such a one is silent, whatever is in its
+ * environment, and claims no file.
+ */
+#include "stats.h"
+
+#include "option.h"
+#include "panic.h"
+
+#include <arenite/arenite.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void say_hello(void)
+{
+	static bool said;
+	struct text text = { 0 };
+
+	if (said || option(OPTION_VERBOSE) == 0)
+		return;
+	said = true;
+	text_add(&text, "version " ARN_VERSION ", process ");
+	text_add_number(&text, (size_t)getpid());
+	warn(&text);
+}
+
+/*
+ * Which process a file without %p belongs to: the first that uses us.  Its children find its number in the
+ * environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
+ */
+static void claim_file(void)
+{
+	if (option(OPTION_STATS) == STATS_JSON && option_mark(MARK_STATS_OWNER) == 0)
+		option_set_mark(MARK_STATS_OWNER, (size_t)getpid());
+}
+
+static bool is_ours(const char *file)
+{
+	size_t owner = option_mark(MARK_STATS_OWNER);
+
+	return strstr(file, "%p") || owner == 0 || owner == (size_t)getpid();
+}
+
+void stats_begin(void)
+{
+	option_complain();
+	claim_file();
+	say_hello();
+}
+
+static bool is_used(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats);
+	return stats_parts() || stats.heaps || stats.raw_mallocs;
+}
+
+static void at_exit(void)
+{
+	if (option(OPTION_STATS) == STATS_OFF || !is_used())
+		return;
+	if (option(OPTION_STATS) == STATS_TEXT)
+		arn_stats_print(STDERR_FILENO);
+	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))
+		stats_write_file(option_stats_file());
+}
+
+static bool is_preload(void)
+{
+	return dlsym(RTLD_DEFAULT, "arn_python_install") != NULL;
+}
+
+void stats_init(void)
+{
+	if (!is_preload())
+		stats_begin();
+	atexit(at_exit);
+}
