@@ -25,7 +25,7 @@ static const struct {
 	bool defeats;
 	const char *meaning;
 } variables[] = {
-	{ "ARENITE_DISABLE", true, "switches Arenite off, unless it is 0" },
+	{ "ARENITE_DISABLE", true, "switches Arenite off" },
 	{ "PYTHONMALLOC", true, "whatever the value, CPython puts its own allocators in again" },
 	{ "PYTHONDEVMODE", true, "the same, as does -X dev: debug hooks on CPython's own allocators" },
 	{ "ARENITE_DOMAINS", false, "the domains that Arenite may serve" },
@@ -39,7 +39,9 @@ static bool is_set(const char *name)
 {
 	const char *value = getenv(name);
 
-	return value && *value && !(strcmp(name, "ARENITE_DISABLE") == 0 && strcmp(value, "0") == 0);
+	if (strcmp(name, "ARENITE_DISABLE") == 0)
+		return option(OPTION_DISABLE);
+	return value && *value;
 }
 
 static bool is_served(const char *state)
@@ -85,6 +87,24 @@ static void tell_domain(const char *name, const char *state, size_t blocks, cons
 	puts(is_served(state) ? but : "");
 }
 
+/* It has statistics, and no part of them is from a preload. */
+static bool is_built_in(const struct probe *probe)
+{
+	return probe->statistics && !*probe->mem;
+}
+
+static bool tell_built_in(const struct probe *probe)
+{
+	const size_t domains = option(OPTION_DOMAINS);
+
+	puts("  built    on Arenite: it needs no preload");
+	tell_domain("mem", domains & DOMAIN_MEM ? "served" : "left", probe->mem_blocks, "");
+	tell_domain("object", domains & DOMAIN_OBJECT ? "served" : "left", probe->object_blocks, "");
+	puts("  gc       served by Arenite, and so are the collector's walks\n"
+	     "  raw      not touched, by design");
+	return domains == (DOMAIN_MEM | DOMAIN_OBJECT);
+}
+
 static void tell_domains(const struct probe *probe)
 {
 	tell_domain("mem", probe->mem, probe->mem_blocks, "");
@@ -100,8 +120,6 @@ static const char *explain(const struct probe *probe)
 {
 	if (is_set("ARENITE_DISABLE"))
 		return "ARENITE_DISABLE is set";
-	if (probe->statistics)
-		return "this interpreter was built on Arenite: it needs no preload";
 	if (!probe->loaded)
 		return "the library was not loaded: is the interpreter static, or for another machine or C library?";
 	return "it is not a CPython of 3.11 or later";
@@ -117,7 +135,7 @@ static void tell_interpreter(const char *path, const struct probe *probe)
 		puts("  note     its GIL is on: PYTHON_GIL, -X gil, or a module that asks for it");
 }
 
-/* Whether both domains are served */
+/* Are both domains served? */
 static bool tell(const char *path, const struct probe *probe)
 {
 	if (probe->status != 0 || !*probe->implementation) {
@@ -129,6 +147,8 @@ static bool tell(const char *path, const struct probe *probe)
 		return false;
 	}
 	tell_interpreter(path, probe);
+	if (is_built_in(probe))
+		return tell_built_in(probe);
 	if (*probe->mem)
 		tell_domains(probe);
 	else
@@ -136,13 +156,14 @@ static bool tell(const char *path, const struct probe *probe)
 	return is_served(probe->mem) && is_served(probe->object);
 }
 
-static bool tell_environment(void)
+/* Nothing defeats Arenite in an interpreter that was built on it. */
+static bool tell_environment(bool built_in)
 {
 	static char others[65536];
 	bool defeated = false;
 
 	for (size_t i = 0; i < VARIABLES; i++)
-		if (is_set(variables[i].name)) {
+		if (is_set(variables[i].name) && !(built_in && variables[i].defeats)) {
 			printf("%s=%s\n  %s\n", variables[i].name, getenv(variables[i].name),
 			       variables[i].meaning);
 			defeated |= variables[i].defeats;
@@ -181,15 +202,16 @@ static void ask_without(const char *path)
 static int examine(const char *name)
 {
 	char path[PATH_MAX], library[PATH_MAX];
-	bool served, defeated;
+	bool served, defeated, built_in;
 
 	if (!find_interpreter(path, name) || !preload_find(library))
 		return CLI_FAILED;
+	built_in = program_has_arenite(path);
 	printf("arenite %s: %s\n", arn_version(), library);
-	defeated = tell_environment();
+	defeated = tell_environment(built_in);
 	puts("");
 	fflush(stdout);
-	if (!(program_has_arenite(path) ? preload_unset() : preload_set(library))) {
+	if (!(built_in ? preload_unset() : preload_set(library))) {
 		cli_error("cannot set LD_PRELOAD: no memory");
 		return CLI_FAILED;
 	}

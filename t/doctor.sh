@@ -68,7 +68,10 @@ ok "python3 without an argument; not all is served" \
     eval 'status_is 1 && says "object  *left$" && says "version that is not known"'
 ok "a debug build, and its GIL is on" eval 'says "a debug build" && says "GIL is on"'
 interpreter python-grafted 1000 "$(json '')"
-ok "one that is built on Arenite" is 1 python-grafted 'built on Arenite'
+ok "one that is built on Arenite: all is served" is 0 python-grafted 'built *on Arenite' \
+    'mem  *served by Arenite: 12 ' 'object  *served by Arenite: 34 ' 'gc  *served by Arenite' 'raw  *not touched'
+ok "but for what ARENITE_DOMAINS leaves out" \
+    eval 'ARENITE_DOMAINS=mem doctor python-grafted; [ $? = 1 ] && says "object  *left$" && says "gc  *served"'
 interpreter python-static 0100 ''
 ok "one that does not load the library" is 1 python-static 'not loaded'
 interpreter python2 0101 ''
@@ -88,10 +91,12 @@ export PYTHONMALLOC=default
 ok "PYTHONMALLOC defeats it" is 1 python-removed 'PYTHONMALLOC=default' 'mem  *removed' 'took the hook out'
 ok "what would be without is told" is 1 python-removed 'Without what defeats it' 'mem  *served'
 unset PYTHONMALLOC
+ARENITE_DISABLE=no doctor python3.99t
+ok "ARENITE_DISABLE=no is not" eval '! says "^ARENITE_DISABLE=no"'
 for variable in ARENITE_DISABLE=1 PYTHONDEVMODE=1 PYTHONTRACEMALLOC=1 LD_PRELOAD="$work/there/lib/other.so"; do
     cp there/lib/libarenite-python.so there/lib/other.so
     ok "${variable%%=*} is mentioned" \
-        eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says ^${variable%%=*}"
+        eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says '^$variable$'"
 done
 
 # which program
