@@ -129,7 +129,8 @@ typedef struct arn_family arn_family;
 ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
 /* The same for an embedder's state at an address that no other state has while it lives.  A family that was made for an
  * ended state at the same address serves again; blocks which that one has left alive stay where they are and are not
- * counted any more, and those of the tags GC and GC_PRE are not walked.  Called once for each state, before any other thread uses it. */
+ * counted any more, and those of the tags GC and GC_PRE are not walked.  Called once for each state, before any other
+ * thread uses it. */
 ARN_API arn_family *arn_family_at(const struct arn_provider *provider, const void *state);
 
 /*
@@ -179,8 +180,8 @@ struct arn_area {
 typedef bool arn_visit_fn(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg);
 
 /* Visit the heap of this handle; exact: blocks in caches and in remote queues are not live.  No other
- * thread may allocate from or free to this family's heaps meanwhile, nor, unless the family has a provider with is_user,
- * call arn_trim.  False: the visitor ended it.
+ * thread may allocate from or free to this family's heaps meanwhile, nor call arn_trim, unless the family has a provider
+ * with is_user.  False: the visitor ended it.
  * A handle that is all zeros, or has not allocated yet, has nothing to visit.  In a family with a provider,
  * blocks of the tags MEM and OBJECT that another thread has freed and still gathers (up to 64 a thread) count
  * as live. */
