@@ -167,7 +167,7 @@ static void strand(struct heap *heap)
 		cache_move(other, heap);
 		family_abandon(other);
 	}
-	store_relaxed(&heap->x_owner, OWNER_STRANDED);
+	store_release(&heap->x_owner, OWNER_STRANDED); /* H1 */
 }
 
 /* What no collector walks is for the next state: its free blocks serve, those in use are counted no more. */
@@ -177,19 +177,44 @@ static void leave_blocks(struct heap *heap)
 		pool->left = (uint16_t)(pool->capacity - pool_free_count(pool));
 }
 
+/* Of a heap that is OWNER_ENDING, and the caller's.  Blocks that the ended state has left are nobody's. */
+static void end_heap(struct heap *heap)
+{
+	heap_trim(heap);
+	heap_collect(heap, true);
+	if (heap->tag >= ARN_TAG_GC && heap->all_first) {
+		strand(heap);
+		return;
+	}
+	leave_blocks(heap);
+	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
+}
+
+/* If somebody tidies it just now, he is told to do this when he is done. */
+static void end_orphan(struct heap *heap)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+	while (owner == OWNER_NONE || owner == OWNER_TIDY) {
+		arn_yield_point("end_orphan");
+#ifdef ARN_BUG_end_blindly
+		if (owner == OWNER_NONE)
+			end_heap(heap);
+		return;
+#endif
+		if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_ENDING)) /* H1 */
+			continue;
+		if (owner == OWNER_NONE)
+			end_heap(heap);
+		return;
+	}
+}
+
 /* The state of this family has ended, and what it has left alive is nobody's. */
 static void begin_anew(arn_family *family)
 {
-	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
-		if (load_relaxed(&heap->x_owner) != OWNER_NONE)
-			continue;
-		heap_trim(heap);
-		heap_collect(heap, true);
-		if (heap->tag < ARN_TAG_GC)
-			leave_blocks(heap);
-		else if (heap->all_first)
-			strand(heap);
-	}
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+		end_orphan(heap);
 	limbo_collect(family, true);
 }
 
@@ -222,12 +247,21 @@ static bool begin_tidy(struct heap *heap)
 	return true;
 }
 
+/* The heap's state may have ended meanwhile: see end_orphan. */
+static void end_tidy(struct heap *heap)
+{
+	uintptr_t owner = OWNER_TIDY;
+
+	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_NONE)) /* H1 */
+		end_heap(heap);
+}
+
 void family_tidy(struct heap *heap)
 {
 	if (!begin_tidy(heap))
 		return;
 	cache_send_home(heap);
-	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
+	end_tidy(heap);
 }
 
 bool family_trim(struct heap *heap)
@@ -235,6 +269,6 @@ bool family_trim(struct heap *heap)
 	if (!begin_tidy(heap))
 		return false;
 	heap_trim(heap);
-	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
+	end_tidy(heap);
 	return true;
 }

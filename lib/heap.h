@@ -8,8 +8,10 @@
  *             on, or has ended, belongs to whoever has the handle.
  * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
  * States      owned -> orphan (OWNER_NONE) -> owned ...       orphan <-> OWNER_TIDY
+ *             orphan -> OWNER_ENDING -> orphan, if it is empty; else OWNER_STRANDED: its embedder's state has ended
+ *             OWNER_TIDY -> OWNER_ENDING, by who says that it has ended: the tidier does what follows
  *             owned -> OWNER_PASSED -> owned by another, with the same handle
- *             a fork may leave it OWNER_STRANDED (process.c)
+ *             a fork may leave it OWNER_STRANDED, too (process.c)
  * Invariant   x_out_blocks == blocks that are live, in the pool cache, or in a remote word; x_out_bytes: their bytes
  *             a pool is in the list of partial pools exactly when its x_free != 0
  *
@@ -19,8 +21,8 @@
  *     free(other)         -        -           -           -       -     -     X
  *     abandon             O        O           -           O       -     -     X
  *     adopt, tidy         -        -           -           -       -     -     X
- * Ordering    H1  x_owner: abandon, end of tidy (release) -> adopt, tidy (acquire, by compare-and-swap from
- *                 OWNER_NONE): all plain fields.  The stack of orphans only says where to look.
+ * Ordering    H1  x_owner: abandon, end of tidy and of ending (release) -> adopt, tidy, ending (acquire, by
+ *                 compare-and-swap from OWNER_NONE): all plain fields.  The stack of orphans only says where to look.
  *             H2  x_owner: read relaxed by free; equal to the reader's own number only if that thread wrote it.
  *             Who has the handle of a heap that was passed on, or whose owner has ended, is ordered after the former
  *             owner by the caller.

@@ -22,8 +22,9 @@
 #define OWNER_NONE ((uintptr_t)0)     /* an orphan */
 #define OWNER_STRANDED ((uintptr_t)1) /* left in an unknown state by a fork: never used again */
 #define OWNER_TIDY ((uintptr_t)2)     /* somebody takes home what was freed to an orphan */
-#define OWNER_PASSED ((uintptr_t)3)   /* a handle has it, and no thread yet */
-#define OWNER_NOBODY ((uintptr_t)4)   /* the number of a thread that owns nothing: in no heap */
+#define OWNER_ENDING ((uintptr_t)3)   /* the same, for the last time: what is left then is stranded */
+#define OWNER_PASSED ((uintptr_t)4)   /* a handle has it, and no thread yet */
+#define OWNER_NOBODY ((uintptr_t)5)   /* the number of a thread that owns nothing: in no heap */
 #define OWNER_FIRST ((uintptr_t)16)   /* numbers of threads */
 
 extern __thread uintptr_t owner_number PRIVATE(owner_number);

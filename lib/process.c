@@ -37,10 +37,10 @@ static void strand(struct heap *heap)
 /* By somebody who is gone.  The forking thread itself may be in a slow path, if it forks in a signal handler. */
 static bool is_half_done(const struct heap *heap)
 {
-	uintptr_t busy = load_relaxed(&heap->x_busy);
+	uintptr_t owner = load_relaxed(&heap->x_owner), busy = load_relaxed(&heap->x_busy);
 	bool by_us = busy >= OWNER_FIRST && busy == owner_self();
 
-	return load_relaxed(&heap->x_owner) == OWNER_TIDY || (busy != 0 && !by_us);
+	return owner == OWNER_TIDY || owner == OWNER_ENDING || (busy != 0 && !by_us);
 }
 
 static void leave_heap(struct heap *heap)

@@ -34,7 +34,7 @@ static void add_heap(struct arn_stats *stats, const struct heap *heap)
 	tag->pools += load_relaxed(&heap->x_pools);
 	tag->pool_bytes += load_relaxed(&heap->x_pool_bytes);
 	stats->heaps++;
-	stats->orphan_heaps += load_relaxed(&heap->x_owner) <= OWNER_TIDY;
+	stats->orphan_heaps += load_relaxed(&heap->x_owner) < OWNER_PASSED;
 }
 
 static void add_thread(struct arn_stats *stats, const struct thread *thread)

@@ -31,6 +31,7 @@ thread_pointers   owner        alloc.c owner.c
 hide_in_table_only lookup      registry.c
 look_outside      lookup       pool.c
 unmarked_walk     fork         visit.c
+end_blindly       family       family.c
 claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c

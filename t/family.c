@@ -9,6 +9,8 @@
 #include "meta.h"
 #include "remote.h"
 
+#include <sched.h>
+
 enum { WORKERS = 4, BOXES = 32 };
 
 static arn_family *family;
@@ -87,6 +89,127 @@ static void test_tidy(void)
 	family_tidy(heap);
 	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) && load_relaxed(&heap->x_owner) == OWNER_NONE,
 	   "the rest goes when it is tidied, and it stays an orphan");
+}
+
+/* ---- a state that has ended ------------------------------------------------------------------------------ */
+
+enum { LEFT = 200 };
+static void *left[LEFT];
+static char state; /* only its address counts */
+static arn_heap of_state;
+static atomic_bool stopped, go_on;
+static __thread bool is_tidying;
+
+static arn_family *begin_state(void)
+{
+	arn_family *begun = arn_family_at(NULL, &state);
+
+	arn_heap_init(&of_state, begun, ARN_TAG_GC);
+	return begun;
+}
+
+static void free_some(unsigned self)
+{
+	(void)self;
+	for (unsigned i = 0; i < LEFT / 2; i++)
+		arn_free(left[i]);
+}
+
+/* It leaves half of its blocks alive, and the other half on the way home. */
+static struct heap *end_state(void)
+{
+	struct heap *heap;
+
+	for (unsigned i = 0; i < LEFT; i++)
+		left[i] = arn_heap_malloc(&of_state, 100);
+	heap = of_state.heap;
+	threads(1, free_some);
+	arn_heap_abandon(&of_state);
+	return heap;
+}
+
+static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+{
+	(void)heap, (void)area, (void)size;
+	*(size_t *)arg += block != NULL;
+	return true;
+}
+
+static size_t count_orphaned(arn_family *of)
+{
+	size_t blocks = 0;
+
+	arn_family_visit_orphans(of, ARN_TAG_GC, true, count_block, &blocks);
+	return blocks;
+}
+
+static void stop_in_tidy(const char *where)
+{
+	if (!is_tidying || strcmp(where, "family_tidy") != 0)
+		return;
+	atomic_store(&stopped, true);
+	while (!atomic_load(&go_on))
+		sched_yield();
+}
+
+static void *tidy_heap(void *heap)
+{
+	is_tidying = true;
+	family_tidy(heap);
+	return NULL;
+}
+
+static void test_ended_while_tidied(void)
+{
+	struct heap *heap;
+	pthread_t thread;
+	arn_family *begun;
+
+	begin_state();
+	heap = end_state();
+	atomic_store(&stopped, false);
+	atomic_store(&go_on, false);
+	yield_hook(stop_in_tidy);
+	pthread_create(&thread, NULL, tidy_heap, heap);
+	while (!atomic_load(&stopped))
+		sched_yield();
+	begun = begin_state();
+	arn_free(arn_heap_malloc(&of_state, 100));
+	ok(of_state.heap != heap, "a state begins where another has ended, whose heap is being tidied: it gets another");
+	atomic_store(&go_on, true);
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	ok(load_relaxed(&heap->x_owner) == OWNER_STRANDED && count_orphaned(begun) == 0,
+	   "and what the old one has left is not walked when the tidier is done");
+	arn_heap_abandon(&of_state);
+}
+
+static _Atomic(struct heap *) x_ended;
+
+/* Whoever trims comes by the orphans of a family of which he knows nothing. */
+static void trim_or_begin(unsigned self)
+{
+	if (self == 0)
+		begin_state();
+	else
+		family_trim(load_acquire(&x_ended));
+}
+
+static void test_ended_beside_trim(unsigned one_in)
+{
+	begin_state();
+	for (long i = tap_scale(300); i > 0; i--) {
+		struct heap *heap = end_state();
+
+		store_release(&x_ended, heap);
+		yield_start(tap_seed() + (uint64_t)i, one_in);
+		threads(3, trim_or_begin);
+		yield_start(0, 0);
+		expect(load_relaxed(&heap->x_owner) == OWNER_STRANDED && heap_is_valid(heap));
+		for (unsigned k = LEFT / 2; k < LEFT; k++)
+			arn_free(left[k]);
+	}
+	no_errors("a pause in %u steps: a state begins beside those who trim what the one before has left", one_in);
 }
 
 /* ---- many threads --------------------------------------------------------------------------------------- */
@@ -260,6 +383,9 @@ int main(void)
 	test_hand_over();
 	test_warm();
 	test_tidy();
+	test_ended_while_tidied();
+	test_ended_beside_trim(3);
+	test_ended_beside_trim(30);
 	test_exclusive(4);
 	test_exclusive(100);
 	test_use(10);

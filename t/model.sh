@@ -44,6 +44,7 @@ queue      take_in_two_steps
 owner      adopt_blindly
 owner      forget_busy
 owner      tidy_blindly
+owner      end_blindly
 handover   leave_gathered
 handover   spare_first
 leave      hide_in_table_only
@@ -76,7 +77,8 @@ queue      pool_drain exchange_seq &x_remote[word]
 owner      family_abandon store_release &heap->x_owner
 owner      try_own cas_acq_rel &heap->x_owner
 owner      begin_tidy cas_acq_rel &heap->x_owner
-owner      family_tidy store_release &heap->x_owner
+owner      end_tidy cas_acq_rel &heap->x_owner
+owner      end_orphan cas_acq_rel &heap->x_owner
 handover   stack_push cas_release &stack->x_head
 leave      release_slices or_release &arena->x_free[word]
 leave      claim_one and_acquire &arena->x_free[word]

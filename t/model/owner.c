@@ -69,7 +69,10 @@ static void end_use(struct heap *heap)
 /* What tidy does to the heap, with a step in the middle. */
 void heap_collect(struct heap *heap, bool stopped)
 {
-	(void)heap, (void)stopped;
+	(void)stopped;
+	begin_use(heap);
+	(void)load_relaxed(&heap->x_pending);
+	end_use(heap);
 }
 
 void cache_send_home(struct heap *heap)
@@ -186,6 +189,32 @@ static void take_over_and_leave(void)
 	family_abandon(&heaps[0]);
 }
 
+/* The embedder's state has ended and left blocks: two orphans, the second one is empty. */
+static void set_up_ended(void)
+{
+	static struct pool pool;
+
+	set_up_with(2);
+	heaps[0].all_first = &pool;
+}
+
+static void begin_next(void)
+{
+	arn_family_at(NULL, NULL);
+}
+
+static void begin_next_and_use(void)
+{
+	begin_next();
+	adopt_and_abandon();
+}
+
+static void finish_ended(void)
+{
+	explore_check(load_relaxed(&heaps[0].x_owner) == OWNER_STRANDED);
+	explore_check(load_relaxed(&heaps[1].x_owner) == OWNER_NONE);
+}
+
 /* ---- the end -------------------------------------------------------------------------------------------- */
 
 /* All are orphans, and adopting finds each once before it makes a new one. */
@@ -213,6 +242,8 @@ static void finish_owned(void)
 static const struct explore_model models[] = {
 	{ "passed on while the first one frees", set_up_owned, { pass_and_free, take_over_and_leave, adopt_and_abandon },
 	  finish_owned, NULL },
+	{ "a state has ended while an orphan is tidied", set_up_ended, { begin_next_and_use, tidy }, finish_ended, NULL },
+	{ "a state has ended while two tidy", set_up_ended, { begin_next, tidy, tidy }, finish_ended, NULL },
 	{ "two adopt one orphan", set_up_one, { adopt_and_abandon, adopt_and_abandon }, finish, NULL },
 	{ "adopted and tidied", set_up_one, { adopt_and_abandon, tidy, tidy }, finish, NULL },
 	{ "adopted and tidied, with frees", set_up_one, { own_free_and_leave, free_and_tidy }, finish, NULL },
