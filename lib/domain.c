@@ -10,14 +10,14 @@ static void count_made(struct thread *thread, void *block)
 {
 	if (!block)
 		return;
-	count_add(&thread->x_raw_mallocs, 1);
-	count_add(&thread->x_raw_bytes, raw_usable(block));
+	thread_count(thread, &thread->x_raw_mallocs, 1);
+	thread_count(thread, &thread->x_raw_bytes, raw_usable(block));
 }
 
 static void count_freed(struct thread *thread, size_t bytes)
 {
-	count_add(&thread->x_raw_frees, 1);
-	count_sub(&thread->x_raw_bytes, bytes);
+	thread_count(thread, &thread->x_raw_frees, 1);
+	thread_count(thread, &thread->x_raw_bytes, 0 - bytes);
 }
 
 void *arn_raw_malloc(size_t size)
@@ -57,20 +57,44 @@ void arn_raw_free(void *block)
 	raw_free(block);
 }
 
-/* NULL: no memory for a thread record, so none for a block either */
-static inline arn_heap *own(enum arn_tag tag)
+/* The thread's heap for this request: its own, or, without a record, one that it borrows and hands over again. */
+static inline arn_heap *begin(arn_heap *borrowed, enum arn_tag tag)
 {
 	struct thread *thread = thread_self();
 
-	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
+	if (likely(thread != &thread_none))
+		return &thread->heap[tag];
+	arn_heap_init(borrowed, NULL, tag);
+	return borrowed;
 }
 
-/* A thread's first call: out of the way, so that the others need no frame. */
+static inline void *end(arn_heap *borrowed, arn_heap *heap, void *block)
+{
+	if (unlikely(heap == borrowed))
+		arn_heap_abandon(borrowed);
+	return block;
+}
+
+/* A thread's first call, and all calls of one without a record: out of the way, so that the others need no frame. */
 static cold void *malloc_first(enum arn_tag tag, size_t size)
 {
-	arn_heap *heap = own(tag);
+	arn_heap borrowed, *heap = begin(&borrowed, tag);
 
-	return heap ? heap_malloc(heap, size) : NULL;
+	return end(&borrowed, heap, heap_malloc(heap, size));
+}
+
+static void *calloc_in(enum arn_tag tag, size_t count, size_t size)
+{
+	arn_heap borrowed, *heap = begin(&borrowed, tag);
+
+	return end(&borrowed, heap, arn_heap_calloc(heap, count, size));
+}
+
+static void *realloc_in(enum arn_tag tag, void *block, size_t size)
+{
+	arn_heap borrowed, *heap = begin(&borrowed, tag);
+
+	return end(&borrowed, heap, arn_heap_realloc(heap, block, size));
 }
 
 void *arn_mem_malloc(size_t size)
@@ -84,16 +108,12 @@ void *arn_mem_malloc(size_t size)
 
 void *arn_mem_calloc(size_t count, size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_MEM);
-
-	return heap ? arn_heap_calloc(heap, count, size) : NULL;
+	return calloc_in(ARN_TAG_MEM, count, size);
 }
 
 void *arn_mem_realloc(void *block, size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_MEM);
-
-	return heap ? arn_heap_realloc(heap, block, size) : NULL;
+	return realloc_in(ARN_TAG_MEM, block, size);
 }
 
 void arn_mem_free(void *block)
@@ -112,16 +132,12 @@ void *arn_obj_malloc(size_t size)
 
 void *arn_obj_calloc(size_t count, size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_OBJECT);
-
-	return heap ? arn_heap_calloc(heap, count, size) : NULL;
+	return calloc_in(ARN_TAG_OBJECT, count, size);
 }
 
 void *arn_obj_realloc(void *block, size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_OBJECT);
-
-	return heap ? arn_heap_realloc(heap, block, size) : NULL;
+	return realloc_in(ARN_TAG_OBJECT, block, size);
 }
 
 void arn_obj_free(void *block)

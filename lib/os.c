@@ -204,10 +204,11 @@ size_t os_page_size(void)
 }
 
 /* It may allocate, in processes with many keys. */
-void os_at_thread_end(pthread_key_t key, void *value)
+bool os_at_thread_end(pthread_key_t key, void *value)
 {
 	int saved = errno;
+	bool done = pthread_setspecific(key, value) == 0;
 
-	pthread_setspecific(key, value);
 	errno = saved;
+	return done;
 }

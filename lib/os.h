@@ -39,8 +39,8 @@ void os_name(void *address, size_t size, const char *name);
 /* A power of two, at least OS_PAGE_MIN; what the kernel says, asked once. */
 #define OS_PAGE_MIN (4 * KIB)
 size_t os_page_size(void);
-/* Have the key's destructor called with this value when the calling thread ends. */
-void os_at_thread_end(pthread_key_t key, void *value);
+/* Have the key's destructor called with this value when the calling thread ends; false: no memory, or no such key. */
+bool os_at_thread_end(pthread_key_t key, void *value);
 
 /* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none. */
 #ifdef ARN_FAULT_INJECTION

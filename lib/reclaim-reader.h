@@ -28,7 +28,8 @@ struct reader {
 extern __thread struct reader *reader_own; /* NULL: none yet, or no more */
 extern __thread unsigned reader_guest;     /* sections of a thread that counts itself instead */
 
-/* A record for the calling thread, until it ends.  What this calls may come here: then there is one already. */
+/* A record for the calling thread, until it ends; false: there is none for it, or it has ended already and its
+ * destructors go on.  What this calls may come here: then there is one already. */
 bool reader_join(void);
 void reader_enter_as_guest(void);
 void reader_exit_as_guest(void);

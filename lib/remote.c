@@ -147,6 +147,14 @@ static void gather(struct thread *thread, struct pool *pool, unsigned word, uint
 	thread->gathered |= bit;
 }
 
+/* By a thread that has nowhere to gather: thread.h. */
+static cold void send_without_record(struct pool *pool, unsigned word, uint64_t bit)
+{
+	thread_count(&thread_none, &thread_none.x_remote_blocks[pool->tag], 1);
+	thread_count(&thread_none, &thread_none.x_remote_bytes[pool->tag], pool->block_size);
+	remote_send(pool, word, bit);
+}
+
 /* Pages of a block this large go back at once, wherever its owner sleeps. */
 #define PURGE_AT_ONCE (4 * MIB)
 
@@ -158,11 +166,15 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 
 	if (unlikely(!pool_is_block(pool, block)))
 		panic_block("freed pointer is not the start of a block", block, caller);
-	count_add(&thread->x_remote_blocks[pool->tag], 1);
-	count_add(&thread->x_remote_bytes[pool->tag], pool->block_size);
 	if (pool->cls == CLASS_LARGE && pool->block_size >= PURGE_AT_ONCE)
 		os_purge(pool->base, pool->block_size);
-	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE && thread != &thread_none)
+	if (unlikely(thread == &thread_none)) {
+		send_without_record(pool, index / 64, bit);
+		return;
+	}
+	count_add(&thread->x_remote_blocks[pool->tag], 1);
+	count_add(&thread->x_remote_bytes[pool->tag], pool->block_size);
+	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE)
 		gather(thread, pool, index / 64, bit, block, caller);
 	else
 		remote_send(pool, index / 64, bit);

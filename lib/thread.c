@@ -17,8 +17,13 @@ static _Atomic(struct thread *) x_threads;
 static pthread_key_t key;
 static bool key_made;
 
+static __thread bool ended; /* the record was handed back */
+
 static void at_thread_end(void *record)
 {
+#ifndef ARN_BUG_records_at_the_end
+	ended = true;
+#endif
 	thread_detach(record);
 }
 
@@ -49,7 +54,7 @@ static struct thread *take_record(void)
 
 struct thread *thread_make(void)
 {
-	struct thread *thread = take_record();
+	struct thread *thread = ended || !key_made ? NULL : take_record();
 
 	if (!thread)
 		return &thread_none;
@@ -57,9 +62,10 @@ struct thread *thread_make(void)
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
 		arn_heap_init(&thread->heap[tag], NULL, tag);
 	thread_current = thread;
-	if (key_made)
-		os_at_thread_end(key, thread);
-	return thread;
+	if (os_at_thread_end(key, thread))
+		return thread;
+	thread_detach(thread);
+	return &thread_none;
 }
 
 struct thread *thread_first(void)

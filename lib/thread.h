@@ -5,6 +5,12 @@
  * Made at the first call that needs it, handed back by a pthread key's destructor, reused by other threads,
  * never unmapped.  Counters stay in the record: sums over all records are exact.
  *
+ * A thread whose record was handed back gets no other: destructors that run later may be the last ones, and nobody
+ * would hand back what they had taken.  It works without one, and leaves nothing behind: its mallocs borrow a heap
+ * each (domain.c), its frees are sent at once.  The same goes for a thread for which there is no memory, or no key.  A
+ * thread that comes here for the first time when the last of its destructors run keeps its record for ever: it cannot
+ * be told from one that has just begun.
+ *
  * Synchronization   the thread itself; statistics read the x_ fields.
  * Progress          lock-free.
  */
@@ -32,10 +38,11 @@ struct thread {
 	struct thread *next; /* all records; T1 */
 };
 
-/* Stands in when there is no memory for a record: shared, so it only counts, and not exactly. */
+/* Stands in for a thread without a record.  It is shared, and does nothing but count. */
 extern struct thread thread_none;
 extern __thread struct thread *thread_current PRIVATE(thread_current);
 
+/* A record for the calling thread, or thread_none. */
 struct thread *thread_make(void);
 struct thread *thread_first(void);
 /* Runs at thread end. */
@@ -51,6 +58,15 @@ static inline struct thread *thread_peek(void)
 static inline struct thread *thread_self(void)
 {
 	return likely(thread_current) ? thread_current : thread_make();
+}
+
+/* Add to a counter of the calling thread's record. */
+static inline void thread_count(struct thread *thread, _Atomic size_t *counter, size_t n)
+{
+	if (likely(thread != &thread_none))
+		count_add(counter, n);
+	else
+		add_relaxed(counter, n);
 }
 
 #endif

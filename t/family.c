@@ -175,7 +175,7 @@ static void test_ended_while_tidied(void)
 		sched_yield();
 	begun = begin_state();
 	arn_free(arn_heap_malloc(&of_state, 100));
-	ok(of_state.heap != heap, "a state begins where another has ended, whose heap is being tidied: it gets another");
+	ok(of_state.heap != heap, "a state begins where one has ended, whose heap is being tidied: it gets another");
 	atomic_store(&go_on, true);
 	pthread_join(thread, NULL);
 	yield_hook(NULL);

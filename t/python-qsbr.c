@@ -357,6 +357,38 @@ static void test_fork(void)
 	ok(take_seat(NULL) != NULL, "and its place is taken again");
 }
 
+/* What a thread takes when the last of its destructors run, nobody leaves for it. */
+static pthread_key_t late_key;
+static _Atomic unsigned x_late_calls;
+
+static void take_late(void *arg)
+{
+	add_relaxed(&x_late_calls, 1);
+	expect(!seat_take(&first));
+	pthread_setspecific(late_key, arg);
+}
+
+static void *end_late(void *arg)
+{
+	be(&first, 2);
+	pthread_setspecific(late_key, arg);
+	expect(seat_take(&first));
+	return NULL;
+}
+
+static void test_ended(void)
+{
+	pthread_t thread;
+
+	start();
+	pthread_key_create(&late_key, take_late);
+	pthread_create(&thread, NULL, end_late, &late_key);
+	pthread_join(thread, NULL);
+	pthread_key_delete(late_key);
+	no_errors("a thread that has left its seat gets no other");
+	ok(load_relaxed(&x_late_calls) > 1, "it asked %u times", load_relaxed(&x_late_calls));
+}
+
 int main(void)
 {
 	cpython.thread_state = get_attached;
@@ -373,6 +405,7 @@ int main(void)
 	test_heap();
 	test_growth();
 	test_switch();
+	test_ended();
 	test_fork();
 	return done();
 }

@@ -6,6 +6,7 @@
 #include "core.h"
 
 #include "cache.h"
+#include "reclaim-reader.h"
 #include "remote.h"
 #include "thread.h"
 
@@ -111,54 +112,78 @@ static void test_records(void)
 	no_errors("and leave valid heaps");
 }
 
-/* ---- frees after our destructor has run ----------------------------------------------------------------- */
+/* ---- destructors that run after ours -------------------------------------------------------------------- */
 
-/* A thread's destructors run four times over at most; ThreadSanitizer leaves before the last time. */
-#ifdef ARN_TSAN
-enum { LATE = 1 };
-#else
-enum { LATE = 2 };
-#endif
+enum { ENDING = 400, AT_ONCE = 4 };
 
 static pthread_key_t late_key;
 static _Atomic unsigned x_late;
 
-/* Runs at least once after the thread's record was handed back: keys of a round have no order. */
-static void free_late(void *arg)
+/* A thread's destructors run so many times over, and what the last of them takes nobody gives back.  This one runs in
+ * each of these times, and so after the thread's record was handed back. */
+static void use_late(void *arg)
 {
-	size_t *block = arg, *other = arn_mem_malloc(40);
+	size_t *block = arn_mem_malloc(40), *other = arn_obj_calloc(5, 8), *raw = arn_raw_malloc(8);
+	void *grown = arn_mem_realloc(arn_mem_malloc(100), 10000);
 
-	expect(block[0] == 4711 && other);
+	expect(block && other && other[4] == 0 && raw && grown && arn_usable_size(grown) >= 10000);
 	arn_mem_free(block);
-	arn_mem_free(other);
-	if (add_relaxed(&x_late, 1) % LATE != LATE - 1) {
-		block = arn_obj_malloc(100);
-		block[0] = 4711;
-		pthread_setspecific(late_key, block);
-	}
+	arn_obj_free(other);
+	arn_raw_free(raw);
+	arn_mem_free(grown);
+	add_relaxed(&x_late, 1);
+	pthread_setspecific(late_key, arg);
 }
 
-static void leave_late_block(unsigned self)
+static void end_late(unsigned self)
 {
-	size_t *block = arn_mem_malloc(100);
+	void *block = self % 2 ? arn_mem_malloc(100) : arn_obj_malloc(100);
 
-	(void)self;
-	block[0] = 4711;
-	pthread_setspecific(late_key, block);
+	arn_free(block);
+	pthread_setspecific(late_key, &late_key);
+}
+
+static size_t count_readers(void)
+{
+	struct reclaim_grace grace;
+	size_t n = 0;
+
+	reclaim_grace_begin(&grace);
+	for (const struct reader *reader = grace.next; reader; reader = reader->next)
+		n++;
+	return n;
+}
+
+static size_t count_heaps(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats);
+	return stats.heaps;
 }
 
 static void test_late(void)
 {
-	size_t before = count_records();
+	size_t records, heaps, readers;
+	unsigned rounds;
 
-	pthread_key_create(&late_key, free_late);
-	for (unsigned i = 0; i < 20; i++)
-		threads(1, leave_late_block);
+	pthread_key_create(&late_key, use_late);
+	threads(AT_ONCE, end_late);
+	rounds = load_relaxed(&x_late) / AT_ONCE;
+	records = count_records(), heaps = count_heaps(), readers = count_readers();
+	for (unsigned i = 0; i < ENDING / AT_ONCE; i++)
+		threads(AT_ONCE, end_late);
 	pthread_key_delete(late_key);
+	ok(rounds > 1 && load_relaxed(&x_late) == rounds * (ENDING + AT_ONCE), "destructors run %u times over", rounds);
+	no_errors("in each of them there is memory");
+	note("after %d threads", ENDING);
+	ok(count_records() <= records + AT_ONCE, "records: %zu, and %zu", records, count_records());
+	ok(count_heaps() <= heaps + 4 * AT_ONCE, "heaps: %zu, and %zu", heaps, count_heaps());
+	ok(count_readers() <= readers + AT_ONCE, "readers: %zu, and %zu", readers, count_readers());
+	remote_flush();
 	settle_heaps();
-	no_errors("destructors of others may still allocate and free");
-	ok(load_relaxed(&x_late) == 20 * LATE && live_blocks() == 0, "and leave nothing");
-	ok(count_records() <= before + 1, "nor cost records: %zu, then %zu", before, count_records());
+	no_errors("the heaps are valid");
+	ok(live_blocks() == 0 && remote_blocks() == 0, "and nothing is lost or counted wrong");
 }
 
 /* ---- many threads that come and go ---------------------------------------------------------------------- */

@@ -20,8 +20,13 @@ static void leave(struct seat *seat)
 	store_release(&seat->x_taken, false); /* Z3 */
 }
 
+static __thread bool ended; /* the seat was left: see thread.h */
+
 static void at_thread_end(void *seat)
 {
+#ifndef ARN_BUG_seats_at_the_end
+	ended = true;
+#endif
 	seat_current = &nobody;
 	leave(seat);
 }
@@ -73,11 +78,15 @@ static struct seat *own(void)
 
 	if (seat != &nobody)
 		return seat;
+	if (ended)
+		return NULL;
 	seat = reuse();
 	if (!seat && !(seat = add()))
 		return NULL;
-	pthread_setspecific(key, seat);
-	return seat_current = seat;
+	if (pthread_setspecific(key, seat) == 0)
+		return seat_current = seat;
+	leave(seat);
+	return NULL;
 }
 
 void seat_drop(void)

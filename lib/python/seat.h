@@ -4,7 +4,8 @@
  *
  * Owner       the thread.  It changes interpreters by handing one heap over and taking another, so that whatever it
  *             frees as the owner belongs to seat->interp.
- * Lifetime    taken at the first object, left by a pthread key's destructor; records are reused, never freed.
+ * Lifetime    taken at the first object, left by a pthread key's destructor; records are reused, never freed.  A thread
+ *             that has left its seat gets no other: its later destructors use the interpreter's own allocator.
  * Fork        CPython stops all threads before it forks.  In the child the seats of the others are left for them.
  * Progress    lock-free.
  * Ordering    Z2  x_seats: push (release) -> walk (acquire): the record.
@@ -29,7 +30,7 @@ struct seat {
 /* of this thread; a stand-in without an interpreter until the first object */
 extern __thread struct seat *seat_current;
 
-/* Let the calling thread allocate for this interpreter; NULL: no memory. */
+/* Let the calling thread allocate for this interpreter; NULL: no memory, or the thread has ended. */
 struct seat *seat_take(const void *interp);
 /* Once, before any other: what runs at thread end and after fork. */
 void seat_init(void);

@@ -14,7 +14,7 @@
 #include "os.h"
 
 /* coroutines end by themselves */
-#define os_at_thread_end(key, value) ((void)(key), (void)(value))
+#define os_at_thread_end(key, value) ((void)(key), (void)(value), true)
 #include "alloc.c"
 #include "family.c"
 #include "heap.c"
