@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: MIT
 #
 # The overlay compiles against the internal headers of every free-threaded CPython that has headers here, in the place
-# of the bundled mimalloc's: t/headers/overlay.c.
+# of the bundled mimalloc's, and serves threads and interpreters that come and go: t/headers/overlay.c.
 #
 # Looked for in the directories of ARENITE_PYTHON_HEADERS, which is separated by colons (each has a Python.h), in
 # /usr/include/python3.*, and beside the interpreters that quickstart keeps.  The headers of Debian's libpython3.X-dev
 # will do, though they are those of a build with the GIL.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
-: "${top_srcdir:=.}" "${CC:=cc}" "${CXX:=c++}"
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CXX:=c++}" "${SANITIZE_FLAGS:=}"
 # shellcheck source=t/tap.sh
 . "$top_srcdir/t/tap.sh"
 overlay=$(cd "$top_srcdir/lib/graft" && pwd)
 public=$(cd "$top_srcdir/include" && pwd)
 program=$(cd "$top_srcdir/t/headers" && pwd)/overlay.c
+library=$(cd "$top_builddir/lib/.libs" && pwd)
 cache=${ARENITE_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/arenite}
 
 # Directories with a mimalloc in them, each once
@@ -50,7 +51,12 @@ compiles() { # FLAG...
     rm -f "$work/overlay.o"
     # shellcheck disable=SC2086 # words
     $CC -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare -Werror \
-        "${include[@]}" "$@" -c -o "$work/overlay.o" "$program" >"$work/log" 2>&1
+        "${include[@]}" "$@" $SANITIZE_FLAGS -c -o "$work/overlay.o" "$program" >"$work/log" 2>&1
+}
+runs() {
+    # shellcheck disable=SC2086 # words
+    $CC $SANITIZE_FLAGS -o "$work/overlay" "$work/overlay.o" -L"$library" -larenite -lpthread \
+        -Wl,-rpath,"$library" >"$work/log" 2>&1 && "$work/overlay" >"$work/log" 2>&1
 }
 unresolved() { nm -u "$work/overlay.o" 2>&1 | grep -E ' _?mi_|No such file'; }
 compiles_as_cxx() { # STANDARD
@@ -69,7 +75,9 @@ for directory in "${directories[@]}"; do
     flags "$directory"
     ok "$version: the overlay compiles" compiles
     none "$version: and nothing of mimalloc is left to be found" unresolved
-    ok "$version: in a debug build" compiles -DPy_DEBUG
+    ok "$version: threads and interpreters come and go" runs
+    ok "$version: it compiles in a debug build" compiles -DPy_DEBUG
+    ok "$version: and works there" runs
     if has_cxx; then
         ok "$version: the headers are C++" compiles_as_cxx c++11
         ok "$version: of the newer kind, too" compiles_as_cxx c++20
