@@ -122,7 +122,7 @@ def outside_bad_variable(python):
     """a malformed or unknown ARENITE_ variable gives one line on stderr, and the program runs"""
     complaint(python, "ARENITE_CACHE", "a few")
     complaint(python, "ARENITE_RETAIN", "-1")
-    complaint(python, "ARENITE_STATS", "")
+    complaint(python, "ARENITE_STATS", "all")
     complaint(python, "ARENITE_NO_SUCH_OPTION", "1")
 
 
