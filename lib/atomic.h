@@ -61,12 +61,20 @@ void arn_yield_point(const char *where);
 #define arn_yield_point(where) ((void)0)
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-#define ARN_TSAN 1
-#elif defined(__has_feature)
+/* gcc has a macro for each sanitizer, clang a question. */
+#ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define ARN_TSAN 1
 #endif
+#if __has_feature(address_sanitizer)
+#define ARN_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define ARN_TSAN 1
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define ARN_ASAN 1
 #endif
 
 #endif

@@ -165,7 +165,7 @@ static void test_limit(void)
 {
 	unsigned bad = 0;
 
-#if defined(ARN_TSAN) || defined(__SANITIZE_ADDRESS__)
+#if defined(ARN_TSAN) || defined(ARN_ASAN)
 	skip(1, "a sanitizer needs address space of its own");
 	return;
 #endif

@@ -55,10 +55,19 @@ struct rax {
 	ptrdiff_t value;
 };
 
+/* Byte by byte, so that nothing is read behind the instruction that a function ends with. */
+static bool begins_with(const uint8_t *code, const struct instruction *known)
+{
+	for (size_t i = 0; i < known->length; i++)
+		if (code[i] != known->code[i])
+			return false;
+	return true;
+}
+
 static const struct instruction *match(const struct instruction *known, size_t count, const uint8_t *code)
 {
 	for (size_t i = 0; i < count; i++)
-		if (memcmp(code, known[i].code, known[i].length) == 0)
+		if (begins_with(code, &known[i]))
 			return &known[i];
 	return NULL;
 }

@@ -119,7 +119,7 @@ static const struct expected table[] = {
 
 int main(void)
 {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(ARN_TSAN) || defined(ARN_ASAN)
 	skip(1, "coroutines: nothing to see for a sanitizer");
 	return done();
 #endif

@@ -459,7 +459,7 @@ int explore_main(int argc, char **argv, const struct explore_model *models, unsi
 
 	if (argc == 3 && strcmp(argv[1], "-w") == 0)
 		weak_site = argv[2];
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(ARN_TSAN) || defined(ARN_ASAN)
 	skip(1, "coroutines: nothing to see for a sanitizer");
 	return done();
 #endif

@@ -113,6 +113,13 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 	cache_give_pool(heap, pool->lead, block);
 }
 
+/* For heaps that are stranded, of which there are none here; a sanitizer's build asks for it all the same. */
+void cache_move(struct heap *to, struct heap *from)
+{
+	(void)to;
+	(void)from;
+}
+
 void cache_send_home(struct heap *heap)
 {
 	begin_use(heap);
