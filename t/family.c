@@ -383,6 +383,7 @@ int main(void)
 	test_hand_over();
 	test_warm();
 	test_tidy();
+	test_states(); /* before there are many heaps: bins grow later then */
 	test_ended_while_tidied();
 	test_ended_beside_trim(3);
 	test_ended_beside_trim(30);
@@ -390,6 +391,5 @@ int main(void)
 	test_exclusive(100);
 	test_use(10);
 	test_use(100);
-	test_states();
 	return done();
 }

@@ -180,8 +180,8 @@ struct arn_area {
 typedef bool arn_visit_fn(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg);
 
 /* Visit the heap of this handle; exact: blocks in caches and in remote queues are not live.  No other
- * thread may allocate from or free to this family's heaps meanwhile, nor call arn_trim, unless the family has a provider
- * with is_user.  False: the visitor ended it.
+ * thread may allocate from or free to this family's heaps meanwhile, nor call arn_trim, unless the family has a
+ * provider with is_user.  False: the visitor ended it.
  * A handle that is all zeros, or has not allocated yet, has nothing to visit.  In a family with a provider,
  * blocks of the tags MEM and OBJECT that another thread has freed and still gathers (up to 64 a thread) count
  * as live. */
