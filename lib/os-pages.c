@@ -63,12 +63,16 @@ static int without_zeros(uintptr_t base, size_t size, unsigned char *pages)
 	return error;
 }
 
+/* open(2) is a cancellation point, and whoever asks may be in the middle of something. */
 int os_resident(const void *address, size_t size, unsigned char *pages)
 {
-	int saved = errno, error = without_zeros((uintptr_t)address, size, pages);
+	int saved = errno, error, cancel;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	error = without_zeros((uintptr_t)address, size, pages);
 	if (error)
 		error = mincore((void *)(uintptr_t)address, size, pages) == 0 ? 0 : errno;
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 	return error;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void text_add(struct text *text, const char *string)
@@ -38,13 +39,22 @@ void text_add_pointer(struct text *text, const void *pointer)
 	add_digits(text, (uintptr_t)pointer, 16);
 }
 
+/* libc's write(2) is a cancellation point: a thread that was told to end would end here, in the middle of malloc. */
+static ssize_t write_some(int fd, const char *bytes, size_t size)
+{
+#ifdef ARN_BUG_cancelled
+	return write(fd, bytes, size);
+#endif
+	return syscall(SYS_write, fd, bytes, size);
+}
+
 void text_write(const struct text *text, int fd)
 {
 	size_t done = 0;
 	int saved = errno;
 	ssize_t n;
 
-	while (done < text->length && (n = write(fd, text->bytes + done, text->length - done)) > 0)
+	while (done < text->length && (n = write_some(fd, text->bytes + done, text->length - done)) > 0)
 		done += (size_t)n;
 	errno = saved;
 }

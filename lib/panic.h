@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * panic.h - lines on stderr and the end of the program, by write(2): no stdio, no malloc, from any thread
- * and any state.
+ * panic.h - lines on stderr and the end of the program, by the system call write: no stdio, no malloc, no cancellation
+ * point, from any thread and any state.
  */
 #ifndef ARN_PANIC_H
 #define ARN_PANIC_H

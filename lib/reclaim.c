@@ -110,7 +110,7 @@ bool reclaim_grace_over(struct reclaim_grace *grace)
 
 void reader_fork_child(void)
 {
-	store_relaxed(&x_guests, reader_guest != 0);
+	store_relaxed(&x_guests, reader_guest);
 	for (struct reader *record = load_acquire(&x_readers); record; record = record->next) /* E3 */
 		if (record != reader_own && load_relaxed(&record->x_used))
 			give_back(record);

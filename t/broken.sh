@@ -34,6 +34,7 @@ unmarked_walk     fork         visit.c
 end_blindly       family       family.c
 records_at_the_end thread      thread.c reclaim.c
 seats_at_the_end  python-qsbr  python/seat.c
+cancelled         cancel       panic.c
 claim_blindly     arena        arena.c
 push_locked       progress     remote.c
 sweep_outward     sweep        sweep.c

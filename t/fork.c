@@ -6,6 +6,7 @@
 #include "core.h"
 
 #include "cache.h"
+#include "reclaim-reader.h"
 #include "remote.h"
 #include "thread.h"
 
@@ -369,10 +370,43 @@ static void test_walker(void *(*walk)(void *), const char *what)
 	ok(!own.heap || own.heap == &heap_none || heap_is_valid(own.heap), "and the parent goes on with it");
 }
 
+/* ---- a guest among the readers --------------------------------------------------------------------------- */
+
+/* In two sections, one in the other, when it forks: both end in the child, and no grace period waits for them. */
+static int leave_sections(void)
+{
+	struct reclaim_grace grace;
+
+	reclaim_grace_begin(&grace);
+	if (reclaim_grace_over(&grace))
+		return 1;
+	reader_exit_as_guest();
+	reader_exit_as_guest();
+	reclaim_grace_begin(&grace);
+	return reclaim_grace_over(&grace) ? 0 : 2;
+}
+
+static void test_guest(void)
+{
+	int status = -1;
+	pid_t child;
+
+	tap_flush();
+	reader_enter_as_guest();
+	reader_enter_as_guest();
+	child = fork();
+	if (child == 0)
+		_exit(leave_sections());
+	waitpid(child, &status, 0);
+	ok(status == 0, "a child of a guest is in as many sections as its parent");
+	ok(leave_sections() == 0, "and the parent leaves its own");
+}
+
 int main(void)
 {
 	arn_heap_init(&own, NULL, ARN_TAG_GC);
 	test_serial();
+	test_guest();
 	test_sender();
 	test_tidier();
 	test_walker(walk_own, "walked a heap");

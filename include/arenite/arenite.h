@@ -9,6 +9,14 @@
  * Threads: unless it says otherwise, a function may be called from any thread at any time.  A block may
  * be freed or resized by any thread.
  *
+ * Signals: no function may be called from a signal handler, malloc and free included.  A handler that interrupts one of
+ * them finds its thread's heap in the middle of a change, in the fast paths too: the same block may be handed out
+ * twice.  So a handler must not leave by longjmp either, if it may have interrupted a call.  A handler may take as long
+ * as it likes otherwise: nobody waits for its thread.
+ *
+ * Cancellation: no function is a cancellation point, except what an arn_stats_part does.  A thread that calls any of
+ * them must not be cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS).
+ *
  * Progress: malloc is wait-free while the pool cache of its size class holds a block, else lock-free.
  * free of a block by the thread that owns its heap is wait-free while the cache has room, else lock-free.
  * free by another thread is lock-free.  System calls aside; see doc/design.md.
@@ -253,7 +261,7 @@ ARN_API bool arn_stats_add(const struct arn_stats_part *part);
  * in remote queues and on free pages; from other threads' heaps the pages of remote queues; all that is kept for reuse;
  * arenas without pools.  Other threads are asked for the rest, and give it back in their next slow path of malloc or
  * free.  Heaps of a family with a provider are left to its users: in Python, call it with the thread attached
- * (ctypes.PyDLL).  Any thread, not from a signal handler.  Lock-free; nobody is stopped.  Returns bytes.
+ * (ctypes.PyDLL).  Any thread.  Lock-free; nobody is stopped.  Returns bytes.
  */
 ARN_API size_t arn_trim(void);
 

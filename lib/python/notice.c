@@ -3,6 +3,7 @@
 
 #include "cpython.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,11 +26,17 @@ static bool is_first(void)
 	return !owner || strtol(owner, NULL, 10) == (long)getpid();
 }
 
+/* It may be said in the middle of a request, where a thread that was told to end must not end. */
 void notice(const char *why)
 {
-	if (is_first())
-		dprintf(STDERR_FILENO,
-			"arenite: Python %s: objects stay with CPython: %s; a newer Arenite may serve them, and "
-			"ARENITE_DOMAINS=mem leaves them without a word\n",
-			cpython.version, why);
+	int cancel;
+
+	if (!is_first())
+		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	dprintf(STDERR_FILENO,
+		"arenite: Python %s: objects stay with CPython: %s; a newer Arenite may serve them, and "
+		"ARENITE_DOMAINS=mem leaves them without a word\n",
+		cpython.version, why);
+	pthread_setcancelstate(cancel, NULL);
 }
