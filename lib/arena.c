@@ -308,14 +308,14 @@ static bool add(size_t slices, struct run *run)
  * uses.  Below that peak nothing is given back here: it would be wanted again. */
 static void make_up_for_growth(void)
 {
-	size_t claimed = load_relaxed(&arena_counters.x_claimed), peak = load_relaxed(&arena_counters.x_peak);
-	size_t retained = load_relaxed(&arena_counters.x_retained), growth = claimed - peak;
+	size_t used = arena_in_use(), peak = load_relaxed(&arena_counters.x_peak);
+	size_t retained = load_relaxed(&arena_counters.x_retained), growth = used - peak;
 
-	if (claimed <= peak)
+	if (used <= peak)
 		return;
 	if (retained > KEEP_GROWING)
 		purge_to(max_size(KEEP_GROWING, retained - min_size(retained, 2 * growth)));
-	while (peak < claimed && !cas_acquire(&arena_counters.x_peak, &peak, claimed))
+	while (peak < used && !cas_acquire(&arena_counters.x_peak, &peak, used))
 		;
 }
 
@@ -396,9 +396,9 @@ static size_t kept(void)
 	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
 }
 
-bool arena_keeps_enough(void)
+bool arena_keeps_enough(size_t more)
 {
-	return kept() > retain_for_slices();
+	return kept() + more > retain_for_slices();
 }
 
 bool arena_is_free(const struct arena *arena)

@@ -29,6 +29,7 @@
 #include "base.h"
 #include "registry.h"
 #include "sizeclass.h"
+#include "stack.h"
 
 #define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
 #define ARENA_WORDS (ARENA_SLICES / 64)
@@ -45,7 +46,7 @@ struct heap;
  *
  * Owner       the user of its heap.  Without x_ and below line 0: the owner only.
  * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free slice;
- *             an empty pool of a heap with a provider stays partial until its goal is reached.
+ *             an empty pool of a heap with a provider goes to the limbo first, and may come back from there.
  * Invariant   x_free + |live| + |cached| + |remote| == capacity, popcount(bits->x_free) == x_free
  */
 struct pool {
@@ -62,16 +63,14 @@ struct pool {
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */
-	alignas(CACHE_LINE) _Atomic uint32_t x_free; /* bits set in bits->x_free */
+	alignas(CACHE_LINE) struct stack_node wait;  /* limbo.h */
+	_Atomic uint32_t x_free;                     /* bits set in bits->x_free */
 	uint16_t hint;                               /* no free bit in words below this one */
 	bool listed;                                 /* in its heap's list of partial pools */
-	bool waiting;                                /* in its heap's list of empty pools */
-	bool purged;                                 /* empty, and its pages have gone back */
 	uint16_t left;                               /* blocks that an ended state of the family has left alive */
 	struct pool *next, *prev;                    /* list of partial pools */
 	struct pool *all_next, *all_prev;            /* list of all pools of the heap */
-	struct pool *wait_next;                      /* list of empty pools */
-	uint64_t goal;                               /* of the provider, while empty */
+	uint64_t goal;                               /* of the provider, while it waits in the limbo */
 };
 static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
 
@@ -84,7 +83,7 @@ struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
 	uint32_t fresh;                                /* sweep.h: the owner's, and so the next four */
 	_Atomic(struct pool *) x_next;                 /* remote.h */
-	uint64_t clean;
+	_Atomic uint64_t x_clean;                      /* sweep.h: granules without pages; of a large pool, bit 0 */
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
 	_Atomic(_Atomic uint64_t *) x_remote; /* remote.h: words in the arena's x_remote, by the pool's tag */
@@ -142,8 +141,8 @@ static inline char *arena_body(const struct arena *arena)
 bool arena_claim(size_t slices, struct run *run);
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
-/* Free slices and empty pools that wait, resident: more than retain.h allows? */
-bool arena_keeps_enough(void);
+/* Free slices and empty pools that wait, resident, and so many bytes more: is that more than retain.h allows? */
+bool arena_keeps_enough(size_t more);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
 /* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
@@ -157,10 +156,19 @@ bool arena_is_valid(const struct arena *arena);
 /* bytes, and calls of purge; relaxed, sums only */
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
-	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers */
-	_Atomic size_t x_limbo;   /* claimed by empty pools whose pages have gone back (limbo.h) */
-	_Atomic size_t x_peak;    /* the most that was claimed */
+	_Atomic size_t x_absent;  /* claimed, but without pages: never touched, or given back (sweep.h) */
+	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
+	_Atomic size_t x_limbo;   /* the rest of those pools, which has no pages */
+	_Atomic size_t x_peak;    /* the most that was in use */
 } arena_counters;
+
+/* Claimed, less what is empty and has no pages: address space is no use of memory. */
+static inline size_t arena_in_use(void)
+{
+	size_t claimed = load_relaxed(&arena_counters.x_claimed);
+
+	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_limbo));
+}
 
 /* A call that gave so many bytes back. */
 static inline void arena_count_purge(size_t bytes)

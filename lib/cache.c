@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache.h"
 
+#include "limbo.h"
 #include "meta.h"
 #include "option.h"
 #include "panic.h"
@@ -237,5 +238,6 @@ void cache_send_home(struct heap *heap)
 {
 	remote_drain(heap);
 	cache_flush(heap);
-	heap_collect(heap, false);
+	if (heap->deferred)
+		limbo_poll(heap->family);
 }

@@ -181,7 +181,6 @@ static void leave_blocks(struct heap *heap)
 static void end_heap(struct heap *heap)
 {
 	heap_trim(heap);
-	heap_collect(heap, true);
 	if (heap->tag >= ARN_TAG_GC && heap->all_first) {
 		strand(heap);
 		return;

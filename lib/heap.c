@@ -3,8 +3,6 @@
 
 #include "cache.h"
 #include "limbo.h"
-#include "os.h"
-#include "panic.h"
 #include "remote.h"
 #include "retain.h"
 #include "sweep.h"
@@ -78,151 +76,62 @@ static void detach(struct heap *heap, struct pool *pool)
 	sweep_forget(heap, pool);
 }
 
-static void release(struct heap *heap, struct pool *pool)
+static void attach(struct heap *heap, struct pool *pool)
 {
-	if (!remote_may_release(pool))
-		return;
-	detach(heap, pool);
-	pool->purged |= sweep_is_clean(pool);
-	pool_release(pool);
+	link_pool(heap, pool);
+	if (pool->cls != CLASS_LARGE)
+		list(heap, pool);
+}
+
+/* One that waits for readers, of the same shape, or NULL. */
+static struct pool *take_waiting(struct heap *heap, unsigned cls, size_t slices)
+{
+	struct pool *pool = heap->deferred ? limbo_take(heap->family, heap->tag, cls, slices) : NULL;
+
+	if (pool)
+		pool_adopt(pool, heap);
+	return pool;
+}
+
+/* Of free slices. */
+static struct pool *carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
+{
+	struct pool *pool;
+	struct run run;
+
+	if (heap->deferred)
+		limbo_poll(heap->family);
+	if (!arena_claim(slices, &run))
+		return NULL;
+	pool = pool_carve(&run, heap, cls, heap->tag, block_size);
+	if (cls == CLASS_LARGE)
+		retain_missed(run.fresh * SLICE);
+	else if (pool->zeroed)
+		sweep_is_absent(pool);
+	return pool;
 }
 
 struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 {
-	struct run run;
-	struct pool *pool;
+	struct pool *pool = take_waiting(heap, cls, 0);
 
-	heap_collect(heap, false);
-	if (!arena_claim(sizeclasses[cls].slices, &run))
-		return NULL;
-	pool = pool_carve(&run, heap, cls, heap->tag, 0);
-	if (pool->zeroed)
-		sweep_purged(heap, pool);
-	link_pool(heap, pool);
-	list(heap, pool);
+	if (!pool)
+		pool = carve_pool(heap, cls, sizeclasses[cls].slices, 0);
+	if (pool)
+		attach(heap, pool);
 	return pool;
 }
 
-static void queue_waiting(struct heap *heap, struct pool *pool)
+/* A pool that is queued for this heap stays: its drain asks again. */
+static void let_go(struct heap *heap, struct pool *pool)
 {
-	pool->waiting = true;
-	pool->wait_next = NULL;
-	*(heap->wait_first ? &heap->wait_last->wait_next : &heap->wait_first) = pool;
-	heap->wait_last = pool;
-}
-
-/*
- * The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
- * object that it could take a reference to.  The address range stays as it is until the goal is reached.
- */
-static bool purge_empty(struct heap *heap, struct pool *pool)
-{
-	if (os_purge(pool->base, pool_span(pool)) != 0)
-		return false;
-#ifdef ARN_BUG_purge_to_garbage
-	__builtin_memset(pool->base, 0xdd, pool_span(pool));
-#endif
-	pool->purged = true;
-	pool->zeroed = false;
-	sweep_purged(heap, pool);
-	arena_count_purge(pool_span(pool));
-	return true;
-}
-
-/* Blocks of a family may come home by a thread that is no user of it: it has no goal to give. */
-#define NO_GOAL UINT64_MAX
-
-/* A goal taken now covers every reader that may have seen the last block. */
-static uint64_t goal_of(const struct heap *heap, const struct pool *pool)
-{
-	return family_is_user(heap->family) ? heap->family->provider->goal(pool_span(pool)) : NO_GOAL;
-}
-
-static bool is_reached(const struct heap *heap, struct pool *pool)
-{
-#ifdef ARN_BUG_wait_at_once
-	return true;
-#endif
-	if (!family_is_user(heap->family))
-		return false;
-	if (pool->goal == NO_GOAL)
-		pool->goal = goal_of(heap, pool);
-	return heap->family->provider->reached(pool->goal);
-}
-
-static void wait_in_heap(struct heap *heap, struct pool *pool, bool purged)
-{
-	pool->goal = goal_of(heap, pool);
-	pool->purged = purged;
-	add_relaxed(&arena_counters.x_waiting, purged ? 0 : pool_span(pool));
-	if (!pool->waiting)
-		queue_waiting(heap, pool);
-}
-
-/* Waiting and not purged: it has been in use since, and is still counted. */
-static void wait_for_readers(struct heap *heap, struct pool *pool)
-{
-	bool purged;
-
-	sweep_forget(heap, pool);
-	if (pool->waiting && !pool->purged)
-		sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
-	purged = arena_keeps_enough() && purge_empty(heap, pool);
-	if (!purged || pool->waiting || !remote_may_release(pool)) {
-		wait_in_heap(heap, pool, purged);
+	if (!remote_may_release(pool))
 		return;
-	}
 	detach(heap, pool);
-	limbo_push(heap->family, pool);
-}
-
-static struct pool *pop_waiting(struct heap *heap)
-{
-	struct pool *pool = heap->wait_first;
-
-	heap->wait_first = pool->wait_next;
-	pool->waiting = false;
-	if (!pool->purged)
-		sub_relaxed(&arena_counters.x_waiting, pool_span(pool));
-	return pool;
-}
-
-static void release_waiting(struct heap *heap, bool stopped)
-{
-	struct pool *pool;
-
-	while ((pool = heap->wait_first) != NULL) {
-		if (pool_is_empty(pool) && !stopped && !is_reached(heap, pool))
-			return;
-		pop_waiting(heap);
-		if (pool_is_empty(pool))
-			release(heap, pool);
-		else
-			pool->purged = false;
-	}
-}
-
-/* The limbo is asked in any case: the pools there have goals of their own, and may be the only ones that can leave. */
-void heap_collect(struct heap *heap, bool stopped)
-{
-	release_waiting(heap, stopped);
 	if (heap->deferred)
-		limbo_collect(heap->family, stopped);
-}
-
-/* Empty pools go to the end: the partial ones fill up first, and these can leave. */
-static void settle_empty(struct heap *heap, struct pool *pool)
-{
-	if (!heap->deferred) {
-		release(heap, pool);
-		return;
-	}
-	if (pool->listed) {
-		heap_unlist(heap, pool);
-		list(heap, pool);
-	}
-	wait_for_readers(heap, pool);
-	heap_collect(heap, false);
+		limbo_add(heap->family, pool);
+	else
+		sweep_release(pool);
 }
 
 void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
@@ -232,26 +141,11 @@ void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
 		list(heap, pool);
 	if (pool_is_empty(pool)) {
 		pool->left = 0;
-		settle_empty(heap, pool);
+		let_go(heap, pool);
 	}
 }
 
-/*
- * Large blocks.  An empty large pool that waits for its goal may serve again at once: its one block begins
- * where the old one began, so a late reader finds an object header there, or the old words.
- */
-static struct pool *reuse_waiting(struct heap *heap, size_t slices)
-{
-	struct pool **link = &heap->wait_first, *pool;
-
-	for (unsigned tries = 0; (pool = *link) != NULL && tries < 16; tries++, link = &pool->wait_next) {
-		if (pool->cls != CLASS_LARGE || pool->slices < slices || pool->slices > slices + slices / 4)
-			continue;
-		if (pool_is_empty(pool))
-			return pool; /* stays in the list; heap_collect drops it from there, being in use */
-	}
-	return NULL;
-}
+/* ---- large blocks ------------------------------------------------------------------------------------------ */
 
 /* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
  * touch is not resident. */
@@ -262,24 +156,22 @@ static size_t large_size(size_t size)
 	return align_up(size, (size_t)1 << (k - 2));
 }
 
+/* An empty large pool that waits for its goal may serve again at once: its one block begins where the old one began, so
+ * a late reader finds an object header there, or the old words. */
 static struct pool *claim_large(struct heap *heap, size_t wanted)
 {
 	size_t size = large_size(wanted), slices = (size + SLICE - 1) / SLICE;
-	struct pool *pool;
-	struct run run;
+	struct pool *pool = take_waiting(heap, CLASS_LARGE, slices);
 
-	heap_collect(heap, false);
-	pool = reuse_waiting(heap, slices);
 	if (pool) {
+		sweep_is_present(pool);
 		pool->zeroed = false;
 		pool->block_size = size;
-		return pool;
+	} else {
+		pool = carve_pool(heap, CLASS_LARGE, slices, size);
 	}
-	if (!arena_claim(slices, &run))
-		return NULL;
-	retain_missed(run.fresh * SLICE);
-	pool = pool_carve(&run, heap, CLASS_LARGE, heap->tag, size);
-	link_pool(heap, pool);
+	if (pool)
+		attach(heap, pool);
 	return pool;
 }
 

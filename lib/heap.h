@@ -66,7 +66,7 @@ struct heap {
 	uint8_t tag;
 	bool deferred; /* empty pools wait for the family's provider */
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
-	struct stack_node orphan; /* in the family's stack */
+	STACK_NODE orphan; /* in the family's stack */
 	struct heap *next;        /* in the family's list of all heaps */
 
 	/* written by other threads */
@@ -78,7 +78,6 @@ struct heap {
 	struct heap *walk_next; /* in the family's list of heaps to walk; whoever walks changes it, too */
 	bool in_walk;
 	bool cache_is_empty; /* known of a heap without an owner, since a walk */
-	struct pool *wait_first, *wait_last; /* empty pools, in the order of their goals */
 	struct pool *sweep_first, *sweep_last; /* sweep.h: pools with pages that may go back, oldest first */
 	_Atomic size_t x_fresh; /* sweep.h; written by the owner */
 	size_t fresh_told;
@@ -116,8 +115,6 @@ void heap_unlist(struct heap *heap, struct pool *pool);
 size_t heap_trim(struct heap *heap);
 /* Its users are stopped: the same, if it has been left alone for a while. */
 void heap_rest(struct heap *heap);
-/* Release empty pools whose grace period is over; stopped: no reader runs, all may go. */
-void heap_collect(struct heap *heap, bool stopped);
 bool heap_is_valid(const struct heap *heap);
 
 /* Blocks that no size class holds: a pool each. */
@@ -135,10 +132,10 @@ struct arn_family {
 	_Atomic(struct arn_family *) x_next;
 	_Atomic(const void *) x_state; /* of an embedder: the family serves again when another one begins there */
 
-	_Atomic(struct pool *) x_limbo; /* limbo.h */
-	_Atomic bool x_limbo_taken;
-	_Atomic(struct pool *) x_batch; /* of whoever has x_limbo_taken, as the next one */
-	uint64_t limbo_goal;
+	/* limbo.h: how many pools wait, the stack that is asked next, and the stacks */
+	alignas(CACHE_LINE) _Atomic size_t x_waiting;
+	_Atomic unsigned x_polled;
+	struct stack limbo[ARN_TAGS][CLASSES + 1];
 };
 
 /* Only a user can ask the family's provider, and work on heaps without an owner. */

@@ -2,17 +2,22 @@
  *
  * limbo.h - empty pools of a family that wait for its provider's readers, and belong to no heap any more.
  *
- * An empty pool waits in its heap as long as memory may be kept: it serves its class meanwhile.  Beyond that its
- * pages are purged and it comes here, where any user of the family lets it go: the heap's own thread may be idle.
+ * A pool that falls empty leaves its heap at once, whose thread may be idle from now on, or end.  Until its goal is
+ * reached it may serve again any heap of the family that has the same tag, for blocks of the same size: what a late
+ * reader may still look at stays where an object begins.  When the goal is reached, any user of the family lets it go.
+ * Its pages stay as long as memory may be kept (retain.h); beyond that they go back before the pool waits.
  *
- * States      in the list -> in the batch, with one goal for all -> its slices are free
- * Synchronization      push  collect    - free, X the pool is the caller's, empty and in no list
- *     push              X       -
- *     collect           -       -       one thread at a time has the batch: others leave it alone
- * Ordering    W1  x_limbo: push (release) -> taking the batch (acquire): wait_next, the descriptor.
- *             W2  x_limbo_taken: end (release) -> begin (acquire): the batch and its goal.
- * Progress    push lock-free; collect wait-free, at most LIMBO_STEP pools.  A thread that is stopped with the batch
- *             keeps the address space of its pools, no pages.
+ * There is a stack of waiting pools for each tag and size class; large pools of all sizes share one.
+ *
+ * States      of no heap, in a stack -> in the hands of one thread -> in the stack again, in a heap, or free slices
+ * Invariant   arena_counters.x_waiting == sweep_resident, summed over the pools in all stacks
+ *
+ * Synchronization      add  take  poll  purge    - free, X the pool is the caller's, empty and in no list
+ *     add               X    -     -     -
+ *     take, poll, purge -    -     -     -       a pool that was popped is the caller's alone
+ * Ordering    S1  of stack.h: push (release) -> pop (acquire): the descriptor, and who made its last block free.
+ * Progress    lock-free, at most LIMBO_STEP pools and LIMBO_LOOK stacks in a poll.  Nobody waits.  A thread that is
+ *             stopped in here keeps at most LIMBO_STEP pools, or, in purge, those of one stack.
  */
 #ifndef ARN_LIMBO_H
 #define ARN_LIMBO_H
@@ -20,10 +25,18 @@
 #include "heap.h"
 
 #define LIMBO_STEP 16u
+#define LIMBO_LOOK 64u
 
-void limbo_push(arn_family *family, struct pool *pool);
-/* Let go what no reader can see any more; nothing if the caller is no user of the family.  stopped: nobody reads. */
+/* The pool has left a heap of this family, and is queued nowhere. */
+void limbo_add(arn_family *family, struct pool *pool);
+/* A pool that may serve a heap of this tag as it is: of this size class, or a large one of at least so many slices and
+ * not many more.  NULL: there is none. */
+struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices);
+/* Let go a few of those that no reader can see any more.  Nothing if the caller is no user of the family. */
+void limbo_poll(arn_family *family);
+/* The same with all stacks; stopped: no reader runs, all may go. */
 void limbo_collect(arn_family *family, bool stopped);
-void limbo_fork_child(arn_family *family);
+/* What waits gives its pages back; any thread. */
+void limbo_purge(arn_family *family);
 
 #endif

@@ -82,11 +82,11 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->tag = (uint8_t)tag;
 	pool->zeroed = run->fresh == run->slices;
 	pool->slices = (uint32_t)run->slices;
-	pool->listed = pool->waiting = pool->purged = false;
+	pool->listed = false;
 	pool->left = 0;
 	pool->goal = 0;
 	pool->bits->fresh = 0;
-	pool->bits->clean = 0;
+	store_relaxed(&pool->bits->x_clean, 0);
 	pool->bits->in_sweep = false;
 	set_all_free(pool);
 	store_release(&pool->x_heap, heap); /* P1 */
@@ -95,7 +95,14 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	return pool;
 }
 
-void pool_release(struct pool *pool)
+void pool_adopt(struct pool *pool, struct heap *heap)
+{
+	store_release(&pool->x_heap, heap); /* P1 */
+	if (pool->cls != CLASS_LARGE)
+		copy_lead(pool, pool->slices);
+}
+
+void pool_release(struct pool *pool, bool resident)
 {
 	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
 	struct arena *arena = arena_at(pool);
@@ -103,7 +110,7 @@ void pool_release(struct pool *pool)
 	check(pool_is_empty(pool));
 	for (unsigned i = 0; i < heads; i++)
 		store_relaxed(&pool[i].x_heap, NULL);
-	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, !pool->purged);
+	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, resident);
 }
 
 /* A word of free blocks: one after the other. */

@@ -37,8 +37,10 @@ bool pool_look(const void *address, struct pool_view *view);
 
 /* Make a pool of a claimed run.  block_size counts only for CLASS_LARGE. */
 struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size);
-/* Give an empty pool back to its arena; it is in no list. */
-void pool_release(struct pool *pool);
+/* An empty pool, in no list, serves another heap of the same tag, as it is. */
+void pool_adopt(struct pool *pool, struct heap *heap);
+/* Give an empty pool back to its arena; it is in no list.  resident: it may have pages. */
+void pool_release(struct pool *pool, bool resident);
 
 /* Up to `want` free blocks, in descending order of address into slots[]; how many. */
 unsigned pool_take(struct pool *pool, void **slots, unsigned want);

@@ -15,7 +15,6 @@
 #include "process.h"
 
 #include "cache.h"
-#include "limbo.h"
 #include "option.h"
 #include "reclaim.h"
 #include "retire.h"
@@ -61,7 +60,6 @@ static void in_child(void)
 	retire_fork_child();
 	thread_fork_child();
 	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
-		limbo_fork_child(family);
 		family_fork_child(family);
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			leave_heap(heap);

@@ -92,7 +92,7 @@ size_t purge_to(size_t keep)
 /* The next releases need no system call. */
 void purge_excess(void)
 {
-	if (arena_keeps_enough())
+	if (arena_keeps_enough(0))
 		purge_to(retain_for_slices() - retain_base() / 2);
 }
 

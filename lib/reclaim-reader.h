@@ -22,7 +22,7 @@ struct reader {
 	alignas(CACHE_LINE) _Atomic uintptr_t x_word; /* what tells where its thread is; 0: outside.  E1, E2 */
 	_Atomic bool x_used;                          /* a thread has it: read in the child of a fork */
 	struct reader *next;                          /* all records; E3 */
-	struct stack_node spare;
+	STACK_NODE spare;
 };
 
 extern __thread struct reader *reader_own; /* NULL: none yet, or no more */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "remote.h"
 
-#include "os.h"
 #include "panic.h"
 #include "reclaim.h"
 #include "sweep.h"
@@ -167,7 +166,7 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 	if (unlikely(!pool_is_block(pool, block)))
 		panic_block("freed pointer is not the start of a block", block, caller);
 	if (pool->cls == CLASS_LARGE && pool->block_size >= PURGE_AT_ONCE)
-		os_purge(pool->base, pool->block_size);
+		sweep_whole(pool);
 	if (unlikely(thread == &thread_none)) {
 		send_without_record(pool, index / 64, bit);
 		return;

@@ -26,8 +26,7 @@ static _Atomic size_t x_fall;               /* in this window: the most that it 
 
 size_t retain_limit(void)
 {
-	size_t claimed = load_relaxed(&arena_counters.x_claimed), limbo = load_relaxed(&arena_counters.x_limbo);
-	size_t share = (claimed - min_size(claimed, limbo)) / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t share = arena_in_use() / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share);
 }
@@ -56,7 +55,7 @@ size_t retain_for_pages(void)
 /* Below its peak, a program takes what it has had before. */
 void retain_missed(size_t bytes)
 {
-	if (load_relaxed(&arena_counters.x_claimed) < load_relaxed(&arena_counters.x_peak))
+	if (arena_in_use() < load_relaxed(&arena_counters.x_peak))
 		retain_missed_again(bytes);
 }
 

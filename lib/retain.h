@@ -2,7 +2,7 @@
  *
  * retain.h - how much of what is free stays resident.
  *
- * The limit is the larger of option RETAIN and RETAIN_PERCENT of what is claimed.  Half of it is for free slices and
+ * The limit is the larger of option RETAIN and RETAIN_PERCENT of what is in use.  Half of it is for free slices and
  * empty pools that wait for readers, a quarter for free pages of pools that are in use (sweep.h).  The rest is left for
  * pool caches, which go by option CACHE alone.
  *

@@ -92,7 +92,7 @@ static size_t count_free(void)
 static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
-		return arena_keeps_enough();
+		return arena_keeps_enough(0);
 	return count_free() > 1 + retain_for_slices() / ARENA_SIZE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack.h - LIFO of records that are never unmapped (orphaned heaps, free thread records).
+ * stack.h - LIFO of records that are mapped while anybody may pop: orphaned heaps and thread records for ever, pools
+ * because who pops them is in a section of reclaim.h.
  *
  * This is the only file that includes ck.  A popped record may be pushed again at once: the head carries a
  * generation, so a pop that read an old `next` fails its compare-and-swap (ABA).  Where ck has no 16-byte
@@ -40,9 +41,16 @@ struct stack_node {
 	ck_stack_entry_t entry;
 };
 
+#define STACK_NODE struct stack_node
+
 struct stack {
 	alignas(16) ck_stack_t ck; /* cmpxchg16b faults on 8 mod 16 */
 };
+
+static inline bool stack_is_empty(const struct stack *stack)
+{
+	return ck_pr_load_ptr(&stack->ck.head) == NULL;
+}
 
 static inline void stack_push(struct stack *stack, struct stack_node *node)
 {
@@ -66,13 +74,16 @@ static inline struct stack_node *stack_pop(struct stack *stack)
 #define STACK_ONE ((uint64_t)1 << 48)                    /* generation: bits 48 to 63 and 0 to 5 */
 
 struct stack_node {
-	alignas(CACHE_LINE) _Atomic(struct stack_node *) x_next; /* the low bits of its address are needed */
+	_Atomic(struct stack_node *) x_next; /* the low bits of its address are needed: see STACK_NODE */
 };
+
+#define STACK_NODE alignas(CACHE_LINE) struct stack_node
 
 struct stack {
 	_Atomic uint64_t x_head;
 };
 
+/* Members are declared as STACK_NODE, so that they are aligned where that is needed. */
 static inline struct stack_node *stack_node_of(uint64_t head)
 {
 	return (struct stack_node *)(uintptr_t)(head & STACK_ADDRESS);
@@ -87,6 +98,11 @@ static inline uint64_t stack_word(const struct stack_node *node, uint64_t old)
 	generation = 0;
 #endif
 	return (uint64_t)(uintptr_t)node | (generation & 0xffff) << 48 | (generation >> 16 & (CACHE_LINE - 1));
+}
+
+static inline bool stack_is_empty(const struct stack *stack)
+{
+	return stack_node_of(load_relaxed(&stack->x_head)) == NULL;
 }
 
 static inline void stack_push(struct stack *stack, struct stack_node *node)

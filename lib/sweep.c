@@ -25,9 +25,36 @@ static bool has_granules(const struct pool *pool)
 	return pool_span(pool) > os_page_size();
 }
 
+/* A large pool has one: all of it. */
 static uint64_t all_granules(const struct pool *pool)
 {
-	return bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
+	return pool->cls == CLASS_LARGE ? 1 : bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
+}
+
+static size_t bytes_of(const struct pool *pool, uint64_t granules)
+{
+	if (pool->cls == CLASS_LARGE)
+		return granules ? pool_span(pool) : 0;
+	return (size_t)count_bits(granules) << granule_shift(pool);
+}
+
+static uint64_t clean_granules(const struct pool *pool)
+{
+	return load_relaxed(&pool->bits->x_clean);
+}
+
+/* The granules are the caller's: it has all of their blocks. */
+static void mark_clean(struct pool *pool, uint64_t granules)
+{
+	uint64_t before = or_relaxed(&pool->bits->x_clean, granules);
+
+	add_relaxed(&arena_counters.x_absent, bytes_of(pool, granules & ~before));
+}
+
+static void mark_present(struct pool *pool, uint64_t granules)
+{
+	and_relaxed(&pool->bits->x_clean, ~granules);
+	sub_relaxed(&arena_counters.x_absent, bytes_of(pool, granules));
 }
 
 static void list(struct heap *heap, struct pool *pool)
@@ -68,8 +95,11 @@ static void touch(struct pool *pool, size_t low, size_t high)
 	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
 	uint64_t touched = bit_run(from, (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
 
-	(pool->zeroed ? retain_missed : retain_missed_again)((size_t)count_bits(pool->bits->clean & touched) << shift);
-	pool->bits->clean &= ~touched;
+	touched &= clean_granules(pool);
+	if (!touched)
+		return;
+	(pool->zeroed ? retain_missed : retain_missed_again)(bytes_of(pool, touched));
+	mark_present(pool, touched);
 }
 
 /* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
@@ -83,7 +113,7 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 #ifdef ARN_BUG_sweep_blindly
 	return;
 #endif
-	if (bits->clean)
+	if (clean_granules(pool))
 		touch(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
 }
 
@@ -95,15 +125,49 @@ void sweep_forget(struct heap *heap, struct pool *pool)
 		unlist(heap, pool);
 }
 
-void sweep_purged(struct heap *heap, struct pool *pool)
+void sweep_is_absent(struct pool *pool)
 {
-	sweep_forget(heap, pool);
-	pool->bits->clean = all_granules(pool);
+	mark_clean(pool, all_granules(pool));
 }
 
-bool sweep_is_clean(const struct pool *pool)
+void sweep_is_present(struct pool *pool)
 {
-	return pool->cls != CLASS_LARGE && pool->bits->clean == all_granules(pool);
+	if (!clean_granules(pool))
+		return;
+	retain_missed(pool_span(pool));
+	mark_present(pool, all_granules(pool));
+}
+
+size_t sweep_resident(const struct pool *pool)
+{
+	return pool_span(pool) - bytes_of(pool, clean_granules(pool));
+}
+
+/* The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
+ * object that it could take a reference to.  The address range stays as it is until the goal is reached. */
+bool sweep_whole(struct pool *pool)
+{
+	size_t resident = sweep_resident(pool);
+
+	if (resident == 0)
+		return true;
+	if (os_purge(pool->base, pool_span(pool)) != 0)
+		return false;
+#ifdef ARN_BUG_purge_to_garbage
+	__builtin_memset(pool->base, 0xdd, pool_span(pool));
+#endif
+	sweep_is_absent(pool);
+	arena_count_purge(resident);
+	return true;
+}
+
+void sweep_release(struct pool *pool)
+{
+	uint64_t clean = clean_granules(pool);
+
+	if (clean)
+		mark_present(pool, clean);
+	pool_release(pool, clean != all_granules(pool));
 }
 
 /* The granules that lie whole in [from, to). */
@@ -180,13 +244,13 @@ static uint64_t purge_granules(struct pool *pool, uint64_t granules)
 
 static size_t sweep(struct heap *heap, struct pool *pool)
 {
-	uint64_t done = purge_granules(pool, free_granules(pool) & ~pool->bits->clean);
+	uint64_t done = purge_granules(pool, free_granules(pool) & ~clean_granules(pool));
 
 	sweep_forget(heap, pool);
 	heap->sweeping = true;
-	pool->bits->clean |= done;
+	mark_clean(pool, done);
 	pool->zeroed = false;
-	return (size_t)count_bits(done) << granule_shift(pool);
+	return bytes_of(pool, done);
 }
 
 /* Takes the bits; false: there were none, and the descriptor may be anything. */
@@ -203,6 +267,21 @@ static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
 	return any != 0;
 }
 
+/* The blocks of these bits are nobody else's now, and so are the granules that no other block lies on.  A class pool
+ * that is one granule goes as a whole, when its owner finds it empty. */
+static void sweep_freed(struct pool *pool, const uint64_t *others)
+{
+	uint64_t granules;
+
+	if (pool->cls == CLASS_LARGE)
+		sweep_whole(pool);
+	if (pool->cls == CLASS_LARGE || !has_granules(pool))
+		return;
+	granules = granules_without(pool, others) & ~clean_granules(pool);
+	if (granules)
+		mark_clean(pool, purge_granules(pool, granules));
+}
+
 void sweep_remote(struct arena *arena, unsigned slice)
 {
 	struct pool *pool = &arena->pool[slice];
@@ -213,8 +292,7 @@ void sweep_remote(struct arena *arena, unsigned slice)
 	arn_yield_point("sweep_remote");
 	for (unsigned word = 0; word < POOL_WORDS; word++)
 		others[word] = ~freed[word];
-	if (pool->cls != CLASS_LARGE && has_granules(pool))
-		purge_granules(pool, granules_without(pool, others));
+	sweep_freed(pool, others);
 	for (unsigned word = 0; word < POOL_WORDS; word++)
 		if (freed[word])
 			remote_send(pool, word, freed[word]);
@@ -276,6 +354,13 @@ size_t sweep_all(struct heap *heap)
 	return done;
 }
 
+/* A clean one with a block that is not free.  Where others may have swept, blocks that they have freed count, too, and
+ * while they are at it their bits are nowhere: nothing can be said. */
+static bool has_wrong_granule(const struct pool *pool)
+{
+	return pool->tag >= ARN_TAG_GC && (clean_granules(pool) & ~free_granules(pool)) != 0;
+}
+
 bool sweep_is_valid(const struct heap *heap)
 {
 	size_t fresh = 0;
@@ -284,7 +369,7 @@ bool sweep_is_valid(const struct heap *heap)
 		if (pool->cls == CLASS_LARGE)
 			continue;
 		fresh += pool->bits->fresh;
-		if (pool->bits->clean & ~free_granules(pool))
+		if (has_wrong_granule(pool))
 			return false;
 	}
 	return fresh == load_relaxed(&heap->x_fresh);

@@ -3,16 +3,18 @@
  * sweep.h - pages without a live block go back to the system, inside pools that are in use.
  *
  * A pool is cut into at most 64 granules of whole pages of the system.  A pool that is no larger than one page is not
- * swept: that page goes with the pool.  `clean` has a bit for each granule without physical pages, `fresh` the bytes of
+ * swept: that page goes with the pool.  `x_clean` has a bit for each granule without pages, `fresh` the bytes of
  * blocks that have come home since the last sweep and were not taken again.  A heap's pools with a granule's worth of
  * fresh bytes stand in a list, the oldest first; when more than a share of the retention limit (retain.h) is fresh,
  * over all heaps, a heap that has more than its part of it sweeps its oldest pools: those that have been left alone the
  * longest, so that most of them are swept once.  Not while there is credit: what a program takes again lies in pools,
  * too.
  *
- * Owner       the user of the heap, for all of it.
+ * Owner       the user of the heap, for all of it.  A granule of which somebody else has every block, because their
+ *             bits are in no word any more, is theirs (sweep_remote); an empty pool of no heap is limbo.c's.
  * Invariant   heap->x_fresh == sum of fresh over the heap's pools
  *             a granule that is clean has no block that was handed out since it became clean
+ *             arena_counters.x_absent == bytes of clean granules, summed over all pools
  * Progress    wait-free; at most SWEEP_STEP pools are swept in one slow path, a system call for each run of pages.
  */
 #ifndef ARN_SWEEP_H
@@ -26,12 +28,19 @@
 void sweep_given(struct heap *heap, struct pool *pool, unsigned n);
 /* n blocks were taken from it, the lowest and the highest of them. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high);
-/* The pool has been purged whole. */
-void sweep_purged(struct heap *heap, struct pool *pool);
-/* Nothing of it is resident. */
-bool sweep_is_clean(const struct pool *pool);
-/* The pool has fallen empty, or leaves the heap. */
+/* Nothing of the pool is resident: it is new, or it has been purged whole. */
+void sweep_is_absent(struct pool *pool);
+/* The one block of a large pool is handed out. */
+void sweep_is_present(struct pool *pool);
+/* Bytes of it that may be resident. */
+size_t sweep_resident(const struct pool *pool);
+/* All pages of a pool without a block that is anybody's go back, the caller being the only one who has it; false: they
+ * are still there. */
+bool sweep_whole(struct pool *pool);
+/* The pool leaves the heap. */
 void sweep_forget(struct heap *heap, struct pool *pool);
+/* An empty pool, in no list, goes back to its arena; what has no pages is clean there. */
+void sweep_release(struct pool *pool);
 /* At the end of a slow path. */
 void sweep_enforce(struct heap *heap);
 /* All that is fresh; bytes that went back. */

@@ -34,7 +34,7 @@ struct thread {
 
 	_Atomic uintptr_t x_number; /* option CHECKS: of owner.h, while the thread lives */
 
-	struct stack_node spare;
+	STACK_NODE spare;
 	struct thread *next; /* all records; T1 */
 };
 

@@ -7,6 +7,7 @@
  * happens while the users of the family are stopped (arenite.h), so plain fields may be read.
  */
 #include "cache.h"
+#include "limbo.h"
 #include "remote.h"
 
 struct walk {
@@ -143,7 +144,8 @@ static void send_home(struct heap *heap)
 	if (!heap->cache_is_empty)
 		cache_flush(heap);
 	heap->cache_is_empty = load_relaxed(&heap->x_owner) == OWNER_NONE;
-	heap_collect(heap, false);
+	if (heap->deferred)
+		limbo_collect(heap->family, false);
 }
 
 /* What the caches hold is sent home, so that the bitmaps are exact. */
@@ -238,6 +240,7 @@ static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 {
 	struct heap *last = NULL, *next;
 
+	limbo_collect(family, false);
 	for (struct heap *heap = load_acquire(&family->x_walked[tag]); heap; heap = next) { /* F2 */
 		next = heap->walk_next;
 		if (is_nothing_to_walk(heap)) {

@@ -44,8 +44,8 @@ overlook_pauses   credit
 credit_for_larger credit
 credit_for_ever   credit
 limbo_at_once     readers      limbo.c
-wait_at_once      readers      heap.c
-purge_to_garbage  readers      heap.c
+limbo_of_any_tag  heap         limbo.c
+purge_to_garbage  readers      sweep.c
 overlook_threads  python-qsbr  python/qsbr.c
 await_unissued    python-qsbr  python/qsbr.c
 await_the_dead    python-qsbr  python/qsbr.c

@@ -8,6 +8,7 @@
 #include "program.h"
 
 #include "cache.h"
+#include "limbo.h"
 #include "option.h"
 #include "os.h"
 
@@ -38,7 +39,7 @@ static bool settle_heaps(void)
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) {
 			remote_drain(heap);
 			cache_flush(heap);
-			heap_collect(heap, true);
+			limbo_collect(family, true);
 			valid &= heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0;
 		}
 	return valid;

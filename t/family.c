@@ -216,7 +216,7 @@ static void test_ended_beside_trim(unsigned one_in)
 
 static _Atomic size_t x_in_hand, x_most;
 
-/* While a heap is ours nobody else has it: a plain field, of no use to a heap without waiting pools, has our mark. */
+/* While a heap is ours nobody else has it: a plain field, of no use to a heap without pools to sweep, has our mark. */
 static void hold(struct heap *heap, struct rng *rng)
 {
 	size_t mark = rng_next(rng);
@@ -225,11 +225,11 @@ static void hold(struct heap *heap, struct rng *rng)
 	while (most < in_hand && !cas_acquire(&x_most, &most, in_hand))
 		;
 	expect(load_relaxed(&heap->x_owner) == owner_self());
-	heap->wait_last = (struct pool *)mark;
+	heap->sweep_last = (struct pool *)mark;
 	for (size_t n = rng_below(rng, 4); n > 0; n--)
 		arn_yield_point("test_hold");
-	expect(heap->wait_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == owner_self());
-	heap->wait_last = NULL;
+	expect(heap->sweep_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == owner_self());
+	heap->sweep_last = NULL;
 	sub_relaxed(&x_in_hand, 1);
 }
 

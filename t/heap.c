@@ -9,6 +9,7 @@
 #include "cache.h"
 #include "limbo.h"
 #include "remote.h"
+#include "retain.h"
 
 enum { WORKERS = 4, LIVE = 400 };
 
@@ -29,17 +30,10 @@ static bool reached(uint64_t wanted)
 
 static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
-/* Pools in the list of those that wait; each of the heap's pools says the same of itself. */
-static size_t waiting_pools(const struct heap *heap)
+/* Pools of this family that wait for the provider, and belong to no heap. */
+static size_t waiting_pools(const arn_family *family)
 {
-	size_t listed = 0, flagged = 0;
-
-	for (const struct pool *pool = heap->wait_first; pool; pool = pool->wait_next)
-		listed++;
-	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next)
-		flagged += pool->waiting;
-	expect(listed == flagged);
-	return listed;
+	return load_relaxed(&family->x_waiting);
 }
 
 static bool has_no_pool(struct heap *heap)
@@ -111,7 +105,6 @@ static void churn_heap(arn_heap *handle, struct rng *rng, long rounds)
 			continue;
 		expect(handle->heap == &heap_none || heap_is_valid(handle->heap));
 		expect(load_relaxed(&handle->heap->x_pools) == live_pools(handle->heap));
-		expect(waiting_pools(handle->heap) <= live_pools(handle->heap));
 	}
 	for (unsigned k = 0; k < LIVE; k++)
 		drop(&live[k]);
@@ -126,104 +119,119 @@ static void test_model(const struct arn_provider *with, unsigned tag)
 	arn_heap_init(&handle, arn_family_new(with), (enum arn_tag)tag);
 	churn_heap(&handle, &rng, tap_scale(6000));
 	no_errors("tag %u, %s provider: blocks whole, sums right", tag, with ? "with" : "without");
-	cache_flush(handle.heap);
+	ok(has_no_pool(handle.heap), "tag %u: every pool leaves its heap", tag);
 	seen_by_readers = now;
-	heap_collect(handle.heap, false);
-	ok(has_no_pool(handle.heap), "tag %u: and every pool leaves", tag);
+	limbo_collect(handle.family, false);
+	ok(waiting_pools(handle.family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0 &&
+	   load_relaxed(&arena_counters.x_limbo) == 0,
+	   "tag %u: and then the limbo", tag);
 	arn_heap_abandon(&handle);
 }
 
-/* Readers are still there: the pool stays, and serves the same class again. */
+/* What is kept, and what is not, for tests that end with restore_retain. */
+static void set_retain(size_t bytes)
+{
+	option_values[OPTION_RETAIN] = bytes;
+	option_values[OPTION_RETAIN_PERCENT] = 0;
+	retain_forget();
+}
+
+static void restore_retain(void)
+{
+	set_retain(8 * MIB);
+	option_values[OPTION_RETAIN_PERCENT] = 10;
+}
+
+/* Readers are still there: a pool waits, and serves the same class again, in any heap of the family. */
 static void test_waiting(void)
 {
-	arn_heap handle;
-	struct heap *heap;
+	arn_family *family = arn_family_new(&provider);
+	arn_heap first, second, other;
 	void *block, *large;
 
+	set_retain(1024 * MIB);
 	now = seen_by_readers = 0;
-	arn_heap_init(&handle, arn_family_new(&provider), ARN_TAG_GC);
-	block = arn_heap_malloc(&handle, 20000);
-	large = arn_heap_malloc(&handle, 500000);
-	heap = handle.heap;
+	arn_heap_init(&first, family, ARN_TAG_GC);
+	arn_heap_init(&second, family, ARN_TAG_GC);
+	arn_heap_init(&other, family, ARN_TAG_OBJECT);
+	block = arn_heap_malloc(&first, 20000);
+	large = arn_heap_malloc(&first, 500000);
 	arn_free(block);
 	arn_free(large);
-	cache_flush(heap);
-	ok(now == 2 && load_relaxed(&heap->x_pools) == 2 && waiting_pools(heap) == 2,
-	   "empty pools wait for the provider");
-	heap_collect(heap, false);
-	ok(load_relaxed(&heap->x_pools) == 2, "they stay while it says no");
-	ok(arn_heap_malloc(&handle, 300000) != large, "a large pool does not serve a much smaller block");
-	ok(arn_heap_malloc(&handle, 490000) == large, "one of nearly the size does");
-	ok(load_relaxed(&heap->x_pools) == 3, "with no new pool for it");
-	seen_by_readers = now;
-	heap_collect(heap, false);
-	ok(load_relaxed(&heap->x_pools) == 2 && waiting_pools(heap) == 0 && heap_is_valid(heap),
-	   "then what is still empty leaves, what is in use stays");
+	ok(now == 2 && load_relaxed(&first.heap->x_pools) == 0 && waiting_pools(family) == 2,
+	   "empty pools leave their heap and wait for the provider");
+	ok(load_relaxed(&arena_counters.x_waiting) == arena_pool_at(block)->lead->slices * SLICE + 512 * KIB,
+	   "with their pages");
+	limbo_collect(family, false);
+	ok(waiting_pools(family) == 2, "they stay while it says no");
+	ok(arn_heap_malloc(&other, 20000) != block, "they do not serve another tag");
+	ok(arn_heap_malloc(&second, 300000) != large, "a large pool does not serve a much smaller block");
+	ok(arn_heap_malloc(&second, 490000) == large, "one of nearly the size does");
+	ok(arn_heap_malloc(&second, 20000) == block && pool_find(block)->x_heap == second.heap,
+	   "the same size class serves in another heap");
+	ok(waiting_pools(family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0, "and they wait no longer");
 	arn_free(large);
-	ok(load_relaxed(&heap->x_pools) == 2 && now == 3, "and waits again when it falls empty");
-	heap_collect(heap, true);
-	ok(load_relaxed(&heap->x_pools) == 1, "with all readers stopped it leaves at once");
-	arn_heap_abandon(&handle);
+	ok(waiting_pools(family) == 1 && now == 3, "and wait again when they fall empty");
+	limbo_collect(family, true);
+	ok(waiting_pools(family) == 0 && !pool_find(large), "with all readers stopped they leave at once");
+	restore_retain();
+	arn_heap_abandon(&first);
+	arn_heap_abandon(&second);
+	arn_heap_abandon(&other);
 }
 
-/* Beyond the limit an empty pool's pages go back while it waits: it reads as zeros, and serves its size as before. */
+/* Beyond the limit an empty pool's pages go back before it waits: it reads as zeros, and serves its size as before. */
 static void test_purged(void)
 {
-	size_t retain = option_values[OPTION_RETAIN], percent = option_values[OPTION_RETAIN_PERCENT];
 	arn_family *family = arn_family_new(&provider);
+	size_t limbo = load_relaxed(&arena_counters.x_limbo);
 	arn_heap handle;
 	uint64_t *block;
-	struct pool *pool;
 
-	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
+	set_retain(0);
 	now = seen_by_readers = 0;
 	arn_heap_init(&handle, family, ARN_TAG_OBJECT);
 	block = arn_heap_malloc(&handle, 5000);
 	block[0] = block[600] = 42;
 	arn_free(block);
-	cache_flush(handle.heap);
-	pool = pool_find(block);
-	ok(pool && block[0] == 0 && block[600] == 0, "its pages have gone back");
-	ok(load_relaxed(&handle.heap->x_pools) == 0 && load_relaxed(&arena_counters.x_waiting) == 0,
-	   "it belongs to no heap");
+	ok(pool_find(block) && block[0] == 0 && block[600] == 0, "its pages have gone back");
+	ok(load_relaxed(&arena_counters.x_waiting) == 0 && load_relaxed(&arena_counters.x_limbo) > limbo,
+	   "it waits, and is not counted as kept");
 	arn_heap_abandon(&handle);
-	limbo_collect(family, false);
+	limbo_poll(family);
 	ok(pool_find(block), "and waits");
 	seen_by_readers = now;
-	limbo_collect(family, false);
+	for (unsigned i = 0; i < ARN_TAGS * (CLASSES + 1) / LIMBO_LOOK + 1; i++)
+		limbo_poll(family);
 	ok(!pool_find(block), "with the readers gone anybody lets it go");
-	option_values[OPTION_RETAIN] = retain;
-	option_values[OPTION_RETAIN_PERCENT] = percent;
-	arn_heap_abandon(&handle);
+	restore_retain();
 }
 
-/* What has left its heap does not wait for what has not. */
+/* Pools that fell empty early do not wait for those that did so late, nor the other way round. */
 static void test_behind(void)
 {
-	size_t retain = option_values[OPTION_RETAIN], percent = option_values[OPTION_RETAIN_PERCENT];
 	arn_family *family = arn_family_new(&provider);
-	void *early, *late;
+	void *early[2], *late[2];
 	arn_heap handle;
 
-	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
 	now = seen_by_readers = 0;
 	arn_heap_init(&handle, family, ARN_TAG_OBJECT);
-	early = arn_heap_malloc(&handle, 5000);
-	late = arn_heap_malloc(&handle, 6000);
-	arn_free(early);
+	for (unsigned i = 0; i < 2; i++) {
+		early[i] = arn_heap_malloc(&handle, 60000 + i * 100000);
+		late[i] = arn_heap_malloc(&handle, 30000 + i * 200000);
+	}
+	arn_free(early[0]);
+	arn_free(early[1]);
+	cache_flush(handle.heap);
+	seen_by_readers = now;
+	arn_free(late[0]);
+	arn_free(late[1]);
 	cache_flush(handle.heap);
 	limbo_collect(family, false);
+	ok(!pool_find(early[0]) && pool_find(late[0]), "a pool whose goal is reached leaves, though others wait");
 	seen_by_readers = now;
-	option_values[OPTION_RETAIN] = 1024 * MIB;
-	arn_free(late);
-	cache_flush(handle.heap);
-	heap_collect(handle.heap, false);
-	ok(!pool_find(early) && pool_find(late), "a pool whose goal is reached leaves, though another one still waits");
-	seen_by_readers = now;
-	heap_collect(handle.heap, false);
-	ok(!pool_find(late), "and that one leaves when its goal is reached");
-	option_values[OPTION_RETAIN] = retain;
-	option_values[OPTION_RETAIN_PERCENT] = percent;
+	limbo_collect(family, false);
+	ok(!pool_find(late[0]) && waiting_pools(family) == 0, "and those leave when theirs is reached");
 	arn_heap_abandon(&handle);
 }
 

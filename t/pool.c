@@ -121,7 +121,7 @@ static void walk_class(unsigned cls, struct rng *rng)
 		expect(is_valid(pool));
 	}
 	give_all(pool);
-	pool_release(pool);
+	pool_release(pool, true);
 	expect(!pool_find(pool->base));
 }
 
@@ -152,7 +152,7 @@ static void test_find(void)
 		}
 		expect(pool_find(pool->base - 1) != pool && pool_find(pool->base + pool_span(pool)) != pool);
 		expect(is_valid(pool));
-		pool_release(pool);
+		pool_release(pool, true);
 	}
 	no_errors("a pool is found by each of its bytes, a block only by its start");
 	ok(!pool_find(&on_stack) && !pool_find(NULL) && !pool_find((void *)16) &&
@@ -173,7 +173,7 @@ static void test_large(void)
 	   "which starts once");
 	ok(!pool_is_free(pool, block) && pool_give(pool, &block, 1) == 1 && pool_is_free(pool, block),
 	   "and given back");
-	pool_release(pool);
+	pool_release(pool, true);
 	ok(!pool_find(block), "then it is gone");
 }
 
@@ -207,7 +207,7 @@ static void test_threads(unsigned cls)
 		expect(load_relaxed(&x_drained) == shared->capacity && pool_is_empty(shared) && is_valid(shared));
 	}
 	no_errors("class of %u bytes: no bit is lost between threads and drain", sizeclasses[cls].size);
-	pool_release(shared);
+	pool_release(shared, true);
 }
 
 int main(void)

@@ -90,9 +90,9 @@ struct arena_counters arena_counters;
 size_t option_values[OPTIONS];
 _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
 
-bool arena_keeps_enough(void)
+bool arena_keeps_enough(size_t more)
 {
-	return false;
+	return more == SIZE_MAX;
 }
 
 int os_purge(void *address, size_t size)
@@ -106,10 +106,21 @@ void retain_missed(size_t bytes)
 	(void)bytes;
 }
 
-void limbo_push(arn_family *family, struct pool *pool)
+void limbo_add(arn_family *family, struct pool *pool)
 {
 	(void)family, (void)pool;
-	explore_fail("nothing is over the limit here", "limbo_push", 0);
+	explore_fail("no provider here", "limbo_add", 0);
+}
+
+struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices)
+{
+	(void)family, (void)tag, (void)cls, (void)slices;
+	return NULL;
+}
+
+void limbo_poll(arn_family *family)
+{
+	(void)family;
 }
 
 void limbo_collect(arn_family *family, bool stopped)
@@ -117,11 +128,13 @@ void limbo_collect(arn_family *family, bool stopped)
 	(void)family, (void)stopped;
 }
 
+#ifndef BELOW_WITHOUT_TRIM
 size_t heap_trim(struct heap *heap)
 {
 	(void)heap;
 	return 0;
 }
+#endif
 
 void reclaim_enter(void)
 {
@@ -156,14 +169,27 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 	(void)heap, (void)pool, (void)n, (void)low, (void)high;
 }
 
-void sweep_purged(struct heap *heap, struct pool *pool)
+void sweep_is_absent(struct pool *pool)
 {
-	(void)heap, (void)pool;
+	(void)pool;
 }
 
-bool sweep_is_clean(const struct pool *pool)
+void sweep_is_present(struct pool *pool)
+{
+	(void)pool;
+}
+
+bool sweep_whole(struct pool *pool)
 {
 	return pool == NULL;
+}
+
+/* Not all models have pool.c. */
+void pool_release(struct pool *pool, bool resident) __attribute__((weak));
+
+void sweep_release(struct pool *pool)
+{
+	pool_release(pool, true);
 }
 
 void sweep_forget(struct heap *heap, struct pool *pool)

@@ -6,6 +6,7 @@
  */
 #include "explore.h"
 
+#define BELOW_WITHOUT_TRIM
 #include "below.h"
 #include "family.c"
 
@@ -67,12 +68,12 @@ static void end_use(struct heap *heap)
 }
 
 /* What tidy does to the heap, with a step in the middle. */
-void heap_collect(struct heap *heap, bool stopped)
+size_t heap_trim(struct heap *heap)
 {
-	(void)stopped;
 	begin_use(heap);
 	(void)load_relaxed(&heap->x_pending);
 	end_use(heap);
+	return 0;
 }
 
 void cache_send_home(struct heap *heap)
