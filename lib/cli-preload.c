@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-preload.c - finds libarenite-python.so and puts it into LD_PRELOAD.
+ * cli-preload.c - finds libarenite-python.so and puts it into LD_PRELOAD, with what goes with it.
  */
 #include "cli-preload.h"
 
@@ -102,9 +102,34 @@ static bool set_list(const char *path)
 	return done;
 }
 
+/*
+ * A program that was built with gcc's AddressSanitizer does not start when another library comes before the
+ * sanitizer's, which may have what the sanitizer wants to replace.  Ours has nothing of that, so the check is
+ * switched off; what the user says of it stays.
+ */
+static bool let_sanitizer_pass(void)
+{
+	static const char pass[] = "verify_asan_link_order=0";
+	const char *before = getenv("ASAN_OPTIONS");
+	char *options;
+	bool done;
+
+	if (!before || !*before)
+		return setenv("ASAN_OPTIONS", pass, 1) == 0;
+	if (strstr(before, "verify_asan_link_order"))
+		return true;
+	options = malloc(sizeof(pass) + 1 + strlen(before));
+	if (!options)
+		return false;
+	sprintf(options, "%s:%s", pass, before);
+	done = setenv("ASAN_OPTIONS", options, 1) == 0;
+	free(options);
+	return done;
+}
+
 bool preload_set(const char *path)
 {
-	return set_list(path);
+	return set_list(path) && let_sanitizer_pass();
 }
 
 bool preload_unset(void)

@@ -15,7 +15,7 @@ bool preload_find(char path[PATH_MAX]);
 /* What LD_PRELOAD has besides our library, with colons between; false: longer than size. */
 bool preload_others(char *list, size_t size);
 
-/* Put the library at the end of LD_PRELOAD, once. */
+/* Put the library at the end of LD_PRELOAD, once; and let programs with a sanitizer start below it. */
 bool preload_set(const char *path);
 
 /* Take it out, should it be there. */

@@ -84,6 +84,25 @@ export LD_PRELOAD=$work/other.so:$library
 ok "and what a parent has set is taken out" prints "$work/other.so" bin/linked
 unset LD_PRELOAD
 
+# a sanitizer that wants to come first
+sanitizer_options=$ASAN_OPTIONS
+unset ASAN_OPTIONS
+echo 'int main(void) { return 7; }' >sanitized.c
+if ${CC:-cc} -fsanitize=address -o sanitized sanitized.c 2>err && ldd sanitized | grep -q asan; then
+    LD_PRELOAD=$library ./sanitized >out 2>err
+    ok "a program with AddressSanitizer does not start below a preload: the test is one" [ $? = 1 ]
+    ok "below arenite run it does" status_is 7 ./sanitized
+    ok "nor does the preload of a shell keep its children from it" status_is 7 sh -c './sanitized'
+else
+    skip "a program with AddressSanitizer runs" "the compiler has none that is a library"
+fi
+show='echo "$ASAN_OPTIONS"'
+export ASAN_OPTIONS=color=never
+ok "the user's options of the sanitizer stay" prints verify_asan_link_order=0:color=never sh -c "$show"
+export ASAN_OPTIONS=verify_asan_link_order=1
+ok "also what they say of this" prints verify_asan_link_order=1 sh -c "$show"
+export ASAN_OPTIONS=$sanitizer_options
+
 # options
 ok "a flag is a variable" prints 8M --retain=8M sh -c 'echo "$ARENITE_RETAIN"'
 ok "dashes are underscores" prints 5 --retain-percent=5 sh -c 'echo "$ARENITE_RETAIN_PERCENT"'
