@@ -73,6 +73,25 @@ statistics_of_page() {
 	section "$doc/arenite.7" STATISTICS | sed -n 's/^\.It //p' | tr ',' '\n' | tr -d ' ' | sort
 }
 
+# What may be called of the kernel, as the source has it, and the name that a filter knows it by
+calls_of_code() {
+	local files
+	files=$(find "$top_srcdir/lib" -name '*.c' ! -name 'cli*' ! -name 'stress*')
+	# shellcheck disable=SC2086 # a list of files
+	{
+		grep -ohE "\b(mmap|munmap|mremap|mprotect|madvise|mlock|mincore|prctl|getrlimit|setrlimit|\
+clock_gettime|getpid|gettid|kill|open|openat|close|read|pread|write|pwrite|writev|dprintf|lseek|ioctl|fcntl|\
+stat|lstat|fstat|rename|unlink|link|memfd_create|sched_yield|nanosleep|usleep|poll|pipe|dup2|socket|\
+getrandom)\(" $files | tr -d '('
+		grep -ohE 'SYS_[a-z_]+' $files | sed 's/SYS_//'
+	} | sed 's/^getrlimit$/prlimit64/; s/^open$/openat/; s/^dprintf$/write/; s/^lstat$/newfstatat/' | sort -u
+}
+
+calls_of_page() {
+	section "$doc/arenite.7" "SYSTEM CALLS" | sed -n 's/^\.It [a-z]* Ta \(.*\) Ta.*/\1/p' | tr ',' '\n' |
+		tr -d ' ' | sort -u
+}
+
 # Tags of pairs in comments, one line for each place: /* R1, R2 */ is a place of both.
 sites() { # FILE...
 	grep -hoE '/\* [A-Z][0-9](, [A-Z][0-9])*[ :][^*]*\*/' "$@" | sed -E 's:^/\* ([A-Z][0-9](, [A-Z][0-9])*).*:\1:' |
@@ -102,6 +121,7 @@ same "doc/options.md tells of the other names" "$(other_names_of_code)" \
 	"$(sed -n '/^Not options/,/^$/p' "$doc/options.md" | grep -oE '`ARENITE_[A-Z_]+`' | tr -d '\`' | sort)"
 same "so does arenite.7" "$(other_names_of_code)" "$(sed -n 's/^\.Ev \(ARENITE_.*[A-Z]\)$/\1/p' "$doc/arenite.7" |
 	grep -vxF "$(options_of_code)" | sort)"
+same "arenite.7 lists the system calls of the libraries" "$(calls_of_code)" "$(calls_of_page)"
 same "arenite.7 explains the fields of struct arn_stats" \
 	"$(statistics_of_header)" "$(statistics_of_page)"
 code="$top_srcdir/lib/*.[ch] $top_srcdir/lib/python/*.[ch]"

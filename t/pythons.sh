@@ -84,6 +84,28 @@ doubted() { # VALUE PYTHON
 	run_disabled "$@" && is_served && [ "$(grep -c "^arenite: ARENITE_DISABLE takes " "$work/err")" = 1 ]
 }
 
+# What README.md says of arn_trim, beside a library that gives 3 GiB back
+recipe() { # PYTHON
+	sed -n '/^    import ctypes$/,/^$/s/^    //p' "$top_srcdir/README.md" >"$work/recipe.py"
+	echo '#include <stddef.h>
+	size_t arn_trim(void) { return (size_t)3 << 30; }' >"$work/trim.c"
+	${CC:-cc} -shared -fPIC -o "$work/trim.so" "$work/trim.c" &&
+		sed -i 's/^arn_trim()$/print(&)/' "$work/recipe.py" &&
+		[ "$(LD_PRELOAD=$work/trim.so "$1" "$work/recipe.py" 2>"$work/err")" = $((3 << 30)) ]
+}
+
+# Address space for what Python itself needs, and not for an arena
+starves() { # PYTHON
+	rm -f "$work/stats"
+	(
+		ulimit -v "$(($(address_space "$1") + 20 * 1024))"
+		ARENITE_STATS=json:$work/stats LD_PRELOAD=$library "$1" -c pass >"$work/out" 2>"$work/err"
+	) && has '"mem": "left", "object": "left", "reason": "there is no address space for a first arena"'
+}
+address_space() { # PYTHON: in KiB, the most that it has taken
+	"$1" -c 'print(next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmPeak")))'
+}
+
 try_environment() { # PYTHON
 	local children="import subprocess, sys; [subprocess.run([sys.executable, '-c', 'pass']) for i in range(2)]"
 	ok "a process without Python says nothing, whatever the environment" quiet sh -c "ls / | cat"
@@ -97,6 +119,8 @@ try_environment() { # PYTHON
 		ok "ARENITE_DISABLE=$value does not" enabled "$value" "$1"
 	done
 	ok "nor does what is no answer, and a line says so" doubted maybe "$1"
+	ok "README.md: what arn_trim returns, from 2 GiB on" recipe "$1"
+	ok "where address space ends before the first arena Python runs without us, and that is said" starves "$1"
 }
 
 one=

@@ -261,7 +261,7 @@ ARN_API bool arn_stats_add(const struct arn_stats_part *part);
  * in remote queues and on free pages; from other threads' heaps the pages of remote queues; all that is kept for reuse;
  * arenas without pools.  Other threads are asked for the rest, and give it back in their next slow path of malloc or
  * free.  Heaps of a family with a provider are left to its users: in Python, call it with the thread attached
- * (ctypes.PyDLL).  Any thread.  Lock-free; nobody is stopped.  Returns bytes.
+ * (ctypes.PyDLL, and restype is c_size_t).  Any thread.  Lock-free; nobody is stopped.  Returns bytes.
  */
 ARN_API size_t arn_trim(void);
 

@@ -33,14 +33,19 @@ static bool fits_core(void)
 	return false;
 }
 
-/* A domain that ARENITE_DOMAINS leaves out gets the system's blocks from us, which we could not tell from CPython's. */
-static bool is_chosen(enum domain domain)
+/*
+ * Why a domain is not to be had; NULL: it is.  What ARENITE_DOMAINS leaves out gets the system's blocks from us, which
+ * we could not tell from CPython's.
+ */
+static const char *obstacle(enum domain domain)
 {
 	void *block = domain == DOMAIN_MEM ? arn_mem_malloc(1) : arn_obj_malloc(1);
 	bool ours = arn_tag_of(block) != ARN_TAGS;
 
 	arn_any_free(block);
-	return ours;
+	if (!block)
+		return "there is no address space for a first arena";
+	return ours ? NULL : "ARENITE_DOMAINS";
 }
 
 /* Twice in one process, as when the program has the library linked in and inherits it as a preload: one is enough. */
@@ -63,13 +68,15 @@ static void begin_objects(void)
 	else if (cpython.number <= LAST_VERSION)
 		trial_begin();
 	else
-		trial_refuse("a version that is not known", is_chosen(DOMAIN_OBJECT));
+		trial_refuse("a version that is not known", !obstacle(DOMAIN_OBJECT));
 }
 
 static void take(enum domain domain)
 {
-	if (!is_chosen(domain)) {
-		report_left(domain, "ARENITE_DOMAINS");
+	const char *why = obstacle(domain);
+
+	if (why) {
+		report_left(domain, why);
 		return;
 	}
 	hook_install(domain, again_begun);
