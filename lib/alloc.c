@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "guard.h"
+#include "large.h"
 #include "option.h"
 #include "panic.h"
 #include "process.h"
@@ -153,10 +154,14 @@ static void free_foreign(void *block, const void *caller)
 	raw_free(block);
 }
 
+static bool is_own(const struct pool *pool)
+{
+	return load_relaxed(&load_relaxed(&pool->x_heap)->x_owner) == owner_self(); /* H2 */
+}
+
 void free_slow(void *block, const void *caller)
 {
 	struct pool *pool = pool_find(block);
-	struct heap *heap;
 
 	if (!pool) {
 		free_foreign(block, caller);
@@ -166,9 +171,8 @@ void free_slow(void *block, const void *caller)
 		guard_live(pool, block, caller);
 		guard_freed(pool, block);
 	}
-	heap = load_relaxed(&pool->x_heap);
-	if (load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
-		free_own(heap, pool, block);
+	if (is_own(pool))
+		free_own(load_relaxed(&pool->x_heap), pool, block);
 	else
 		remote_free(pool, block, caller);
 }
@@ -232,18 +236,62 @@ static void copy_object(void *to, const void *from, size_t bytes)
 	memcpy((char *)to + words * 8, (const char *)from + words * 8, bytes - words * 8);
 }
 
-static void *move(arn_heap *handle, void *block, size_t old_size, size_t size)
+static void copy(const arn_heap *handle, void *to, const void *from, size_t bytes)
 {
+	if (handle->tag == ARN_TAG_MEM)
+		memcpy(to, from, bytes);
+	else
+		copy_object(to, from, bytes);
+}
+
+/* From one block to the other, both the caller's, without a copy.  false: the second is not to be used. */
+static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
+{
+	struct heap *heap = load_relaxed(&from->x_heap);
+	bool moved;
+
+	copy(handle, to->base, from->base, LARGE_KEPT);
+	heap_enter(heap);
+	heap_enter(handle->heap);
+	moved = large_move(from, to);
+	heap_exit(handle->heap);
+	heap_exit(heap);
+	return moved;
+}
+
+static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
+{
+	size_t bytes = min_size(pool->block_size, size);
 	void *moved = heap_malloc(handle, size);
 
+	if (moved && is_own(pool) && large_may_move(pool, pool_find(moved))) {
+		if (move_pages(handle, pool, pool_find(moved))) {
+			heap_free(block);
+			return moved;
+		}
+		heap_free(moved);
+		moved = heap_malloc(handle, size);
+	}
 	if (!moved)
 		return NULL;
-	if (handle->tag == ARN_TAG_MEM)
-		memcpy(moved, block, min_size(old_size, size));
-	else
-		copy_object(moved, block, min_size(old_size, size));
+	copy(handle, moved, block, bytes);
 	heap_free(block);
 	return moved;
+}
+
+/* What grows, or leaves a quarter unused, is not left as it is. */
+static bool resize_large(struct pool *pool, size_t size)
+{
+	struct heap *heap = load_relaxed(&pool->x_heap);
+	bool done;
+
+	if (!is_own(pool) || (size <= pool->block_size && size >= pool->block_size - pool->block_size / 4))
+		return false;
+	heap_enter(heap);
+	done = large_resize(heap, pool, size);
+	settle(heap);
+	heap_exit(heap);
+	return done;
 }
 
 static void *realloc_foreign(void *block, size_t size, const void *caller)
@@ -253,7 +301,7 @@ static void *realloc_foreign(void *block, size_t size, const void *caller)
 	return raw_realloc(block, size);
 }
 
-/* In place while at least half of the block is used. */
+/* In place while at least half of the block is used; large blocks as large.h says. */
 void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 {
 	struct pool *pool;
@@ -267,9 +315,11 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 		return realloc_foreign(block, size, caller_address());
 	if (unlikely(option(OPTION_CHECKS) > 0))
 		guard_live(pool, block, caller_address());
+	if (pool->cls == CLASS_LARGE && size > SMALL_MAX && resize_large(pool, size))
+		return block;
 	if (size <= pool->block_size && size >= pool->block_size / 2)
 		return block;
-	return move(handle, block, pool->block_size, size);
+	return move(handle, pool, block, size);
 }
 
 size_t arn_usable_size(const void *block)

@@ -134,15 +134,28 @@ static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 	return false;
 }
 
+static bool has_room(const struct arena *arena, size_t slices)
+{
+	size_t room = arena_room(arena);
+
+	return room >= slices && room / 2 <= slices;
+}
+
+/* It may have become smaller before it was ours. */
 static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 {
 	unsigned unused = 0;
-	size_t room = arena_room(arena);
+	size_t room;
 
-	if (room < slices || room / 2 > slices || load_relaxed(&arena->x_huge_used))
+	if (!has_room(arena, slices) || load_relaxed(&arena->x_huge_used))
 		return false;
 	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return false;
+	if (!has_room(arena, slices)) {
+		store_release(&arena->x_huge_used, 0); /* A1 */
+		return false;
+	}
+	room = arena_room(arena);
 	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
 	claimed(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
 	store_relaxed(&arena->x_huge_dirty, 0);
@@ -188,18 +201,18 @@ void arena_say(const char *what, const struct arena *arena)
 	text_add(&text, what);
 	text_add_pointer(&text, arena);
 	text_add(&text, ", ");
-	text_add_number(&text, arena->size / MIB);
+	text_add_number(&text, arena_size(arena) / MIB);
 	text_add(&text, " MiB");
 	warn(&text);
 }
 
 static bool publish(struct arena *arena)
 {
-	os_guard((char *)arena + arena->size - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
+	os_guard((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
 	if (!registry_add(arena, &arena->index))
 		return false;
 	arena_say("mapped arena ", arena);
-	add_relaxed(&arena_counters.x_mapped, arena->size);
+	add_relaxed(&arena_counters.x_mapped, arena_size(arena));
 	return true;
 }
 
@@ -222,7 +235,7 @@ static bool add_huge(size_t slices, struct run *run)
 
 	if (!arena)
 		return false;
-	arena->size = size;
+	store_relaxed(&arena->x_size, size);
 	arena->huge = true;
 	store_relaxed(&arena->x_huge_used, 1);
 	if (!publish(arena)) {
@@ -248,7 +261,7 @@ static bool add_shared(unsigned slices, struct run *run)
 	for (size_t offset = 0; offset < size; offset += ARENA_SIZE) {
 		struct arena *arena = (struct arena *)(base + offset);
 
-		arena->size = ARENA_SIZE;
+		store_relaxed(&arena->x_size, ARENA_SIZE);
 		free_from(arena, ARENA_HEAD + (offset == 0 ? slices : 0));
 		if (publish(arena))
 			continue;
@@ -368,6 +381,14 @@ bool arena_claim(size_t slices, struct run *run)
 	return true;
 }
 
+bool arena_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run)
+{
+	if (!is_admitted(slices * SLICE) || !claim_at(arena, first, slices, run))
+		return false;
+	make_up_for_growth();
+	return true;
+}
+
 static void release_slices(struct arena *arena, unsigned first, unsigned n, bool resident)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64, index = arena->index;
@@ -384,10 +405,10 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, bool
 		store_relaxed(&x_hint, index);
 }
 
-static void release_huge(struct arena *arena, size_t slices, bool resident)
+static void release_huge(struct arena *arena, bool resident)
 {
 	store_relaxed(&arena->x_huge_dirty, resident);
-	add_relaxed(&arena_counters.x_retained, resident ? slices * SLICE : 0);
+	add_relaxed(&arena_counters.x_retained, resident ? arena_room(arena) * SLICE : 0);
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
@@ -415,7 +436,7 @@ void arena_release(struct arena *arena, unsigned first, size_t slices, bool resi
 {
 	reclaim_enter();
 	if (arena->huge)
-		release_huge(arena, slices, resident);
+		release_huge(arena, resident);
 	else
 		release_slices(arena, first, (unsigned)slices, resident);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
@@ -440,7 +461,7 @@ bool arena_is_valid(const struct arena *arena)
 	unsigned free = 0, used = 0;
 
 	if (arena->huge)
-		return arena_room(arena) >= LARGE_SLICES;
+		return arena_room(arena) > 0;
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
 		free += count_bits(load_relaxed(&arena->x_free[word]));
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)

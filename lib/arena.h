@@ -92,8 +92,8 @@ struct pool_bits {
 };
 
 struct arena {
-	size_t size;     /* bytes mapped, from the head on */
-	unsigned index;  /* in the table */
+	_Atomic size_t x_size; /* bytes mapped, from the head on; large.c makes a huge one that is in use smaller */
+	unsigned index;        /* in the table */
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic unsigned x_huge_dirty;
@@ -125,10 +125,15 @@ static inline struct pool *arena_pool_at(const void *address)
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
 }
 
+static inline size_t arena_size(const struct arena *arena)
+{
+	return load_relaxed(&arena->x_size);
+}
+
 /* Slices between head and guard. */
 static inline size_t arena_room(const struct arena *arena)
 {
-	return arena->size / SLICE - ARENA_HEAD - ARENA_GUARD;
+	return arena_size(arena) / SLICE - ARENA_HEAD - ARENA_GUARD;
 }
 
 /* The first of them. */
@@ -139,6 +144,8 @@ static inline char *arena_body(const struct arena *arena)
 
 /* false: no memory.  slices above LARGE_SLICES get a huge arena. */
 bool arena_claim(size_t slices, struct run *run);
+/* These slices and no others, which lie behind a pool of the caller's; false: not all of them are free. */
+bool arena_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run);
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
 /* Free slices and empty pools that wait, resident, and so many bytes more: is that more than retain.h allows? */

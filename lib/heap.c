@@ -149,7 +149,7 @@ void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
 
 /* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
  * touch is not resident. */
-static size_t large_size(size_t size)
+size_t large_size(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
 

@@ -119,7 +119,8 @@ bool heap_is_valid(const struct heap *heap);
 
 /* Blocks that no size class holds: a pool each. */
 void *large_malloc(struct heap *heap, size_t size, bool *zeroed);
-size_t large_usable(const struct pool *pool);
+/* Bytes of the block that serves a request for so many. */
+size_t large_size(size_t size);
 
 /* family.c: heaps by family */
 struct arn_family {

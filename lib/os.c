@@ -18,7 +18,7 @@
 #endif
 
 #ifdef ARN_FAULT_INJECTION
-_Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_barrier;
+_Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
 
 _Atomic bool os_fail_on;
 
@@ -122,6 +122,16 @@ int os_purge(void *address, size_t size)
 	if (!is_whole_pages(address, size))
 		return EINVAL;
 	error = !fails(&os_fail_purge) && madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
+	errno = saved;
+	return error;
+}
+
+int os_move(void *from, size_t size, void *to, size_t room)
+{
+	int saved = errno, error = 0;
+
+	if (fails(&os_fail_move) || mremap(from, size, room, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+		error = errno;
 	errno = saved;
 	return error;
 }

@@ -19,6 +19,9 @@ int os_unmap(void *address, size_t size);
 /* Give the physical pages back; the range reads as zeros afterwards.  EINVAL, and nothing is done, for a range that is
  * not made of whole pages. */
 int os_purge(void *address, size_t size);
+/* The pages of one range become those of another, of another size perhaps, in the place of what was there; the first
+ * range is no memory of ours any more.  On failure the second may be none, and the first is as it was. */
+int os_move(void *from, size_t size, void *to, size_t room);
 /* Which pages are in memory: bit 0 of a byte for each page.  Before Linux 6.7 those that were read and never written to
  * are among them. */
 int os_resident(const void *address, size_t size, unsigned char *pages);
@@ -44,7 +47,7 @@ bool os_at_thread_end(pthread_key_t key, void *value);
 
 /* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none. */
 #ifdef ARN_FAULT_INJECTION
-extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_barrier;
+extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
 extern _Atomic bool os_fail_on;
 #endif
 

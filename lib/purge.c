@@ -50,10 +50,11 @@ static size_t purge_word(struct arena *arena, unsigned word)
 static size_t purge_huge(struct arena *arena)
 {
 	unsigned unused = 0;
-	size_t bytes = arena_room(arena) * SLICE, done = 0;
+	size_t bytes, done = 0;
 
 	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return 0;
+	bytes = arena_room(arena) * SLICE;
 	if (load_relaxed(&arena->x_huge_dirty) && os_purge(arena_body(arena), bytes) == 0) {
 		done = count(bytes);
 		store_relaxed(&arena->x_huge_dirty, 0);

@@ -17,7 +17,7 @@ static void push(struct arena *arena)
 {
 	struct arena *head = load_relaxed(&x_retired);
 
-	add_relaxed(&x_waiting, arena->size);
+	add_relaxed(&x_waiting, arena_size(arena));
 	do {
 		arena->next_retired = head;
 		arn_yield_point("retire_push");
@@ -26,11 +26,12 @@ static void push(struct arena *arena)
 
 bool retire_arena(struct arena *arena)
 {
-	size_t body = arena_room(arena) * SLICE;
 	struct run run;
+	size_t body;
 
 	if (!arena_claim_whole(arena, &run))
 		return false;
+	body = run.slices * SLICE;
 	arn_yield_point("retire_claimed");
 	sub_relaxed(&arena_counters.x_claimed, body);
 	arena->retired_clean = run.fresh == run.slices;
@@ -63,7 +64,7 @@ struct arena *retire_take_back(size_t slices)
 		struct arena *arena = list;
 
 		list = arena->next_retired;
-		sub_relaxed(&x_waiting, arena->size);
+		sub_relaxed(&x_waiting, arena_size(arena));
 		if (!found && is_fit(arena, slices))
 			found = arena;
 		else
@@ -88,11 +89,11 @@ static size_t count_free(void)
 	return n;
 }
 
-/* One arena to swing in, and what may be kept. */
+/* One arena to swing in, and what may be kept; not what is left of one whose pages have moved (large.h). */
 static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
-		return arena_keeps_enough(0);
+		return arena_keeps_enough(0) || arena_room(arena) <= LARGE_SLICES;
 	return count_free() > 1 + retain_for_slices() / ARENA_SIZE;
 }
 
@@ -104,7 +105,7 @@ void retire_if_spare(struct arena *arena)
 
 static void unmap(struct arena *arena)
 {
-	size_t size = arena->size;
+	size_t size = arena_size(arena);
 
 	arena_say("unmapped arena ", arena);
 	registry_remove(arena);

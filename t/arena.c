@@ -342,7 +342,7 @@ static void test_guard(size_t slices)
 	char *end;
 
 	expect(arena_claim(slices, &run));
-	end = (char *)run.arena + run.arena->size;
+	end = (char *)run.arena + arena_size(run.arena);
 	ok(can_write(run_base(&run)) && !can_write(end - 1) && !can_write(end - SLICE),
 	   "the last slice of an arena with a run of %zu cannot be written to", slices);
 	ok(run_base(&run) + run.slices * SLICE <= end - SLICE, "and is in no run");

@@ -43,6 +43,7 @@ credit_for_all    credit
 overlook_pauses   credit
 credit_for_larger credit
 credit_for_ever   credit
+uncut             large        large.c
 limbo_at_once     readers      limbo.c
 limbo_of_any_tag  heap         limbo.c
 purge_to_garbage  readers      sweep.c

@@ -15,7 +15,7 @@ atomic panic
 sizeclass os option raw owner
 meta reclaim registry stack
 arena pool purge retain retire
-heap family remote thread cache guard sweep limbo
+heap family remote thread cache guard sweep limbo large
 visit stats trim explain
 process
 alloc
