@@ -74,11 +74,6 @@ void cache_init(struct heap *heap)
 	(void)heap;
 }
 
-void cache_move(struct heap *to, struct heap *from)
-{
-	(void)to, (void)from;
-}
-
 /* No pool cache: what lib/cache.c does in a class that is rarely used. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
