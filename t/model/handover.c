@@ -108,6 +108,25 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 	cache_give_pool(heap, pool->lead, block);
 }
 
+/* There are no large blocks here. */
+bool large_resize(struct heap *heap, struct pool *pool, size_t size)
+{
+	(void)heap, (void)pool, (void)size;
+	return false;
+}
+
+bool large_may_move(const struct pool *from, const struct pool *to)
+{
+	(void)from, (void)to;
+	return false;
+}
+
+bool large_move(struct pool *from, struct pool *to)
+{
+	(void)from, (void)to;
+	return false;
+}
+
 /* For heaps that are stranded, of which there are none here; a sanitizer's build asks for it all the same. */
 void cache_move(struct heap *to, struct heap *from)
 {
