@@ -79,7 +79,29 @@ PATH=$work/bin:$PATH ok "found by PATH, too" prints "no preload" linked
 printf '#!%s\n' "$work/bin/linked" >bin/for-linked
 chmod +x bin/for-linked
 ok "nor does a script for it" prints "no preload" bin/for-linked
+
+# by way of a library, as an interpreter that was configured with --enable-shared
+mkdir middle
+echo 'int arn_old(void); int python(void) { return arn_old(); }' >middle.c
+cat >embeds.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int python(void);
+int main(void) { char *list = getenv("LD_PRELOAD"); return puts(list ? list : "no preload") < 0 || python(); }
+END
+${CC:-cc} -shared -fPIC -o middle/libmiddle.so middle.c core/libarenite.so.0 -Wl,-rpath,'$ORIGIN/../core'
+embeds() { # NAME FLAG...
+    ${CC:-cc} -o "bin/$1" embeds.c middle/libmiddle.so -Wl,-rpath-link,core "${@:2}"
+}
+embeds by-runpath -Wl,--enable-new-dtags,-rpath,'${ORIGIN}/../middle'
+embeds by-rpath -Wl,--disable-new-dtags,-rpath,"$work/none:$work/middle"
+embeds by-variable
+ok "a library that needs Arenite: no preload, found by RUNPATH" prints "no preload" bin/by-runpath
+ok "by RPATH" prints "no preload" bin/by-rpath
+LD_LIBRARY_PATH=$work/none:$work/middle ok "by LD_LIBRARY_PATH" prints "no preload" bin/by-variable
+${CC:-cc} -shared -fPIC -o middle/libmiddle.so -Wl,-soname,libmiddle.so -x c - <<<'int python(void) { return 0; }'
 cp other.so there/lib/libarenite-python.so
+ok "without Arenite behind it: the preload" prints "$library" bin/by-runpath
 export LD_PRELOAD=$work/other.so:$library
 ok "and what a parent has set is taken out" prints "$work/other.so" bin/linked
 unset LD_PRELOAD
