@@ -123,7 +123,8 @@ static bool is_in_cache(char path[PATH_MAX], const char *name)
 #define SYSTEM "/lib:/usr/lib:/lib64:/usr/lib64:/usr/local/lib"
 
 /* The program's RPATH is for all, a library's own and a RUNPATH for what that file needs. */
-static bool find(char path[PATH_MAX], const char *name, const struct elf *elf, const char *file, const char *program_rpath)
+static bool find(char path[PATH_MAX], const char *name, const struct elf *elf, const char *file,
+                 const char *program_rpath)
 {
 	const char *runpath = first(elf, DT_RUNPATH), *rpath = runpath ? NULL : first(elf, DT_RPATH);
 
