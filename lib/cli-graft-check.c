@@ -81,8 +81,10 @@ static bool walk(const char *tree, bool holders)
 	root_length = strlen(tree);
 	read_holders = holders;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		if (!graft_join(path, tree, folders[i], ""))
+		if (!graft_join(path, tree, folders[i], "")) {
+			cli_error("%s: the path is too long", tree);
 			return false;
+		}
 		if (nftw(path, visit, 16, FTW_PHYS) > 0)
 			return false;
 	}
@@ -193,7 +195,11 @@ bool graft_check(const char *tree, const struct content overlay[GRAFT_FILES], bo
 	struct uses names = { 0 };
 	size_t count = 0, missing = 0;
 
-	if (!read_overlay(overlay, &names) || !walk(tree, true) || !walk(tree, false))
+	if (!read_overlay(overlay, &names)) {
+		cli_error("no memory");
+		return false;
+	}
+	if (!walk(tree, true) || !walk(tree, false))
 		return false;
 	uses_sort(&found);
 	for (size_t i = 0; i < found.count; i++) {
