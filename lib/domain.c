@@ -145,6 +145,8 @@ void arn_obj_free(void *block)
 	heap_free(block);
 }
 
+ARN_API const char arn_layout = 1;
+
 const char *arn_version(void)
 {
 	return ARN_VERSION;

@@ -15,8 +15,8 @@ export ASAN_OPTIONS=allocator_may_return_null=1:${ASAN_OPTIONS:-} UBSAN_OPTIONS=
 
 # A C library of its own has not the system's include path, but can use the kernel's headers and ck's from there.
 mkdir foreign
-multiarch=$(gcc -print-multiarch 2>/dev/null)
-for header in /usr/include/ck_*.h /usr/include/{gcc,linux,asm,asm-generic} "/usr/include/$multiarch/asm"; do
+multiarch=/usr/include/$(gcc -print-multiarch 2>/dev/null)
+for header in /usr/include/ck_*.h /usr/include/{gcc,linux,asm,asm-generic} "$multiarch/asm"; do
     [ ! -e "$header" ] || ln -sfn "$header" foreign/
 done
 

@@ -104,6 +104,17 @@ ARN_API const uintptr_t *arn_owner(const void *block);
 #define ARN_LAYOUT_POOL 128
 #define ARN_LAYOUT_OWNER 2240
 
+/*
+ * A word of the library whose name has these numbers in it.  Whoever has them compiled in refers to it, and the dynamic
+ * linker does not start a program with a library that has other numbers: one line says which name is missing.
+ */
+#define ARN_LAYOUT_JOIN(a, b, c, d, e) arn_layout_##a##_##b##_##c##_##d##_##e
+#define ARN_LAYOUT_NAME(a, b, c, d, e) ARN_LAYOUT_JOIN(a, b, c, d, e)
+#define arn_layout \
+	ARN_LAYOUT_NAME(ARN_LAYOUT_ARENA_SHIFT, ARN_LAYOUT_SLICE_SHIFT, ARN_LAYOUT_POOLS, ARN_LAYOUT_POOL, \
+	                ARN_LAYOUT_OWNER)
+extern const char arn_layout;
+
 /* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point into
  * the first 64 KiB of the block. */
 ARN_API enum arn_tag arn_tag_of(const void *block);

@@ -17,6 +17,8 @@ _Static_assert(offsetof(mi_heap_area_t, full_block_size) == offsetof(struct arn_
 _Static_assert(ARN_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1, "internal.h copies the layout");
 _Static_assert(ARN_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARN_POOL_SHIFT == ARN_LAYOUT_POOL, "as above");
 _Static_assert(ARN_POOLS == ARN_LAYOUT_POOLS && ARN_OWNER == ARN_LAYOUT_OWNER, "as above");
+/* A library with another layout does not have this name, and the program does not start with it. */
+__attribute__((used)) static const char *const arenite_layout = &arn_layout;
 
 /* The bundled allocator calls these; Arenite needs none of them. */
 __attribute__((unused)) static void _PyMem_mi_page_clear_qsbr(mi_page_t *page);

@@ -23,10 +23,15 @@
 
 static bool installed;
 
-/* The fast paths are compiled in here, for the core of the same version. */
+/* Weak, because with another core the program is to run, though without us. */
+extern __typeof__(arn_layout) arn_layout __attribute__((weak));
+
+/* The fast paths are compiled in here, for the core of the same version and layout. */
 static bool fits_core(void)
 {
-	if (strcmp(arn_version(), ARN_VERSION) == 0)
+	const char *layout = &arn_layout;
+
+	if (layout && strcmp(arn_version(), ARN_VERSION) == 0)
 		return true;
 	dprintf(STDERR_FILENO, "arenite: libarenite-python %s does not fit libarenite %s: nothing is served\n",
 		ARN_VERSION, arn_version());
