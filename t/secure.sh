@@ -43,4 +43,9 @@ chmod 666 "$work/precious"
 chmod 777 "$work"
 as_nobody "$work/plain" stress --seconds 1 --threads 1
 ok "which nobody's own program writes: the test is one" grep -q live_blocks "$work/precious"
+echo precious >"$work/precious"
+chown 65534 "$work/precious"
+chmod 755 "$work"
+as_nobody "$work/plain" stress --seconds 1 --threads 1
+ok "and which it writes in place where the directory is not nobody's" grep -q live_blocks "$work/precious"
 done_testing
