@@ -57,44 +57,66 @@ void arn_raw_free(void *block)
 	raw_free(block);
 }
 
-/* The thread's heap for this request: its own, or, without a record, one that it borrows and hands over again. */
-static inline arn_heap *begin(arn_heap *borrowed, enum arn_tag tag)
+/* The calling thread's heap of this tag; NULL: it has no record, and borrows one for each request. */
+static inline arn_heap *own(enum arn_tag tag)
 {
 	struct thread *thread = thread_self();
 
-	if (likely(thread != &thread_none))
-		return &thread->heap[tag];
-	arn_heap_init(borrowed, NULL, tag);
-	return borrowed;
+	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
 }
 
-static inline void *end(arn_heap *borrowed, arn_heap *heap, void *block)
+static cold void *malloc_borrowed(enum arn_tag tag, size_t size)
 {
-	if (unlikely(heap == borrowed))
-		arn_heap_abandon(borrowed);
+	arn_heap heap;
+	void *block;
+
+	arn_heap_init(&heap, NULL, tag);
+	block = arn_heap_malloc(&heap, size);
+	arn_heap_abandon(&heap);
+	return block;
+}
+
+static cold void *calloc_borrowed(enum arn_tag tag, size_t count, size_t size)
+{
+	arn_heap heap;
+	void *block;
+
+	arn_heap_init(&heap, NULL, tag);
+	block = arn_heap_calloc(&heap, count, size);
+	arn_heap_abandon(&heap);
+	return block;
+}
+
+static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
+{
+	arn_heap heap;
+
+	arn_heap_init(&heap, NULL, tag);
+	block = arn_heap_realloc(&heap, block, size);
+	arn_heap_abandon(&heap);
 	return block;
 }
 
 /* A thread's first call, and all calls of one without a record: out of the way, so that the others need no frame. */
 static cold void *malloc_first(enum arn_tag tag, size_t size)
 {
-	arn_heap borrowed, *heap = begin(&borrowed, tag);
+	arn_heap *heap = own(tag);
 
-	return end(&borrowed, heap, heap_malloc(heap, size));
+	return heap ? heap_malloc(heap, size) : malloc_borrowed(tag, size);
 }
 
-static void *calloc_in(enum arn_tag tag, size_t count, size_t size)
+static inline void *calloc_in(enum arn_tag tag, size_t count, size_t size)
 {
-	arn_heap borrowed, *heap = begin(&borrowed, tag);
+	arn_heap *heap = own(tag);
 
-	return end(&borrowed, heap, arn_heap_calloc(heap, count, size));
+	return likely(heap != NULL) ? arn_heap_calloc(heap, count, size) : calloc_borrowed(tag, count, size);
 }
 
-static void *realloc_in(enum arn_tag tag, void *block, size_t size)
+static inline void *realloc_in(enum arn_tag tag, void *block, size_t size)
 {
-	arn_heap borrowed, *heap = begin(&borrowed, tag);
+	arn_heap *heap = own(tag);
 
-	return end(&borrowed, heap, arn_heap_realloc(heap, block, size));
+	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size) : realloc_borrowed(tag, block, size);
 }
 
 void *arn_mem_malloc(size_t size)
