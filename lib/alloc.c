@@ -88,19 +88,25 @@ static void settle(struct heap *heap)
 	guard_heap(heap);
 }
 
+static void *make_block(struct heap *heap, size_t size)
+{
+	bool zeroed;
+
+	if (size <= SMALL_MAX)
+		return cache_refill(heap, sizeclass_of(size));
+	remote_drain(heap);
+	return large_malloc(heap, size, &zeroed);
+}
+
 /* The handle has a heap; sizes that no bin could serve. */
 static void *malloc_from(struct heap *heap, size_t size)
 {
-	bool zeroed;
 	void *block;
 
 	heap_enter(heap);
-	if (size > SMALL_MAX) {
-		remote_drain(heap);
-		block = large_malloc(heap, size, &zeroed);
-	} else {
-		block = cache_refill(heap, sizeclass_of(size));
-	}
+	block = make_block(heap, size);
+	if (unlikely(!block) && heap_trim_for_limit(heap, size))
+		block = make_block(heap, size);
 	remote_flush();
 	settle(heap);
 	heap_exit(heap);
@@ -301,6 +307,19 @@ static void *realloc_foreign(void *block, size_t size, const void *caller)
 	return raw_realloc(block, size);
 }
 
+/* A block that gets smaller needs no memory: when there is none it stays where it is, too large. */
+static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
+{
+	size_t old_size = pool->block_size;
+	int saved = errno;
+	void *moved = move(handle, pool, block, size);
+
+	if (moved || size > old_size)
+		return moved;
+	errno = saved;
+	return block;
+}
+
 /* In place while at least half of the block is used; large blocks as large.h says. */
 void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 {
@@ -319,7 +338,7 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 		return block;
 	if (size <= pool->block_size && size >= pool->block_size / 2)
 		return block;
-	return move(handle, pool, block, size);
+	return fit(handle, pool, block, size);
 }
 
 size_t arn_usable_size(const void *block)

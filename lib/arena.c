@@ -332,14 +332,21 @@ static void make_up_for_growth(void)
 		;
 }
 
-/* Option LIMIT: what is free makes room first.  Threads that claim at the same time may each pass by their own run. */
-static bool is_admitted(size_t bytes)
+/* What is in pools and has pages, or may get them without another question. */
+static size_t charged(void)
 {
-	size_t limit = option(OPTION_LIMIT), claimed = load_relaxed(&arena_counters.x_claimed);
-	size_t room = limit - min_size(limit, claimed);
+	size_t claimed = load_relaxed(&arena_counters.x_claimed);
+
+	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_absent));
+}
+
+bool arena_admits(size_t bytes)
+{
+	size_t limit = option(OPTION_LIMIT), room;
 
 	if (likely(limit == 0))
 		return true;
+	room = limit - min_size(limit, charged());
 	if (room < bytes)
 		return false;
 	if (load_relaxed(&arena_counters.x_retained) > room - bytes)
@@ -372,7 +379,7 @@ static bool is_impossible(size_t slices)
 
 bool arena_claim(size_t slices, struct run *run)
 {
-	if (is_impossible(slices) || !is_admitted(slices * SLICE))
+	if (is_impossible(slices) || !arena_admits(slices * SLICE))
 		return false;
 	if (!claim(slices, run) && !claim_after_unmapping(slices, run))
 		return false;
@@ -383,7 +390,7 @@ bool arena_claim(size_t slices, struct run *run)
 
 bool arena_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run)
 {
-	if (!is_admitted(slices * SLICE) || !claim_at(arena, first, slices, run))
+	if (!arena_admits(slices * SLICE) || !claim_at(arena, first, slices, run))
 		return false;
 	make_up_for_growth();
 	return true;

@@ -150,6 +150,9 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned slices, struct
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
 /* Free slices and empty pools that wait, resident, and so many bytes more: is that more than retain.h allows? */
 bool arena_keeps_enough(size_t more);
+/* Option LIMIT: may so many bytes more become resident?  What is free and kept for reuse makes room.  Threads that ask
+ * at the same time may each be told yes. */
+bool arena_admits(size_t bytes);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
 /* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */

@@ -99,10 +99,14 @@ static bool grow(struct heap *heap, unsigned cls)
 	return true;
 }
 
+/* 0: it would need pages, and there are none to be had. */
 static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, unsigned want)
 {
-	unsigned n = pool_take(pool, slots, want);
+	unsigned n = sweep_admitted(pool, want);
 
+	if (unlikely(n == 0))
+		return 0;
+	n = pool_take(pool, slots, n);
 	sweep_taken(heap, pool, n, slots[n - 1], slots[0]);
 	if (pool_free_count(pool) == 0)
 		heap_unlist(heap, pool);
@@ -110,13 +114,22 @@ static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, un
 	return n;
 }
 
+#define TRIES 64u
+
 /* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
 static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
 {
+	struct pool *first, *pool;
+	unsigned tries = 0, n;
+
 	if (!heap->partial[cls] && !heap_add_pool(heap, cls))
 		return 0;
-	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
-	return take_from(heap, heap->partial[cls], slots, want);
+	/* as a rule it is the first one; at the limit, one of the next may have pages */
+	first = pool = heap->partial[cls];
+	do
+		n = take_from(heap, pool, slots, want);
+	while (unlikely(n == 0) && ++tries < TRIES && (pool = pool->next) != first);
+	return n;
 }
 
 /*
@@ -129,8 +142,8 @@ static void *take_one(struct heap *heap, unsigned cls)
 	void *block;
 
 	for (unsigned c = cls; c < CLASSES && sizeclasses[c].size <= min_size(most, 2 * KIB); c++)
-		if (heap->partial[c])
-			return take_from(heap, heap->partial[c], &block, 1) ? block : NULL;
+		if (heap->partial[c] && take_from(heap, heap->partial[c], &block, 1))
+			return block;
 	return take(heap, cls, &block, 1) ? block : NULL;
 }
 

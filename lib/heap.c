@@ -3,6 +3,7 @@
 
 #include "cache.h"
 #include "limbo.h"
+#include "option.h"
 #include "remote.h"
 #include "retain.h"
 #include "sweep.h"
@@ -104,10 +105,12 @@ static struct pool *carve_pool(struct heap *heap, unsigned cls, size_t slices, s
 	if (!arena_claim(slices, &run))
 		return NULL;
 	pool = pool_carve(&run, heap, cls, heap->tag, block_size);
-	if (cls == CLASS_LARGE)
+	if (cls == CLASS_LARGE) {
 		retain_missed(run.fresh * SLICE);
-	else if (pool->zeroed)
+		sweep_is_large(pool, 0);
+	} else if (pool->zeroed) {
 		sweep_is_absent(pool);
+	}
 	return pool;
 }
 
@@ -148,28 +151,46 @@ void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
 /* ---- large blocks ------------------------------------------------------------------------------------------ */
 
 /* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
- * touch is not resident. */
+ * touch is not resident.  Where a limit counts what it may touch, it is what it takes. */
 size_t large_size(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
 
+	if (option(OPTION_LIMIT))
+		return align_up(size, SLICE);
 	return align_up(size, (size_t)1 << (k - 2));
 }
 
 /* An empty large pool that waits for its goal may serve again at once: its one block begins where the old one began, so
  * a late reader finds an object header there, or the old words. */
+static struct pool *take_large(struct heap *heap, size_t size)
+{
+	struct pool *pool = take_waiting(heap, CLASS_LARGE, (size + SLICE - 1) / SLICE);
+	size_t resident, tail;
+
+	if (!pool)
+		return NULL;
+	resident = sweep_resident(pool);
+	if (!arena_admits(size - min_size(size, resident))) {
+		limbo_add(heap->family, pool);
+		return NULL;
+	}
+	sweep_is_present(pool);
+	tail = pool_tail(pool);
+	/* what may have pages beyond the block is not its tail */
+	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size) : size;
+	sweep_is_large(pool, tail);
+	pool->zeroed = false;
+	return pool;
+}
+
 static struct pool *claim_large(struct heap *heap, size_t wanted)
 {
-	size_t size = large_size(wanted), slices = (size + SLICE - 1) / SLICE;
-	struct pool *pool = take_waiting(heap, CLASS_LARGE, slices);
+	size_t size = large_size(wanted);
+	struct pool *pool = take_large(heap, size);
 
-	if (pool) {
-		sweep_is_present(pool);
-		pool->zeroed = false;
-		pool->block_size = size;
-	} else {
-		pool = carve_pool(heap, CLASS_LARGE, slices, size);
-	}
+	if (!pool)
+		pool = carve_pool(heap, CLASS_LARGE, (size + SLICE - 1) / SLICE, size);
 	if (pool)
 		attach(heap, pool);
 	return pool;

@@ -113,7 +113,10 @@ void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before);
 void heap_unlist(struct heap *heap, struct pool *pool);
 /* Send home and give back all that this heap does not need; bytes that went back to the system. */
 size_t heap_trim(struct heap *heap);
-/* Its users are stopped: the same, if it has been left alone for a while. */
+/* Option LIMIT: a request of this size was refused.  true: room was made of memory that no block is in, by what
+ * arn_trim does.  The heap is the caller's, in a slow path. */
+bool heap_trim_for_limit(struct heap *heap, size_t size);
+/* Its users are stopped: the same as heap_trim, if it has been left alone for a while. */
 void heap_rest(struct heap *heap);
 bool heap_is_valid(const struct heap *heap);
 

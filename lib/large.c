@@ -3,6 +3,7 @@
 
 #include "os.h"
 #include "retain.h"
+#include "sweep.h"
 
 static _Atomic bool x_refused; /* by the system, once */
 
@@ -20,14 +21,20 @@ static bool is_huge(const struct pool *pool)
 
 static void set_size(struct heap *heap, struct pool *pool, size_t size)
 {
+	size_t tail = pool_tail(pool);
+
 	count_add(&heap->x_out_bytes, size - pool->block_size);
 	pool->block_size = size;
+	sweep_is_large(pool, tail);
 }
 
 static void set_slices(struct heap *heap, struct pool *pool, size_t slices)
 {
+	size_t tail = pool_tail(pool);
+
 	count_add(&heap->x_pool_bytes, (slices - pool->slices) * SLICE);
 	pool->slices = (uint32_t)slices;
+	sweep_is_large(pool, tail);
 }
 
 /* The slices behind the pool become part of it, if they are free. */
@@ -67,8 +74,16 @@ static void give_pages(const struct pool *pool, size_t from, size_t to)
 		arena_count_purge(to - from);
 }
 
+/* Into its tail; other pools ask for what they claim. */
+static bool may_grow(const struct pool *pool, size_t wanted)
+{
+	return pool_tail(pool) == 0 || arena_admits(wanted - min_size(wanted, pool->block_size));
+}
+
 static bool grow(struct heap *heap, struct pool *pool, size_t size, size_t wanted)
 {
+	if (!may_grow(pool, wanted))
+		return false;
 	if (size > pool_span(pool) && !extend(heap, pool, slices_of(wanted)) && !extend(heap, pool, slices_of(size)))
 		return false;
 	set_size(heap, pool, min_size(wanted, pool_span(pool)));

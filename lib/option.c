@@ -107,7 +107,7 @@ static const struct spec specs[OPTIONS] = {
 	[OPTION_RETAIN_PERCENT] = { "RETAIN_PERCENT", 0, 1000, false, "0 to 1000",
 	                            "free memory that stays resident, in percent of what is live", NULL },
 	[OPTION_LIMIT] = { "LIMIT", 0, (size_t)1 << 46, true, "0 to 64T, 0 is none",
-	                   "memory of mem and object, resident for reuse or in use; beyond it there is none", NULL },
+	                   "pages of mem and object that may be resident; beyond it there is no memory", NULL },
 	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
 	                   "address space that is taken from the system at a time", NULL },
 	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 2, false, "0 never, 1 always, 2 as the system says",

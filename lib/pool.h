@@ -78,6 +78,16 @@ static inline size_t pool_span(const struct pool *pool)
 	return pool->slices * SLICE;
 }
 
+/* A block that has an arena of its own leaves the end of that untouched; elsewhere it is less than a slice. */
+static inline size_t pool_tail(const struct pool *pool)
+{
+	size_t used = align_up(pool->block_size, SLICE);
+
+	if (pool->cls != CLASS_LARGE || !arena_at(pool)->huge)
+		return 0;
+	return pool_span(pool) - min_size(pool_span(pool), used);
+}
+
 static inline uint32_t pool_free_count(const struct pool *pool)
 {
 	return load_relaxed(&pool->x_free);

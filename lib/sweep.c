@@ -34,7 +34,7 @@ static uint64_t all_granules(const struct pool *pool)
 static size_t bytes_of(const struct pool *pool, uint64_t granules)
 {
 	if (pool->cls == CLASS_LARGE)
-		return granules ? pool_span(pool) : 0;
+		return granules ? pool_span(pool) - pool_tail(pool) : 0;
 	return (size_t)count_bits(granules) << granule_shift(pool);
 }
 
@@ -102,6 +102,19 @@ static void touch(struct pool *pool, size_t low, size_t high)
 	mark_present(pool, touched);
 }
 
+/* At most: a page more at either end. */
+static size_t touched_by(const struct pool *pool, unsigned n)
+{
+	return min_size(n * pool->block_size + 2 * bytes_of(pool, 1), bytes_of(pool, clean_granules(pool)));
+}
+
+unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
+{
+	if (arena_admits(touched_by(pool, want)))
+		return want;
+	return arena_admits(touched_by(pool, 1)) ? 1 : 0;
+}
+
 /* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
 {
@@ -134,13 +147,21 @@ void sweep_is_present(struct pool *pool)
 {
 	if (!clean_granules(pool))
 		return;
-	retain_missed(pool_span(pool));
+	retain_missed(bytes_of(pool, 1));
 	mark_present(pool, all_granules(pool));
+}
+
+void sweep_is_large(const struct pool *pool, size_t tail_before)
+{
+	size_t tail = pool_tail(pool);
+
+	if (tail != tail_before)
+		add_relaxed(&arena_counters.x_absent, tail - tail_before); /* wraps */
 }
 
 size_t sweep_resident(const struct pool *pool)
 {
-	return pool_span(pool) - bytes_of(pool, clean_granules(pool));
+	return pool_span(pool) - pool_tail(pool) - bytes_of(pool, clean_granules(pool));
 }
 
 /* The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
@@ -167,6 +188,7 @@ void sweep_release(struct pool *pool)
 
 	if (clean)
 		mark_present(pool, clean);
+	sub_relaxed(&arena_counters.x_absent, pool_tail(pool));
 	pool_release(pool, clean != all_granules(pool));
 }
 

@@ -14,24 +14,35 @@
  *             bits are in no word any more, is theirs (sweep_remote); an empty pool of no heap is limbo.c's.
  * Invariant   heap->x_fresh == sum of fresh over the heap's pools
  *             a granule that is clean has no block that was handed out since it became clean
- *             arena_counters.x_absent == bytes of clean granules, summed over all pools
+ *             arena_counters.x_absent == bytes of clean granules, and tails of huge ones, summed over all pools
  * Progress    wait-free; at most SWEEP_STEP pools are swept in one slow path, a system call for each run of pages.
  */
 #ifndef ARN_SWEEP_H
 #define ARN_SWEEP_H
 
 #include "heap.h"
+#include "option.h"
 
 #define SWEEP_STEP 32u
 
 /* n blocks have come home to a class pool. */
 void sweep_given(struct heap *heap, struct pool *pool, unsigned n);
+/* Option LIMIT: of `want` blocks, how many may be taken from this pool, with the pages that they bring back? */
+unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want);
+
+static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
+{
+	return likely(option(OPTION_LIMIT) == 0) ? want : sweep_admitted_by_limit(pool, want);
+}
+
 /* n blocks were taken from it, the lowest and the highest of them. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high);
 /* Nothing of the pool is resident: it is new, or it has been purged whole. */
 void sweep_is_absent(struct pool *pool);
 /* The one block of a large pool is handed out. */
 void sweep_is_present(struct pool *pool);
+/* The large pool's tail has changed: it was so long, 0 of a new pool. */
+void sweep_is_large(const struct pool *pool, size_t tail_before);
 /* Bytes of it that may be resident. */
 size_t sweep_resident(const struct pool *pool);
 /* All pages of a pool without a block that is anybody's go back, the caller being the only one who has it; false: they

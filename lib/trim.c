@@ -5,12 +5,15 @@
  *     the caller's heaps, orphans     pool caches, remote words, free pages of pools, empty pools
  *     other threads' heaps            pages that nothing but blocks in remote words lies on; their owner is asked
  *                                     for the rest, and answers in its next slow path, or when a collector comes
+ *     empty pools that wait           all whose readers are done; of the others, the pages
  *     free slices, empty arenas       all
  *
  * Heaps of a family with readers are touched by its users alone: who is none may be in the middle of a walk.
  * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a pool, from others.
  */
 #include "cache.h"
+#include "limbo.h"
+#include "option.h"
 #include "os.h"
 #include "purge.h"
 #include "reclaim.h"
@@ -56,11 +59,17 @@ static void ask(struct heap *heap, struct arn_trimmed *to)
 	to->asked_bytes += cached_bytes(heap) + load_relaxed(&heap->x_fresh);
 }
 
+/* The caller comes from a slow path of this heap, and trims it itself. */
+static bool is_busy_here(const struct heap *heap)
+{
+	return load_relaxed(&heap->x_busy) == owner_self();
+}
+
 static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (owner == OWNER_STRANDED)
+	if (owner == OWNER_STRANDED || is_busy_here(heap))
 		return;
 	if (owner == owner_self() && family_is_user(heap->family)) {
 		heap_enter(heap);
@@ -75,9 +84,12 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 
 static void trim_heaps(struct arn_trimmed *to)
 {
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			trim_heap(heap, to);
+		limbo_collect(family, false);
+		limbo_purge(family);
+	}
 }
 
 static void trim_arena(struct arena *arena)
@@ -98,6 +110,29 @@ static void trim_remote(void)
 			trim_arena(arena);
 		reclaim_exit();
 	}
+}
+
+static size_t needed(size_t size)
+{
+	return size > SMALL_MAX ? align_up(size, SLICE) : sizeclasses[sizeclass_of(size)].slices * SLICE;
+}
+
+/* First what is near: each step looks at more of what others have. */
+bool heap_trim_for_limit(struct heap *heap, size_t size)
+{
+	struct arn_trimmed unused = { 0 };
+	size_t limit = option(OPTION_LIMIT);
+
+	if (limit == 0 || size > limit)
+		return false;
+	remote_flush();
+	heap_trim(heap);
+	if (arena_admits(needed(size)))
+		return true;
+	trim_heaps(&unused);
+	if (!arena_admits(needed(size)))
+		trim_remote();
+	return true;
 }
 
 void arn_trim_report(struct arn_trimmed *to)

@@ -128,6 +128,28 @@ void limbo_collect(arn_family *family, bool stopped)
 	(void)family, (void)stopped;
 }
 
+bool heap_trim_for_limit(struct heap *heap, size_t size)
+{
+	(void)heap, (void)size;
+	return false;
+}
+
+bool arena_admits(size_t bytes)
+{
+	return bytes != SIZE_MAX;
+}
+
+size_t sweep_resident(const struct pool *pool)
+{
+	return pool_span(pool);
+}
+
+unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
+{
+	(void)pool;
+	return want;
+}
+
 #ifndef BELOW_WITHOUT_TRIM
 size_t heap_trim(struct heap *heap)
 {
@@ -172,6 +194,11 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 void sweep_is_absent(struct pool *pool)
 {
 	(void)pool;
+}
+
+void sweep_is_large(const struct pool *pool, size_t tail_before)
+{
+	(void)pool, (void)tail_before;
 }
 
 void sweep_is_present(struct pool *pool)
