@@ -148,6 +148,13 @@ static size_t resident(void)
 	return here * os_page_size();
 }
 
+/* A sanitizer has memory of its own beside each page. */
+#if defined(ARN_TSAN) || defined(__SANITIZE_ADDRESS__)
+#define PAGES_ARE_COUNTED false
+#else
+#define PAGES_ARE_COUNTED true
+#endif
+
 static void test_growth(unsigned tag)
 {
 	size_t size = 17 * MIB, before = resident(), over = 0;
@@ -163,14 +170,15 @@ static void test_growth(unsigned tag)
 		expect(heap_is_valid(handle.heap));
 	}
 	pages = (long)(size / os_page_size());
-	ok(over < size / 4 && faults() - begun < pages * 3 / 2,
+	ok((over < size / 4 && faults() - begun < pages * 3 / 2) || !PAGES_ARE_COUNTED,
 	   "tag %u: from 17 to %zu MiB: at most %zu MiB more than that is resident, %.2f faults a page", tag,
 	   size / MIB, over / MIB, (double)(faults() - begun) / (double)pages);
 	block = resize(&handle, block, size, size * 5 / 8, 1);
-	ok(resident() - before < size * 3 / 4, "tag %u: shrunk, what it does not need is not resident", tag);
+	ok(resident() - before < size * 3 / 4 || !PAGES_ARE_COUNTED,
+	   "tag %u: shrunk, what it does not need is not resident", tag);
 	block = resize(&handle, block, size * 5 / 8, 20 * MIB, 1);
-	ok(resident() - before < 24 * MIB && claimed() < 40 * MIB, "tag %u: far shrunk, nor claimed: %zu MiB", tag,
-	   claimed() / MIB);
+	ok((resident() - before < 24 * MIB || !PAGES_ARE_COUNTED) && claimed() < 40 * MIB,
+	   "tag %u: far shrunk, nor claimed: %zu MiB", tag, claimed() / MIB);
 	arn_free(block);
 	arn_heap_abandon(&handle);
 	expect_nothing_left();
@@ -274,9 +282,12 @@ static void test_refusal(void)
 
 static _Atomic(size_t *) boxes[HELD];
 
+/* A multiple of 8, so that no page begins with less than a word of a block. */
 static size_t some_size(struct rng *rng)
 {
-	return rng_below(rng, 6) == 0 ? 17 * MIB + rng_below(rng, 60 * MIB) : 70000 + rng_below(rng, 6 * MIB);
+	size_t size = rng_below(rng, 6) == 0 ? 17 * MIB + rng_below(rng, 60 * MIB) : 70000 + rng_below(rng, 6 * MIB);
+
+	return size & ~(size_t)7;
 }
 
 /* Sizes stand in the second word of a block, of which each thread may have the next turn. */
