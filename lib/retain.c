@@ -24,9 +24,11 @@ static _Atomic unsigned x_window, x_length; /* ms, begin and length of this wind
 static _Atomic size_t x_high;               /* in this window: the most that was kept */
 static _Atomic size_t x_fall;               /* in this window: the most that it fell from there */
 
+/* What has no pages, be it in the pools of a thread that waits, is not in use. */
 size_t retain_limit(void)
 {
-	size_t share = arena_in_use() / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t claimed = load_relaxed(&arena_counters.x_claimed), absent = load_relaxed(&arena_counters.x_absent);
+	size_t share = (claimed - min_size(claimed, absent)) / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share);
 }
