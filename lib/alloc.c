@@ -13,6 +13,7 @@
 #include "raw.h"
 #include "remote.h"
 #include "sweep.h"
+#include "tend.h"
 #include "thread.h"
 
 #include <errno.h>
@@ -85,6 +86,7 @@ static void settle(struct heap *heap)
 	if (unlikely(load_relaxed(&heap->x_trim)))
 		heap_trim(heap);
 	sweep_enforce(heap);
+	tend(heap);
 	guard_heap(heap);
 }
 

@@ -71,6 +71,11 @@ struct heap {
 
 	/* written by other threads */
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
+	_Atomic(struct pool *) x_swept; /* remote.h: queued, too, and looked after */
+	_Atomic bool x_freed;           /* something was freed to it since x_swept was begun */
+	_Atomic bool x_tended;          /* somebody looks after it: tend.h, and so the next two */
+	_Atomic unsigned x_seen;        /* how many slow paths there had been */
+	_Atomic unsigned x_seen_at;     /* and when (ms) that number was seen first */
 
 	/* the owner's */
 	alignas(CACHE_LINE) struct pool *partial[CLASSES]; /* circular: the first one's prev is the last */
@@ -84,7 +89,7 @@ struct heap {
 	_Atomic uintptr_t x_busy; /* the number of who changes it now, or 0: after fork, a heap that nobody can trust */
 	_Atomic bool x_trim; /* trim.c: asked for what can be given back */
 	bool sweeping;       /* pages went back, and nothing was taken since */
-	unsigned entered;    /* slow paths */
+	_Atomic unsigned x_entered; /* slow paths */
 	unsigned rested, rested_at; /* how many they were when the heap was last looked at, and since when (ms) */
 
 	/* statistics: written by the owner only */
@@ -133,6 +138,7 @@ struct arn_family {
 	 * adopts such a heap puts it back.  F2 */
 	_Atomic(struct heap *) x_walked[ARN_TAGS];
 	struct stack orphans[ARN_TAGS];
+	_Atomic(struct heap *) x_tend; /* tend.h: who was looked at last */
 	_Atomic(struct arn_family *) x_next;
 	_Atomic(const void *) x_state; /* of an embedder: the family serves again when another one begins there */
 
@@ -199,7 +205,7 @@ static inline void heap_end(struct heap *heap)
 static inline void heap_enter(struct heap *heap)
 {
 	heap_begin(heap);
-	heap->entered++;
+	count_add(&heap->x_entered, 1);
 	arn_yield_point("heap_enter");
 }
 

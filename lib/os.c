@@ -21,6 +21,7 @@
 _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
 
 _Atomic bool os_fail_on;
+_Atomic unsigned os_ahead;
 
 /* counts down to the call that fails, and stays there if all after it shall fail too */
 static bool fails(_Atomic unsigned *countdown)
@@ -33,8 +34,10 @@ static bool fails(_Atomic unsigned *countdown)
 		errno = ENOMEM; /* as the system does */
 	return n == 1;
 }
+#define ahead() load_relaxed(&os_ahead)
 #else
 #define fails(countdown) false
+#define ahead() 0u
 #endif
 
 static _Atomic bool x_refused; /* a mapping, once */
@@ -159,7 +162,7 @@ unsigned os_milliseconds(void)
 	struct timespec now = { 0, 0 };
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000);
+	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000) + ahead();
 }
 
 size_t os_space_limit(void)

@@ -45,10 +45,12 @@ size_t os_page_size(void);
 /* Have the key's destructor called with this value when the calling thread ends; false: no memory, or no such key. */
 bool os_at_thread_end(pthread_key_t key, void *value);
 
-/* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none. */
+/* Tests make the n-th call of each kind fail, and with os_fail_on all that follow: see t/os.c.  Zero: none.
+ * os_ahead: the clock is ahead by so many ms. */
 #ifdef ARN_FAULT_INJECTION
 extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
 extern _Atomic bool os_fail_on;
+extern _Atomic unsigned os_ahead;
 #endif
 
 #endif

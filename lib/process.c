@@ -10,13 +10,15 @@
  *      an orphan.  A handle that has such a heap, the forking thread's own among them, gets another at its next malloc;
  *   3. any other heap of a thread that is gone becomes an orphan, but for
  *   4. heaps behind an embedder's handle, which are left to the embedder (CPython stops its threads before it
- *      forks and clears their states in the child).
+ *      forks and clears their states in the child);
+ *   5. blocks that threads which are gone had freed to others' heaps, and gathered, are sent home.
  */
 #include "process.h"
 
 #include "cache.h"
 #include "option.h"
 #include "reclaim.h"
+#include "remote.h"
 #include "retire.h"
 #include "stats.h"
 #include "thread.h"
@@ -48,9 +50,12 @@ static void leave_heap(struct heap *heap)
 
 	if (owner == OWNER_STRANDED)
 		return;
-	if (is_half_done(heap))
+	if (is_half_done(heap)) {
 		strand(heap);
-	else if (owner != OWNER_NONE && owner != owner_self() && !heap->external)
+		return;
+	}
+	remote_fork_child(heap);
+	if (owner != OWNER_NONE && owner != owner_self() && !heap->external)
 		family_abandon(heap);
 }
 
@@ -64,6 +69,7 @@ static void in_child(void)
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			leave_heap(heap);
 	}
+	remote_flush_all();
 }
 
 void process_init(void)

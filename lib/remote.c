@@ -24,9 +24,9 @@ static bool has_bits(const struct pool *pool)
 	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
 
-static void push(struct heap *heap, struct pool *pool)
+static void push(_Atomic(struct pool *) *list, struct pool *pool)
 {
-	struct pool *head = load_relaxed(&heap->x_pending);
+	struct pool *head = load_relaxed(list);
 
 #ifdef ARN_BUG_push_locked
 	static _Atomic bool x_locked;
@@ -36,7 +36,7 @@ static void push(struct heap *heap, struct pool *pool)
 	do {
 		store_relaxed(&pool->bits->x_next, head);
 		arn_yield_point("remote_push");
-	} while (!cas_release(&heap->x_pending, &head, pool)); /* R3 */
+	} while (!cas_release(list, &head, pool)); /* R3 */
 #ifdef ARN_BUG_push_locked
 	store_release(&x_locked, false);
 #endif
@@ -64,7 +64,7 @@ static struct heap *notify(struct pool *pool, struct pool_bits *bits)
 		if (has_bits(pool) || !try_unqueue(bits)) {
 			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
 
-			push(heap, pool);
+			push(&heap->x_pending, pool);
 			return heap;
 		}
 	}
@@ -107,6 +107,16 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 		tidy_orphan(told);
 }
 
+/* Blocks that somebody frees.  While one of them is not sent the pool stays what it is. */
+static void send_freed(struct pool *pool, unsigned word, uint64_t mask)
+{
+	struct heap *heap = load_relaxed(&pool->x_heap);
+
+	remote_send(pool, word, mask);
+	if (!load_relaxed(&heap->x_freed))
+		store_release(&heap->x_freed, true); /* R4 */
+}
+
 static void flush(struct thread *thread)
 {
 	uint64_t mask = thread->gathered;
@@ -115,7 +125,7 @@ static void flush(struct thread *thread)
 		return;
 	/* before the send: a child of fork may flush for a thread that was caught in between */
 	thread->gathered = 0;
-	remote_send(thread->pool, thread->word, mask);
+	send_freed(thread->pool, thread->word, mask);
 }
 
 void remote_flush(void)
@@ -151,7 +161,7 @@ static cold void send_without_record(struct pool *pool, unsigned word, uint64_t 
 {
 	thread_count(&thread_none, &thread_none.x_remote_blocks[pool->tag], 1);
 	thread_count(&thread_none, &thread_none.x_remote_bytes[pool->tag], pool->block_size);
-	remote_send(pool, word, bit);
+	send_freed(pool, word, bit);
 }
 
 /* Pages of a block this large go back at once, wherever its owner sleeps. */
@@ -176,7 +186,7 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE)
 		gather(thread, pool, index / 64, bit, block, caller);
 	else
-		remote_send(pool, index / 64, bit);
+		send_freed(pool, index / 64, bit);
 }
 
 static void count_home(struct heap *heap, struct pool *pool, unsigned n)
@@ -207,14 +217,80 @@ static void drain(struct heap *heap, struct pool *pool)
 		heap_settle_pool(heap, pool, n > 0 ? before : pool->capacity);
 }
 
-void remote_drain_all(struct heap *heap)
+static void drain_list(struct heap *heap, struct pool *pool)
 {
-	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
-
 	while (pool) {
 		struct pool *next = load_relaxed(&pool->bits->x_next);
 
 		drain(heap, pool);
 		pool = next;
 	}
+}
+
+void remote_drain_all(struct heap *heap)
+{
+	drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */
+#ifdef ARN_BUG_forget_swept
+	return;
+#endif
+	if (load_relaxed(&heap->x_swept))
+		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+}
+
+/* ---- in the place of an owner that waits ------------------------------------------------------------------ */
+
+#define LOOK_AFTER 16u /* pools at a time */
+
+/* Queued pools go back to the list that they were taken from; what has been queued there meanwhile is not much. */
+static void put_back(struct heap *heap, struct pool *list)
+{
+	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
+
+	while (pool) {
+		struct pool *next = load_relaxed(&pool->bits->x_next);
+
+		push(&heap->x_pending, pool);
+		pool = next;
+	}
+}
+
+static void look_after_some(struct heap *heap)
+{
+	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
+
+	for (unsigned n = 0; pool && n < LOOK_AFTER; n++) {
+		struct pool *next = load_relaxed(&pool->bits->x_next);
+
+		arn_yield_point("remote_look_after");
+		sweep_queued(pool);
+		push(&heap->x_swept, pool);
+		pool = next;
+	}
+	if (pool)
+		put_back(heap, pool);
+}
+
+void remote_look_after(struct heap *heap)
+{
+	bool tended = false;
+
+	if (!cas_acq_rel(&heap->x_tended, &tended, true)) /* R4 */
+		return;
+	if (!load_relaxed(&heap->x_pending) && exchange_acq_rel(&heap->x_freed, false)) /* R4 */
+		put_back(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+	look_after_some(heap);
+	store_release(&heap->x_tended, false); /* R4 */
+}
+
+/* Somebody who is gone had taken pools out of the lists: all that are queued are put into one again. */
+void remote_fork_child(struct heap *heap)
+{
+	if (!load_relaxed(&heap->x_tended))
+		return;
+	store_relaxed(&heap->x_pending, NULL);
+	store_relaxed(&heap->x_swept, NULL);
+	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
+		if (load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
+			push(&heap->x_pending, pool);
+	store_relaxed(&heap->x_tended, false);
 }

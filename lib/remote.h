@@ -21,6 +21,12 @@
  *                 free or drain is faster, queues the pool.
  *             R2  set bit (release) -> take bits (acquire): the block's contents.
  *             R3  x_pending: push (release) -> drain (acquire): x_next.
+ *             R4  x_freed: free, after the bit is set (release) -> look after, before it takes bits (acquire): what
+ *                 comes later is looked after later.  x_tended: end (release) -> begin (acquire): x_swept is one
+ *                 thread's to begin anew.
+ * Looked after  of an owner that waits, the pages go back: the pools that have been swept are in x_swept, queued still,
+ *             and the owner drains both lists.  When there is nothing left in x_pending and more has been freed, all
+ *             of them are looked at again.
  * Progress    free and flush lock-free (the push), wait-free if the pool is queued; drain wait-free in the
  *             number of pools.  A thread stopped between set bit and push delays the home-coming of that
  *             pool's blocks, nothing else.
@@ -42,6 +48,11 @@ void remote_flush(void);
 void remote_flush_all(void);
 /* Take in all that other threads have freed to this heap. */
 void remote_drain_all(struct heap *heap);
+/* For an owner that waits: pages of a few pools, on which nothing but blocks that others have freed lies, go back.
+ * Nobody walks the family meanwhile.  Nothing if somebody else is at it. */
+void remote_look_after(struct heap *heap);
+/* In the child of a fork, of a heap that was not half done. */
+void remote_fork_child(struct heap *heap);
 
 enum { UNQUEUED, QUEUED, AWAITED };
 
@@ -63,7 +74,7 @@ static inline bool remote_may_release(const struct pool *pool)
 
 static inline void remote_drain(struct heap *heap)
 {
-	if (unlikely(load_relaxed(&heap->x_pending) != NULL))
+	if (unlikely(load_relaxed(&heap->x_pending) || load_relaxed(&heap->x_swept)))
 		remote_drain_all(heap);
 }
 

@@ -304,20 +304,42 @@ static void sweep_freed(struct pool *pool, const uint64_t *others)
 		mark_clean(pool, purge_granules(pool, granules));
 }
 
-void sweep_remote(struct arena *arena, unsigned slice)
+/* The bits of this word that stand for a block: behind the last one there is none that could keep a page. */
+static uint64_t blocks_of(const struct pool *pool, unsigned word)
 {
-	struct pool *pool = &arena->pool[slice];
-	uint64_t freed[POOL_WORDS], others[POOL_WORDS];
+	unsigned before = word * 64;
 
-	if (!take_remote(arena->x_remote[REMOTE_PLAIN][slice], freed))
-		return;
+	return pool->capacity > before ? bit_run(0, (unsigned)min_size(pool->capacity - before, 64)) : 0;
+}
+
+/* What has been taken out of these words, with nothing said to anybody: the pool is queued, or was before. */
+static void sweep_taken_out(struct pool *pool, const uint64_t *freed)
+{
+	uint64_t others[POOL_WORDS];
+
 	arn_yield_point("sweep_remote");
 	for (unsigned word = 0; word < POOL_WORDS; word++)
-		others[word] = ~freed[word];
+		others[word] = ~freed[word] & blocks_of(pool, word);
 	sweep_freed(pool, others);
 	for (unsigned word = 0; word < POOL_WORDS; word++)
 		if (freed[word])
 			remote_send(pool, word, freed[word]);
+}
+
+void sweep_remote(struct arena *arena, unsigned slice)
+{
+	uint64_t freed[POOL_WORDS];
+
+	if (take_remote(arena->x_remote[REMOTE_PLAIN][slice], freed))
+		sweep_taken_out(&arena->pool[slice], freed);
+}
+
+void sweep_queued(struct pool *pool)
+{
+	uint64_t freed[POOL_WORDS];
+
+	if (take_remote(load_relaxed(&pool->bits->x_remote), freed))
+		sweep_taken_out(pool, freed);
 }
 
 /* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
@@ -356,7 +378,7 @@ void sweep_enforce(struct heap *heap)
 {
 	size_t fresh = publish(heap);
 
-	if (unlikely(retain_has_credit()) && heap->entered % WATCH_EVERY == 0)
+	if (unlikely(retain_has_credit()) && load_relaxed(&heap->x_entered) % WATCH_EVERY == 0)
 		watch_credit(heap, fresh);
 	if (fresh <= retain_for_pages() || load_relaxed(&heap->x_fresh) <= part())
 		return;
@@ -380,7 +402,9 @@ size_t sweep_all(struct heap *heap)
  * while they are at it their bits are nowhere: nothing can be said. */
 static bool has_wrong_granule(const struct pool *pool)
 {
-	return pool->tag >= ARN_TAG_GC && (clean_granules(pool) & ~free_granules(pool)) != 0;
+	if (pool->tag < ARN_TAG_GC || load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
+		return false;
+	return (clean_granules(pool) & ~free_granules(pool)) != 0;
 }
 
 bool sweep_is_valid(const struct heap *heap)

@@ -63,6 +63,8 @@ size_t sweep_all(struct heap *heap);
  * that a collector walks have words elsewhere: its walk must find each free block in one of the bitmaps.
  */
 void sweep_remote(struct arena *arena, unsigned slice);
+/* The same for a pool of any tag that the caller has taken from a list of queued pools, while nobody walks. */
+void sweep_queued(struct pool *pool);
 bool sweep_is_valid(const struct heap *heap);
 
 #endif

@@ -33,13 +33,13 @@ size_t heap_trim(struct heap *heap)
 
 void heap_rest(struct heap *heap)
 {
-	unsigned now = os_milliseconds();
+	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_entered);
 
-	if (load_relaxed(&heap->x_trim) || (heap->entered == heap->rested && now - heap->rested_at >= RESTS_AFTER))
+	if (load_relaxed(&heap->x_trim) || (entered == heap->rested && now - heap->rested_at >= RESTS_AFTER))
 		heap_trim(heap);
-	else if (heap->entered != heap->rested)
+	else if (entered != heap->rested)
 		heap->rested_at = now;
-	heap->rested = heap->entered;
+	heap->rested = entered;
 }
 
 static size_t cached_bytes(const struct heap *heap)

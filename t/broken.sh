@@ -54,6 +54,7 @@ keep_seats        python-qsbr  python/seat.c
 one_remote_kind   visit        pool.c
 walk_all          visit        visit.c
 stay_unwalked     visit        visit.c
+look_away         tend         tend.c
 believe_loads     python-tls   python/tls.c
 trust_pointers    python-layout python/layout.c
 any_heaps         python-layout python/layout.c

@@ -402,6 +402,55 @@ static void test_guest(void)
 	ok(leave_sections() == 0, "and the parent leaves its own");
 }
 
+/* ---- what was gathered ------------------------------------------------------------------------------------ */
+
+/* A thread has freed half of the blocks of another's pool, and gathered them still; the child's one thread owns it. */
+static void *free_half(void *arg)
+{
+	for (unsigned i = 0; i < 20; i++)
+		arn_free(block[i]);
+	atomic_store(&stopped_in_send, true);
+	while (!atomic_load(&go_on))
+		sched_yield();
+	return arg;
+}
+
+static void take_all_home(struct heap *heap)
+{
+	for (unsigned i = 20; i < 40; i++)
+		arn_free(block[i]);
+	cache_send_home(heap);
+	_exit(load_relaxed(&heap->x_pools) == 0 ? CHILD_WELL : CHILD_INVALID);
+}
+
+static void test_gathered(void)
+{
+	pthread_t thread;
+	int status = -1;
+	arn_heap handle;
+	pid_t child;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	for (unsigned i = 0; i < 40; i++)
+		block[i] = arn_heap_malloc(&handle, 400);
+	atomic_store(&stopped_in_send, false);
+	atomic_store(&go_on, false);
+	pthread_create(&thread, NULL, free_half, NULL);
+	while (!atomic_load(&stopped_in_send))
+		sched_yield();
+	tap_flush();
+	child = fork();
+	if (child == 0)
+		take_all_home(handle.heap);
+	waitpid(child, &status, 0);
+	ok(status == 0, "in a child, what another thread had gathered comes home");
+	atomic_store(&go_on, true);
+	pthread_join(thread, NULL);
+	for (unsigned i = 20; i < 40; i++)
+		arn_free(block[i]);
+	arn_heap_abandon(&handle);
+}
+
 int main(void)
 {
 	arn_heap_init(&own, NULL, ARN_TAG_GC);
@@ -409,6 +458,7 @@ int main(void)
 	test_guest();
 	test_sender();
 	test_tidier();
+	test_gathered();
 	test_walker(walk_own, "walked a heap");
 	test_walker(walk_orphans, "walked an orphan");
 	test_walker(rest_own, "looked after a heap that rests");

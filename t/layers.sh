@@ -16,7 +16,7 @@ sizeclass os option raw owner
 meta reclaim registry stack
 arena pool purge retain retire
 heap family remote thread cache guard sweep limbo large
-visit stats trim explain
+visit stats trim explain tend
 process
 alloc
 domain

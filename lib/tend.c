@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "tend.h"
+
+#include "os.h"
+#include "remote.h"
+
+/* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner meanwhile. */
+static bool has_work(const struct heap *heap)
+{
+	if (load_relaxed(&heap->x_pending))
+		return true;
+	return load_relaxed(&heap->x_swept) &&
+	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
+}
+
+/* Two threads may look at the same time: then one of them is mistaken for some time. */
+static bool is_left_alone(struct heap *heap)
+{
+	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_entered);
+
+	if (load_relaxed(&heap->x_seen) == entered && load_relaxed(&heap->x_seen_at))
+		return now - load_relaxed(&heap->x_seen_at) >= TEND_AFTER;
+	store_relaxed(&heap->x_seen, entered);
+	store_relaxed(&heap->x_seen_at, now | 1);
+	return false;
+}
+
+static bool is_owners(uintptr_t owner)
+{
+	return owner >= OWNER_FIRST || owner == OWNER_PASSED;
+}
+
+static void look_after(struct heap *heap)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+	if (owner == OWNER_NONE)
+		family_tidy(heap);
+	else if (is_owners(owner) && owner != owner_self())
+		remote_look_after(heap);
+}
+
+/* From where the last one was. */
+static struct heap *find(arn_family *family)
+{
+	struct heap *heap = load_relaxed(&family->x_tend);
+
+	for (unsigned n = 0; n < TEND_LOOK; n++) {
+		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
+		if (has_work(heap) && is_left_alone(heap)) {
+			store_relaxed(&family->x_tend, heap);
+			return heap;
+		}
+	}
+	store_relaxed(&family->x_tend, heap);
+	return NULL;
+}
+
+void tend_one(arn_family *family)
+{
+	struct heap *heap = family_is_user(family) ? find(family) : NULL;
+
+#ifdef ARN_BUG_look_away
+	heap = NULL;
+#endif
+	if (heap)
+		look_after(heap);
+}
