@@ -18,6 +18,10 @@ with_python_layout='python/layout.c'
 with_python_qsbr='python/home.c python/layout.c python/qsbr.c python/seat.c'
 with_python_tls='python/tls.c'
 
+# and what else of t/ it is made of: more_TEST
+# shellcheck disable=SC2034
+more_property='property-actor.c property-blocks.c property-bound.c property-readers.c property-round.c'
+
 # macro without ARN_BUG_, test, sources that change
 variants='
 queued_first      remote       remote.c
@@ -55,6 +59,8 @@ one_remote_kind   visit        pool.c
 walk_all          visit        visit.c
 stay_unwalked     visit        visit.c
 look_away         tend         tend.c
+look_away         property     tend.c
+forget_swept      property     remote.c
 believe_loads     python-tls   python/tls.c
 trust_pointers    python-layout python/layout.c
 any_heaps         python-layout python/layout.c
@@ -62,10 +68,11 @@ any_array         python-layout python/layout.c
 '
 
 build() { # PROGRAM MACRO TEST [SOURCE...]
-	local program=$1 macro=$2 test=$3 sources=() with=with_${3//-/_}
+	local program=$1 macro=$2 test=$3 sources=() with=with_${3//-/_} more=more_${3//-/_}
 	shift 3
 	# shellcheck disable=SC2086 # a list of words
 	for source in $(printf '%s\n' "$@" ${!with:-} | sort -u); do sources+=("$top_srcdir/lib/$source"); done
+	for source in ${!more:-}; do sources+=("$top_srcdir/t/$source"); done
 	# CC and flags are lists of words
 	# shellcheck disable=SC2086
 	$CC -std=gnu11 $CFLAGS $SANITIZE_FLAGS -w -D_GNU_SOURCE "$macro" \
