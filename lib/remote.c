@@ -242,7 +242,7 @@ void remote_drain_all(struct heap *heap)
 #define LOOK_AFTER 16u /* pools at a time */
 
 /* Queued pools go back to the list that they were taken from; what has been queued there meanwhile is not much. */
-static void put_back(struct heap *heap, struct pool *list)
+static void give_back_list(struct heap *heap, struct pool *list)
 {
 	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
 
@@ -267,7 +267,7 @@ static void look_after_some(struct heap *heap)
 		pool = next;
 	}
 	if (pool)
-		put_back(heap, pool);
+		give_back_list(heap, pool);
 }
 
 void remote_look_after(struct heap *heap)
@@ -277,7 +277,7 @@ void remote_look_after(struct heap *heap)
 	if (!cas_acq_rel(&heap->x_tended, &tended, true)) /* R4 */
 		return;
 	if (!load_relaxed(&heap->x_pending) && exchange_acq_rel(&heap->x_freed, false)) /* R4 */
-		put_back(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
 	look_after_some(heap);
 	store_release(&heap->x_tended, false); /* R4 */
 }

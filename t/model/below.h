@@ -180,6 +180,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 /* No page goes back. */
 #if __has_include("sweep.h")
 #include "sweep.h"
+#include "tend.h"
 
 void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 {
@@ -202,6 +203,16 @@ void sweep_is_large(const struct pool *pool, size_t tail_before)
 }
 
 void sweep_is_present(struct pool *pool)
+{
+	(void)pool;
+}
+
+void tend_one(arn_family *family)
+{
+	(void)family;
+}
+
+void sweep_queued(struct pool *pool)
 {
 	(void)pool;
 }
