@@ -3,9 +3,9 @@
  * tend.h - heaps that nobody uses just now: who comes by in a slow path looks after one of them.
  *
  *     without an owner        somebody frees to it, and nobody takes that home: tidied (family.c)
- *     its owner waits         pages of what others have freed go back (remote.h); the heap keeps the address space
+ *     its owner waits         pages of what others have freed go back (remote.h)
  *
- * A heap is left alone while its owner was in a slow path within the last TEND_AFTER ms, and one without an owner for as
+ * A heap is left alone while its owner was in a slow path within the last TEND_AFTER ms; one without an owner for as
  * long after it was abandoned, so that it is warm for the next one.
  *
  * Synchronization   any user of the family, in malloc or free: so nobody walks it.
