@@ -25,6 +25,16 @@ static bool is_left_alone(struct heap *heap)
 	return false;
 }
 
+/* Another heap of the caller's, which it does not use just now; not one that it is at work on. */
+static void take_home(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_busy))
+		return;
+	heap_begin(heap);
+	remote_drain(heap);
+	heap_end(heap);
+}
+
 static bool is_owners(uintptr_t owner)
 {
 	return owner >= OWNER_FIRST || owner == OWNER_PASSED;
@@ -36,7 +46,9 @@ static void look_after(struct heap *heap)
 
 	if (owner == OWNER_NONE)
 		family_tidy(heap);
-	else if (is_owners(owner) && owner != owner_self())
+	else if (owner == owner_self())
+		take_home(heap);
+	else if (is_owners(owner))
 		remote_look_after(heap);
 }
 

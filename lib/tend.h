@@ -3,6 +3,7 @@
  * tend.h - heaps that nobody uses just now: who comes by in a slow path looks after one of them.
  *
  *     without an owner        somebody frees to it, and nobody takes that home: tidied (family.c)
+ *     the caller's own        the same goes home, though the caller uses other heaps
  *     its owner waits         pages of what others have freed go back (remote.h)
  *
  * A heap is left alone while its owner was in a slow path within the last TEND_AFTER ms; one without an owner for as
