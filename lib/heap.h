@@ -130,6 +130,9 @@ void *large_malloc(struct heap *heap, size_t size, bool *zeroed);
 /* Bytes of the block that serves a request for so many. */
 size_t large_size(size_t size);
 
+#define LIMBO_STACKS (ARN_TAGS * (CLASSES + 1u))
+#define LIMBO_WORDS ((LIMBO_STACKS + 63) / 64)
+
 /* family.c: heaps by family */
 struct arn_family {
 	const struct arn_provider *provider;
@@ -142,10 +145,11 @@ struct arn_family {
 	_Atomic(struct arn_family *) x_next;
 	_Atomic(const void *) x_state; /* of an embedder: the family serves again when another one begins there */
 
-	/* limbo.h: how many pools wait, the stack that is asked next, and the stacks */
+	/* limbo.h: how many pools wait, the stack that is asked next, and the stacks, by tag and class */
 	alignas(CACHE_LINE) _Atomic size_t x_waiting;
-	_Atomic unsigned x_polled;
-	struct stack limbo[ARN_TAGS][CLASSES + 1];
+	_Atomic unsigned x_adds, x_polls, x_polled;
+	_Atomic uint64_t x_filled[LIMBO_WORDS];
+	struct stack limbo[LIMBO_STACKS];
 };
 
 /* Only a user can ask the family's provider, and work on heaps without an owner. */

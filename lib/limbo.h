@@ -5,9 +5,11 @@
  * A pool that falls empty leaves its heap at once, whose thread may be idle from now on, or end.  Until its goal is
  * reached it may serve again any heap of the family that has the same tag, for blocks of the same size: what a late
  * reader may still look at stays where an object begins.  When the goal is reached, any user of the family lets it go.
- * Its pages stay as long as memory may be kept (retain.h); beyond that they go back before the pool waits.
+ * Its pages stay as long as memory may be kept (retain.h); beyond that they go back before the pool waits, and then it
+ * is not taken again.
  *
- * There is a stack of waiting pools for each tag and size class; large pools of all sizes share one.
+ * There is a stack of waiting pools for each tag and size class; large pools of all sizes share one.  Those of MEM,
+ * whose own pools never wait, have the pools without pages.
  *
  * States      of no heap, in a stack -> in the hands of one thread -> in the stack again, in a heap, or free slices
  * Invariant   arena_counters.x_waiting == sweep_resident, summed over the pools in all stacks
@@ -16,7 +18,7 @@
  *     add               X    -     -     -
  *     take, poll, purge -    -     -     -       a pool that was popped is the caller's alone
  * Ordering    S1  of stack.h: push (release) -> pop (acquire): the descriptor, and who made its last block free.
- * Progress    lock-free, at most LIMBO_STEP pools and LIMBO_LOOK stacks in a poll.  Nobody waits.  A thread that is
+ * Progress    lock-free, at most LIMBO_STEP pools of one stack in a poll.  Nobody waits.  A thread that is
  *             stopped in here keeps at most LIMBO_STEP pools, or, in purge, those of one stack.
  */
 #ifndef ARN_LIMBO_H
@@ -25,7 +27,6 @@
 #include "heap.h"
 
 #define LIMBO_STEP 16u
-#define LIMBO_LOOK 64u
 
 /* The pool has left a heap of this family, and is queued nowhere. */
 void limbo_add(arn_family *family, struct pool *pool);

@@ -34,6 +34,12 @@ BOUNDS = [
         # on 3.13; from 3.14 on 58 KiB more are each thread's copy of the bytecode
         "rss_thread": (80 * KIB, KIB, "200 idle threads: each of them"),
         "space": (4096 * MIB, MIB, "200 idle threads: address space")}),
+    ("beside_idle", 0.2, {
+        "space_rise": (4 * MIB, MIB, "one at work beside 1000 idle threads: rise of address space after lap 10"),
+        "faults": (1500, 1, "one at work beside 1000 idle threads: pages faulted in, of 15 000 a lap")}),
+    ("after_limit", 0.1, {
+        "missing_strings": (0, 1, "LIMIT=200M: strings of 1 MB that are missing to 180"),
+        "failed": (0, 1, "LIMIT=200M: attempts that fail after all is dropped")}),
     # what is kept from one round to the next is chance: 50 MiB, some more or less, and the same after 600 rounds
     ("executor", 1, {
         "rss_floor": (4 * MIB, MIB, "workers build, the main thread drops: rise of the least that is resident"),

@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import re
+import resource
 import sys
 import threading
 import time
@@ -168,6 +169,78 @@ def idle_threads(scale):
     leave.set()
     for t in threads:
         t.join()
+
+
+def make_small(barrier, leave):
+    box = [[[i] for i in range(50)], [{i: i} for i in range(50)], [bytes(40 + i) for i in range(50)]]
+    del box
+    barrier.wait()
+    leave.wait()
+
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def beside_idle(scale):
+    """1000 threads that made 150 small objects once and wait; one makes and drops 100 000 bytes objects, 200 times."""
+    count = scaled(1000, scale)
+    ready, leave = threading.Barrier(count + 1), threading.Event()
+    threading.stack_size(256 << 10)
+    threads = [threading.Thread(target=make_small, args=(ready, leave)) for _ in range(count)]
+    for t in threads:
+        t.start()
+    ready.wait()
+    sizes = [200 + i * 7919 % 701 for i in range(100_000)]
+    space, faulted, before = [], [], faults()
+    for _ in range(scaled(ROUNDS, scale)):
+        box = [bytes(size) for size in sizes]
+        del box
+        now = faults()
+        space.append(status("VmSize"))
+        faulted.append(now - before)
+        before = now
+    leave.set()
+    for t in threads:
+        t.join()
+    early = min(10, len(space) // 2)
+    metric("space_rise", max(space[early:]) - space[early - 1])
+    metric("faults", sorted(faulted[early:])[len(faulted[early:]) // 2])
+    metric("faults_most", max(faulted[early:]))
+
+
+def run_limited(limit):
+    """The same program again, with this limit."""
+    if os.environ.get("ARENITE_LIMIT") != limit:
+        os.environ["ARENITE_LIMIT"] = limit
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
+def until_full(make):
+    box = []
+    try:
+        while True:
+            box.append(make())
+    except MemoryError:
+        return len(box)
+
+
+def after_limit(scale):
+    """ARENITE_LIMIT=200M: 1 MB strings until MemoryError, lists until MemoryError, then 3000 times 20 000 lists."""
+    run_limited("200M")
+    if not books():
+        print("the limit is Arenite's")
+        sys.exit(77)
+    metric("missing_strings", 180 - min(180, until_full(lambda: "x" * (1 << 20))))
+    print(f"# {until_full(lambda: [*range(10)])} lists of ten")
+    failed = 0
+    for _ in range(scaled(3000, scale)):
+        try:
+            box = [[*range(10)] for _ in range(20_000)]
+            del box
+        except MemoryError:
+            failed += 1
+    metric("failed", failed)
 
 
 # ---- objects that change threads -----------------------------------------------------------------------------
@@ -333,8 +406,8 @@ def interpreters(scale):
     repeat(scaled(ROUNDS, scale), memory_states.interpreter_round(5), (Series("rss_beside"), beside))
 
 
-PROGRAMS = {f.__name__: f for f in (million, phases, idle_threads, executor, lists_handed_on, capped_dict, short_threads,
-                                    cycles, states, interpreters)}
+PROGRAMS = {f.__name__: f for f in (million, phases, idle_threads, beside_idle, after_limit, executor, lists_handed_on,
+                                    capped_dict, short_threads, cycles, states, interpreters)}
 
 
 def main(words):
