@@ -255,14 +255,16 @@ static void copy(const arn_heap *handle, void *to, const void *from, size_t byte
 /* From one block to the other, both the caller's, without a copy.  false: the second is not to be used. */
 static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
 {
-	struct heap *heap = load_relaxed(&from->x_heap);
+	struct heap *heap = load_relaxed(&from->x_heap), *other = load_relaxed(&to->x_heap);
 	bool moved;
 
 	copy(handle, to->base, from->base, LARGE_KEPT);
 	heap_enter(heap);
-	heap_enter(handle->heap);
+	if (other != heap)
+		heap_enter(other);
 	moved = large_move(from, to);
-	heap_exit(handle->heap);
+	if (other != heap)
+		heap_exit(other);
 	heap_exit(heap);
 	return moved;
 }
