@@ -55,16 +55,16 @@ static void look_after(struct heap *heap)
 /* From where the last one was. */
 static struct heap *find(arn_family *family)
 {
-	struct heap *heap = load_relaxed(&family->x_tend);
+	struct heap *heap = load_acquire(&family->x_tend); /* F3 */
 
 	for (unsigned n = 0; n < TEND_LOOK; n++) {
 		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
 		if (has_work(heap) && is_left_alone(heap)) {
-			store_relaxed(&family->x_tend, heap);
+			store_release(&family->x_tend, heap); /* F3 */
 			return heap;
 		}
 	}
-	store_relaxed(&family->x_tend, heap);
+	store_release(&family->x_tend, heap); /* F3 */
 	return NULL;
 }
 

@@ -10,6 +10,7 @@
  * long after it was abandoned, so that it is warm for the next one.
  *
  * Synchronization   any user of the family, in malloc or free: so nobody walks it.
+ * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the other one has from F1.
  * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked after.
  */
 #ifndef ARN_TEND_H
