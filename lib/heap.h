@@ -147,7 +147,7 @@ struct arn_family {
 
 	/* limbo.h: how many pools wait, the stack that is asked next, and the stacks, by tag and class */
 	alignas(CACHE_LINE) _Atomic size_t x_waiting;
-	_Atomic unsigned x_adds, x_polls, x_polled;
+	_Atomic unsigned x_polls, x_polled;
 	_Atomic uint64_t x_filled[LIMBO_WORDS];
 	struct stack limbo[LIMBO_STACKS];
 };

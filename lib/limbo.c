@@ -116,14 +116,9 @@ static uint64_t goal_of(const arn_family *family, const struct pool *pool)
 	return family_is_user(family) ? family->provider->goal(pool_span(pool)) : NO_GOAL;
 }
 
-/* Pools that come.  Whoever needs a new one polls each time. */
-#define POLL_EVERY 8u
-
 void limbo_add(arn_family *family, struct pool *pool)
 {
-	if (load_relaxed(&family->x_adds) % POLL_EVERY == 0)
-		limbo_poll(family);
-	count_add(&family->x_adds, 1); /* roughly */
+	limbo_poll(family); /* a pool that comes lets some go: else they come faster than they leave */
 	if (arena_keeps_enough(sweep_resident(pool)))
 		purge(pool);
 	pool->goal = goal_of(family, pool);

@@ -8,7 +8,7 @@
  *   2. claimed == the sum of all pools
  *   3. the bytes of one class in a pool cache <= CACHE / 16, or two blocks
  *   4. held pools <= blocks in pool caches + threads
- *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME
+ *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each interpreter
  *   6. retained <= L(used) / 2 + SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
  *   8. arenas <= those with a pool + 1 + (L(peak) / 2 + ARENA) / 32 MiB, and none waits to be unmapped
@@ -268,7 +268,7 @@ static void check_claimed(void)
 {
 	/* a thread that is gone may have been about to send home the blocks of a pool */
 	size_t in_hand = drawn.has_leak ? ACTORS * 512 * KIB : 0;
-	size_t may = limit_of(account.held + SOME) / 2 + SOME + in_hand,
+	size_t may = limit_of(account.held + SOME) / 2 + INTERPS * SOME + in_hand,
 	       is = account.claimed - account.held - account.stranded - account.remote[0];
 
 	is -= min_size(is, min_size(load_relaxed(&arena_counters.x_limbo), WITHOUT_PAGES));
@@ -327,7 +327,8 @@ static const struct {
 	bool of_pages; /* not where the system has refused to take them */
 } checks[] = {
 	{ "counters", check_counters, false }, { "caches", check_caches, false },     { "held", check_held, false },
-	{ "claimed", check_claimed, false },   { "retained", check_retained, true }, { "resident", check_resident, true },
+	{ "claimed", check_claimed, false },   { "retained", check_retained, true },
+	{ "resident", check_resident, true },
 	{ "mapped", check_mapped, true },     { "heaps", check_heaps, false },
 };
 
