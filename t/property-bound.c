@@ -9,9 +9,9 @@
  *   3. the bytes of one class in a pool cache <= CACHE / 16, or two blocks
  *   4. held pools <= blocks in pool caches + threads
  *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each interpreter
- *   6. retained <= L(used) / 2 + SOME
+ *   6. retained <= L(used) / 2 + 2 SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
- *   8. arenas <= those with a pool + 1 + (L(peak) / 2 + ARENA) / 32 MiB, and none waits to be unmapped
+ *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA) / 32 MiB, and none waits to be unmapped
  *   9. heaps <= handles + 2 for each thread
  *  10. with LIMIT, half of it can be had in blocks of any size, if held <= LIMIT / 8
  *
@@ -27,6 +27,7 @@
  *       who waits has freed itself, which only it can tell free, and others that somebody else has.  Begun: a pool that
  *       was begun on slices with pages, one of each class and heap, keeps them while its owner waits.
  * 8     One arena to swing in, those that could be kept when they fell free, and those that were mapped at once.
+ *       (A huge arena whose pages have gone back stays mapped for the next block of its size.)
  * 9     There were never more in use at the same time.
  *
  * While the program runs, what is in pools and retained is at most LIMIT, and 1/64 of it and SOME more.
@@ -169,7 +170,7 @@ static void add_arena(struct account *account, const struct arena *arena)
 			add_pool(account, arena, slice);
 	account->arenas++;
 	account->arenas_used += account->claimed != before;
-	account->arenas_huge += arena->huge;
+	account->arenas_huge += arena->huge && account->claimed == before;
 }
 
 static struct account add_up(void)
@@ -290,7 +291,7 @@ static void check_retained(void)
 {
 	size_t absent = min_size(stats.claimed_bytes, load_relaxed(&arena_counters.x_absent));
 	size_t used = max_size(resident_in_pools(), stats.claimed_bytes - absent);
-	size_t may = limit_of(used + SOME) / 2 + SOME;
+	size_t may = limit_of(used + SOME) / 2 + 2 * SOME;
 
 	must(stats.retained_bytes <= may, "retained: %zu KiB, %zu KiB may be, with %zu KiB of pages in pools",
 	     stats.retained_bytes / KIB, may / KIB, resident_in_pools() / KIB);
@@ -310,7 +311,8 @@ static void check_mapped(void)
 	size_t may = account.arenas_used + 1 + limit_of(account.peak) / 2 / ARENA_SIZE +
 		     option(OPTION_ARENA) / ARENA_SIZE;
 
-	must(account.arenas <= may, "mapped: %zu arenas, %zu may be", account.arenas, may);
+	must(account.arenas - account.arenas_huge <= may, "mapped: %zu arenas, %zu may be",
+	     account.arenas - account.arenas_huge, may);
 	must(retire_waiting() == 0, "mapped: %zu MiB of retired arenas", retire_waiting() / MIB);
 }
 
