@@ -11,7 +11,8 @@
  *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each interpreter
  *   6. retained <= L(used) / 2 + 2 SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
- *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA) / 32 MiB, and none waits to be unmapped
+ *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA) / 32 MiB, and none
+ *      waits to be unmapped
  *   9. heaps <= handles + 2 for each thread
  *  10. with LIMIT, half of it can be had in blocks of any size, if held <= LIMIT / 8
  *
@@ -31,8 +32,8 @@
  * 9     There were never more in use at the same time.
  *
  * While the program runs, what is in pools and retained is at most LIMIT, and 1/64 of it and SOME more.
- * Where the system has refused to take pages or address space back, 6 to 8 are not looked at: nobody asks it again for
- * all of what stayed.
+ * Where the system has refused to take pages or address space back, 6 to 8 and LIMIT are not looked at: nobody asks it
+ * again for all of what stayed.
  * In the child of a fork, heaps that a thread was at work on are nobody's: they and their pools stay as they are, and
  * each thread that is gone may have been about to queue one pool.
  */
@@ -351,7 +352,7 @@ void bound_check_limit(void)
 {
 	size_t limit = option(OPTION_LIMIT), used;
 
-	if (limit == 0)
+	if (limit == 0 || drawn.refuses)
 		return;
 	used = load_relaxed(&arena_counters.x_claimed) - load_relaxed(&arena_counters.x_absent) +
 	       load_relaxed(&arena_counters.x_retained);
