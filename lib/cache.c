@@ -116,20 +116,27 @@ static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, un
 
 #define TRIES 64u
 
+/* At the limit the first pool may have blocks without pages only, and one of the next blocks with pages. */
+static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, void **slots, unsigned want)
+{
+	struct pool *first = heap->partial[cls], *pool = first;
+	unsigned n = 0;
+
+	for (unsigned tries = 0; n == 0 && tries < TRIES && (pool = pool->next) != first; tries++)
+		n = take_from(heap, pool, slots, want);
+	return n;
+}
+
 /* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
 static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
 {
-	struct pool *first, *pool;
-	unsigned tries = 0, n;
+	unsigned n;
 
 	if (!heap->partial[cls] && !heap_add_pool(heap, cls))
 		return 0;
-	/* as a rule it is the first one; at the limit, one of the next may have pages */
-	first = pool = heap->partial[cls];
-	do
-		n = take_from(heap, pool, slots, want);
-	while (unlikely(n == 0) && ++tries < TRIES && (pool = pool->next) != first);
-	return n;
+	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
+	n = take_from(heap, heap->partial[cls], slots, want);
+	return likely(n > 0) ? n : take_from_next(heap, cls, slots, want);
 }
 
 /*

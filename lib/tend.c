@@ -52,20 +52,20 @@ static void look_after(struct heap *heap)
 		remote_look_after(heap);
 }
 
-/* From where the last one was. */
+/* From where the last one was, and once round at most. */
 static struct heap *find(arn_family *family)
 {
-	struct heap *heap = load_acquire(&family->x_tend); /* F3 */
+	struct heap *last = load_acquire(&family->x_tend), *heap = last; /* F3 */
+	bool found = false;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < TEND_LOOK; n++) {
+	do {
 		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
-		if (has_work(heap) && is_left_alone(heap)) {
-			store_release(&family->x_tend, heap); /* F3 */
-			return heap;
-		}
-	}
-	store_release(&family->x_tend, heap); /* F3 */
-	return NULL;
+		found = has_work(heap) && is_left_alone(heap);
+	} while (!found && heap != last && ++n < TEND_LOOK);
+	if (heap != last)
+		store_release(&family->x_tend, heap); /* F3 */
+	return found ? heap : NULL;
 }
 
 void tend_one(arn_family *family)
