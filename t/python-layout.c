@@ -101,7 +101,7 @@ static void fill(struct rng *rng, char *state, size_t end)
 		put_word(state, offset, some_word(rng, state));
 }
 
-static void test_anywhere(void)
+__attribute__((unused)) static void test_anywhere(void)
 {
 	struct rng rng = rng_start(1);
 
@@ -116,7 +116,7 @@ static void test_anywhere(void)
 }
 
 /* Nothing but rubbish: no match, and no crash. */
-static void test_nowhere(void)
+__attribute__((unused)) static void test_nowhere(void)
 {
 	struct rng rng = rng_start(2);
 
@@ -201,8 +201,12 @@ int main(void)
 		bail("no memory");
 	nothing = pages + 4096;
 	test_seen();
+#ifdef ARN_TSAN
+	skip(2, "ThreadSanitizer knows no address that is not the program's, whatever the kernel says");
+#else
 	test_anywhere();
 	test_nowhere();
+#endif
 	test_end_of_memory();
 	test_differences();
 	test_tag();
