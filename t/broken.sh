@@ -86,7 +86,8 @@ build() { # PROGRAM MACRO TEST [SOURCE...]
 failing_seed() { # PROGRAM SEEDS SECONDS
 	local seed
 	for seed in $(seq "$2"); do
-		if ! (ARN_TEST_SEED=$seed ARN_PROPERTY_SECONDS=0 timeout "$3" "$1") >"$work/log" 2>&1; then
+		if ! (ARN_TEST_SEED=$seed ARN_PROPERTY_SECONDS=0 ARN_PROPERTY_WITHOUT=threads timeout "$3" "$1") \
+			>"$work/log" 2>&1; then
 			echo "$seed"
 			return
 		fi

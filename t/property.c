@@ -4,8 +4,10 @@
  *
  * ARN_TEST_SEED          seed of the first round; the next ones have the numbers that follow.  That of a round that
  *                        failed is printed: with it, and ARN_PROPERTY_SECONDS=0, that round alone runs again
- * ARN_PROPERTY_SECONDS   so long, at least one round
- * ARN_PROPERTY_WITHOUT   operations and checks to leave out, by name: abandon,idle,fork,claimed,...
+ * ARN_PROPERTY_SECONDS   so long, at least one round.  Without it: a few seconds, from seed 1 on and without `threads`, so
+ *                        that chance does not decide whether a change passes
+ * ARN_PROPERTY_WITHOUT   operations and checks to leave out, by name: abandon,idle,fork,claimed,...; threads: in every
+ *                        round one thread at a time is at work
  * ARN_PROPERTY_SAY       the numbers of each round
  */
 #include "property.h"
@@ -73,7 +75,7 @@ static void draw_options(struct rng *rng)
 
 static void draw_plan(struct rng *rng)
 {
-	drawn.in_turns = rng_below(rng, 2);
+	drawn.in_turns = rng_below(rng, 2) || is_left_out("threads");
 	drawn.refuses = rng_below(rng, 4) == 0;
 	drawn.may_fail = drawn.refuses || option(OPTION_LIMIT);
 	drawn.memory = (4 + rng_below(rng, 60)) * MIB << 2 * (rng_below(rng, 8) == 0);
@@ -125,9 +127,14 @@ int main(void)
 {
 	const char *text = getenv("ARN_PROPERTY_SECONDS");
 	double end = now() + (text ? atof(text) : (double)tap_scale(8));
-	uint64_t seed = tap_seed();
 	unsigned rounds = 0, failed = 0;
+	uint64_t seed;
 
+	if (!text) {
+		setenv("ARN_TEST_SEED", "1", 0);
+		setenv("ARN_PROPERTY_WITHOUT", "threads", 0);
+	}
+	seed = tap_seed();
 	alarm(0);
 	do
 		failed += !run(seed + rounds++);
