@@ -201,8 +201,8 @@ int main(void)
 		bail("no memory");
 	nothing = pages + 4096;
 	test_seen();
-#ifdef ARN_TSAN
-	skip(2, "ThreadSanitizer knows no address that is not the program's, whatever the kernel says");
+#if defined(ARN_TSAN) || defined(ARN_ASAN)
+	skip(2, "sanitizers know addresses that are no memory of the program's, whatever the kernel says");
 #else
 	test_anywhere();
 	test_nowhere();
