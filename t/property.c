@@ -4,8 +4,8 @@
  *
  * ARN_TEST_SEED          seed of the first round; the next ones have the numbers that follow.  That of a round that
  *                        failed is printed: with it, and ARN_PROPERTY_SECONDS=0, that round alone runs again
- * ARN_PROPERTY_SECONDS   so long, at least one round.  Without it: a few seconds, from seed 1 on and without `threads`, so
- *                        that chance does not decide whether a change passes
+ * ARN_PROPERTY_SECONDS   so long, at least one round.  Without it: a few seconds, from seed 1 on and without `threads`,
+ *                        so that chance does not decide whether a change passes
  * ARN_PROPERTY_WITHOUT   operations and checks to leave out, by name: abandon,idle,fork,claimed,...; threads: in every
  *                        round one thread at a time is at work
  * ARN_PROPERTY_SAY       the numbers of each round
