@@ -38,22 +38,26 @@ static bool concerns_mimalloc(const char *text)
 	return strstr(text, "mi_") || strstr(text, "MI_") || strstr(text, "mimalloc");
 }
 
+/* What is found in the text keeps the name. */
+static bool add_uses(const char *text, const char *name)
+{
+	size_t before = found.count + shared.count;
+	char *kept = strdup(name);
+	bool ok = kept && (read_holders ? uses_add_holders(&shared, text, kept) : uses_add(&found, &shared, text, kept));
+
+	if (found.count + shared.count == before)
+		free(kept);
+	return ok;
+}
+
 static bool read_source(const char *path, const char *name)
 {
 	struct content content;
-	bool ok = true;
+	bool ok;
 
 	if (!content_read(&content, path))
 		return false;
-	if (concerns_mimalloc(content.bytes)) {
-		name = strdup(name); /* the uses keep it */
-		if (!name)
-			ok = false;
-		else if (read_holders)
-			ok = uses_add_holders(&shared, content.bytes, name);
-		else
-			ok = uses_add(&found, &shared, content.bytes, name);
-	}
+	ok = !concerns_mimalloc(content.bytes) || add_uses(content.bytes, name);
 	free(content.bytes);
 	return ok;
 }
@@ -192,7 +196,7 @@ static void print_missing(const char *tree, const struct uses *names)
 
 bool graft_check(const char *tree, const struct content overlay[GRAFT_FILES], bool list)
 {
-	struct uses names = { 0 };
+	static struct uses names;
 	size_t count = 0, missing = 0;
 
 	if (!read_overlay(overlay, &names)) {
