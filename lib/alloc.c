@@ -81,7 +81,7 @@ static struct heap *take_over(arn_heap *handle)
 }
 
 /* The end of a slow path. */
-static void settle(struct heap *heap)
+static inline void settle(struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_trim)))
 		heap_trim(heap);
@@ -90,7 +90,7 @@ static void settle(struct heap *heap)
 	guard_heap(heap);
 }
 
-static void *make_block(struct heap *heap, size_t size)
+static inline void *make_block(struct heap *heap, size_t size)
 {
 	bool zeroed;
 
@@ -100,6 +100,12 @@ static void *make_block(struct heap *heap, size_t size)
 	return large_malloc(heap, size, &zeroed);
 }
 
+/* There was no memory, perhaps because of option LIMIT. */
+static cold void *make_room_and_block(struct heap *heap, size_t size)
+{
+	return heap_trim_for_limit(heap, size) ? make_block(heap, size) : NULL;
+}
+
 /* The handle has a heap; sizes that no bin could serve. */
 static void *malloc_from(struct heap *heap, size_t size)
 {
@@ -107,8 +113,8 @@ static void *malloc_from(struct heap *heap, size_t size)
 
 	heap_enter(heap);
 	block = make_block(heap, size);
-	if (unlikely(!block) && heap_trim_for_limit(heap, size))
-		block = make_block(heap, size);
+	if (unlikely(!block))
+		block = make_room_and_block(heap, size);
 	remote_flush();
 	settle(heap);
 	heap_exit(heap);

@@ -128,7 +128,7 @@ static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, vo
 }
 
 /* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
-static unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
+static inline unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
 {
 	unsigned n;
 

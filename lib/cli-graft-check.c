@@ -43,8 +43,12 @@ static bool add_uses(const char *text, const char *name)
 {
 	size_t before = found.count + shared.count;
 	char *kept = strdup(name);
-	bool ok = kept && (read_holders ? uses_add_holders(&shared, text, kept) : uses_add(&found, &shared, text, kept));
+	bool ok = kept != NULL;
 
+	if (read_holders)
+		ok = ok && uses_add_holders(&shared, text, kept);
+	else
+		ok = ok && uses_add(&found, &shared, text, kept);
 	if (found.count + shared.count == before)
 		free(kept);
 	return ok;
