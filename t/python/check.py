@@ -385,6 +385,9 @@ def compare(args, arenite, stock):
     else:
         plan = [(label, extra, stock.known(names)) for label, extra, names in passes(args)]
     if not all(names for _, _, names in plan):
+        if not any(names for _, _, names in plan) and "t" not in stock.ask("-c", "import sys; print(sys.abiflags)"):
+            print("ok 1 # SKIP this interpreter with a GIL came without CPython's tests\n1..1")
+            return 0
         print("Bail out! this interpreter has none of the tests")
         return 1
     tap = Tap(sum(len(names) for _, _, names in plan))
