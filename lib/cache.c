@@ -58,8 +58,6 @@ void cache_move(struct heap *to, struct heap *from)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++)
 		move_bin(&to->bin[cls], &from->bin[cls]);
-	for (unsigned cls = 0; cls < CLASSES; cls++)
-		from->bin[cls].level = 0;
 	cache_init(from);
 }
 
