@@ -332,21 +332,13 @@ static void make_up_for_growth(void)
 		;
 }
 
-/* What is in pools and has pages, or may get them without another question. */
-static size_t charged(void)
-{
-	size_t claimed = load_relaxed(&arena_counters.x_claimed);
-
-	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_absent));
-}
-
 bool arena_admits(size_t bytes)
 {
 	size_t limit = option(OPTION_LIMIT), room;
 
 	if (likely(limit == 0))
 		return true;
-	room = limit - min_size(limit, charged());
+	room = limit - min_size(limit, arena_with_pages());
 	if (room < bytes)
 		return false;
 	if (load_relaxed(&arena_counters.x_retained) > room - bytes)

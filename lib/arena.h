@@ -125,6 +125,12 @@ static inline struct pool *arena_pool_at(const void *address)
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
 }
 
+/* How many slices so many bytes need. */
+static inline size_t slices_of(size_t bytes)
+{
+	return (bytes + SLICE - 1) / SLICE;
+}
+
 static inline size_t arena_size(const struct arena *arena)
 {
 	return load_relaxed(&arena->x_size);
@@ -178,6 +184,14 @@ static inline size_t arena_in_use(void)
 	size_t claimed = load_relaxed(&arena_counters.x_claimed);
 
 	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_limbo));
+}
+
+/* Claimed, less what has no pages: it was never touched, or has been given back. */
+static inline size_t arena_with_pages(void)
+{
+	size_t claimed = load_relaxed(&arena_counters.x_claimed);
+
+	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_absent));
 }
 
 /* A call that gave so many bytes back. */

@@ -165,7 +165,7 @@ size_t large_size(size_t size)
  * a late reader finds an object header there, or the old words. */
 static struct pool *take_large(struct heap *heap, size_t size)
 {
-	struct pool *pool = take_waiting(heap, CLASS_LARGE, (size + SLICE - 1) / SLICE);
+	struct pool *pool = take_waiting(heap, CLASS_LARGE, slices_of(size));
 	size_t resident, tail;
 
 	if (!pool)
@@ -190,7 +190,7 @@ static struct pool *claim_large(struct heap *heap, size_t wanted)
 	struct pool *pool = take_large(heap, size);
 
 	if (!pool)
-		pool = carve_pool(heap, CLASS_LARGE, (size + SLICE - 1) / SLICE, size);
+		pool = carve_pool(heap, CLASS_LARGE, slices_of(size), size);
 	if (pool)
 		attach(heap, pool);
 	return pool;

@@ -7,11 +7,6 @@
 
 static _Atomic bool x_refused; /* by the system, once */
 
-static size_t slices_of(size_t bytes)
-{
-	return (bytes + SLICE - 1) / SLICE;
-}
-
 static bool is_huge(const struct pool *pool)
 {
 	return pool->cls == CLASS_LARGE && arena_at(pool)->huge;

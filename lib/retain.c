@@ -27,8 +27,7 @@ static _Atomic size_t x_fall;               /* in this window: the most that it 
 /* What has no pages, be it in the pools of a thread that waits, is not in use. */
 size_t retain_limit(void)
 {
-	size_t claimed = load_relaxed(&arena_counters.x_claimed), absent = load_relaxed(&arena_counters.x_absent);
-	size_t share = (claimed - min_size(claimed, absent)) / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t share = arena_with_pages() / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share);
 }
