@@ -65,17 +65,6 @@ static inline arn_heap *own(enum arn_tag tag)
 	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
 }
 
-static cold void *malloc_borrowed(enum arn_tag tag, size_t size)
-{
-	arn_heap heap;
-	void *block;
-
-	arn_heap_init(&heap, NULL, tag);
-	block = arn_heap_malloc(&heap, size);
-	arn_heap_abandon(&heap);
-	return block;
-}
-
 static cold void *calloc_borrowed(enum arn_tag tag, size_t count, size_t size)
 {
 	arn_heap heap;
@@ -87,6 +76,7 @@ static cold void *calloc_borrowed(enum arn_tag tag, size_t count, size_t size)
 	return block;
 }
 
+/* Of NULL it is a malloc. */
 static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
 {
 	arn_heap heap;
@@ -102,7 +92,7 @@ static cold void *malloc_first(enum arn_tag tag, size_t size)
 {
 	arn_heap *heap = own(tag);
 
-	return heap ? heap_malloc(heap, size) : malloc_borrowed(tag, size);
+	return heap ? heap_malloc(heap, size) : realloc_borrowed(tag, NULL, size);
 }
 
 static inline void *calloc_in(enum arn_tag tag, size_t count, size_t size)
