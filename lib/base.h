@@ -76,6 +76,16 @@ static inline unsigned run_length(uint64_t word, unsigned first)
 	return rest ? lowest_bit(rest) : 64;
 }
 
+/* A number for a text: FNV-1a. */
+static inline uint64_t hash_bytes(const char *bytes, size_t length)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3;
+	return hash;
+}
+
 /*
  * The thread pointer: unique among live threads, never 0 or odd, and the very number that CPython puts
  * into ob_tid (_Py_ThreadId).

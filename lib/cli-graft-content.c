@@ -4,6 +4,8 @@
  */
 #include "cli-graft.h"
 
+#include "base.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,21 +78,12 @@ bool graft_join(char path[PATH_MAX], const char *directory, const char *name, co
 	return length > 0 && length < PATH_MAX;
 }
 
-/* The line that stands first in a file of the overlay, with FNV-1a of all that follows it */
+/* The line that stands first in a file of the overlay, with hash_bytes of all that follows it */
 #define STAMP "/* arenite graft %016" PRIx64 ": the sum of what follows, by which a changed file is known */\n"
-
-static uint64_t checksum(const char *bytes, size_t length)
-{
-	uint64_t sum = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < length; i++)
-		sum = (sum ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-	return sum;
-}
 
 static size_t stamp_write(char stamp[128], const char *bytes, size_t length)
 {
-	return (size_t)snprintf(stamp, 128, STAMP, checksum(bytes, length));
+	return (size_t)snprintf(stamp, 128, STAMP, hash_bytes(bytes, length));
 }
 
 bool graft_stamp(struct content *content)
@@ -118,7 +111,7 @@ static bool is_unchanged(const struct content *content)
 		return false;
 	rest++;
 	snprintf(sum, sizeof(sum), "%016" PRIx64,
-	         checksum(rest, content->length - (size_t)(rest - content->bytes)));
+	         hash_bytes(rest, content->length - (size_t)(rest - content->bytes)));
 	return memmem(content->bytes, (size_t)(rest - content->bytes), sum, 16);
 }
 

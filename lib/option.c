@@ -226,23 +226,13 @@ static void complain(const char *entry, enum option option)
 	}
 }
 
-/* FNV-1a */
-static uint64_t number_of(const struct text *line)
-{
-	uint64_t number = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < line->length; i++)
-		number = (number ^ (unsigned char)line->bytes[i]) * 0x100000001b3;
-	return number;
-}
-
 /* The same lines have the same number, in any order, as shells change that; others most likely have another. */
 static size_t complaints_number(void)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < complaints_used; i++)
-		sum += number_of(&complaints[i]);
+		sum += hash_bytes(complaints[i].bytes, complaints[i].length);
 	return sum;
 }
 
