@@ -73,8 +73,8 @@ struct heap {
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
 	_Atomic(struct pool *) x_swept; /* remote.h: queued, too, and looked after */
 	_Atomic bool x_freed;           /* something was freed to it since x_swept was begun */
-	_Atomic bool x_tended;          /* somebody looks after it: tend.h, and so the next two */
-	_Atomic unsigned x_seen;        /* how many slow paths there had been */
+	_Atomic bool x_tended;          /* somebody looks after it: tend.h */
+	_Atomic unsigned x_seen;        /* heap_is_left_alone: how many slow paths there had been */
 	_Atomic unsigned x_seen_at;     /* and when (ms) that number was seen first */
 
 	/* the owner's */
@@ -90,7 +90,6 @@ struct heap {
 	_Atomic bool x_trim; /* trim.c: asked for what can be given back */
 	bool sweeping;       /* pages went back, and nothing was taken since */
 	_Atomic unsigned x_entered; /* slow paths */
-	unsigned rested, rested_at; /* how many they were when the heap was last looked at, and since when (ms) */
 
 	/* statistics: written by the owner only */
 	_Atomic size_t x_out_blocks, x_out_bytes;         /* that are not in their pools */
@@ -121,7 +120,11 @@ size_t heap_trim(struct heap *heap);
 /* Option LIMIT: a request of this size was refused.  true: room was made of memory that no block is in, by what
  * arn_trim does.  The heap is the caller's, in a slow path. */
 bool heap_trim_for_limit(struct heap *heap, size_t size);
-/* Its users are stopped: the same as heap_trim, if it has been left alone for a while. */
+/* Has the heap had no slow path for HEAP_LEFT_ALONE ms?  The clock runs from the first look that found this number of
+ * slow paths.  Any thread; of two that look at the same time one may be mistaken for as long again. */
+#define HEAP_LEFT_ALONE 500u
+bool heap_is_left_alone(struct heap *heap);
+/* Its users are stopped: the same as heap_trim, if it has been left alone or somebody has asked for it. */
 void heap_rest(struct heap *heap);
 bool heap_is_valid(const struct heap *heap);
 

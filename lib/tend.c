@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tend.h"
 
-#include "os.h"
 #include "remote.h"
 
 /* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner meanwhile. */
@@ -11,18 +10,6 @@ static bool has_work(const struct heap *heap)
 		return true;
 	return load_relaxed(&heap->x_swept) &&
 	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
-}
-
-/* Two threads may look at the same time: then one of them is mistaken for some time. */
-static bool is_left_alone(struct heap *heap)
-{
-	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_entered);
-
-	if (load_relaxed(&heap->x_seen) == entered && load_relaxed(&heap->x_seen_at))
-		return now - load_relaxed(&heap->x_seen_at) >= TEND_AFTER;
-	store_relaxed(&heap->x_seen, entered);
-	store_relaxed(&heap->x_seen_at, now | 1);
-	return false;
 }
 
 /* Another heap of the caller's, which it does not use just now; not one that it is at work on. */
@@ -61,7 +48,7 @@ static struct heap *find(arn_family *family)
 
 	do {
 		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
-		found = has_work(heap) && is_left_alone(heap);
+		found = has_work(heap) && heap_is_left_alone(heap);
 	} while (!found && heap != last && ++n < TEND_LOOK);
 	if (heap != last)
 		store_release(&family->x_tend, heap); /* F3 */

@@ -6,8 +6,8 @@
  *     the caller's own        the same goes home, though the caller uses other heaps
  *     its owner waits         pages of what others have freed go back (remote.h)
  *
- * A heap is left alone while its owner was in a slow path within the last TEND_AFTER ms; one without an owner for as
- * long after it was abandoned, so that it is warm for the next one.
+ * A heap is not looked after while its owner was in a slow path within the last half second (heap_is_left_alone), nor
+ * for as long after it was abandoned, so that it is warm for the next owner.
  *
  * Synchronization   any user of the family, in malloc or free: so nobody walks it.
  * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the other one has from F1.
@@ -20,7 +20,6 @@
 
 #define TEND_EVERY 4u /* slow paths */
 #define TEND_LOOK 16u
-#define TEND_AFTER 500u /* ms */
 
 void tend_one(arn_family *family);
 

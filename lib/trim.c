@@ -22,8 +22,6 @@
 #include "sweep.h"
 #include "thread.h"
 
-#define RESTS_AFTER 500u /* ms */
-
 size_t heap_trim(struct heap *heap)
 {
 	store_relaxed(&heap->x_trim, false);
@@ -31,15 +29,21 @@ size_t heap_trim(struct heap *heap)
 	return sweep_all(heap);
 }
 
-void heap_rest(struct heap *heap)
+bool heap_is_left_alone(struct heap *heap)
 {
 	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_entered);
 
-	if (load_relaxed(&heap->x_trim) || (entered == heap->rested && now - heap->rested_at >= RESTS_AFTER))
+	if (load_relaxed(&heap->x_seen) == entered && load_relaxed(&heap->x_seen_at))
+		return now - load_relaxed(&heap->x_seen_at) >= HEAP_LEFT_ALONE;
+	store_relaxed(&heap->x_seen, entered);
+	store_relaxed(&heap->x_seen_at, now | 1);
+	return false;
+}
+
+void heap_rest(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_trim) || heap_is_left_alone(heap))
 		heap_trim(heap);
-	else if (entered != heap->rested)
-		heap->rested_at = now;
-	heap->rested = entered;
 }
 
 static size_t cached_bytes(const struct heap *heap)
