@@ -3,13 +3,13 @@
 
 #include "alloc.h"
 #include "layout.h"
+#include "module.h"
 #include "seat.h"
 #include "thread.h"
 #include "trial.h"
 
 #include <arenite/arenite.h>
 
-#include <link.h>
 #include <string.h>
 
 struct allocator hook_below[DOMAINS];
@@ -254,27 +254,6 @@ void hook_install(enum domain domain, void (*begun)(void))
 
 /* ---- what is in place ------------------------------------------------------------------------------------- */
 
-/* An address range that is data of the program or of a library */
-struct range {
-	uintptr_t from, to;
-	bool found;
-};
-
-static int is_data(struct dl_phdr_info *module, size_t size, void *wanted)
-{
-	struct range *range = wanted;
-
-	(void)size;
-	for (unsigned i = 0; i < module->dlpi_phnum && !range->found; i++) {
-		const ElfW(Phdr) *part = &module->dlpi_phdr[i];
-		uintptr_t from = module->dlpi_addr + part->p_vaddr;
-
-		range->found = part->p_type == PT_LOAD && (part->p_flags & PF_W) && range->from >= from &&
-			       range->to <= from + part->p_memsz;
-	}
-	return range->found;
-}
-
 /*
  * CPython's hooks keep the allocator that they call in static data, at their context: debug hooks after a letter,
  * tracemalloc alone.  Nobody else's context is looked at.
@@ -282,9 +261,8 @@ static int is_data(struct dl_phdr_info *module, size_t size, void *wanted)
 static bool calls(const struct allocator *top, uintptr_t ours)
 {
 	const uintptr_t *words = top->ctx;
-	struct range range = { (uintptr_t)words, (uintptr_t)(words + 6), false };
 
-	if (!words || (uintptr_t)words % sizeof(*words) != 0 || !dl_iterate_phdr(is_data, &range))
+	if (!words || (uintptr_t)words % sizeof(*words) != 0 || !module_has_data(words, words + 6))
 		return false;
 	return words[1] == ours || words[2] == ours;
 }

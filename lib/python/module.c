@@ -5,17 +5,23 @@
 #include <stddef.h>
 #include <string.h>
 
+/* A range of addresses in one part of a module that has these flags, PF_W for data */
 struct search {
-	uintptr_t address;
-	struct module *module;
+	uintptr_t from, to;
+	ElfW(Word) flags;
+	struct module module; /* which was found */
 };
 
-static bool covers(const struct dl_phdr_info *info, uintptr_t address)
+static bool covers(const struct dl_phdr_info *info, const struct search *search)
 {
-	for (unsigned i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_LOAD &&
-		    address - info->dlpi_addr - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + part->p_vaddr;
+
+		if (part->p_type == PT_LOAD && (part->p_flags & search->flags) == search->flags &&
+		    search->from >= from && search->to <= from + part->p_memsz)
 			return true;
+	}
 	return false;
 }
 
@@ -24,18 +30,28 @@ static int visit(struct dl_phdr_info *info, size_t size, void *wanted)
 	struct search *search = wanted;
 
 	(void)size;
-	if (!covers(info, search->address))
+	if (!covers(info, search))
 		return 0;
-	*search->module = (struct module){ info->dlpi_addr, NULL };
+	search->module = (struct module){ info->dlpi_addr, NULL };
 	for (unsigned i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-			search->module->dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+			search->module.dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
 	return 1;
 }
 
 bool module_of(struct module *module, const void *address)
 {
-	struct search search = { (uintptr_t)address, module };
+	struct search search = { (uintptr_t)address, (uintptr_t)address + 1, 0, { 0 } };
+
+	if (dl_iterate_phdr(visit, &search) == 0)
+		return false;
+	*module = search.module;
+	return true;
+}
+
+bool module_has_data(const void *from, const void *to)
+{
+	struct search search = { (uintptr_t)from, (uintptr_t)to, PF_W, { 0 } };
 
 	return dl_iterate_phdr(visit, &search) != 0;
 }

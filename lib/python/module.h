@@ -17,6 +17,8 @@ struct module {
 
 /* The module that has something at this address; false: none. */
 bool module_of(struct module *module, const void *address);
+/* Is all from one address to the other data of one module? */
+bool module_has_data(const void *from, const void *to);
 /* Does it use a symbol of this name, which another module has? */
 bool module_imports(const struct module *module, const char *name);
 
