@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli-probe.h"
 
-#include "option.h"
+#include "mark.h"
 
 #include <errno.h>
 #include <fcntl.h>

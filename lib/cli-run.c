@@ -11,6 +11,7 @@
 #include "cli-preload.h"
 #include "cli-program.h"
 #include "cli.h"
+#include "mark.h"
 #include "option.h"
 #include "stats.h"
 

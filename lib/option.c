@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "option.h"
 
+#include "mark.h"
 #include "panic.h"
 
 #include <limits.h>
@@ -240,50 +241,14 @@ void option_complain(void)
 {
 	size_t number = complaints_number();
 
-	if (complaints_used == 0 || option_mark(MARK_COMPLAINED) == number)
+	if (complaints_used == 0 || mark_get(MARK_COMPLAINED) == number)
 		return;
 	for (unsigned i = 0; i < complaints_used; i++)
 		warn(&complaints[i]);
-	option_set_mark(MARK_COMPLAINED, number);
+	mark_set(MARK_COMPLAINED, number);
 }
 
 /* ---- the environment -------------------------------------------------------------------------------------- */
-
-static const char *const mark_names[MARKS] = { STATS_OWNER, COMPLAINED };
-static size_t marks[MARKS];
-
-size_t option_mark(enum mark mark)
-{
-	return marks[mark];
-}
-
-void option_set_mark(enum mark mark, size_t number)
-{
-	static char entries[MARKS][48]; /* they stay: a part of the environment from then on */
-	struct text text = { 0 };
-
-	marks[mark] = number;
-	text_add(&text, mark_names[mark]);
-	text_add(&text, "=");
-	text_add_number(&text, number);
-	memcpy(entries[mark], text.bytes, text.length);
-	entries[mark][text.length] = '\0';
-	putenv(entries[mark]);
-}
-
-/* An entry NAME=VALUE of the environment: is it one of the marks? */
-static bool read_mark(const char *entry)
-{
-	for (enum mark mark = 0; mark < MARKS; mark++) {
-		size_t length = strlen(mark_names[mark]);
-
-		if (strncmp(entry, mark_names[mark], length) == 0 && entry[length] == '=') {
-			marks[mark] = strtoul(entry + length + 1, NULL, 10);
-			return true;
-		}
-	}
-	return false;
-}
 
 enum option option_find(const char *name, size_t length)
 {
@@ -312,7 +277,7 @@ static void read_entry(const char *entry)
 	const char *value = strchr(name, '=');
 	enum option option;
 
-	if (!value || is_reserved(name) || read_mark(entry))
+	if (!value || is_reserved(name) || mark_read(entry))
 		return;
 	option = option_find(name, (size_t)(value - name));
 	if (option == OPTIONS || !option_parse(option, value + 1))

@@ -48,16 +48,6 @@ const char *option_range(enum option option);
 /* The file of ARENITE_STATS=json:FILE, else NULL. */
 const char *option_stats_file(void);
 
-/* Names of the environment by which a process tells those that it starts what it has done. */
-#define STATS_OWNER "ARENITE_STATS_OWNER" /* which process writes the file of ARENITE_STATS=json:FILE without %p */
-#define COMPLAINED "ARENITE_COMPLAINED"   /* a number for the lines that option_complain has written */
-enum mark { MARK_STATS_OWNER, MARK_COMPLAINED, MARKS };
-
-/* What was found at the start, or set since; 0: nothing. */
-size_t option_mark(enum mark mark);
-/* While there is one thread. */
-void option_set_mark(enum mark mark, size_t number);
-
 void option_init(void);
 /* Says what is wrong in the environment, unless the process that started this one has said the same. */
 void option_complain(void);

@@ -16,6 +16,7 @@
 #include "process.h"
 
 #include "cache.h"
+#include "mark.h"
 #include "option.h"
 #include "reclaim.h"
 #include "remote.h"
@@ -93,6 +94,18 @@ bool process_is_disabled(void)
 	return option(OPTION_DISABLE);
 }
 EXPORT_PRIVATE(process_is_disabled);
+
+void process_has_python(void)
+{
+	mark_claim(MARK_FIRST_PYTHON);
+}
+EXPORT_PRIVATE(process_has_python);
+
+bool process_is_first_python(void)
+{
+	return mark_is_ours(MARK_FIRST_PYTHON);
+}
+EXPORT_PRIVATE(process_is_first_python);
 
 __attribute__((constructor)) static void start(void)
 {

@@ -7,6 +7,7 @@
  */
 #include "stats.h"
 
+#include "mark.h"
 #include "option.h"
 #include "panic.h"
 
@@ -35,15 +36,13 @@ static void say_hello(void)
  */
 static void claim_file(void)
 {
-	if (option(OPTION_STATS) == STATS_JSON && option_mark(MARK_STATS_OWNER) == 0)
-		option_set_mark(MARK_STATS_OWNER, (size_t)getpid());
+	if (option(OPTION_STATS) == STATS_JSON)
+		mark_claim(MARK_STATS_OWNER);
 }
 
 static bool is_ours(const char *file)
 {
-	size_t owner = option_mark(MARK_STATS_OWNER);
-
-	return strstr(file, "%p") || owner == 0 || owner == (size_t)getpid();
+	return strstr(file, "%p") || mark_is_ours(MARK_STATS_OWNER);
 }
 
 void stats_begin(void)

@@ -12,7 +12,7 @@ set -u
 layers='
 base
 atomic panic
-sizeclass os option raw owner
+sizeclass os mark option raw owner
 meta reclaim registry stack
 arena pool purge retain retire
 heap family remote thread cache guard sweep limbo large

@@ -60,7 +60,7 @@ other_names_of_code() {
 	{
 		sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/option.c" | grep -o '[A-Z_]*=' |
 			sed 's/\(.*\)=/ARENITE_\1/'
-		sed -n 's/^#define [A-Z_]* "\(ARENITE_[A-Z_]*\)".*/\1/p' "$top_srcdir/lib/option.h"
+		sed -n 's/^#define [A-Z_]* "\(ARENITE_[A-Z_]*\)".*/\1/p' "$top_srcdir/lib/mark.h"
 	} | sort
 }
 

@@ -5,6 +5,7 @@
  */
 #include "core.h"
 
+#include "mark.h"
 #include "option.h"
 
 #include <fcntl.h>
@@ -187,6 +188,7 @@ static void test_environment(void)
 	setenv("ARENITE_CASH", "1", 1);
 	setenv("ARENITECACHE", "1K", 1);
 	setenv("ARENITE_STATS_OWNER", "7", 1);
+	setenv("ARENITE_FIRST_PYTHON", "8", 1);
 	setenv("ARENITE_PYTHON_HEADERS", "/include", 1);
 	stderr_of(read_environment);
 	ok(option(OPTION_CACHE) == 128 * KIB, "a good value is taken, and nothing said of it");
@@ -194,7 +196,8 @@ static void test_environment(void)
 	   "a bad one: name, range, what is used instead");
 	ok(strstr(said, "ARENITE_CASH is not an option") != NULL, "an unknown name is named");
 	ok(lines(said) == 2, "two lines, one for each: %zu", lines(said));
-	ok(option_mark(MARK_STATS_OWNER) == 7, "what a parent left is known");
+	ok(mark_get(MARK_STATS_OWNER) == 7, "what a parent left is known");
+	ok(!mark_is_ours(MARK_FIRST_PYTHON), "and what it has claimed is its own");
 	ok(!*stderr_of(read_environment), "a program that it starts says nothing of the same");
 	setenv("ARENITE_CASH", "2", 1);
 	ok(!*stderr_of(read_environment), "nor of another value of an unknown name");

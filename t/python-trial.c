@@ -5,6 +5,7 @@
  */
 #include "core.h"
 
+#include "process.h"
 #include "python-state.h"
 
 #include "python/cpython.h"
@@ -178,7 +179,7 @@ static bool is_quiet_in_child(void)
 	tap_flush();
 	pid = fork();
 	if (pid == 0) {
-		notice_begin();
+		process_has_python();
 		trial_refuse("a reason", true);
 		_exit(is_said(NULL) ? 0 : 1);
 	}
@@ -192,7 +193,7 @@ static void test_notice(void)
 	ok(is_said("objects stay with CPython: a reason; "), "a surprise is told");
 	trial_refuse("a reason", false);
 	ok(is_said(NULL), "what the user has done himself is not");
-	notice_begin();
+	process_has_python();
 	trial_refuse("a reason", true);
 	ok(is_said("ARENITE_DOMAINS=mem"), "the first process tells it, and what to do");
 	ok(is_quiet_in_child(), "its children do not");

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #include "cache.h"
+#include "mark.h"
 #include "option.h"
 #include "panic.h"
 #include "remote.h"

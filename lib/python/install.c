@@ -7,7 +7,6 @@
 #include "cpython.h"
 #include "hook.h"
 #include "late.h"
-#include "notice.h"
 #include "process.h"
 #include "report.h"
 #include "seat.h"
@@ -141,7 +140,7 @@ static enum arn_python_result install_first(void *library)
 		return result;
 	seat_init();
 	report_init();
-	notice_begin();
+	process_has_python(); /* a late Python sets variables of its own at this time, too */
 	installed = true;
 	put_in();
 	return ARN_PYTHON_OK;

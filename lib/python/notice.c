@@ -2,36 +2,18 @@
 #include "notice.h"
 
 #include "cpython.h"
+#include "process.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
-
-/* The process that speaks.  No option of ours begins like this, so an older library does not complain about it. */
-#define MARK "_ARENITE_FIRST_PYTHON"
-
-void notice_begin(void)
-{
-	char number[24];
-
-	snprintf(number, sizeof(number), "%ld", (long)getpid());
-	setenv(MARK, number, 0);
-}
-
-static bool is_first(void)
-{
-	const char *owner = getenv(MARK);
-
-	return !owner || strtol(owner, NULL, 10) == (long)getpid();
-}
 
 /* It may be said in the middle of a request, where a thread that was told to end must not end. */
 void notice(const char *why)
 {
 	int cancel;
 
-	if (!is_first())
+	if (!process_is_first_python())
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	dprintf(STDERR_FILENO,

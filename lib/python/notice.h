@@ -8,11 +8,7 @@
 #ifndef ARN_PYTHON_NOTICE_H
 #define ARN_PYTHON_NOTICE_H
 
-/* Marks the environment, unless a parent has.  Once, while the library is loaded or a late Python is initialized, which
- * sets variables of its own at that time. */
-void notice_begin(void);
-
-/* One line, by the process that has set the mark. */
+/* One line, by the first process: process_is_first_python. */
 void notice(const char *why);
 
 #endif
