@@ -97,7 +97,6 @@ enum { LEFT = 200 };
 static void *left[LEFT];
 static char state; /* only its address counts */
 static arn_heap of_state;
-static atomic_bool stopped, go_on;
 static __thread bool is_tidying;
 
 static arn_family *begin_state(void)
@@ -145,11 +144,8 @@ static size_t count_orphaned(arn_family *of)
 
 static void stop_in_tidy(const char *where)
 {
-	if (!is_tidying || strcmp(where, "family_tidy") != 0)
-		return;
-	atomic_store(&stopped, true);
-	while (!atomic_load(&go_on))
-		sched_yield();
+	if (is_tidying && strcmp(where, "family_tidy") == 0)
+		yield_stand();
 }
 
 static void *tidy_heap(void *heap)
@@ -167,16 +163,14 @@ static void test_ended_while_tidied(void)
 
 	begin_state();
 	heap = end_state();
-	atomic_store(&stopped, false);
-	atomic_store(&go_on, false);
-	yield_hook(stop_in_tidy);
+	yield_arm(stop_in_tidy);
 	pthread_create(&thread, NULL, tidy_heap, heap);
-	while (!atomic_load(&stopped))
+	while (!yield_stands())
 		sched_yield();
 	begun = begin_state();
 	arn_free(arn_heap_malloc(&of_state, 100));
 	ok(of_state.heap != heap, "a state begins where one has ended, whose heap is being tidied: it gets another");
-	atomic_store(&go_on, true);
+	yield_go_on();
 	pthread_join(thread, NULL);
 	yield_hook(NULL);
 	ok(load_relaxed(&heap->x_owner) == OWNER_STRANDED && count_orphaned(begun) == 0,

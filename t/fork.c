@@ -218,39 +218,41 @@ static void test_serial(void)
 	no_errors("its frees are not the parent's");
 }
 
-/* A thread that is stopped between sending what it gathered and forgetting it. */
-static atomic_bool stopped_in_send, go_on;
-static __thread bool is_sender;
+/* A fork while another thread runs this and stands still, where the hook stops it. */
+static __thread bool is_beside;
 
+static void fork_beside(yield_fn *hook, void *(*run)(void *), void *arg)
+{
+	pthread_t thread;
+
+	yield_arm(hook);
+	pthread_create(&thread, NULL, run, arg);
+	while (!yield_stands())
+		sched_yield();
+	tap_flush();
+	fork_once();
+	yield_go_on();
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+}
+
+/* A thread that is stopped between sending what it gathered and forgetting it. */
 static void stop_in_send(const char *where)
 {
-	if (!is_sender || strcmp(where, "remote_send") != 0)
-		return;
-	atomic_store(&stopped_in_send, true);
-	while (!atomic_load(&go_on))
-		sched_yield();
+	if (is_beside && strcmp(where, "remote_send") == 0)
+		yield_stand();
 }
 
 static void *free_one(void *block)
 {
-	is_sender = true;
+	is_beside = true;
 	arn_free(block);
 	return NULL;
 }
 
 static void test_sender(void)
 {
-	pthread_t thread;
-
-	yield_hook(stop_in_send);
-	pthread_create(&thread, NULL, free_one, arn_mem_malloc(100));
-	while (!atomic_load(&stopped_in_send))
-		sched_yield();
-	tap_flush();
-	fork_once();
-	atomic_store(&go_on, true);
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	fork_beside(stop_in_send, free_one, arn_mem_malloc(100));
 	no_errors("a child of a process whose other thread is in the middle of sending");
 }
 
@@ -260,16 +262,13 @@ static unsigned words;
 
 static void stop_in_tidy(const char *where)
 {
-	if (is_sender && strcmp(where, "pool_drain") == 0 && ++words == 2) {
-		atomic_store(&stopped_in_send, true);
-		while (!atomic_load(&go_on))
-			sched_yield();
-	}
+	if (is_beside && strcmp(where, "pool_drain") == 0 && ++words == 2)
+		yield_stand();
 }
 
 static void *tidy(void *heap)
 {
-	is_sender = true;
+	is_beside = true;
 	family_tidy(heap);
 	return NULL;
 }
@@ -294,17 +293,8 @@ static void test_tidier(void)
 	for (unsigned i = 0; i < array_length(block); i++)
 		arn_free(block[i]);
 	remote_flush();
-	atomic_store(&stopped_in_send, false);
-	atomic_store(&go_on, false);
-	yield_hook(stop_in_tidy);
-	pthread_create(&thread, NULL, tidy, heap);
-	while (!atomic_load(&stopped_in_send))
-		sched_yield();
-	tap_flush();
-	fork_once();
-	atomic_store(&go_on, true);
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	words = 0;
+	fork_beside(stop_in_tidy, tidy, heap);
 	no_errors("a child whose other thread was at work on an orphan: nobody uses that heap again");
 }
 
@@ -314,7 +304,7 @@ static void *walk_own(void *arg)
 {
 	size_t blocks = 0;
 
-	is_sender = true;
+	is_beside = true;
 	arn_heap_visit(&own, true, count_block, &blocks);
 	return arg;
 }
@@ -323,14 +313,14 @@ static void *walk_orphans(void *arg)
 {
 	size_t blocks = 0;
 
-	is_sender = true;
+	is_beside = true;
 	arn_family_visit_orphans(NULL, ARN_TAG_GC, true, count_block, &blocks);
 	return arg;
 }
 
 static void *rest_own(void *arg)
 {
-	is_sender = true;
+	is_beside = true;
 	arn_heap_rest(&own);
 	return arg;
 }
@@ -355,17 +345,7 @@ static void test_walker(void *(*walk)(void *), const char *what)
 	if (walk == walk_orphans)
 		arn_heap_abandon(&own);
 	words = 0;
-	atomic_store(&stopped_in_send, false);
-	atomic_store(&go_on, false);
-	yield_hook(stop_in_tidy);
-	pthread_create(&thread, NULL, walk, NULL);
-	while (!atomic_load(&stopped_in_send))
-		sched_yield();
-	tap_flush();
-	fork_once();
-	atomic_store(&go_on, true);
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	fork_beside(stop_in_tidy, walk, NULL);
 	no_errors("a child whose other thread %s: nobody uses that heap again", what);
 	ok(!own.heap || own.heap == &heap_none || heap_is_valid(own.heap), "and the parent goes on with it");
 }
@@ -409,9 +389,7 @@ static void *free_half(void *arg)
 {
 	for (unsigned i = 0; i < 20; i++)
 		arn_free(block[i]);
-	atomic_store(&stopped_in_send, true);
-	while (!atomic_load(&go_on))
-		sched_yield();
+	yield_stand();
 	return arg;
 }
 
@@ -433,10 +411,9 @@ static void test_gathered(void)
 	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
 	for (unsigned i = 0; i < 40; i++)
 		block[i] = arn_heap_malloc(&handle, 400);
-	atomic_store(&stopped_in_send, false);
-	atomic_store(&go_on, false);
+	yield_arm(NULL);
 	pthread_create(&thread, NULL, free_half, NULL);
-	while (!atomic_load(&stopped_in_send))
+	while (!yield_stands())
 		sched_yield();
 	tap_flush();
 	child = fork();
@@ -444,7 +421,7 @@ static void test_gathered(void)
 		take_all_home(handle.heap);
 	waitpid(child, &status, 0);
 	ok(status == 0, "in a child, what another thread had gathered comes home");
-	atomic_store(&go_on, true);
+	yield_go_on();
 	pthread_join(thread, NULL);
 	for (unsigned i = 20; i < 40; i++)
 		arn_free(block[i]);

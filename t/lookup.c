@@ -49,16 +49,13 @@ static void test_answers(void)
 
 /* ---- one that stands still where it has found an arena ---------------------------------------------------- */
 
-static atomic_bool looks, looked, go_on;
+static atomic_bool looked;
 static __thread bool is_looking;
 
 static void stand(const char *where)
 {
-	if (!is_looking || strcmp(where, "pool_look") != 0)
-		return;
-	atomic_store(&looks, true);
-	while (!atomic_load(&go_on))
-		sched_yield();
+	if (is_looking && strcmp(where, "pool_look") == 0)
+		yield_stand();
 }
 
 static void *look(void *address)
@@ -73,19 +70,17 @@ static pthread_t start_looking(void *address)
 {
 	pthread_t thread;
 
-	atomic_store(&looks, false);
 	atomic_store(&looked, false);
-	atomic_store(&go_on, false);
-	yield_hook(stand);
+	yield_arm(stand);
 	pthread_create(&thread, NULL, look, address);
-	while (!atomic_load(&looks) && !atomic_load(&looked))
+	while (!yield_stands() && !atomic_load(&looked))
 		sched_yield();
 	return thread;
 }
 
 static void end_looking(pthread_t thread)
 {
-	atomic_store(&go_on, true);
+	yield_go_on();
 	pthread_join(thread, NULL);
 	yield_hook(NULL);
 }

@@ -9,6 +9,7 @@
 static _Atomic unsigned x_one_in;
 static _Atomic uint64_t x_seed;
 static _Atomic(yield_fn *) x_hook;
+static _Atomic bool x_stands, x_go_on;
 
 void yield_start(uint64_t seed, unsigned one_in)
 {
@@ -19,6 +20,30 @@ void yield_start(uint64_t seed, unsigned one_in)
 void yield_hook(yield_fn *hook)
 {
 	store_release(&x_hook, hook);
+}
+
+void yield_arm(yield_fn *hook)
+{
+	store_release(&x_stands, false);
+	store_release(&x_go_on, false);
+	yield_hook(hook);
+}
+
+void yield_stand(void)
+{
+	store_release(&x_stands, true);
+	while (!load_acquire(&x_go_on))
+		sched_yield();
+}
+
+bool yield_stands(void)
+{
+	return load_acquire(&x_stands);
+}
+
+void yield_go_on(void)
+{
+	store_release(&x_go_on, true);
 }
 
 /* Each thread has a sequence of its own. */
