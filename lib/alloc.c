@@ -67,8 +67,8 @@ static struct heap *adopt(arn_heap *handle)
 }
 
 /*
- * The caller goes on with a handle that another thread has used: that one has passed it on, or has ended.  After a fork
- * it may be one that nobody can use any more.
+ * The caller goes on with a handle that another thread has used.  That thread has passed it on, or has ended.  In the
+ * child of a fork the heap may have been stranded: then the handle gets another heap.
  */
 static struct heap *take_over(arn_heap *handle)
 {

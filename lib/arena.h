@@ -5,8 +5,8 @@
  * The head (8 slices) holds a descriptor and the bitmaps for every slice that may begin a pool, so that pools
  * themselves are nothing but blocks, and address to descriptor is two shifts.  A huge arena is longer: its
  * one pool begins in the first 32 MiB and runs to its end; only that first part is in the registry.  The last slice
- * of every arena is a guard that nobody can touch: a write beyond an arena's last block would else be one to the head
- * of the next arena.
+ * of every arena is a guard without access (PROT_NONE), so that a write beyond the last block faults and does not reach
+ * the head of the next arena.
  *
  * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.

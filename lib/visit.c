@@ -137,7 +137,8 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 	return !walk->blocks || walk->area.used == 0 || visit_blocks(walk, pool);
 }
 
-/* The same as cache_send_home.  A collection makes several walks, and nobody fills the cache of an orphan. */
+/* As cache_send_home, with two differences: all waiting pools are asked, and the cache of an orphan is flushed in the
+ * first walk only, since no thread fills it between the walks of a collection. */
 static void send_home(struct heap *heap)
 {
 	remote_drain(heap);

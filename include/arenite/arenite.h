@@ -11,8 +11,8 @@
  *
  * Signals: no function may be called from a signal handler, malloc and free included.  A handler that interrupts one of
  * them finds its thread's heap in the middle of a change, in the fast paths too: the same block may be handed out
- * twice.  So a handler must not leave by longjmp either, if it may have interrupted a call.  A handler may take as long
- * as it likes otherwise: nobody waits for its thread.
+ * twice.  So a handler must not leave by longjmp either, if it may have interrupted a call.  Otherwise a handler may
+ * take any time, because no other thread waits for the one that it has interrupted.
  *
  * Cancellation: no function is a cancellation point, except what an arn_stats_part does.  A thread that calls any of
  * them must not be cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS).
@@ -129,8 +129,8 @@ ARN_API enum arn_tag arn_tag_of(const void *block);
  *          what it read.  bytes is the size of what waits.  The provider need not begin a grace period at once: it
  *          may give the same number for several calls, and a number that it has not issued yet.
  * reached  Whoever calls it waits for this goal.  It must not rely on another call of `goal` to come: if the grace
- *          period of this goal has not begun, it begins now, and when the readers have passed `reached` says yes,
- *          though nobody calls anything but `reached`.  What has been reached stays reached.
+ *          period of this goal has not begun, it begins now.  When the readers have passed, `reached` says yes, even
+ *          if `goal` is never called again.  A goal that has been reached stays reached.
  */
 struct arn_family;
 struct arn_provider {
@@ -272,7 +272,7 @@ ARN_API bool arn_stats_add(const struct arn_stats_part *part);
  * in remote queues and on free pages; from other threads' heaps the pages of remote queues; all that is kept for reuse;
  * arenas without pools.  Other threads are asked for the rest, and give it back in their next slow path of malloc or
  * free.  Heaps of a family with a provider are left to its users: in Python, call it with the thread attached
- * (ctypes.PyDLL, and restype is c_size_t).  Any thread.  Lock-free; nobody is stopped.  Returns bytes.
+ * (ctypes.PyDLL, and restype is c_size_t).  Any thread.  Lock-free; no thread is stopped.  Returns bytes.
  */
 ARN_API size_t arn_trim(void);
 
