@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "again.h"
+#include "python/again.h"
 
-#include "atomic.h"
-#include "cpython.h"
-#include "late.h"
+#include "base/atomic.h"
+#include "python/cpython.h"
+#include "python/late.h"
 
 #include <dlfcn.h>
 #include <locale.h>

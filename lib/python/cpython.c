@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "cpython.h"
+#include "python/cpython.h"
 
-#include "module.h"
+#include "python/module.h"
 
 #include <arenite/python.h>
 

@@ -8,8 +8,8 @@
 #ifndef ARN_PYTHON_CPYTHON_H
 #define ARN_PYTHON_CPYTHON_H
 
-#include "base.h"
-#include "tls.h"
+#include "base/base.h"
+#include "python/tls.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "home.h"
+#include "python/home.h"
 
-#include "atomic.h"
-#include "qsbr.h"
+#include "base/atomic.h"
+#include "python/qsbr.h"
 
 #include <stdlib.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "hook.h"
+#include "python/hook.h"
 
-#include "alloc.h"
-#include "layout.h"
-#include "module.h"
-#include "seat.h"
-#include "thread.h"
-#include "trial.h"
+#include "api/alloc.h"
+#include "python/layout.h"
+#include "python/module.h"
+#include "python/seat.h"
+#include "heap/thread.h"
+#include "python/trial.h"
 
 #include <arenite/arenite.h>
 

@@ -8,7 +8,7 @@
 #ifndef ARN_PYTHON_HOOK_H
 #define ARN_PYTHON_HOOK_H
 
-#include "cpython.h"
+#include "python/cpython.h"
 
 extern struct allocator hook_below[DOMAINS];
 

@@ -3,14 +3,14 @@
  * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, or when a Python is
  * initialized that came later; or when the program says so.
  */
-#include "again.h"
-#include "cpython.h"
-#include "hook.h"
-#include "late.h"
-#include "process.h"
-#include "report.h"
-#include "seat.h"
-#include "trial.h"
+#include "python/again.h"
+#include "python/cpython.h"
+#include "python/hook.h"
+#include "python/late.h"
+#include "api/process.h"
+#include "python/report.h"
+#include "python/seat.h"
+#include "python/trial.h"
 
 #include <arenite/arenite.h>
 #include <arenite/python.h>

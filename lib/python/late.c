@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "late.h"
+#include "python/late.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 #include <dlfcn.h>
 #include <link.h>

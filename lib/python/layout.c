@@ -5,7 +5,7 @@
  * Every candidate is looked at through `readable`, because a place that has moved holds anything: a number, half a
  * pointer, the address of memory that is gone.
  */
-#include "layout.h"
+#include "python/layout.h"
 
 #include <errno.h>
 #include <stdalign.h>

@@ -14,7 +14,7 @@
 #ifndef ARN_PYTHON_LAYOUT_H
 #define ARN_PYTHON_LAYOUT_H
 
-#include "base.h"
+#include "base/base.h"
 
 #include <stdbool.h>
 #include <stddef.h>

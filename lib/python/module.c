@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "module.h"
+#include "python/module.h"
 
 #include <link.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "notice.h"
+#include "python/notice.h"
 
-#include "cpython.h"
-#include "process.h"
+#include "python/cpython.h"
+#include "api/process.h"
 
 #include <pthread.h>
 #include <stdio.h>

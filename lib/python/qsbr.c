@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "qsbr.h"
+#include "python/qsbr.h"
 
-#include "cpython.h"
-#include "layout.h"
-#include "seat.h"
+#include "python/cpython.h"
+#include "python/layout.h"
+#include "python/seat.h"
 
 /* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be written for little */
 #define ADVANCE_BYTES (4096 * 20)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "report.h"
+#include "python/report.h"
 
-#include "hook.h"
-#include "trial.h"
+#include "python/hook.h"
+#include "python/trial.h"
 
 #include <arenite/arenite.h>
 #include <arenite/python.h>

@@ -5,7 +5,7 @@
 #ifndef ARN_PYTHON_REPORT_H
 #define ARN_PYTHON_REPORT_H
 
-#include "cpython.h"
+#include "python/cpython.h"
 
 /* From now on the statistics have a line about Python.  Once. */
 void report_init(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "seat.h"
+#include "python/seat.h"
 
-#include "atomic.h"
-#include "home.h"
+#include "base/atomic.h"
+#include "python/home.h"
 
 #include <pthread.h>
 #include <stdlib.h>

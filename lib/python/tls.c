@@ -3,9 +3,9 @@
  * The few instructions of x86-64 by which compilers and linkers load a thread-local word into rax (ELF Handling For
  * Thread-Local Storage, section 4.4, and what is left of its sequences after relaxation).
  */
-#include "tls.h"
+#include "python/tls.h"
 
-#include "base.h"
+#include "base/base.h"
 
 #include <string.h>
 

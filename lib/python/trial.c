@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "trial.h"
+#include "python/trial.h"
 
-#include "atomic.h"
-#include "cpython.h"
-#include "layout.h"
-#include "notice.h"
+#include "base/atomic.h"
+#include "python/cpython.h"
+#include "python/layout.h"
+#include "python/notice.h"
 
 #include <arenite/arenite.h>
 

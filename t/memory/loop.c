@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * loop - the same gigabyte, allocated, written to, and freed, again and again: what it costs to give memory back that
- * is wanted again at once.  t/memory.sh compares the time with that of a run that keeps everything.
+ * is wanted again at once.  t/memory/memory.sh compares the time with that of a run that keeps everything.
  *
  *     small, large, huge    64 B to 8 KiB; 64 KiB to 4 MiB; 16 to 64 MiB; by lot, freed in the order they were made
  *     mixed                 64 B to 4 MiB, as many bytes of each doubling, freed in no order

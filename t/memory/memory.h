@@ -2,7 +2,7 @@
  *
  * memory.h - what the programs about resident memory share: the kernel's numbers, series over rounds, metrics.
  *
- *     PROGRAM ALLOCATOR CASE SCALE    prints lines "metric value"; the bounds stand in t/memory.sh
+ *     PROGRAM ALLOCATOR CASE SCALE    prints lines "metric value"; the bounds stand in t/memory/memory.sh
  *     PROGRAM --list                  prints the names of its cases
  *
  * One case is one process, for what is resident depends on what ran before.  Sizes are bytes, times seconds, parts

@@ -6,23 +6,25 @@
 #ifndef ARN_T_MODEL_BELOW_H
 #define ARN_T_MODEL_BELOW_H
 
-#include "arena.h"
-#include "cache.h"
-#include "guard.h"
-#include "heap.h"
-#include "limbo.h"
-#include "meta.h"
-#include "option.h"
-#include "os.h"
-#include "panic.h"
-#include "process.h"
-#include "purge.h"
-#include "raw.h"
-#include "reclaim.h"
-#include "registry.h"
-#include "remote.h"
-#include "retain.h"
-#include "thread.h"
+#include "arena/arena.h"
+#include "heap/cache.h"
+#include "heap/guard.h"
+#include "heap/heap.h"
+#include "heap/limbo.h"
+#include "arena/meta.h"
+#include "base/option.h"
+#include "os/os.h"
+#include "base/panic.h"
+#include "api/process.h"
+#include "arena/purge.h"
+#include "os/raw.h"
+#include "arena/reclaim.h"
+#include "arena/registry.h"
+#include "heap/remote.h"
+#include "arena/retain.h"
+#include "heap/sweep.h"
+#include "heap/tend.h"
+#include "heap/thread.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -178,10 +180,6 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 }
 
 /* No page goes back. */
-#if __has_include("sweep.h")
-#include "sweep.h"
-#include "tend.h"
-
 void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 {
 	(void)heap, (void)pool, (void)n;
@@ -250,7 +248,6 @@ bool sweep_is_valid(const struct heap *heap)
 {
 	return heap != NULL;
 }
-#endif
 
 static void below_clear_heap(struct heap *heap)
 {

@@ -3,9 +3,9 @@
  * counts - the explorer itself: it sees every order that makes a difference, none of them twice, and the mistakes
  * that only some of them show.
  */
-#include "explore.h"
+#include "model/explore.h"
 
-#include "../tap.h"
+#include "support/tap.h"
 
 enum { ROUNDS = 3 };
 

@@ -3,9 +3,9 @@
  * explore.c - the explorer of explore.h.
  */
 #undef _FORTIFY_SOURCE /* its longjmp knows of one stack only */
-#include "explore.h"
+#include "model/explore.h"
 
-#include "../tap.h"
+#include "support/tap.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -206,7 +206,7 @@ void explore_step(const void *address, struct explore_site site)
 		order(address, site.kind, site.order);
 }
 
-/* The names with both orders keep the acquire when they fail (lib/atomic.h). */
+/* The names with both orders keep the acquire when they fail (lib/base/atomic.h). */
 bool explore_compared(bool success)
 {
 	const struct op *op = &next[explore_self];

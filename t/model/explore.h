@@ -17,9 +17,9 @@
 #ifndef ARN_T_EXPLORE_H
 #define ARN_T_EXPLORE_H
 
-#include "atomic.h"
-#include "base.h"
-#include "owner.h"
+#include "base/atomic.h"
+#include "base/base.h"
+#include "heap/owner.h"
 
 #define EXPLORE_THREADS 4u
 #define EXPLORE_NOBODY EXPLORE_THREADS

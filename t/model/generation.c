@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * generation - lib/stack.h: a node is in one pair of hands at a time, what its holder wrote the next one sees, and
+ * generation - lib/base/stack.h: a node is in one pair of hands at a time, what its holder wrote the next one sees, and
  * none is lost, though nodes come back while others hold an old head.
  */
-#include "explore.h"
+#include "model/explore.h"
 
-#include "stack.h"
+#include "base/stack.h"
 
 enum { NODES = 3 };
 

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT
  *
- * handover - a thread ends while others start, end and free what it has made (lib/thread.c, lib/alloc.c, lib/family.c,
- * lib/remote.c): heaps and records pass whole into one pair of hands, what a thread had gathered is sent, and every
+ * handover - a thread ends while others start, end and free what it has made (lib/heap/thread.c, lib/api/alloc.c, lib/heap/family.c,
+ * lib/heap/remote.c): heaps and records pass whole into one pair of hands, what a thread had gathered is sent, and every
  * block comes home.
  */
-#include "explore.h"
+#include "model/explore.h"
 
-#include "below.h"
+#include "model/below.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "os.h"
+#include "os/os.h"
 
 /* coroutines end by themselves */
 #define os_at_thread_end(key, value) ((void)(key), (void)(value), true)
-#include "alloc.c"
-#include "family.c"
-#include "heap.c"
-#include "pool.c"
-#include "remote.c"
-#include "sizeclass.c"
+#include "api/alloc.c"
+#include "heap/family.c"
+#include "heap/heap.c"
+#include "arena/pool.c"
+#include "heap/remote.c"
+#include "arena/sizeclass.c"
 /* a record's plain fields */
 #define arn_heap_init(handle, family, tag) (explore_touch(handle, true), (arn_heap_init)(handle, family, tag))
 #define arn_heap_abandon(handle) (explore_touch(handle, true), (arn_heap_abandon)(handle))
-#include "thread.c"
+#include "heap/thread.c"
 
 enum { HEAPS = 5, RECORDS = 5, SIZE = 8192, LAST = EXPLORE_THREADS - 1 };
 
@@ -74,7 +74,7 @@ void cache_init(struct heap *heap)
 	(void)heap;
 }
 
-/* No pool cache: what lib/cache.c does in a class that is rarely used. */
+/* No pool cache: what lib/heap/cache.c does in a class that is rarely used. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
 	struct pool *pool;

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * leave - arenas leave while others look them up (lib/arena.c, lib/purge.c, lib/registry.c, lib/retain.c,
- * lib/retire.c): nobody touches an arena that is unmapped, a slice is in one pair of hands, and in the end every arena
+ * leave - arenas leave while others look them up (lib/arena/arena.c, lib/arena/purge.c, lib/arena/registry.c, lib/arena/retain.c,
+ * lib/arena/retire.c): nobody touches an arena that is unmapped, a slice is in one pair of hands, and in the end every arena
  * is either in the table or unmapped; its address may come back meanwhile.
  *
- * Sections and grace periods are a model of lib/reclaim.h: a word for each thread.
+ * Sections and grace periods are a model of lib/arena/reclaim.h: a word for each thread.
  *   -DBUG_no_grace    a grace period is over at once
  *   -DBUG_no_section  readers do not say that they are inside
  *   -DBUG_unhidden    a retired arena stays in the table
  *   -DBUG_unclaimed   an arena is retired though somebody has a slice of it
  */
-#include "explore.h"
+#include "model/explore.h"
 
-#include "arena.h"
-#include "option.h"
-#include "os.h"
-#include "panic.h"
-#include "pool.h"
-#include "purge.h"
-#include "reclaim.h"
-#include "registry.h"
-#include "retain.h"
-#include "retire.h"
+#include "arena/arena.h"
+#include "base/option.h"
+#include "os/os.h"
+#include "base/panic.h"
+#include "arena/pool.h"
+#include "arena/purge.h"
+#include "arena/reclaim.h"
+#include "arena/registry.h"
+#include "arena/retain.h"
+#include "arena/retire.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -32,7 +32,7 @@ static struct arena *memory[ARENAS];
 static _Atomic bool x_there[ARENAS];
 static bool held[ARENAS][ARENA_SLICES];
 
-/* ---- a model of lib/reclaim.h --------------------------------------------------------------------------- */
+/* ---- a model of lib/arena/reclaim.h --------------------------------------------------------------------------- */
 
 struct reader {
 	_Atomic unsigned x_inside; /* how deep */
@@ -177,19 +177,19 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 	explore_fail(what, file, line);
 }
 
-#include "registry.c"
-#include "sizeclass.c"
+#include "arena/registry.c"
+#include "arena/sizeclass.c"
 #ifdef BUG_unhidden
 #define registry_hide(arena, index) ((void)(arena), (void)(index))
 #endif
-#include "arena.c"
-#include "pool.c"
-#include "purge.c"
-#include "retain.c"
+#include "arena/arena.c"
+#include "arena/pool.c"
+#include "arena/purge.c"
+#include "arena/retain.c"
 #ifdef BUG_unclaimed
 #define arena_claim_whole(arena, run) ((run)->fresh = (run)->slices = 0, true)
 #endif
-#include "retire.c"
+#include "arena/retire.c"
 
 /* ---- threads -------------------------------------------------------------------------------------------- */
 

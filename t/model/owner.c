@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner - the owner's word of a heap (lib/family.c): adopt, abandon, tidy and free.  A heap is in one pair of hands at
+ * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, tidy and free.  A heap is in one pair of hands at
  * a time, who gets it sees what the last one did to its plain fields, a free takes the owner's way only in the
  * owner's thread, and no heap is ever lost: whoever adopts next finds it.
  */
-#include "explore.h"
+#include "model/explore.h"
 
 #define BELOW_WITHOUT_TRIM
-#include "below.h"
-#include "family.c"
+#include "model/below.h"
+#include "heap/family.c"
 
 enum { HEAPS = 4 };
 

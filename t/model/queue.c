@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * queue - remote push and drain (lib/remote.c): every block that another thread frees comes home, once; a pool that
+ * queue - remote push and drain (lib/heap/remote.c): every block that another thread frees comes home, once; a pool that
  * is empty then leaves; and none leaves while it is queued or about to be.
  *
- * lib/remote.c, lib/pool.c and lib/heap.c as they are; the arena below is a table.
+ * lib/heap/remote.c, lib/arena/pool.c and lib/heap/heap.c as they are; the arena below is a table.
  */
-#include "explore.h"
+#include "model/explore.h"
 
-#include "below.h"
-#include "heap.c"
-#include "pool.c"
-#include "remote.c"
-#include "sizeclass.c"
+#include "model/below.h"
+#include "heap/heap.c"
+#include "arena/pool.c"
+#include "heap/remote.c"
+#include "arena/sizeclass.c"
 
 enum { OWNER, BLOCKS = 3, BLOCK_SIZE = 8192 };
 

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * explain - what is resident, and why: each page of our mappings that the kernel has in memory is put down to one
+ * cause, by bytes.
+ *
+ * The kernel says which pages (os_resident), the descriptors say what stands on them.  They are read while their
+ * owners work: a pool that changes hands meanwhile has a page or two put down to the wrong cause, but every page is
+ * counted once.  Blocks in pool caches cannot be told from live ones by the bitmaps; of each class, as large a part of
+ * what is resident is taken for cached as is cached of all its blocks.
+ *
+ * An arena is looked at in one section of reclaim.h.  One that waits to be unmapped is in no table any more, and may
+ * be unmapped while we look: of these only the addresses count, nothing in them is read.
+ */
+#include "arena/arena.h"
+#include "heap/cache.h"
+#include "arena/meta.h"
+#include "os/os.h"
+#include "arena/reclaim.h"
+#include "arena/retire.h"
+
+
+/* By class: resident bytes of blocks that are neither free nor in a remote word, and how many such blocks there are. */
+struct taken {
+	size_t resident, blocks;
+};
+
+struct explain {
+	struct arn_resident *to;
+	struct taken taken[CLASSES + 1];
+	size_t remote_bytes;               /* in remote words, resident or not */
+	unsigned char resident[ARENA_SIZE / OS_PAGE_MIN]; /* of the part that is looked at */
+};
+
+/* What is resident of so many bytes, by the map of their pages. */
+static size_t count_resident(const unsigned char *resident, size_t bytes)
+{
+	size_t page = os_page_size(), n = 0;
+
+	for (size_t i = 0; i < bytes / page; i++)
+		n += resident[i] & 1;
+	return n * page;
+}
+
+/* Resident bytes of any part of the address space. */
+static size_t resident_bytes(struct explain *explain, const char *address, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t done = 0; done < size; done += ARENA_SIZE) {
+		size_t part = min_size(size - done, ARENA_SIZE);
+
+		if (os_resident(address + done, part, explain->resident) == 0)
+			n += count_resident(explain->resident, part);
+	}
+	return n;
+}
+
+/* ---- pools ----------------------------------------------------------------------------------------------- */
+
+/* A pool as it was when we looked. */
+struct view {
+	const struct heap *heap;
+	size_t span, block_size;
+	unsigned cls, capacity;
+	bool empty, has_remote;
+	uint64_t taken[POOL_WORDS + 1], remote[POOL_WORDS + 1];
+};
+
+/* Plain fields of somebody else's pool: a guess, so the size of a block and the span are made to fit. */
+__attribute__((no_sanitize("thread"))) noinline static void
+view_shape(struct view *view, const struct pool *pool, size_t room)
+{
+	unsigned cls = load_guess(&pool->cls);
+	size_t slices = load_guess(&pool->slices), size = load_guess(&pool->block_size);
+
+	view->cls = cls < CLASSES ? cls : CLASS_LARGE;
+	if (cls < CLASSES)
+		slices = sizeclasses[cls].slices;
+	view->span = min_size(max_size(slices, 1) * SLICE, room);
+	view->block_size = cls < CLASSES ? sizeclasses[cls].size : max_size(min_size(size, view->span), 16);
+	view->capacity = cls < CLASSES ? sizeclasses[cls].capacity : 1;
+}
+
+/* One of the two is empty. */
+static uint64_t remote_word(const struct arena *arena, unsigned slice, unsigned word)
+{
+	return load_relaxed(&arena->x_remote[REMOTE_PLAIN][slice][word]) |
+	       load_relaxed(&arena->x_remote[REMOTE_WALKED][slice][word]);
+}
+
+/* The arena's own words: the bits of a slice that never led a pool have no pointer to them. */
+static void view_bits(struct view *view, const struct arena *arena, unsigned slice)
+{
+	const _Atomic uint64_t *x_free = arena->bits[slice].x_free;
+	unsigned words = (view->capacity + 63) / 64, rest = view->capacity % 64;
+	size_t free = 0;
+
+	view->has_remote = false;
+	for (unsigned word = 0; word < words; word++) {
+		uint64_t all = word + 1 == words && rest ? bit_run(0, rest) : ~(uint64_t)0;
+
+		view->remote[word] = remote_word(arena, slice, word) & all;
+		view->taken[word] = ~load_relaxed(&x_free[word]) & all;
+		free += count_bits(all & ~view->taken[word]);
+		view->taken[word] &= ~view->remote[word];
+		view->has_remote |= view->remote[word] != 0;
+	}
+	view->taken[words] = view->remote[words] = 0;
+	view->empty = free == view->capacity;
+}
+
+/* Bits first to last of a map. */
+static size_t count_range(const uint64_t *map, size_t first, size_t last)
+{
+	size_t n = 0;
+
+	for (size_t word = first / 64; word <= last / 64; word++) {
+		unsigned low = word == first / 64 ? first % 64 : 0, high = word == last / 64 ? last % 64 : 63;
+
+		n += count_bits(map[word] & bit_run(low, high - low + 1));
+	}
+	return n;
+}
+
+static bool has_bit(const uint64_t *map, size_t bit)
+{
+	return map[bit / 64] >> bit % 64 & 1;
+}
+
+/* Bytes from offset `from` up to `to` in blocks whose bit is set. */
+static size_t bytes_in(const struct view *view, const uint64_t *map, size_t from, size_t to)
+{
+	size_t size = view->block_size, first = from / size, last = (to - 1) / size, bytes;
+
+	if (first >= view->capacity)
+		return 0;
+	if (last > view->capacity)
+		last = view->capacity; /* there the maps have a zero */
+	bytes = count_range(map, first, last) * size;
+	bytes -= has_bit(map, first) ? from - first * size : 0;
+	return bytes - (has_bit(map, last) ? (last + 1) * size - to : 0);
+}
+
+/* A resident page of the pool. */
+static void add_page(struct explain *explain, const struct view *view, size_t offset)
+{
+	size_t page = os_page_size(), taken = bytes_in(view, view->taken, offset, offset + page);
+	size_t remote = view->has_remote ? bytes_in(view, view->remote, offset, offset + page) : 0;
+
+	explain->taken[view->cls].resident += taken;
+	explain->to->remote += remote;
+	*(taken + remote ? &explain->to->pinned : &explain->to->retained) += page - taken - remote;
+}
+
+static void add_pool(struct explain *explain, const struct view *view, const unsigned char *resident)
+{
+	unsigned words = (view->capacity + 63) / 64;
+
+	for (unsigned word = 0; word < words; word++) {
+		explain->taken[view->cls].blocks += count_bits(view->taken[word]);
+		explain->remote_bytes += count_bits(view->remote[word]) * view->block_size;
+	}
+	if (view->empty) {
+		*(view->heap->deferred ? &explain->to->waiting : &explain->to->retained) +=
+			count_resident(resident, view->span);
+		return;
+	}
+	for (size_t offset = 0; offset < view->span; offset += os_page_size())
+		if (*resident++ & 1)
+			add_page(explain, view, offset);
+}
+
+/* ---- arenas ---------------------------------------------------------------------------------------------- */
+
+static bool has_slice(const _Atomic uint64_t *map, unsigned slice)
+{
+	return load_relaxed(&map[slice / 64]) >> slice % 64 & 1;
+}
+
+/* The pool that begins with this slice; false: none, as far as can be seen. */
+static bool view_pool(struct view *view, struct arena *arena, unsigned slice, size_t room)
+{
+	struct pool *pool = &arena->pool[slice];
+
+	view->heap = load_acquire(&pool->x_heap); /* P1 */
+	if (!view->heap)
+		return false;
+	view_shape(view, pool, room);
+	view_bits(view, arena, slice);
+	return true;
+}
+
+/* What begins with this slice; how many slices it has. */
+static unsigned add_slice(struct explain *explain, struct arena *arena, unsigned slice)
+{
+	const unsigned char *resident = explain->resident + slice * SLICE / os_page_size();
+	struct view view;
+
+	if (!has_slice(arena->x_free, slice) && view_pool(&view, arena, slice, (ARENA_END - slice) * SLICE)) {
+		add_pool(explain, &view, resident);
+		return (unsigned)(view.span / SLICE);
+	}
+	explain->to->retained += count_resident(resident, SLICE);
+	return 1;
+}
+
+static void add_shared(struct explain *explain, struct arena *arena)
+{
+	if (os_resident(arena, ARENA_SIZE, explain->resident) != 0)
+		return;
+	explain->to->metadata += count_resident(explain->resident, ARENA_HEAD * SLICE);
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_END;)
+		slice += add_slice(explain, arena, slice);
+}
+
+/* One pool of one block, which may be longer than our table of pages. */
+static void add_huge(struct explain *explain, struct arena *arena)
+{
+	size_t body = arena_room(arena) * SLICE, bytes;
+	struct view view;
+
+	explain->to->metadata += resident_bytes(explain, (char *)arena, ARENA_HEAD * SLICE);
+	bytes = resident_bytes(explain, arena_body(arena), body);
+	if (!load_relaxed(&arena->x_huge_used) || !view_pool(&view, arena, ARENA_HEAD, body))
+		explain->to->retained += bytes;
+	else if (view.empty)
+		*(view.heap->deferred ? &explain->to->waiting : &explain->to->retained) += bytes;
+	else if (view.remote[0])
+		explain->to->remote += bytes;
+	else
+		explain->taken[CLASS_LARGE].resident += bytes;
+}
+
+static void add_arenas(struct explain *explain)
+{
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena;
+
+		reclaim_enter();
+		arena = registry_entry(index);
+		if (arena && arena->huge)
+			add_huge(explain, arena);
+		else if (arena)
+			add_shared(explain, arena);
+		reclaim_exit();
+	}
+}
+
+/* Retired arenas, found by their bytes.  Their pages have gone back, but for the head. */
+static void add_retired(struct explain *explain)
+{
+	for (uintptr_t index = 0; retire_waiting() && index < array_length(registry_bytes); index++) {
+		struct arena *arena = (struct arena *)(index << ARENA_SHIFT);
+
+		if (registry_is_retired(arena))
+			explain->to->retired += resident_bytes(explain, (char *)arena, ARENA_SIZE);
+	}
+}
+
+/* ---- caches and sums ------------------------------------------------------------------------------------- */
+
+static void count_cached(size_t cached[CLASSES])
+{
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+			for (unsigned cls = 0; cls < CLASSES; cls++)
+				cached[cls] += cache_count(heap, cls);
+}
+
+static void split_taken(struct explain *explain)
+{
+	size_t cached[CLASSES + 1] = { 0 };
+
+	count_cached(cached);
+	for (unsigned cls = 0; cls <= CLASS_LARGE; cls++) {
+		const struct taken *taken = &explain->taken[cls];
+		size_t part = 0;
+
+		if (taken->blocks)
+			part = (size_t)((double)taken->resident * (double)min_size(cached[cls], taken->blocks) /
+			                (double)taken->blocks);
+		explain->to->cached += part;
+		explain->to->live += taken->resident - part;
+	}
+}
+
+/* Remote frees that their threads have gathered are counted, but not in a remote word yet. */
+static void move_gathered(struct explain *explain)
+{
+	struct arn_stats stats;
+	size_t freed = 0, gathered;
+
+	arn_stats_read(&stats);
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		freed += stats.tag[tag].remote_bytes;
+	gathered = freed - explain->remote_bytes;
+	if (gathered > explain->to->live)
+		return; /* below zero, too: drained since */
+	explain->to->live -= gathered;
+	explain->to->remote += gathered;
+}
+
+static void add_record(void *explain, const void *chunk, size_t size)
+{
+	struct explain *e = explain;
+
+	e->to->metadata += resident_bytes(e, chunk, size);
+}
+
+void arn_stats_resident(struct arn_resident *to)
+{
+	struct explain explain = { .to = to };
+
+	*to = (struct arn_resident){ 0 };
+	add_arenas(&explain);
+	add_retired(&explain);
+	meta_visit(add_record, &explain);
+	split_taken(&explain);
+	move_gathered(&explain);
+	to->total = to->live + to->cached + to->remote + to->waiting + to->retired + to->pinned + to->retained +
+	            to->metadata;
+}

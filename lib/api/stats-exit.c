@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stats-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
+ *
+ * A preload comes into every process, also where nothing runs on us.  Such a one is silent, whatever is in its
+ * environment, and claims no file.
+ */
+#include "api/stats.h"
+
+#include "base/mark.h"
+#include "base/option.h"
+#include "base/panic.h"
+
+#include <arenite/arenite.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void say_hello(void)
+{
+	static bool said;
+	struct text text = { 0 };
+
+	if (said || option(OPTION_VERBOSE) == 0)
+		return;
+	said = true;
+	text_add(&text, "version " ARN_VERSION ", process ");
+	text_add_number(&text, (size_t)getpid());
+	warn(&text);
+}
+
+/*
+ * Which process a file without %p belongs to: the first that uses us.  Its children find its number in the
+ * environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
+ */
+static void claim_file(void)
+{
+	if (option(OPTION_STATS) == STATS_JSON)
+		mark_claim(MARK_STATS_OWNER);
+}
+
+static bool is_ours(const char *file)
+{
+	return strstr(file, "%p") || mark_is_ours(MARK_STATS_OWNER);
+}
+
+void stats_begin(void)
+{
+	option_complain();
+	claim_file();
+	say_hello();
+}
+
+static bool is_used(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats);
+	return stats_parts() || stats.heaps || stats.raw_mallocs;
+}
+
+static void at_exit(void)
+{
+	if (option(OPTION_STATS) == STATS_OFF || !is_used())
+		return;
+	if (option(OPTION_STATS) == STATS_TEXT)
+		arn_stats_print(STDERR_FILENO);
+	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))
+		stats_write_file(option_stats_file());
+}
+
+static bool is_preload(void)
+{
+	return dlsym(RTLD_DEFAULT, "arn_python_install") != NULL;
+}
+
+void stats_init(void)
+{
+	if (!is_preload())
+		stats_begin();
+	atexit(at_exit);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stats-file.c - the file of ARENITE_STATS=json:FILE.
+ *
+ * A reader finds the old text or the new one, never a part: the text is made first, written to a file beside, and that
+ * is renamed.  What is no regular file, as a pipe, a terminal or /dev/null, is opened and written to.  A symbolic link
+ * is not followed, since it may be somebody else's; the names of the process's own descriptors, which are links as
+ * well, stand for the descriptors.
+ */
+#include "api/stats.h"
+
+#include "base/base.h"
+#include "base/panic.h"
+
+#include <arenite/arenite.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* %p in the name is the number of the process, %% is %; false: too long. */
+static bool expand(const char *name, char path[PATH_MAX])
+{
+	struct text number = { 0 };
+	size_t length = 0;
+
+	text_add_number(&number, (size_t)getpid());
+	for (; *name && length < PATH_MAX - sizeof("18446744073709551615"); name++) {
+		if (name[0] == '%' && name[1] == 'p') {
+			memcpy(path + length, number.bytes, number.length);
+			length += number.length;
+			name++;
+			continue;
+		}
+		name += name[0] == '%' && name[1] == '%';
+		path[length++] = *name;
+	}
+	path[length] = '\0';
+	errno = ENAMETOOLONG;
+	return *name == '\0';
+}
+
+/* The descriptor of this process that a name stands for; -1: it is another name. */
+static int descriptor_of(const char *path)
+{
+	static const char *const directories[] = { "/dev/fd/", "/proc/self/fd/" };
+
+	if (strcmp(path, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(path, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	for (size_t i = 0; i < array_length(directories); i++) {
+		const char *number = path + strlen(directories[i]);
+
+		if (strncmp(path, directories[i], strlen(directories[i])) == 0 && *number &&
+		    strspn(number, "0123456789") == strlen(number) && strlen(number) < 9)
+			return atoi(number);
+	}
+	return -1;
+}
+
+static bool write_all(int fd, const char *bytes, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(fd, bytes, size);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		bytes += n > 0 ? n : 0;
+		size -= n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+static bool copy(int to, int from)
+{
+	char bytes[8192];
+	ssize_t n;
+
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		if (!write_all(to, bytes, (size_t)n))
+			return false;
+	return n == 0;
+}
+
+static bool copy_and_close(int to, int from)
+{
+	bool done = copy(to, from);
+	int error = errno;
+
+	if (close(to) != 0)
+		return false;
+	errno = error;
+	return done;
+}
+
+static bool write_beside(const char *path, int text)
+{
+	char beside[PATH_MAX + 32];
+	int fd, error;
+
+	snprintf(beside, sizeof(beside), "%s.%d.new", path, (int)getpid());
+	unlink(beside); /* of a process that had this number and died */
+	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return false;
+	if (copy_and_close(fd, text) && rename(beside, path) == 0)
+		return true;
+	error = errno;
+	unlink(beside);
+	errno = error;
+	return false;
+}
+
+static bool write_in_place(const char *path, int text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+
+	lseek(text, 0, SEEK_SET);
+	return fd >= 0 && copy_and_close(fd, text);
+}
+
+/* One may write to a file in a directory that one may not; and a file that is mounted by itself stays what it is. */
+static bool is_for_want_of_directory(int error)
+{
+	return error == EACCES || error == EPERM || error == EROFS || error == EBUSY;
+}
+
+static bool write_path(const char *path, int text)
+{
+	struct stat status;
+	bool exists = lstat(path, &status) == 0;
+
+	if (exists && !S_ISREG(status.st_mode))
+		return write_in_place(path, text);
+	return write_beside(path, text) ||
+	       (exists && is_for_want_of_directory(errno) && write_in_place(path, text));
+}
+
+static bool write_to(const char *path)
+{
+	int descriptor = descriptor_of(path), text = memfd_create("arenite-stats", MFD_CLOEXEC);
+	bool done;
+	int error;
+
+	if (text < 0)
+		return false;
+	arn_stats_json(text);
+	lseek(text, 0, SEEK_SET);
+	done = descriptor >= 0 ? copy(descriptor, text) : write_path(path, text);
+	error = errno;
+	close(text);
+	errno = error;
+	return done;
+}
+
+void stats_write_file(const char *name)
+{
+	struct text text = { 0 };
+	char path[PATH_MAX];
+
+	if (expand(name, path) && write_to(path))
+		return;
+	text_add(&text, "cannot write statistics, ");
+	text_add(&text, errno == ELOOP ? "this is a symbolic link" : strerror(errno));
+	text_add(&text, ": ");
+	text_add(&text, name);
+	warn(&text);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trim.c - arn_trim: give back what can be, from any thread, without stopping anybody.
+ *
+ *     the caller's heaps, orphans     pool caches, remote words, free pages of pools, empty pools
+ *     other threads' heaps            pages that nothing but blocks in remote words lies on; their owner is asked
+ *                                     for the rest, and answers in its next slow path, or when a collector comes
+ *     empty pools that wait           all whose readers are done; of the others, the pages
+ *     free slices, empty arenas       all
+ *
+ * Heaps of a family with readers are touched by its users alone: who is none may be in the middle of a walk.
+ * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a pool, from others.
+ */
+#include "heap/cache.h"
+#include "heap/limbo.h"
+#include "base/option.h"
+#include "os/os.h"
+#include "arena/purge.h"
+#include "arena/reclaim.h"
+#include "heap/remote.h"
+#include "arena/retire.h"
+#include "heap/sweep.h"
+#include "heap/thread.h"
+
+size_t heap_trim(struct heap *heap)
+{
+	store_relaxed(&heap->x_trim, false);
+	cache_send_home(heap);
+	return sweep_all(heap);
+}
+
+bool heap_is_left_alone(struct heap *heap)
+{
+	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_entered);
+
+	if (load_relaxed(&heap->x_seen) == entered && load_relaxed(&heap->x_seen_at))
+		return now - load_relaxed(&heap->x_seen_at) >= HEAP_LEFT_ALONE;
+	store_relaxed(&heap->x_seen, entered);
+	store_relaxed(&heap->x_seen_at, now | 1);
+	return false;
+}
+
+void heap_rest(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_trim) || heap_is_left_alone(heap))
+		heap_trim(heap);
+}
+
+static size_t cached_bytes(const struct heap *heap)
+{
+	size_t bytes = 0;
+
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		bytes += cache_count(heap, cls) * sizeclasses[cls].size;
+	return bytes;
+}
+
+/* It may be anywhere in malloc or free: all that we may do is ask. */
+static void ask(struct heap *heap, struct arn_trimmed *to)
+{
+	store_relaxed(&heap->x_trim, true);
+	to->asked_heaps++;
+	to->asked_bytes += cached_bytes(heap) + load_relaxed(&heap->x_fresh);
+}
+
+/* The caller comes from a slow path of this heap, and trims it itself. */
+static bool is_busy_here(const struct heap *heap)
+{
+	return load_relaxed(&heap->x_busy) == owner_self();
+}
+
+static void trim_heap(struct heap *heap, struct arn_trimmed *to)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+	if (owner == OWNER_STRANDED || is_busy_here(heap))
+		return;
+	if (owner == owner_self() && family_is_user(heap->family)) {
+		heap_enter(heap);
+		heap_trim(heap);
+		heap_exit(heap);
+	} else if (owner > OWNER_TIDY || !family_trim(heap)) {
+		ask(heap, to);
+		return;
+	}
+	to->trimmed_heaps++;
+}
+
+static void trim_heaps(struct arn_trimmed *to)
+{
+	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+			trim_heap(heap, to);
+		limbo_collect(family, false);
+		limbo_purge(family);
+	}
+}
+
+static void trim_arena(struct arena *arena)
+{
+	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)
+		if (load_relaxed(&arena->pool[slice].x_heap))
+			sweep_remote(arena, slice);
+}
+
+static void trim_remote(void)
+{
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena;
+
+		reclaim_enter();
+		arena = registry_entry(index);
+		if (arena && !arena->huge)
+			trim_arena(arena);
+		reclaim_exit();
+	}
+}
+
+static size_t needed(size_t size)
+{
+	return size > SMALL_MAX ? align_up(size, SLICE) : sizeclasses[sizeclass_of(size)].slices * SLICE;
+}
+
+/* First what is near: each step looks at more of what others have. */
+bool heap_trim_for_limit(struct heap *heap, size_t size)
+{
+	struct arn_trimmed unused = { 0 };
+	size_t limit = option(OPTION_LIMIT);
+
+	if (limit == 0 || size > limit)
+		return false;
+	remote_flush();
+	heap_trim(heap);
+	if (arena_admits(needed(size)))
+		return true;
+	trim_heaps(&unused);
+	if (!arena_admits(needed(size)))
+		trim_remote();
+	return true;
+}
+
+void arn_trim_report(struct arn_trimmed *to)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged), mapped = load_relaxed(&arena_counters.x_mapped);
+
+	*to = (struct arn_trimmed){ 0 };
+	remote_flush();
+	trim_heaps(to);
+	trim_remote();
+	purge_trim();
+	to->returned_bytes = load_relaxed(&arena_counters.x_purged) - purged;
+	to->unmapped_bytes = mapped - min_size(mapped, load_relaxed(&arena_counters.x_mapped));
+	to->retired_bytes = retire_waiting();
+}
+
+size_t arn_trim(void)
+{
+	struct arn_trimmed trimmed;
+
+	arn_trim_report(&trimmed);
+	return trimmed.returned_bytes;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/pool.h"
+
+#include "base/panic.h"
+#include "arena/reclaim.h"
+
+#include <arenite/arenite.h>
+
+/* The section keeps mapped what the registry has found in it.  The descriptor may change hands while it is read: a pool
+ * that was carved here leaves its words behind. */
+__attribute__((no_sanitize("thread"))) noinline bool pool_look(const void *address, struct pool_view *view)
+{
+	const struct pool *pool;
+	bool found = false;
+
+#ifndef ARN_BUG_look_outside
+	reclaim_enter();
+#endif
+	if (likely(registry_finds(address))) {
+		arn_yield_point("pool_look");
+		pool = arena_pool_at(address);
+		view->heap = load_acquire(&pool->x_heap); /* P1 */
+		if (likely(view->heap != NULL)) {
+			pool = load_guess(&pool->lead);
+			view->block_size = load_guess(&pool->block_size);
+			view->tag = load_guess(&pool->tag);
+			found = true;
+		}
+	}
+#ifndef ARN_BUG_look_outside
+	reclaim_exit();
+#endif
+	return found;
+}
+
+static void set_all_free(struct pool *pool)
+{
+	unsigned words = pool_words(pool), rest = pool->capacity % 64;
+
+	for (unsigned word = 0; word < words; word++)
+		store_relaxed(&pool->bits->x_free[word], ~(uint64_t)0);
+	if (rest)
+		store_relaxed(&pool->bits->x_free[words - 1], bit_run(0, rest));
+	store_relaxed(&pool->x_free, pool->capacity);
+	pool->hint = 0;
+}
+
+/* line 0 for the other slices of a class pool: any block in them finds heap and class at once */
+static void copy_lead(struct pool *lead, unsigned slices)
+{
+	struct heap *heap = load_relaxed(&lead->x_heap);
+
+	for (unsigned i = 1; i < slices; i++) {
+		lead[i].lead = lead;
+		lead[i].cls = lead->cls;
+		lead[i].tag = lead->tag;
+		store_release(&lead[i].x_heap, heap); /* P1 */
+	}
+}
+
+static unsigned remote_kind(unsigned tag)
+{
+#ifdef ARN_BUG_one_remote_kind
+	return REMOTE_PLAIN;
+#endif
+	return tag < ARN_TAG_GC ? REMOTE_PLAIN : REMOTE_WALKED;
+}
+
+struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size)
+{
+	struct pool *pool = &run->arena->pool[run->first];
+	bool large = cls == CLASS_LARGE;
+
+	pool->lead = pool;
+	pool->base = run_base(run);
+	pool->bits = &run->arena->bits[run->first];
+	store_relaxed(&pool->bits->x_remote, run->arena->x_remote[remote_kind(tag)][run->first]);
+	pool->block_size = large ? block_size : sizeclasses[cls].size;
+	pool->inverse = large ? 0 : sizeclasses[cls].inverse;
+	pool->capacity = large ? 1 : sizeclasses[cls].capacity;
+	pool->cls = (uint8_t)cls;
+	pool->tag = (uint8_t)tag;
+	pool->zeroed = run->fresh == run->slices;
+	pool->slices = (uint32_t)run->slices;
+	pool->listed = false;
+	pool->left = 0;
+	pool->goal = 0;
+	pool->bits->fresh = 0;
+	store_relaxed(&pool->bits->x_clean, 0);
+	pool->bits->in_sweep = false;
+	set_all_free(pool);
+	store_release(&pool->x_heap, heap); /* P1 */
+	if (!large)
+		copy_lead(pool, pool->slices);
+	return pool;
+}
+
+void pool_adopt(struct pool *pool, struct heap *heap)
+{
+	store_release(&pool->x_heap, heap); /* P1 */
+	if (pool->cls != CLASS_LARGE)
+		copy_lead(pool, pool->slices);
+}
+
+void pool_release(struct pool *pool, bool resident)
+{
+	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
+	struct arena *arena = arena_at(pool);
+
+	check(pool_is_empty(pool));
+	for (unsigned i = 0; i < heads; i++)
+		store_relaxed(&pool[i].x_heap, NULL);
+	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, resident);
+}
+
+/* A word of free blocks: one after the other. */
+static void take_word(char *block, size_t size, void **slots)
+{
+	for (unsigned i = 64; i > 0; block += size)
+		slots[--i] = block;
+}
+
+unsigned pool_take(struct pool *pool, void **slots, unsigned want)
+{
+	unsigned n = (unsigned)min_size(want, pool_free_count(pool)), left = n, word = pool->hint;
+	_Atomic uint64_t *map = pool->bits->x_free;
+	size_t size = pool->block_size;
+
+	while (left > 0) {
+		uint64_t free = load_relaxed(&map[word]);
+
+		if (free == ~(uint64_t)0 && left >= 64) {
+			left -= 64;
+			take_word(pool->base + word * 64 * size, size, slots + left);
+			free = 0;
+		}
+		for (; free && left > 0; free &= free - 1)
+			slots[--left] = pool->base + (word * 64 + lowest_bit(free)) * size;
+		store_relaxed(&map[word], free);
+		word += free == 0;
+	}
+	pool->hint = (uint16_t)word;
+	count_sub(&pool->x_free, n);
+	return n;
+}
+
+bool pool_is_block(const struct pool *pool, const void *block)
+{
+	size_t offset = (size_t)((const char *)block - pool->base);
+	uint32_t index = pool_index(pool, block);
+
+	return index < pool->capacity && (size_t)index * pool->block_size == offset;
+}
+
+static void give_word(struct pool *pool, unsigned word, uint64_t bits)
+{
+	uint64_t old = load_relaxed(&pool->bits->x_free[word]);
+
+	if (unlikely(old & bits))
+		panic_block("block freed twice, or no block",
+		            pool->base + (word * 64 + lowest_bit(old & bits)) * pool->block_size, NULL);
+	store_relaxed(&pool->bits->x_free[word], old | bits);
+	if (word < pool->hint)
+		pool->hint = (uint16_t)word;
+}
+
+/* Blocks that were taken together come back together: those of one word are gathered before they are written. */
+unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
+{
+	size_t size = pool->block_size, span = pool->capacity * size;
+	uint32_t inverse = pool->inverse;
+	char *base = pool->base;
+	unsigned i = 0, word = 0;
+	uint64_t bits = 0;
+
+	for (; i < n; i++) {
+		size_t offset = (size_t)((char *)blocks[i] - base);
+		uint32_t index = sizeclass_index(inverse, offset);
+		uint64_t bit = (uint64_t)1 << index % 64;
+
+		if (offset >= span)
+			break;
+		if (index / 64 != word) {
+			if (bits)
+				give_word(pool, word, bits);
+			word = index / 64;
+			bits = 0;
+		}
+		if (unlikely(index * size != offset || (bits & bit)))
+			panic_block("block freed twice, or no block", blocks[i], NULL);
+		bits |= bit;
+	}
+	if (bits)
+		give_word(pool, word, bits);
+	count_add(&pool->x_free, i);
+	return i;
+}
+
+unsigned pool_drain(struct pool *pool)
+{
+	_Atomic uint64_t *x_remote = load_relaxed(&pool->bits->x_remote);
+	unsigned n = 0;
+
+	for (unsigned word = 0, words = pool_words(pool); word < words; word++) {
+		uint64_t bits, free;
+
+		if (load_seq(&x_remote[word]) == 0) /* R1 */
+			continue;
+		arn_yield_point("pool_drain");
+#ifdef ARN_BUG_take_in_two_steps
+		bits = load_seq(&x_remote[word]);
+		arn_yield_point("pool_drain");
+		store_seq(&x_remote[word], 0);
+#else
+		bits = exchange_seq(&x_remote[word], 0); /* R1, R2 */
+#endif
+		free = load_relaxed(&pool->bits->x_free[word]);
+		if (unlikely(bits & free))
+			panic_block("block freed twice, in pool", pool->base, NULL);
+		store_relaxed(&pool->bits->x_free[word], free | bits);
+		if (word < pool->hint)
+			pool->hint = (uint16_t)word;
+		n += count_bits(bits);
+	}
+	count_add(&pool->x_free, n);
+	return n;
+}
+
+bool pool_is_free(const struct pool *pool, const void *block)
+{
+	uint32_t index = pool_index(pool, block);
+	uint64_t map = load_relaxed(&pool->bits->x_free[index / 64]);
+
+	map |= load_relaxed(load_relaxed(&pool->bits->x_remote) + index / 64);
+	return map >> index % 64 & 1;
+}
+
+bool pool_is_valid(const struct pool *pool)
+{
+	uint32_t free = 0;
+
+	for (unsigned word = 0; word < pool_words(pool); word++) {
+		uint64_t map = load_relaxed(&pool->bits->x_free[word]);
+
+		free += count_bits(map);
+		if (word < pool->hint && map != 0)
+			return false;
+	}
+	return free == pool_free_count(pool) && free <= pool->capacity && pool->lead == pool &&
+	       (pool->listed == (free != 0));
+}

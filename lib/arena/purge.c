@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/purge.h"
+
+#include "arena/arena.h"
+#include "os/os.h"
+#include "arena/reclaim.h"
+#include "arena/retain.h"
+#include "arena/retire.h"
+
+static size_t count(size_t bytes)
+{
+	sub_relaxed(&arena_counters.x_retained, bytes);
+	arena_count_purge(bytes);
+	return bytes;
+}
+
+/* A run of one word, claimed by us: its pages go back. */
+static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
+{
+	size_t bytes = count_bits(mask) * SLICE;
+
+	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
+		return 0;
+	if (os_purge((char *)arena + (word * 64 + lowest_bit(mask)) * SLICE, bytes) != 0)
+		return 0;
+	and_relaxed(&arena->x_dirty[word], ~mask);
+	return count(bytes);
+}
+
+/* Each run of resident free slices in a word: claimed, purged, released clean. */
+static size_t purge_word(struct arena *arena, unsigned word)
+{
+	uint64_t candidates = load_relaxed(&arena->x_free[word]) & load_relaxed(&arena->x_dirty[word]);
+	size_t done = 0;
+
+	while (candidates) {
+		unsigned first = lowest_bit(candidates);
+		uint64_t mask = bit_run(first, run_length(candidates, first));
+
+		candidates &= ~mask;
+		if (!arena_claim_word(arena, word, mask))
+			continue;
+		arn_yield_point("purge_word");
+		done += purge_claimed(arena, word, mask);
+		or_release(&arena->x_free[word], mask); /* A1 */
+	}
+	return done;
+}
+
+static size_t purge_huge(struct arena *arena)
+{
+	unsigned unused = 0;
+	size_t bytes, done = 0;
+
+	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
+		return 0;
+	bytes = arena_room(arena) * SLICE;
+	if (load_relaxed(&arena->x_huge_dirty) && os_purge(arena_body(arena), bytes) == 0) {
+		done = count(bytes);
+		store_relaxed(&arena->x_huge_dirty, 0);
+	}
+	store_release(&arena->x_huge_used, 0); /* A1 */
+	return done;
+}
+
+static size_t purge_arena(struct arena *arena, size_t keep)
+{
+	size_t done = 0;
+
+	if (arena->huge)
+		return purge_huge(arena);
+	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&arena_counters.x_retained) > keep; word++)
+		done += purge_word(arena, word);
+	return done;
+}
+
+/* Newest first: old arenas are the dense ones. */
+size_t purge_to(size_t keep)
+{
+	size_t done = 0;
+
+	reclaim_enter();
+	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(&arena_counters.x_retained) > keep;) {
+		struct arena *arena = registry_entry(index);
+
+		if (arena)
+			done += purge_arena(arena, keep);
+	}
+	reclaim_exit();
+	return done;
+}
+
+/* The next releases need no system call. */
+void purge_excess(void)
+{
+	if (arena_keeps_enough(0))
+		purge_to(retain_for_slices() - retain_base() / 2);
+}
+
+static void retire_free(void)
+{
+	reclaim_enter();
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena = registry_entry(index);
+
+		if (arena && arena_is_free(arena))
+			retire_arena(arena);
+	}
+	reclaim_exit();
+}
+
+void purge_arenas(void)
+{
+	retire_free();
+	retire_all();
+}
+
+size_t purge_trim(void)
+{
+	size_t done;
+
+	retain_forget();
+	done = purge_to(0);
+	purge_arenas();
+	return done;
+}

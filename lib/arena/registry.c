@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/registry.h"
+
+_Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
+EXPORT_PRIVATE(registry_bytes);
+
+static _Atomic(struct arena *) x_arenas[ARENAS_MAX];
+static _Atomic unsigned x_count;
+
+/* The first free entry at or above `from`; ARENAS_MAX: none. */
+static unsigned find_free(unsigned from)
+{
+	while (from < ARENAS_MAX && load_relaxed(&x_arenas[from]))
+		from++;
+	return from;
+}
+
+static void raise_count(unsigned count)
+{
+	unsigned old = load_relaxed(&x_count);
+
+	while (old < count && !cas_release(&x_count, &old, count)) /* A2 */
+		;
+}
+
+/* NULL: the address has none. */
+static _Atomic uint8_t *byte_of(const struct arena *arena)
+{
+	uintptr_t index = (uintptr_t)arena >> ARENA_SHIFT;
+
+	return index < array_length(registry_bytes) ? &registry_bytes[index] : NULL;
+}
+
+/* The byte comes first: whoever finds the arena in the table may free blocks of it at once. */
+bool registry_add(struct arena *arena, unsigned *index)
+{
+	_Atomic uint8_t *byte = byte_of(arena);
+
+	if (!byte)
+		return false;
+	store_release(byte, REGISTRY_HERE); /* G1 */
+	for (unsigned i = find_free(0); i < ARENAS_MAX; i = find_free(i + 1)) {
+		struct arena *expected = NULL;
+
+		*index = i;
+		if (!cas_acq_rel(&x_arenas[i], &expected, arena)) /* A2 */
+			continue;
+		raise_count(i + 1);
+		return true;
+	}
+	store_relaxed(byte_of(arena), 0);
+	return false;
+}
+
+void registry_hide(const struct arena *arena, unsigned index)
+{
+#ifndef ARN_BUG_hide_in_table_only
+	store_seq(byte_of(arena), REGISTRY_RETIRED); /* E2 */
+#endif
+	store_seq(&x_arenas[index], NULL); /* A2, E2 */
+}
+
+void registry_remove(const struct arena *arena)
+{
+	store_relaxed(byte_of(arena), 0);
+}
+
+bool registry_is_retired(const struct arena *arena)
+{
+	return load_relaxed(byte_of(arena)) == REGISTRY_RETIRED;
+}
+
+unsigned registry_count(void)
+{
+	return load_acquire(&x_count); /* A2 */
+}
+
+struct arena *registry_entry(unsigned index)
+{
+	return load_seq(&x_arenas[index]); /* A2, E2 */
+}

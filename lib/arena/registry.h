@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * registry.h - which arenas there are: a table for those who look for memory, and one byte for each 32 MiB of the
+ * 47-bit address space (48 on aarch64), zero pages until an arena is there, for those who have an address.
+ *
+ * Synchronization      add  hide  remove  entry  has  finds      - free, X caller owns the arena
+ *     add               -     -      -      -     -     -
+ *     hide, remove      -     X      X      -     -     -
+ * Lifetime    An arena that a reader has found, in the table or by its byte, stays mapped for the rest of the reader's
+ *             section (reclaim.h).  So both are cleared first (hide); then a grace period passes; then the arena is
+ *             unmapped (remove).  Who holds a live block needs no section: the block keeps the arena.
+ * Ordering    A2  table: add (release) -> entry (acquire): the arena's head.
+ *             E2  hide (seq_cst) against entry and finds (seq_cst), of reclaim-reader.h: either the reader does not
+ *                 find the arena, or the grace period finds the reader.
+ *             G1  byte: add (release) -> has, finds (acquire): the arena's head.  free() of a block that was handed
+ *                 to it needs no order here: the block came from the arena.
+ * Progress    wait-free; add lock-free.
+ */
+#ifndef ARN_REGISTRY_H
+#define ARN_REGISTRY_H
+
+#include "base/atomic.h"
+#include "base/base.h"
+
+#define ARENA_SHIFT 25
+#define ARENA_SIZE ((size_t)1 << ARENA_SHIFT)
+#define ARENAS_MAX 65536u
+#if defined(__x86_64__)
+#define ADDRESS_BITS 47
+#else
+#define ADDRESS_BITS 48
+#endif
+
+struct arena;
+
+extern _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)] PRIVATE(registry_bytes);
+
+#define REGISTRY_HERE 1u
+#define REGISTRY_RETIRED 2u /* mapped still, for readers of before: nobody finds it any more */
+
+/*
+ * Is this address ours?  Of a live block, or of a block that somebody else holds: the answer stays true as long as that
+ * block lives.
+ */
+static inline bool registry_has(const void *address)
+{
+	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
+
+	return likely(index < array_length(registry_bytes)) &&
+	       (load_acquire(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* G1 */
+}
+
+/* The same for any address, in a section of reclaim.h: if it is ours, it stays so until the section ends. */
+static inline bool registry_finds(const void *address)
+{
+	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
+
+	return index < array_length(registry_bytes) &&
+	       (load_seq(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* E2, G1 */
+}
+
+/* false: the table is full, or the arena lies beyond the addresses that have a byte.  Sets *index, the arena's place in
+ * the table, before anybody can see it. */
+bool registry_add(struct arena *arena, unsigned *index);
+/* No new reader finds it, by the table or by an address. */
+void registry_hide(const struct arena *arena, unsigned index);
+/* Its readers are done: its addresses are no longer ours. */
+void registry_remove(const struct arena *arena);
+/* Does an arena that waits for its readers begin here? */
+bool registry_is_retired(const struct arena *arena);
+
+/* Entries ever used; an entry may be NULL.  The caller is in a reclaim section. */
+unsigned registry_count(void);
+struct arena *registry_entry(unsigned index);
+
+#endif

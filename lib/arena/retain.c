@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/retain.h"
+
+#include "arena/arena.h"
+#include "base/atomic.h"
+#include "base/option.h"
+#include "os/os.h"
+
+static _Atomic size_t x_missed;   /* in this turn */
+static _Atomic unsigned x_turn;   /* ms, its begin */
+static _Atomic unsigned x_fell;   /* ms, when memory fell free beyond the base, the last time */
+static _Atomic unsigned x_period; /* ms that the turn before took, if it cost more than 5 %; else 0 */
+
+static _Atomic size_t x_begun;     /* what had gone back when this turn began */
+static _Atomic size_t x_owed;      /* what had gone back by then and was not taken again; nothing from before a pause */
+static _Atomic unsigned x_ended;   /* ms, when memory went back the last time before the first MiB was missed */
+static _Atomic size_t x_gone;      /* and what had gone back by then */
+static _Atomic unsigned x_resumed; /* ms, when that MiB was missed */
+
+#define LONG_AGO ((unsigned)1 << 31) /* ms, half of what the clock can tell */
+
+static _Atomic size_t x_credit;
+static _Atomic unsigned x_window, x_length; /* ms, begin and length of this window */
+static _Atomic size_t x_high;               /* in this window: the most that was kept */
+static _Atomic size_t x_fall;               /* in this window: the most that it fell from there */
+
+/* What has no pages, be it in the pools of a thread that waits, is not in use. */
+size_t retain_limit(void)
+{
+	size_t share = arena_with_pages() / 100 * option(OPTION_RETAIN_PERCENT);
+
+	return max_size(option(OPTION_RETAIN), share);
+}
+
+size_t retain_base(void)
+{
+	return retain_limit() / 2;
+}
+
+/* Who asks for nothing to be kept gets no credit either. */
+static size_t with_credit(size_t base)
+{
+	return base ? base + load_relaxed(&x_credit) : 0;
+}
+
+size_t retain_for_slices(void)
+{
+	return with_credit(retain_base());
+}
+
+size_t retain_for_pages(void)
+{
+	return with_credit(retain_limit() / 4);
+}
+
+/* Below its peak, a program takes what it has had before. */
+void retain_missed(size_t bytes)
+{
+	if (arena_in_use() < load_relaxed(&arena_counters.x_peak))
+		retain_missed_again(bytes);
+}
+
+void retain_missed_again(size_t bytes)
+{
+	size_t before = add_relaxed(&x_missed, bytes);
+
+	if (before < MIB && before + bytes >= MIB)
+		store_relaxed(&x_resumed, os_milliseconds());
+}
+
+/* Did it cost more than one part in so many of that time? */
+static bool costs(size_t missed, unsigned part, unsigned ms)
+{
+#ifdef ARN_BUG_credit_for_all
+	return true;
+#endif
+	return missed / RETAIN_MISSED_PER_MS * part > ms;
+}
+
+static void begin_turn(unsigned now, size_t owed)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged);
+
+	store_relaxed(&x_missed, 0);
+	store_relaxed(&x_turn, now);
+	store_relaxed(&x_owed, owed);
+	store_relaxed(&x_begun, purged);
+	store_relaxed(&x_gone, purged);
+	store_relaxed(&x_ended, now);
+}
+
+static size_t gone_in_turn(void)
+{
+	return load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_begun);
+}
+
+/* While the drop goes on. */
+static void note_gone(unsigned now)
+{
+	size_t purged = load_relaxed(&arena_counters.x_purged);
+
+	if (load_relaxed(&x_missed) >= MIB || purged - load_relaxed(&x_gone) < MIB)
+		return;
+	store_relaxed(&x_gone, purged);
+	store_relaxed(&x_ended, now);
+}
+
+static bool had_pause(void)
+{
+#ifdef ARN_BUG_overlook_pauses
+	return false;
+#endif
+	return load_relaxed(&x_resumed) - load_relaxed(&x_ended) >= RETAIN_PAUSE;
+}
+
+static void begin_window(unsigned now)
+{
+	store_relaxed(&x_high, 0);
+	store_relaxed(&x_fall, 0);
+	store_relaxed(&x_window, now);
+}
+
+/* More than the peak, for sizes that are others each time do not fit where the last ones were. */
+static void earn(size_t missed, size_t period, unsigned now)
+{
+	size_t credit = load_relaxed(&x_credit), length = min_size(2 * period, RETAIN_WINDOW_MAX);
+	size_t room = min_size(missed, retain_limit() / 4); /* what purge_excess takes beyond need */
+
+	if (credit == 0)
+		begin_window(now);
+	store_relaxed(&x_length, (unsigned)max_size(length, RETAIN_WINDOW_MIN));
+	store_relaxed(&x_credit, min_size(credit + missed + room, 2 * load_relaxed(&arena_counters.x_peak)));
+}
+
+static void end_turn(unsigned now)
+{
+	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + gone_in_turn();
+	size_t again = min_size(load_relaxed(&x_missed), owed);
+	unsigned took = now - load_relaxed(&x_turn), before = load_relaxed(&x_period);
+	bool costly = costs(again, 20, took);
+
+	if (costly && (before || costs(again, 4, took)))
+		earn(again, max_size(took, before), now);
+	store_relaxed(&x_period, costly ? took : 0);
+	begin_turn(now, min_size(owed - again, load_relaxed(&arena_counters.x_peak)));
+}
+
+/* After a pause in which nothing to speak of was missed, a drop begins a turn of its own. */
+static bool begins_anew(unsigned now)
+{
+	return now - load_relaxed(&x_fell) >= RETAIN_WINDOW_MIN &&
+	       !costs(load_relaxed(&x_missed), 20, now - load_relaxed(&x_turn));
+}
+
+/* What goes back since this turn began is far more than the turns with credit were about. */
+static bool is_larger_drop(void)
+{
+#ifdef ARN_BUG_credit_for_larger
+	return false;
+#endif
+	return gone_in_turn() > 2 * load_relaxed(&x_credit) + retain_limit();
+}
+
+bool retain_has_credit(void)
+{
+	return load_relaxed(&x_credit) != 0;
+}
+
+void retain_check(void)
+{
+	bool is_turn = load_relaxed(&x_missed) >= RETAIN_TURN;
+	unsigned now;
+
+	if (!is_turn && retain_has_credit()) {
+		if (is_larger_drop())
+			store_relaxed(&x_credit, 0);
+		return; /* else retain_watch says when it ends */
+	}
+	now = os_milliseconds();
+	if (is_turn)
+		end_turn(now);
+	else if (begins_anew(now))
+		begin_turn(now, 0);
+	else
+		note_gone(now);
+	store_relaxed(&x_fell, now);
+}
+
+static void note_kept(size_t kept)
+{
+	size_t high = load_relaxed(&x_high);
+
+	if (kept > high)
+		store_relaxed(&x_high, kept);
+	else if (high - kept > load_relaxed(&x_fall))
+		store_relaxed(&x_fall, high - kept);
+}
+
+bool retain_watch(size_t kept)
+{
+	unsigned now = os_milliseconds(), begun = load_relaxed(&x_window);
+	size_t fall;
+
+	note_kept(kept);
+#ifdef ARN_BUG_credit_for_ever
+	return false;
+#endif
+	if (now - begun < load_relaxed(&x_length) || !cas_acquire(&x_window, &begun, now))
+		return false;
+	fall = load_relaxed(&x_fall);
+	begin_window(now);
+	if (fall >= load_relaxed(&x_credit) / 2)
+		return false;
+	store_relaxed(&x_credit, fall < retain_limit() ? 0 : fall);
+	return true;
+}
+
+void retain_forget(void)
+{
+	store_relaxed(&x_credit, 0);
+	store_relaxed(&x_period, 0);
+	begin_turn(os_milliseconds() - LONG_AGO, 0);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/mark.h"
+
+#include "base/panic.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const names[MARKS] = { STATS_OWNER, COMPLAINED, FIRST_PYTHON };
+static size_t marks[MARKS];
+
+size_t mark_get(enum mark mark)
+{
+	return marks[mark];
+}
+
+void mark_set(enum mark mark, size_t number)
+{
+	static char entries[MARKS][48]; /* they stay: a part of the environment from then on */
+	struct text text = { 0 };
+
+	marks[mark] = number;
+	text_add(&text, names[mark]);
+	text_add(&text, "=");
+	text_add_number(&text, number);
+	memcpy(entries[mark], text.bytes, text.length);
+	entries[mark][text.length] = '\0';
+	putenv(entries[mark]);
+}
+
+void mark_claim(enum mark mark)
+{
+	if (marks[mark] == 0)
+		mark_set(mark, (size_t)getpid());
+}
+
+bool mark_is_ours(enum mark mark)
+{
+	return marks[mark] == 0 || marks[mark] == (size_t)getpid();
+}
+
+bool mark_read(const char *entry)
+{
+	for (enum mark mark = 0; mark < MARKS; mark++) {
+		size_t length = strlen(names[mark]);
+
+		if (strncmp(entry, names[mark], length) == 0 && entry[length] == '=') {
+			marks[mark] = strtoul(entry + length + 1, NULL, 10);
+			return true;
+		}
+	}
+	return false;
+}

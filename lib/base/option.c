@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/option.h"
+
+#include "base/mark.h"
+#include "base/panic.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct spec {
+	const char *name; /* after ARENITE_ */
+	size_t low, high; /* of a number */
+	bool bytes;       /* K, M and G may follow */
+	const char *range, *meaning;
+	bool (*parse)(const char *value); /* instead of a number */
+};
+
+size_t option_values[OPTIONS] = {
+	[OPTION_DOMAINS] = DOMAIN_MEM | DOMAIN_OBJECT,
+	[OPTION_CACHE] = 1 * MIB,
+	[OPTION_RETAIN] = 8 * MIB,
+	[OPTION_RETAIN_PERCENT] = 10,
+	[OPTION_ARENA] = 32 * MIB,
+	[OPTION_HUGE_PAGES] = 2,
+	[OPTION_CHECKS] = 0,
+	[OPTION_STATS] = STATS_OFF,
+	[OPTION_VERBOSE] = 0,
+	[OPTION_DISABLE] = 0,
+};
+
+static char stats_file[PATH_MAX];
+
+static bool parse_domains(const char *value)
+{
+	size_t domains = 0;
+
+	if (*value == '\0')
+		return false;
+	while (*value) {
+		size_t n = strcspn(value, ",");
+
+		if (n == 3 && memcmp(value, "mem", 3) == 0)
+			domains |= DOMAIN_MEM;
+		else if (n == 6 && memcmp(value, "object", 6) == 0)
+			domains |= DOMAIN_OBJECT;
+		else if (!(n == 4 && memcmp(value, "none", 4) == 0))
+			return false;
+		value += n;
+		value += *value == ',';
+	}
+	option_values[OPTION_DOMAINS] = domains;
+	return true;
+}
+
+/* What people write for yes and no; an empty value is no. */
+static bool parse_switch(const char *value, bool *on)
+{
+	static const char *const words[] = { "", "1", "0", "yes", "no", "true", "false", "on", "off" };
+
+	for (size_t i = 0; i < array_length(words); i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*on = i % 2 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_disable(const char *value)
+{
+	bool on;
+
+	if (!parse_switch(value, &on))
+		return false;
+	option_values[OPTION_DISABLE] = on;
+	return true;
+}
+
+static bool parse_stats(const char *value)
+{
+	size_t length = strlen(value);
+	bool on;
+
+	if (parse_switch(value, &on)) {
+		option_values[OPTION_STATS] = on ? STATS_TEXT : STATS_OFF;
+		return true;
+	}
+	if (strncmp(value, "json:", 5) != 0 || length == 5 || length - 5 >= sizeof(stats_file))
+		return false;
+	memcpy(stats_file, value + 5, length - 5 + 1);
+	option_values[OPTION_STATS] = STATS_JSON;
+	return true;
+}
+
+static const struct spec specs[OPTIONS] = {
+	[OPTION_DOMAINS] = { "DOMAINS", 0, 3, false, "mem,object or none",
+	                     "domains that Arenite serves; the others go to the system's malloc", parse_domains },
+	[OPTION_CACHE] = { "CACHE", 0, 64 * MIB, true, "0 to 64M",
+	                   "bytes of ready blocks that a heap may keep in its pool caches", NULL },
+	[OPTION_RETAIN] = { "RETAIN", 0, (size_t)1 << 46, true, "0 to 64T",
+	                    "free memory that stays resident for reuse, at least", NULL },
+	[OPTION_RETAIN_PERCENT] = { "RETAIN_PERCENT", 0, 1000, false, "0 to 1000",
+	                            "free memory that stays resident, in percent of what is live", NULL },
+	[OPTION_LIMIT] = { "LIMIT", 0, (size_t)1 << 46, true, "0 to 64T, 0 is none",
+	                   "pages of mem and object that may be resident; beyond it there is no memory", NULL },
+	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
+	                   "address space that is taken from the system at a time", NULL },
+	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 2, false, "0 never, 1 always, 2 as the system says",
+	                        "transparent huge pages in arenas", NULL },
+	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
+	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also our own records",
+	                    NULL },
+	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE",
+	                   "statistics at exit, on stderr or to FILE, where %p is the process",
+	                   parse_stats },
+	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr", NULL },
+	[OPTION_DISABLE] = { "DISABLE", 0, 1, false, "0 or 1, no or yes, off or on",
+	                     "an interpreter that was not built on Arenite keeps its own allocator", parse_disable },
+};
+
+static size_t suffix_shift(char c)
+{
+	switch (c) {
+	case 'K':
+	case 'k':
+		return 10;
+	case 'M':
+	case 'm':
+		return 20;
+	case 'G':
+	case 'g':
+		return 30;
+	case 'T':
+	case 't':
+		return 40;
+	default:
+		return 0;
+	}
+}
+
+/* digits, then for bytes one of K, M, G, T; false: not that, or too large for a word */
+static bool parse_number(const char *value, bool bytes, size_t *number)
+{
+	size_t n = 0, shift;
+
+	if (*value < '0' || *value > '9')
+		return false;
+	for (; *value >= '0' && *value <= '9'; value++) {
+		if (n > (SIZE_MAX - 9) / 10)
+			return false;
+		n = n * 10 + (size_t)(*value - '0');
+	}
+	shift = bytes ? suffix_shift(*value) : 0;
+	value += shift != 0;
+	if (*value != '\0' || n > (SIZE_MAX >> shift))
+		return false;
+	*number = n << shift;
+	return true;
+}
+
+bool option_parse(enum option option, const char *value)
+{
+	const struct spec *spec = &specs[option];
+	size_t number;
+
+	if (spec->parse)
+		return spec->parse(value);
+	if (!parse_number(value, spec->bytes, &number) || number < spec->low || number > spec->high)
+		return false;
+	if (option == OPTION_ARENA && number % (32 * MIB) != 0)
+		return false;
+	option_values[option] = number;
+	return true;
+}
+
+static void add_value(struct text *text, enum option option)
+{
+	size_t value = option_values[option];
+
+	if (option == OPTION_DOMAINS) {
+		text_add(text, value & DOMAIN_MEM ? "mem" : "");
+		text_add(text, value == (DOMAIN_MEM | DOMAIN_OBJECT) ? "," : "");
+		text_add(text, value & DOMAIN_OBJECT ? "object" : "");
+		text_add(text, value == 0 ? "none" : "");
+	} else if (option == OPTION_STATS && value == STATS_JSON) {
+		text_add(text, "json:");
+		text_add(text, stats_file);
+	} else if (specs[option].bytes && value >= MIB && value % MIB == 0) {
+		text_add_number(text, value / MIB);
+		text_add(text, "M");
+	} else if (specs[option].bytes && value >= KIB && value % KIB == 0) {
+		text_add_number(text, value / KIB);
+		text_add(text, "K");
+	} else {
+		text_add_number(text, value);
+	}
+}
+
+/* ---- complaints ------------------------------------------------------------------------------------------- */
+
+static struct text complaints[8]; /* of more than that the others are not said */
+static unsigned complaints_used;
+
+static void complain(const char *entry, enum option option)
+{
+	size_t length = min_size(strcspn(entry, "="), 40);
+	struct text *text;
+
+	if (complaints_used == array_length(complaints))
+		return;
+	text = &complaints[complaints_used++];
+	memcpy(text->bytes, entry, length);
+	text->length = length;
+	if (option == OPTIONS) {
+		text_add(text, " is not an option of Arenite and is ignored; `arenite options` lists them");
+	} else {
+		text_add(text, " takes ");
+		text_add(text, specs[option].range);
+		text_add(text, "; using ");
+		add_value(text, option);
+	}
+}
+
+/* The same lines have the same number, in any order, as shells change that; others most likely have another. */
+static size_t complaints_number(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < complaints_used; i++)
+		sum += hash_bytes(complaints[i].bytes, complaints[i].length);
+	return sum;
+}
+
+void option_complain(void)
+{
+	size_t number = complaints_number();
+
+	if (complaints_used == 0 || mark_get(MARK_COMPLAINED) == number)
+		return;
+	for (unsigned i = 0; i < complaints_used; i++)
+		warn(&complaints[i]);
+	mark_set(MARK_COMPLAINED, number);
+}
+
+/* ---- the environment -------------------------------------------------------------------------------------- */
+
+enum option option_find(const char *name, size_t length)
+{
+	enum option option = 0;
+
+	while (option < OPTIONS &&
+	       (strlen(specs[option].name) != length || memcmp(specs[option].name, name, length) != 0))
+		option++;
+	return option;
+}
+
+/* names that the tools around the library use */
+static bool is_reserved(const char *name)
+{
+	static const char *const names[] = { "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=" };
+
+	for (size_t i = 0; i < array_length(names); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static void read_entry(const char *entry)
+{
+	const char *name = entry + strlen("ARENITE_");
+	const char *value = strchr(name, '=');
+	enum option option;
+
+	if (!value || is_reserved(name) || mark_read(entry))
+		return;
+	option = option_find(name, (size_t)(value - name));
+	if (option == OPTIONS || !option_parse(option, value + 1))
+		complain(entry, option);
+}
+
+void option_init(void)
+{
+	complaints_used = 0;
+	if (getauxval(AT_SECURE))
+		return;
+	for (char **entry = environ; entry && *entry; entry++)
+		if (strncmp(*entry, "ARENITE_", 8) == 0)
+			read_entry(*entry);
+}
+
+const char *option_name(enum option option)
+{
+	return specs[option].name;
+}
+
+const char *option_range(enum option option)
+{
+	return specs[option].range;
+}
+
+const char *option_stats_file(void)
+{
+	return *stats_file ? stats_file : NULL;
+}
+
+void option_print_table(int fd)
+{
+	for (enum option option = 0; option < OPTIONS; option++) {
+		struct text text = { 0 };
+
+		text_add(&text, "ARENITE_");
+		text_add(&text, specs[option].name);
+		text_add(&text, "=");
+		add_value(&text, option);
+		while (text.length < 34)
+			text_add(&text, " ");
+		text_add(&text, specs[option].meaning);
+		text_add(&text, " (");
+		text_add(&text, specs[option].range);
+		text_add(&text, ")\n");
+		text_write(&text, fd);
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/panic.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void text_add(struct text *text, const char *string)
+{
+	size_t room = sizeof(text->bytes) - text->length;
+	size_t length = min_size(strlen(string), room);
+
+	memcpy(text->bytes + text->length, string, length);
+	text->length += length;
+}
+
+static void add_digits(struct text *text, size_t number, unsigned base)
+{
+	char digits[24];
+	char *p = digits + sizeof(digits) - 1;
+
+	*p = '\0';
+	do
+		*--p = "0123456789abcdef"[number % base];
+	while ((number /= base) != 0);
+	text_add(text, p);
+}
+
+void text_add_number(struct text *text, size_t number)
+{
+	add_digits(text, number, 10);
+}
+
+void text_add_pointer(struct text *text, const void *pointer)
+{
+	text_add(text, "0x");
+	add_digits(text, (uintptr_t)pointer, 16);
+}
+
+/* libc's write(2) is a cancellation point: a thread that was told to end would end here, in the middle of malloc. */
+static ssize_t write_some(int fd, const char *bytes, size_t size)
+{
+#ifdef ARN_BUG_cancelled
+	return write(fd, bytes, size);
+#endif
+	return syscall(SYS_write, fd, bytes, size);
+}
+
+void text_write(const struct text *text, int fd)
+{
+	size_t done = 0;
+	int saved = errno;
+	ssize_t n;
+
+	while (done < text->length && (n = write_some(fd, text->bytes + done, text->length - done)) > 0)
+		done += (size_t)n;
+	errno = saved;
+}
+
+void warn(const struct text *text)
+{
+	struct text line = { 0 };
+
+	text_add(&line, "arenite: ");
+	memcpy(line.bytes + line.length, text->bytes, min_size(text->length, sizeof(line.bytes) - 10));
+	line.length += min_size(text->length, sizeof(line.bytes) - 10);
+	text_add(&line, "\n");
+	text_write(&line, STDERR_FILENO);
+}
+
+_Noreturn void panic_block(const char *what, const void *block, const void *caller)
+{
+	struct text text = { 0 };
+
+	text_add(&text, what);
+	text_add(&text, ": ");
+	text_add_pointer(&text, block);
+	if (caller) {
+		text_add(&text, ", called from ");
+		text_add_pointer(&text, caller);
+	}
+	warn(&text);
+	abort();
+}
+
+_Noreturn void panic_broken(const char *what, const char *file, int line)
+{
+	struct text text = { 0 };
+
+	text_add(&text, "internal error, please report: ");
+	text_add(&text, what);
+	text_add(&text, " at ");
+	text_add(&text, file);
+	text_add(&text, ":");
+	text_add_number(&text, (size_t)line);
+	warn(&text);
+	abort();
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stack.h - LIFO of records that are mapped while anybody may pop: orphaned heaps and thread records for ever, pools
+ * because who pops them is in a section of reclaim.h.
+ *
+ * This is the only file that includes ck.  A popped record may be pushed again at once: the head carries a
+ * generation, so a pop that read an old `next` fails its compare-and-swap (ABA).  Where ck has no 16-byte
+ * pop, the generation stands in the bits of the word that a 64-byte aligned user address leaves free.
+ *
+ * Synchronization      push   pop        - free
+ *     push              -      -
+ *     pop               -      -
+ * Ordering    S1  head: push (release) -> pop (acquire): the record's contents.
+ * Progress    lock-free.
+ */
+#ifndef ARN_STACK_H
+#define ARN_STACK_H
+
+#include "base/atomic.h"
+#include "base/base.h"
+
+#ifdef ARN_TSAN
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+#else
+#define __tsan_acquire(p) ((void)(p))
+#define __tsan_release(p) ((void)(p))
+#endif
+
+#if defined(ARN_HAVE_CK_STACK) && !defined(ARN_STACK_PLAIN)
+/* ck counts generations in a char * that begins as NULL.  It is no address, and clang's sanitizer may not complain. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
+#endif
+#include <ck_stack.h>
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
+struct stack_node {
+	ck_stack_entry_t entry;
+};
+
+#define STACK_NODE struct stack_node
+
+struct stack {
+	alignas(16) ck_stack_t ck; /* cmpxchg16b faults on 8 mod 16 */
+};
+
+static inline bool stack_is_empty(const struct stack *stack)
+{
+	return ck_pr_load_ptr(&stack->ck.head) == NULL;
+}
+
+static inline void stack_push(struct stack *stack, struct stack_node *node)
+{
+	__tsan_release(node); /* S1: the sanitizer does not see ck's assembly */
+	ck_stack_push_mpmc(&stack->ck, &node->entry);
+}
+
+static inline struct stack_node *stack_pop(struct stack *stack)
+{
+	ck_stack_entry_t *entry = ck_stack_pop_mpmc(&stack->ck);
+
+	if (!entry)
+		return NULL;
+	__tsan_acquire(entry); /* S1 */
+	return container_of(entry, struct stack_node, entry);
+}
+
+#else
+
+#define STACK_ADDRESS (((uint64_t)1 << 48) - CACHE_LINE) /* bits 6 to 47 */
+#define STACK_ONE ((uint64_t)1 << 48)                    /* generation: bits 48 to 63 and 0 to 5 */
+
+struct stack_node {
+	_Atomic(struct stack_node *) x_next; /* the low bits of its address are needed: see STACK_NODE */
+};
+
+#define STACK_NODE alignas(CACHE_LINE) struct stack_node
+
+struct stack {
+	_Atomic uint64_t x_head;
+};
+
+/* Members are declared as STACK_NODE, so that they are aligned where that is needed. */
+static inline struct stack_node *stack_node_of(uint64_t head)
+{
+	return (struct stack_node *)(uintptr_t)(head & STACK_ADDRESS);
+}
+
+/* 22 bits of generation: the low six carry on from the high sixteen */
+static inline uint64_t stack_word(const struct stack_node *node, uint64_t old)
+{
+	uint64_t generation = ((old >> 48) | (old & (CACHE_LINE - 1)) << 16) + 1;
+
+#ifdef ARN_BUG_no_generation
+	generation = 0;
+#endif
+	return (uint64_t)(uintptr_t)node | (generation & 0xffff) << 48 | (generation >> 16 & (CACHE_LINE - 1));
+}
+
+static inline bool stack_is_empty(const struct stack *stack)
+{
+	return stack_node_of(load_relaxed(&stack->x_head)) == NULL;
+}
+
+static inline void stack_push(struct stack *stack, struct stack_node *node)
+{
+	uint64_t head = load_relaxed(&stack->x_head);
+
+	do {
+		store_relaxed(&node->x_next, stack_node_of(head));
+		arn_yield_point("stack_push");
+	} while (!cas_release(&stack->x_head, &head, stack_word(node, head))); /* S1 */
+}
+
+static inline struct stack_node *stack_pop(struct stack *stack)
+{
+	uint64_t head = load_acquire(&stack->x_head); /* S1 */
+
+	for (;;) {
+		struct stack_node *node = stack_node_of(head);
+		struct stack_node *next;
+
+		if (!node)
+			return NULL;
+		next = load_relaxed(&node->x_next); /* may be stale: then the generation differs */
+		arn_yield_point("stack_pop");
+		if (cas_acq_rel(&stack->x_head, &head, stack_word(next, head))) /* S1 */
+			return node;
+	}
+}
+#endif
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli-doctor.c - what `arenite run` takes over in an interpreter, and what keeps it from doing so.
+ *
+ * The interpreter is asked: it runs under the preload in the environment as it is.  Where that comes to nothing
+ * because of a variable it runs once more without.
+ */
+#include "cli/preload.h"
+#include "cli/probe.h"
+#include "cli/program.h"
+#include "cli/cli.h"
+#include "base/option.h"
+
+#include <arenite/arenite.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Variables that matter, and what they do */
+static const struct {
+	const char *name;
+	bool defeats;
+	const char *meaning;
+} variables[] = {
+	{ "ARENITE_DISABLE", true, "switches Arenite off" },
+	{ "PYTHONMALLOC", true, "whatever the value, CPython puts its own allocators in again" },
+	{ "PYTHONDEVMODE", true, "the same, as does -X dev: debug hooks on CPython's own allocators" },
+	{ "ARENITE_DOMAINS", false, "the domains that Arenite may serve" },
+	{ "PYTHONTRACEMALLOC", false, "traces each block, on top of Arenite; that is slow" },
+	{ "MALLOC_CONF", false, "for jemalloc, which has malloc and raw; Arenite does not read it" },
+	{ "MIMALLOC_PURGE_DELAY", false, "for CPython's own heaps, those of the collector's objects" },
+};
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	if (strcmp(name, "ARENITE_DISABLE") == 0)
+		return option(OPTION_DISABLE);
+	return value && *value;
+}
+
+static bool is_served(const char *state)
+{
+	return strcmp(state, "served") == 0 || strcmp(state, "covered") == 0;
+}
+
+/* ---- which program ---------------------------------------------------------------------------------------- */
+
+static bool is_called_python(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
+}
+
+/* The interpreter that `arenite run NAME` would come to; false: a line on stderr */
+static bool find_interpreter(char path[PATH_MAX], const char *name)
+{
+	char script[PATH_MAX];
+
+	if (!program_find(path, name)) {
+		cli_error("cannot run %s: %s", name, strerror(errno));
+		return false;
+	}
+	if (is_called_python(path))
+		return true;
+	strcpy(script, path);
+	if (program_of_script(script, path) && is_called_python(path))
+		return true;
+	cli_error("%s is no python, nor a script for one; arenite run --stats %s tells more", script, name);
+	return false;
+}
+
+/* ---- what is told ----------------------------------------------------------------------------------------- */
+
+/* Blocks at the end of the trial; since 3.14 hardly any are left then. */
+static void tell_domain(const char *name, const char *state, size_t blocks, const char *but)
+{
+	printf("  %-8s %s%s", name, state, is_served(state) ? " by Arenite" : "");
+	if (is_served(state) && blocks)
+		printf(": %zu blocks at the end of the trial", blocks);
+	puts(is_served(state) ? but : "");
+}
+
+/* It has statistics, and no part of them is from a preload. */
+static bool is_built_in(const struct probe *probe)
+{
+	return probe->statistics && !*probe->mem;
+}
+
+static bool tell_built_in(const struct probe *probe)
+{
+	const size_t domains = option(OPTION_DOMAINS);
+
+	puts("  built    on Arenite: it needs no preload");
+	tell_domain("mem", domains & DOMAIN_MEM ? "served" : "left", probe->mem_blocks, "");
+	tell_domain("object", domains & DOMAIN_OBJECT ? "served" : "left", probe->object_blocks, "");
+	puts("  gc       served by Arenite, and so are the collector's walks\n"
+	     "  raw      not touched, by design");
+	return domains == (DOMAIN_MEM | DOMAIN_OBJECT);
+}
+
+static void tell_domains(const struct probe *probe)
+{
+	tell_domain("mem", probe->mem, probe->mem_blocks, "");
+	tell_domain("object", probe->object, probe->object_blocks,
+	            probe->free_threaded ? "; the collector's stay with CPython" : "");
+	printf("  raw      not touched, by design\n");
+	if (*probe->reason)
+		printf("  because  %s\n", probe->reason);
+}
+
+/* Why there are no statistics, or none about Python */
+static const char *explain(const struct probe *probe)
+{
+	if (is_set("ARENITE_DISABLE"))
+		return "ARENITE_DISABLE is set";
+	if (!probe->loaded)
+		return "the library was not loaded: is the interpreter static, or for another machine or C library?";
+	return "it is not a CPython of 3.11 or later";
+}
+
+static void tell_interpreter(const char *path, const struct probe *probe)
+{
+	printf("%s: %s %s, %s%s\n", path, probe->implementation, probe->version,
+	       probe->free_threaded ? "free-threaded" : "with a GIL", probe->debug ? ", a debug build" : "");
+	if (strcmp(path, probe->executable) != 0)
+		printf("  is       %s\n", probe->executable);
+	if (probe->free_threaded && probe->gil)
+		puts("  note     its GIL is on: PYTHON_GIL, -X gil, or a module that asks for it");
+}
+
+/* Are both domains served? */
+static bool tell(const char *path, const struct probe *probe)
+{
+	if (probe->status != 0 || !*probe->implementation) {
+		if (WIFSIGNALED(probe->status))
+			printf("%s: died of signal %d\n", path, WTERMSIG(probe->status));
+		else
+			printf("%s: exit status %d, and no answer\n", path, WEXITSTATUS(probe->status));
+		printf("%s", probe->complaint);
+		return false;
+	}
+	tell_interpreter(path, probe);
+	if (is_built_in(probe))
+		return tell_built_in(probe);
+	if (*probe->mem)
+		tell_domains(probe);
+	else
+		printf("  served   nothing: %s\n%s", explain(probe), probe->complaint);
+	return is_served(probe->mem) && is_served(probe->object);
+}
+
+/* Nothing defeats Arenite in an interpreter that was built on it. */
+static bool tell_environment(bool built_in)
+{
+	static char others[65536];
+	bool defeated = false;
+
+	for (size_t i = 0; i < VARIABLES; i++)
+		if (is_set(variables[i].name) && !(built_in && variables[i].defeats)) {
+			printf("%s=%s\n  %s\n", variables[i].name, getenv(variables[i].name),
+			       variables[i].meaning);
+			defeated |= variables[i].defeats;
+		}
+	if (preload_others(others, sizeof(others)) && *others)
+		printf("LD_PRELOAD=%s\n  stays; a malloc in it serves raw and extensions\n", others);
+	return defeated;
+}
+
+static void tell_options(void)
+{
+	puts("\nOptions in force:");
+	fflush(stdout);
+	option_print_table(STDOUT_FILENO);
+}
+
+static bool ask(const char *path)
+{
+	struct probe probe;
+
+	if (probe_run(&probe, path))
+		return tell(path, &probe);
+	cli_error("cannot run %s: %s", path, strerror(errno));
+	return false;
+}
+
+static void ask_without(const char *path)
+{
+	for (size_t i = 0; i < VARIABLES; i++)
+		if (variables[i].defeats)
+			unsetenv(variables[i].name);
+	puts("\nWithout what defeats it:");
+	ask(path);
+}
+
+static int examine(const char *name)
+{
+	char path[PATH_MAX], library[PATH_MAX];
+	bool served, defeated, built_in;
+
+	if (!find_interpreter(path, name) || !preload_find(library))
+		return CLI_FAILED;
+	built_in = program_has_arenite(path);
+	printf("arenite %s: %s\n", arn_version(), library);
+	defeated = tell_environment(built_in);
+	puts("");
+	fflush(stdout);
+	if (!(built_in ? preload_unset() : preload_set(library))) {
+		cli_error("cannot set LD_PRELOAD: no memory");
+		return CLI_FAILED;
+	}
+	served = ask(path);
+	if (!served && defeated)
+		ask_without(path);
+	tell_options();
+	return cli_flushed() == CLI_OK && served ? CLI_OK : CLI_FAILED;
+}
+
+int doctor_main(int argc, char **argv)
+{
+	if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
+		cli_error("usage: arenite doctor [PYTHON]");
+		return CLI_USAGE;
+	}
+	return examine(argc == 2 ? argv[1] : "python3");
+}

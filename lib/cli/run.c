@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli-run.c - starts a program in which every CPython runs on Arenite, as far as it can.
+ *
+ * The program takes this process's place.  What it needs is in its environment, so its children have it too:
+ * the library in LD_PRELOAD, and the options, whose flags are made from the names of their variables:
+ * --retain-percent=5 is ARENITE_RETAIN_PERCENT=5.
+ *
+ * One that is linked with libarenite has Arenite already, in a version of its own: there is no preload for it.
+ */
+#include "cli/preload.h"
+#include "cli/program.h"
+#include "cli/cli.h"
+#include "base/mark.h"
+#include "base/option.h"
+#include "api/stats.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* As with env(1), nohup(1) and the shell */
+enum { CANNOT_START = 126, NOT_FOUND = 127 };
+
+#define NAME_MAX_LENGTH 40
+
+/* The option of a flag, and the flag in the form of its variable; OPTIONS: there is none. */
+static enum option find_option(const char *flag, char variable[NAME_MAX_LENGTH])
+{
+	size_t prefix = strlen("ARENITE_"), length = strcspn(flag, "=");
+
+	if (length >= NAME_MAX_LENGTH - prefix)
+		return OPTIONS;
+	memcpy(variable, "ARENITE_", prefix);
+	for (size_t i = 0; i < length; i++)
+		variable[prefix + i] = flag[i] == '-' ? '_' : (char)toupper((unsigned char)flag[i]);
+	variable[prefix + length] = '\0';
+	return option_find(variable + prefix, length);
+}
+
+/* json:FILE with a FILE that stays the same when the program changes its directory */
+static const char *settle_file(const char *value)
+{
+	static char settled[2 * PATH_MAX];
+	char directory[PATH_MAX];
+
+	if (strncmp(value, "json:", 5) != 0 || value[5] == '/' || strlen(value) > PATH_MAX)
+		return value;
+	if (!getcwd(directory, PATH_MAX))
+		return value;
+	snprintf(settled, sizeof(settled), "json:%s/%s", directory, value + 5);
+	return settled;
+}
+
+/* Would the program take it?  In this process it stays as it was. */
+static bool is_value(enum option option, const char *value)
+{
+	size_t before = option_values[option];
+	bool taken = option_parse(option, value);
+
+	option_values[option] = before;
+	return taken;
+}
+
+static bool set_option(const char *flag)
+{
+	const char *value = strchr(flag, '=');
+	char variable[NAME_MAX_LENGTH];
+	enum option option = find_option(flag, variable);
+
+	if (option == OPTIONS) {
+		cli_error("run has no option --%s; see arenite run --help", flag);
+		return false;
+	}
+	if (value)
+		value++;
+	else if (option == OPTION_STATS || option == OPTION_VERBOSE)
+		value = "1";
+	if (!value || !is_value(option, value)) {
+		cli_error("--%.*s=VALUE takes %s", (int)strcspn(flag, "="), flag, option_range(option));
+		return false;
+	}
+	if (option == OPTION_STATS) {
+		value = settle_file(value);
+		unsetenv(STATS_OWNER);
+	}
+	return setenv(variable, value, 1) == 0;
+}
+
+static void print_flag(enum option option)
+{
+	char flag[NAME_MAX_LENGTH];
+	size_t i = 0;
+
+	for (const char *name = option_name(option); *name; name++)
+		flag[i++] = (char)(*name == '_' ? '-' : tolower((unsigned char)*name));
+	flag[i] = '\0';
+	printf("  --%s=VALUE%*s%s\n", flag, 18 - (int)i, "", option_range(option));
+}
+
+static int usage(int status)
+{
+	if (status != CLI_OK) {
+		cli_error("usage: arenite run [--OPTION[=VALUE]...] [--] PROGRAM [ARGUMENT...]");
+		return status;
+	}
+	puts("usage: arenite run [--OPTION[=VALUE]...] [--] PROGRAM [ARGUMENT...]\n"
+	     "Starts PROGRAM; the Python in it and in its children runs on Arenite.\n"
+	     "--stats and --verbose alone mean 1.  What the options do: arenite options");
+	for (enum option option = 0; option < OPTIONS; option++)
+		print_flag(option);
+	return cli_flushed();
+}
+
+/* The flags before the program; the number of words read, or 0 and the exit status. */
+static int read_flags(int argc, char **argv, int *status)
+{
+	int i = 1;
+
+	*status = CLI_USAGE;
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (strcmp(argv[i], "--help") == 0) {
+			*status = usage(CLI_OK);
+			return 0;
+		}
+		if (strncmp(argv[i], "--", 2) != 0) {
+			usage(CLI_USAGE);
+			return 0;
+		}
+		if (!set_option(argv[i] + 2))
+			return 0;
+	}
+	if (i < argc)
+		return i;
+	usage(CLI_USAGE);
+	return 0;
+}
+
+static int start(char **words)
+{
+	int error;
+
+	execvp(words[0], words);
+	error = errno;
+	if (error == ENOENT && !strchr(words[0], '/') && access(words[0], R_OK) == 0)
+		cli_error("%s is not a program; did you mean: arenite run python3 %s", words[0], words[0]);
+	else
+		cli_error("cannot run %s: %s", words[0], strerror(error));
+	return error == ENOENT ? NOT_FOUND : CANNOT_START;
+}
+
+/* This process has claimed the file of the statistics (stats.h) where nobody had; that is the program's to do. */
+static void unclaim(void)
+{
+	const char *owner = getenv(STATS_OWNER);
+
+	if (owner && strtol(owner, NULL, 10) == (long)getpid())
+		unsetenv(STATS_OWNER);
+}
+
+/* The program itself, or the interpreter of the script that it is */
+static bool has_arenite(const char *name)
+{
+	char path[PATH_MAX], interpreter[PATH_MAX];
+
+	if (!program_find(path, name))
+		return false;
+	return program_has_arenite(program_of_script(path, interpreter) ? interpreter : path);
+}
+
+int run_main(int argc, char **argv)
+{
+	char library[PATH_MAX];
+	int status, first;
+	bool done;
+
+	unclaim();
+	first = read_flags(argc, argv, &status);
+	if (first == 0)
+		return status;
+	if (has_arenite(argv[first]))
+		done = preload_unset();
+	else if (!preload_find(library))
+		return CLI_FAILED;
+	else
+		done = preload_set(library);
+	if (done)
+		return start(argv + first);
+	cli_error("cannot set LD_PRELOAD: no memory");
+	return CLI_FAILED;
+}

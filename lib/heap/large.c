@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/large.h"
+
+#include "os/os.h"
+#include "arena/retain.h"
+#include "heap/sweep.h"
+
+static _Atomic bool x_refused; /* by the system, once */
+
+static bool is_huge(const struct pool *pool)
+{
+	return pool->cls == CLASS_LARGE && arena_at(pool)->huge;
+}
+
+/* ---- in place -------------------------------------------------------------------------------------------- */
+
+static void set_size(struct heap *heap, struct pool *pool, size_t size)
+{
+	size_t tail = pool_tail(pool);
+
+	count_add(&heap->x_out_bytes, size - pool->block_size);
+	pool->block_size = size;
+	sweep_is_large(pool, tail);
+}
+
+static void set_slices(struct heap *heap, struct pool *pool, size_t slices)
+{
+	size_t tail = pool_tail(pool);
+
+	count_add(&heap->x_pool_bytes, (slices - pool->slices) * SLICE);
+	pool->slices = (uint32_t)slices;
+	sweep_is_large(pool, tail);
+}
+
+/* The slices behind the pool become part of it, if they are free. */
+static bool extend(struct heap *heap, struct pool *pool, size_t slices)
+{
+	struct arena *arena = arena_at(pool);
+	size_t next = (size_t)(pool - arena->pool) + pool->slices;
+	struct run run;
+
+	if (arena->huge || slices > LARGE_SLICES || next + slices - pool->slices > ARENA_END)
+		return false;
+	if (!arena_claim_at(arena, (unsigned)next, (unsigned)(slices - pool->slices), &run))
+		return false;
+	retain_missed(run.fresh * SLICE);
+	set_slices(heap, pool, slices);
+	return true;
+}
+
+static void give_slices(struct heap *heap, struct pool *pool, size_t slices)
+{
+	struct arena *arena = arena_at(pool);
+	size_t first = (size_t)(pool - arena->pool) + slices, rest = pool->slices - slices;
+
+	if (rest == 0)
+		return;
+	set_slices(heap, pool, slices);
+	arena_release(arena, (unsigned)first, rest, true);
+}
+
+/* A huge arena is its block's as long as that is there: what the block does not need, from one offset to the other, has
+ * no pages. */
+static void give_pages(const struct pool *pool, size_t from, size_t to)
+{
+	from = align_up(from, os_page_size());
+	to = align_up(to, os_page_size());
+	if (from < to && os_purge(pool->base + from, to - from) == 0)
+		arena_count_purge(to - from);
+}
+
+/* Into its tail; other pools ask for what they claim. */
+static bool may_grow(const struct pool *pool, size_t wanted)
+{
+	return pool_tail(pool) == 0 || arena_admits(wanted - min_size(wanted, pool->block_size));
+}
+
+static bool grow(struct heap *heap, struct pool *pool, size_t size, size_t wanted)
+{
+	if (!may_grow(pool, wanted))
+		return false;
+	if (size > pool_span(pool) && !extend(heap, pool, slices_of(wanted)) && !extend(heap, pool, slices_of(size)))
+		return false;
+	set_size(heap, pool, min_size(wanted, pool_span(pool)));
+	return true;
+}
+
+static bool shrink(struct heap *heap, struct pool *pool, size_t wanted)
+{
+	/* less than half of an arena: a smaller one will do */
+	if (is_huge(pool) && wanted < pool_span(pool) / 2)
+		return false;
+	if (is_huge(pool))
+		give_pages(pool, wanted, pool->block_size);
+	else
+		give_slices(heap, pool, slices_of(wanted));
+	set_size(heap, pool, wanted);
+	return true;
+}
+
+bool large_resize(struct heap *heap, struct pool *pool, size_t size)
+{
+	size_t wanted = large_size(size);
+
+	if (wanted >= pool->block_size)
+		return grow(heap, pool, size, wanted);
+	return shrink(heap, pool, wanted);
+}
+
+/* ---- by pages -------------------------------------------------------------------------------------------- */
+
+bool large_may_move(const struct pool *from, const struct pool *to)
+{
+	return to && is_huge(from) && is_huge(to) && !load_relaxed(&x_refused);
+}
+
+/* The arena ends where its pages have moved from, or may have: somebody else may be mapped there by now. */
+static void cut_off(struct pool *pool)
+{
+	struct arena *arena = arena_at(pool);
+	size_t size = ARENA_HEAD * SLICE + LARGE_KEPT, slices = LARGE_KEPT / SLICE - ARENA_GUARD;
+
+#ifdef ARN_BUG_uncut
+	return;
+#endif
+	sub_relaxed(&arena_counters.x_mapped, arena_size(arena) - size);
+	sub_relaxed(&arena_counters.x_claimed, (pool->slices - slices) * SLICE);
+	store_relaxed(&arena->x_size, size);
+	set_slices(load_relaxed(&pool->x_heap), pool, slices);
+	set_size(load_relaxed(&pool->x_heap), pool, slices * SLICE);
+	os_purge(pool->base + slices * SLICE, LARGE_KEPT - slices * SLICE);
+}
+
+static size_t movable(const struct pool *pool)
+{
+	return arena_room(arena_at(pool)) * SLICE - LARGE_KEPT;
+}
+
+bool large_move(struct pool *from, struct pool *to)
+{
+	struct arena *arena = arena_at(from);
+
+	if (os_move(from->base + LARGE_KEPT, movable(from), to->base + LARGE_KEPT, movable(to)) != 0) {
+		store_relaxed(&x_refused, true);
+		cut_off(to);
+		return false;
+	}
+	os_unmap((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
+	give_pages(to, to->block_size, min_size(from->block_size, pool_span(to)));
+	cut_off(from);
+	return true;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * large.h - large blocks that grow and shrink without a copy: where they are, or by taking their pages with them.
+ *
+ * In place    A block in a shared arena takes free slices behind it, and gives its last ones back; one with an arena of
+ *             its own (huge) has room there.  The block begins where it began, so late readers of objects see no
+ *             change of layout (R1).
+ * By pages    A huge block that outgrows its arena is moved by mremap(2) to the next one: its pages are the new
+ *             block's, but for the first LARGE_KEPT bytes, which are copied.  Those stay as they are, in the old block,
+ *             until that is freed and its readers are gone (R2); behind them the old arena has no address space any
+ *             more, and so it ends there.
+ *
+ * Owner       the user of the pool's heap, for all of it.  Others copy.
+ * Invariant   a huge arena is mapped from its head up to x_size, and nowhere else
+ *             from LARGE_KEPT on, its body is one mapping of the kernel, as mremap demands
+ * Progress    wait-free but for claims and releases; a system call or two for pages.
+ */
+#ifndef ARN_LARGE_H
+#define ARN_LARGE_H
+
+#include "heap/heap.h"
+
+#define LARGE_KEPT (2 * SLICE)
+
+/* The pool's block has room for `size` bytes, more than SMALL_MAX, and not much more; false: not here. */
+bool large_resize(struct heap *heap, struct pool *pool, size_t size);
+/* Could the pages of one block become those of the other? */
+bool large_may_move(const struct pool *from, const struct pool *to);
+/* Do it, the first LARGE_KEPT bytes being copied already; `from` has but these from now on.  false: `to` has but these,
+ * and no pages will be moved in this process any more. */
+bool large_move(struct pool *from, struct pool *to);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/limbo.h"
+
+#include "arena/reclaim.h"
+#include "heap/sweep.h"
+
+/* The goal of a pool that fell empty in the hands of a thread which is no user: it had none to give. */
+#define NO_GOAL UINT64_MAX
+
+static unsigned index_of(unsigned tag, unsigned cls)
+{
+#ifdef ARN_BUG_limbo_of_any_tag
+	tag = ARN_TAG_OBJECT;
+#endif
+	return tag * (CLASSES + 1) + cls;
+}
+
+/* A pool without pages is not taken again: a free slice that has some is better.  It waits in the place of MEM, whose
+ * own pools never wait. */
+static unsigned index_for(const struct pool *pool)
+{
+	return index_of(sweep_resident(pool) ? pool->tag : ARN_TAG_MEM, pool->cls);
+}
+
+/* ---- which stacks have pools, as a guess ------------------------------------------------------------------- */
+
+static void note_filled(arn_family *family, unsigned index)
+{
+	uint64_t bit = (uint64_t)1 << index % 64;
+
+	if (!(load_relaxed(&family->x_filled[index / 64]) & bit))
+		or_relaxed(&family->x_filled[index / 64], bit);
+}
+
+static void note_empty(arn_family *family, unsigned index)
+{
+	and_relaxed(&family->x_filled[index / 64], ~((uint64_t)1 << index % 64));
+	if (!stack_is_empty(&family->limbo[index]))
+		note_filled(family, index);
+}
+
+/* The next one from this one on, once around; LIMBO_STACKS: none. */
+static unsigned find_filled(const arn_family *family, unsigned from)
+{
+	for (unsigned n = 0, word = from / 64; n <= LIMBO_WORDS; n++, word = (word + 1) % LIMBO_WORDS) {
+		uint64_t filled = load_relaxed(&family->x_filled[word]);
+
+		if (n == 0)
+			filled &= ~(uint64_t)0 << from % 64;
+		if (filled)
+			return word * 64 + lowest_bit(filled);
+	}
+	return LIMBO_STACKS;
+}
+
+/* A push beside note_empty may be overlooked, until the next time round. */
+static void look_at_all(arn_family *family)
+{
+	for (unsigned index = 0; index < LIMBO_STACKS; index++)
+		if (!stack_is_empty(&family->limbo[index]))
+			note_filled(family, index);
+}
+
+/* ---- stacks ------------------------------------------------------------------------------------------------ */
+
+/* Who pops looks at a pool that another may have taken, and let go: its descriptor stays mapped in this section. */
+static struct pool *pop(arn_family *family, unsigned index)
+{
+	struct stack *stack = &family->limbo[index];
+	struct stack_node *node;
+
+	if (stack_is_empty(stack))
+		return NULL;
+	reclaim_enter();
+	node = stack_pop(stack); /* S1 */
+	reclaim_exit();
+	arn_yield_point("limbo_pop");
+	return node ? container_of(node, struct pool, wait) : NULL;
+}
+
+static void push(arn_family *family, unsigned index, struct pool *pool)
+{
+	arn_yield_point("limbo_push");
+	stack_push(&family->limbo[index], &pool->wait); /* S1 */
+	note_filled(family, index);
+}
+
+static void count_waiting(arn_family *family, const struct pool *pool)
+{
+	size_t resident = sweep_resident(pool);
+
+	add_relaxed(&arena_counters.x_waiting, resident);
+	add_relaxed(&arena_counters.x_limbo, pool_span(pool) - resident);
+	add_relaxed(&family->x_waiting, 1);
+}
+
+/* It waits no longer, and is the caller's. */
+static void leave(arn_family *family, const struct pool *pool)
+{
+	size_t resident = sweep_resident(pool);
+
+	sub_relaxed(&arena_counters.x_waiting, resident);
+	sub_relaxed(&arena_counters.x_limbo, pool_span(pool) - resident);
+	sub_relaxed(&family->x_waiting, 1);
+}
+
+static void purge(struct pool *pool)
+{
+	if (sweep_whole(pool))
+		pool->zeroed = false;
+}
+
+/* A goal taken now covers every reader that may have seen the last block. */
+static uint64_t goal_of(const arn_family *family, const struct pool *pool)
+{
+	return family_is_user(family) ? family->provider->goal(pool_span(pool)) : NO_GOAL;
+}
+
+void limbo_add(arn_family *family, struct pool *pool)
+{
+	limbo_poll(family); /* a pool that comes lets some go: else they come faster than they leave */
+	if (arena_keeps_enough(sweep_resident(pool)))
+		purge(pool);
+	pool->goal = goal_of(family, pool);
+	count_waiting(family, pool);
+	push(family, index_for(pool), pool);
+}
+
+static bool fits(const struct pool *pool, size_t slices)
+{
+	return pool->cls != CLASS_LARGE || (pool->slices >= slices && pool->slices <= slices + slices / 4);
+}
+
+/* Up to LIMBO_STEP pools, the last one to fall empty first, until one fits. */
+struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices)
+{
+	unsigned index = index_of(tag, cls);
+	struct pool *others[LIMBO_STEP], *pool = NULL;
+	unsigned n = 0;
+
+	while (n < LIMBO_STEP && (pool = pop(family, index)) != NULL && !fits(pool, slices)) {
+		others[n++] = pool;
+		pool = NULL;
+	}
+	while (n > 0)
+		push(family, index, others[--n]);
+	if (pool)
+		leave(family, pool);
+	return pool;
+}
+
+static bool is_over(arn_family *family, struct pool *pool, bool stopped)
+{
+#ifdef ARN_BUG_limbo_at_once
+	return true;
+#endif
+	if (stopped)
+		return true;
+	if (pool->goal == NO_GOAL)
+		pool->goal = goal_of(family, pool);
+	return family->provider->reached(pool->goal);
+}
+
+/*
+ * Take some pools out and let those go whose goals are reached.  The oldest goal comes first, and where it is not
+ * reached, those that were given later are not either: asking may cost a look at every thread.
+ */
+static bool poll_stack(arn_family *family, unsigned index, bool stopped)
+{
+	struct pool *pool[LIMBO_STEP];
+	unsigned n = 0, all;
+
+	while (n < LIMBO_STEP && (pool[n] = pop(family, index)) != NULL)
+		n++;
+	for (all = n; n > 0 && is_over(family, pool[n - 1], stopped); n--) {
+		leave(family, pool[n - 1]);
+		sweep_release(pool[n - 1]);
+	}
+	for (unsigned rest = n; rest > 0; rest--)
+		push(family, index, pool[rest - 1]);
+	return n < all;
+}
+
+#define LOOK_EVERY 256u /* polls */
+
+/* The next stack in turn, from where the last poll came to; one in which pools leave is asked again next time. */
+void limbo_poll(arn_family *family)
+{
+	unsigned polls, index;
+
+	if (likely(load_relaxed(&family->x_waiting) == 0) || !family_is_user(family))
+		return;
+	polls = load_relaxed(&family->x_polls);
+	store_relaxed(&family->x_polls, polls + 1);
+	if (polls % LOOK_EVERY == 0)
+		look_at_all(family);
+	index = find_filled(family, load_relaxed(&family->x_polled) % LIMBO_STACKS);
+	if (index == LIMBO_STACKS)
+		return;
+	if (stack_is_empty(&family->limbo[index]))
+		note_empty(family, index);
+	else if (poll_stack(family, index, false))
+		return;
+	store_relaxed(&family->x_polled, index + 1);
+}
+
+void limbo_collect(arn_family *family, bool stopped)
+{
+	if (load_relaxed(&family->x_waiting) == 0 || (!stopped && !family_is_user(family)))
+		return;
+	for (unsigned index = 0; index < LIMBO_STACKS; index++)
+		while (poll_stack(family, index, stopped))
+			;
+}
+
+static void purge_stack(arn_family *family, unsigned index)
+{
+	struct pool *list = NULL, *pool;
+
+	while ((pool = pop(family, index)) != NULL) {
+		leave(family, pool);
+		purge(pool);
+		pool->next = list;
+		list = pool;
+	}
+	for (; list; list = pool) {
+		pool = list->next;
+		count_waiting(family, list);
+		push(family, index_for(list), list);
+	}
+}
+
+void limbo_purge(arn_family *family)
+{
+	if (load_relaxed(&family->x_waiting) == 0)
+		return;
+	for (unsigned index = 0; index < LIMBO_STACKS; index++)
+		purge_stack(family, index);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/owner.h"
+
+__thread uintptr_t owner_number = OWNER_NOBODY;
+extern __thread uintptr_t arn_private_owner_number __attribute__((alias("owner_number"), visibility("default")));
+
+uintptr_t owner_draw(void)
+{
+	static _Atomic uintptr_t x_numbers = OWNER_FIRST;
+
+#ifdef ARN_BUG_thread_pointers
+	return thread_id();
+#endif
+	if (owner_number == OWNER_NOBODY)
+		owner_number = add_relaxed(&x_numbers, 1);
+	return owner_number;
+}
+
+void owner_forget(void)
+{
+	owner_number = OWNER_NOBODY;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/remote.h"
+
+#include "base/panic.h"
+#include "arena/reclaim.h"
+#include "heap/sweep.h"
+#include "heap/thread.h"
+
+static bool has_any(const _Atomic uint64_t *x_remote)
+{
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		if (load_seq(&x_remote[word]) != 0) /* R1 */
+			return true;
+	return false;
+}
+
+/* Of the pool that stands here now, whatever its tag: x_remote only says where to look first. */
+static bool has_bits(const struct pool *pool)
+{
+	struct arena *arena = arena_at(pool);
+	size_t slice = (size_t)(pool - arena->pool);
+
+	return has_any(load_relaxed(&arena->bits[slice].x_remote)) || has_any(arena->x_remote[REMOTE_PLAIN][slice]) ||
+	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
+}
+
+static void push(_Atomic(struct pool *) *list, struct pool *pool)
+{
+	struct pool *head = load_relaxed(list);
+
+#ifdef ARN_BUG_push_locked
+	static _Atomic bool x_locked;
+	while (exchange_acquire(&x_locked, true))
+		;
+#endif
+	do {
+		store_relaxed(&pool->bits->x_next, head);
+		arn_yield_point("remote_push");
+	} while (!cas_release(list, &head, pool)); /* R3 */
+#ifdef ARN_BUG_push_locked
+	store_release(&x_locked, false);
+#endif
+}
+
+/* With x_queued ours and no bits: take it back, unless the owner has seen it and waits for us. */
+static bool try_unqueue(struct pool_bits *bits)
+{
+	uint32_t queued = QUEUED;
+
+	return cas_seq(&bits->x_queued, &queued, UNQUEUED); /* R1 */
+}
+
+/*
+ * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or none: with no
+ * bits set there is nobody to tell.  With x_queued ours, and bits set or the owner waiting, it is not
+ * released, so it stays the pool of the heap that x_heap names.  Returns the heap that was told, or NULL.
+ */
+static struct heap *notify(struct pool *pool, struct pool_bits *bits)
+{
+	uint32_t queued = UNQUEUED;
+
+	for (; has_bits(pool) && cas_seq(&bits->x_queued, &queued, QUEUED); queued = UNQUEUED) { /* R1 */
+		arn_yield_point("remote_notify");
+		if (has_bits(pool) || !try_unqueue(bits)) {
+			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
+
+			push(&heap->x_pending, pool);
+			return heap;
+		}
+	}
+	return NULL;
+}
+
+/* Nobody refills an orphan: now and then who frees to it sends its blocks home. */
+static void tidy_orphan(struct heap *heap)
+{
+	struct thread *thread = thread_peek();
+
+	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && ++thread->orphans_met % 16 == 0)
+		family_tidy(heap);
+}
+
+void remote_send(struct pool *pool, unsigned word, uint64_t mask)
+{
+	struct pool_bits *bits = pool->bits;
+	_Atomic uint64_t *x_remote = load_relaxed(&bits->x_remote);
+	struct heap *told = NULL;
+	uint64_t old;
+
+	reclaim_enter();
+#ifdef ARN_BUG_queued_first
+	bool queued = load_seq(&bits->x_queued) != UNQUEUED;
+	arn_yield_point("remote_send");
+#endif
+	old = or_seq(&x_remote[word], mask); /* R1, R2 */
+	if (unlikely(old & mask))
+		panic_block("block freed twice, in word of pool", pool, NULL);
+	arn_yield_point("remote_send");
+#ifdef ARN_BUG_queued_first
+	if (!queued)
+#else
+	if (load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
+#endif
+		told = notify(pool, bits);
+	reclaim_exit();
+	if (told)
+		tidy_orphan(told);
+}
+
+/* Blocks that somebody frees.  While one of them is not sent the pool stays what it is. */
+static void send_freed(struct pool *pool, unsigned word, uint64_t mask)
+{
+	struct heap *heap = load_relaxed(&pool->x_heap);
+
+	remote_send(pool, word, mask);
+	if (!load_relaxed(&heap->x_freed))
+		store_release(&heap->x_freed, true); /* R4 */
+}
+
+static void flush(struct thread *thread)
+{
+	uint64_t mask = thread->gathered;
+
+	if (mask == 0)
+		return;
+	/* before the send: a child of fork may flush for a thread that was caught in between */
+	thread->gathered = 0;
+	send_freed(thread->pool, thread->word, mask);
+}
+
+void remote_flush(void)
+{
+	struct thread *thread = thread_peek();
+
+	if (thread)
+		flush(thread);
+}
+
+void remote_flush_all(void)
+{
+	for (struct thread *thread = thread_first(); thread; thread = thread->next)
+		flush(thread);
+}
+
+static void gather(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit, const void *block,
+                   const void *caller)
+{
+	if (thread->pool != pool || thread->word != word || thread->gathered == 0) {
+		flush(thread);
+		thread->pool = pool;
+		thread->word = word;
+		order_for_fork(); /* a walk in the child sends what it finds gathered */
+	} else if (unlikely(thread->gathered & bit)) {
+		panic_block("block freed twice", block, caller);
+	}
+	thread->gathered |= bit;
+}
+
+/* By a thread that has nowhere to gather: thread.h. */
+static cold void send_without_record(struct pool *pool, unsigned word, uint64_t bit)
+{
+	thread_count(&thread_none, &thread_none.x_remote_blocks[pool->tag], 1);
+	thread_count(&thread_none, &thread_none.x_remote_bytes[pool->tag], pool->block_size);
+	send_freed(pool, word, bit);
+}
+
+/* Pages of a block this large go back at once, wherever its owner sleeps. */
+#define PURGE_AT_ONCE (4 * MIB)
+
+void remote_free(struct pool *pool, void *block, const void *caller)
+{
+	struct thread *thread = thread_self();
+	uint32_t index = pool_index(pool, block);
+	uint64_t bit = (uint64_t)1 << index % 64;
+
+	if (unlikely(!pool_is_block(pool, block)))
+		panic_block("freed pointer is not the start of a block", block, caller);
+	if (pool->cls == CLASS_LARGE && pool->block_size >= PURGE_AT_ONCE)
+		sweep_whole(pool);
+	if (unlikely(thread == &thread_none)) {
+		send_without_record(pool, index / 64, bit);
+		return;
+	}
+	count_add(&thread->x_remote_blocks[pool->tag], 1);
+	count_add(&thread->x_remote_bytes[pool->tag], pool->block_size);
+	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE)
+		gather(thread, pool, index / 64, bit, block, caller);
+	else
+		send_freed(pool, index / 64, bit);
+}
+
+static void count_home(struct heap *heap, struct pool *pool, unsigned n)
+{
+	count_add(&heap->x_drained_blocks, n);
+	count_add(&heap->x_drained_bytes, n * pool->block_size);
+	heap_count_home(heap, pool, n);
+	if (pool->cls != CLASS_LARGE)
+		sweep_given(heap, pool, n);
+}
+
+static void drain(struct heap *heap, struct pool *pool)
+{
+	uint32_t before = pool_free_count(pool);
+	unsigned n;
+
+#ifdef ARN_BUG_unqueue_last
+	n = pool_drain(pool);
+	arn_yield_point("remote_drain");
+	exchange_seq(&pool->bits->x_queued, UNQUEUED);
+#else
+	exchange_seq(&pool->bits->x_queued, UNQUEUED); /* R1 */
+	arn_yield_point("remote_drain");
+	n = pool_drain(pool);
+#endif
+	count_home(heap, pool, n);
+	if (n > 0 || pool_is_empty(pool)) /* empty: its release waited for this drain */
+		heap_settle_pool(heap, pool, n > 0 ? before : pool->capacity);
+}
+
+static void drain_list(struct heap *heap, struct pool *pool)
+{
+	while (pool) {
+		struct pool *next = load_relaxed(&pool->bits->x_next);
+
+		drain(heap, pool);
+		pool = next;
+	}
+}
+
+void remote_drain_all(struct heap *heap)
+{
+	drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */
+#ifdef ARN_BUG_forget_swept
+	return;
+#endif
+	if (load_relaxed(&heap->x_swept))
+		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+}
+
+/* ---- in the place of an owner that waits ------------------------------------------------------------------ */
+
+#define LOOK_AFTER 16u /* pools at a time */
+
+/* Queued pools go back to the list that they were taken from; what has been queued there meanwhile is not much. */
+static void give_back_list(struct heap *heap, struct pool *list)
+{
+	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
+
+	while (pool) {
+		struct pool *next = load_relaxed(&pool->bits->x_next);
+
+		push(&heap->x_pending, pool);
+		pool = next;
+	}
+}
+
+static void look_after_some(struct heap *heap)
+{
+	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
+
+	for (unsigned n = 0; pool && n < LOOK_AFTER; n++) {
+		struct pool *next = load_relaxed(&pool->bits->x_next);
+
+		arn_yield_point("remote_look_after");
+		sweep_queued(pool);
+		push(&heap->x_swept, pool);
+		pool = next;
+	}
+	if (pool)
+		give_back_list(heap, pool);
+}
+
+void remote_look_after(struct heap *heap)
+{
+	bool tended = false;
+
+	if (!cas_acq_rel(&heap->x_tended, &tended, true)) /* R4 */
+		return;
+	if (!load_relaxed(&heap->x_pending) && exchange_acq_rel(&heap->x_freed, false)) /* R4 */
+		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+	look_after_some(heap);
+	store_release(&heap->x_tended, false); /* R4 */
+}
+
+/* Somebody who is gone had taken pools out of the lists: all that are queued are put into one again. */
+void remote_fork_child(struct heap *heap)
+{
+	if (!load_relaxed(&heap->x_tended))
+		return;
+	store_relaxed(&heap->x_pending, NULL);
+	store_relaxed(&heap->x_swept, NULL);
+	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
+		if (load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
+			push(&heap->x_pending, pool);
+	store_relaxed(&heap->x_tended, false);
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/sweep.h"
+
+#include "os/os.h"
+#include "arena/purge.h"
+#include "heap/remote.h"
+#include "arena/retain.h"
+
+#define GRANULES 64u
+
+/* Of all heaps, as far as published. */
+static _Atomic size_t x_fresh;
+
+/* Whole pages, and at most so many that a word has a bit for each; a pool is a power of two, and so are pages. */
+static unsigned granule_shift(const struct pool *pool)
+{
+	size_t span = pool_span(pool), granule = max_size(span / GRANULES, os_page_size());
+
+	return lowest_bit(min_size(granule, span));
+}
+
+/* One granule goes with the pool. */
+static bool has_granules(const struct pool *pool)
+{
+	return pool_span(pool) > os_page_size();
+}
+
+/* A large pool has one: all of it. */
+static uint64_t all_granules(const struct pool *pool)
+{
+	return pool->cls == CLASS_LARGE ? 1 : bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
+}
+
+static size_t bytes_of(const struct pool *pool, uint64_t granules)
+{
+	if (pool->cls == CLASS_LARGE)
+		return granules ? pool_span(pool) - pool_tail(pool) : 0;
+	return (size_t)count_bits(granules) << granule_shift(pool);
+}
+
+static uint64_t clean_granules(const struct pool *pool)
+{
+	return load_relaxed(&pool->bits->x_clean);
+}
+
+/* The granules are the caller's: it has all of their blocks. */
+static void mark_clean(struct pool *pool, uint64_t granules)
+{
+	uint64_t before = or_relaxed(&pool->bits->x_clean, granules);
+
+	add_relaxed(&arena_counters.x_absent, bytes_of(pool, granules & ~before));
+}
+
+static void mark_present(struct pool *pool, uint64_t granules)
+{
+	and_relaxed(&pool->bits->x_clean, ~granules);
+	sub_relaxed(&arena_counters.x_absent, bytes_of(pool, granules));
+}
+
+static void list(struct heap *heap, struct pool *pool)
+{
+	struct pool_bits *bits = pool->bits;
+
+	bits->sweep_next = NULL;
+	bits->sweep_prev = heap->sweep_last;
+	*(heap->sweep_last ? &heap->sweep_last->bits->sweep_next : &heap->sweep_first) = pool;
+	heap->sweep_last = pool;
+	bits->in_sweep = true;
+}
+
+static void unlist(struct heap *heap, struct pool *pool)
+{
+	struct pool_bits *bits = pool->bits;
+
+	*(bits->sweep_prev ? &bits->sweep_prev->bits->sweep_next : &heap->sweep_first) = bits->sweep_next;
+	*(bits->sweep_next ? &bits->sweep_next->bits->sweep_prev : &heap->sweep_last) = bits->sweep_prev;
+	bits->in_sweep = false;
+}
+
+void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
+{
+	size_t bytes = n * pool->block_size;
+
+	if (!has_granules(pool))
+		return;
+	pool->bits->fresh += (uint32_t)bytes;
+	count_add(&heap->x_fresh, bytes);
+	if (!pool->bits->in_sweep && pool->bits->fresh >= (size_t)1 << granule_shift(pool))
+		list(heap, pool);
+}
+
+/* The granules of the blocks from one offset to the other. */
+static void touch(struct pool *pool, size_t low, size_t high)
+{
+	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
+	uint64_t touched = bit_run(from, (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
+
+	touched &= clean_granules(pool);
+	if (!touched)
+		return;
+	(pool->zeroed ? retain_missed : retain_missed_again)(bytes_of(pool, touched));
+	mark_present(pool, touched);
+}
+
+/* At most: a page more at either end. */
+static size_t touched_by(const struct pool *pool, unsigned n)
+{
+	return min_size(n * pool->block_size + 2 * bytes_of(pool, 1), bytes_of(pool, clean_granules(pool)));
+}
+
+unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
+{
+	if (arena_admits(touched_by(pool, want)))
+		return want;
+	return arena_admits(touched_by(pool, 1)) ? 1 : 0;
+}
+
+/* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
+{
+	struct pool_bits *bits = pool->bits;
+	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->fresh);
+
+	bits->fresh -= bytes;
+	count_sub(&heap->x_fresh, bytes);
+#ifdef ARN_BUG_sweep_blindly
+	return;
+#endif
+	if (clean_granules(pool))
+		touch(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
+}
+
+void sweep_forget(struct heap *heap, struct pool *pool)
+{
+	count_sub(&heap->x_fresh, pool->bits->fresh);
+	pool->bits->fresh = 0;
+	if (pool->bits->in_sweep)
+		unlist(heap, pool);
+}
+
+void sweep_is_absent(struct pool *pool)
+{
+	mark_clean(pool, all_granules(pool));
+}
+
+void sweep_is_present(struct pool *pool)
+{
+	if (!clean_granules(pool))
+		return;
+	retain_missed(bytes_of(pool, 1));
+	mark_present(pool, all_granules(pool));
+}
+
+void sweep_is_large(const struct pool *pool, size_t tail_before)
+{
+	size_t tail = pool_tail(pool);
+
+	if (tail != tail_before)
+		add_relaxed(&arena_counters.x_absent, tail - tail_before); /* wraps */
+}
+
+size_t sweep_resident(const struct pool *pool)
+{
+	return pool_span(pool) - pool_tail(pool) - bytes_of(pool, clean_granules(pool));
+}
+
+/* The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
+ * object that it could take a reference to.  The address range stays as it is until the goal is reached. */
+bool sweep_whole(struct pool *pool)
+{
+	size_t resident = sweep_resident(pool);
+
+	if (resident == 0)
+		return true;
+	if (os_purge(pool->base, pool_span(pool)) != 0)
+		return false;
+#ifdef ARN_BUG_purge_to_garbage
+	__builtin_memset(pool->base, 0xdd, pool_span(pool));
+#endif
+	sweep_is_absent(pool);
+	arena_count_purge(resident);
+	return true;
+}
+
+void sweep_release(struct pool *pool)
+{
+	uint64_t clean = clean_granules(pool);
+
+	if (clean)
+		mark_present(pool, clean);
+	sub_relaxed(&arena_counters.x_absent, pool_tail(pool));
+	pool_release(pool, clean != all_granules(pool));
+}
+
+/* The granules that lie whole in [from, to). */
+static uint64_t granules_in(size_t from, size_t to, unsigned shift)
+{
+	size_t first = align_up(from, (size_t)1 << shift) >> shift;
+
+#ifdef ARN_BUG_sweep_outward
+	first = from >> shift;
+#endif
+	to >>= shift;
+	return first < to ? bit_run((unsigned)first, (unsigned)(to - first)) : 0;
+}
+
+/* The granules without a block whose bit is set. */
+static uint64_t granules_without(const struct pool *pool, const uint64_t *blocks)
+{
+	size_t size = pool->block_size, from = 0;
+	unsigned shift = granule_shift(pool);
+	uint64_t granules = 0;
+
+	for (unsigned word = 0; word < pool_words(pool); word++) {
+		uint64_t taken = blocks[word];
+
+		while (taken) {
+			unsigned first = lowest_bit(taken);
+			unsigned count = run_length(taken, first);
+			size_t start = (word * 64 + first) * size;
+
+			granules |= granules_in(from, start, shift);
+			from = start + count * size;
+			taken &= ~bit_run(first, count);
+		}
+	}
+	return granules | granules_in(from, pool_span(pool), shift);
+}
+
+/* Blocks that are live, cached, or in a remote word keep a granule. */
+static uint64_t free_granules(const struct pool *pool)
+{
+	uint64_t blocks[POOL_WORDS];
+
+	for (unsigned word = 0; word < pool_words(pool); word++)
+		blocks[word] = pool_taken(pool, word);
+	return granules_without(pool, blocks);
+}
+
+static bool purge(struct pool *pool, unsigned first, unsigned count)
+{
+	unsigned shift = granule_shift(pool);
+	size_t bytes = (size_t)count << shift;
+
+	if (os_purge(pool->base + ((size_t)first << shift), bytes) != 0)
+		return false;
+	arena_count_purge(bytes);
+	return true;
+}
+
+/* Those that went back. */
+static uint64_t purge_granules(struct pool *pool, uint64_t granules)
+{
+	uint64_t done = 0;
+
+	while (granules) {
+		unsigned first = lowest_bit(granules);
+		unsigned count = run_length(granules, first);
+
+		if (purge(pool, first, count))
+			done |= bit_run(first, count);
+		granules &= ~bit_run(first, count);
+	}
+	return done;
+}
+
+static size_t sweep(struct heap *heap, struct pool *pool)
+{
+	uint64_t done = purge_granules(pool, free_granules(pool) & ~clean_granules(pool));
+
+	sweep_forget(heap, pool);
+	heap->sweeping = true;
+	mark_clean(pool, done);
+	pool->zeroed = false;
+	return bytes_of(pool, done);
+}
+
+/* Takes the bits; false: there were none, and the descriptor may be anything. */
+static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
+{
+	uint64_t any = 0;
+
+	for (unsigned word = 0; word < POOL_WORDS; word++) {
+		freed[word] = load_relaxed(&x_remote[word]);
+		if (freed[word])
+			freed[word] = exchange_seq(&x_remote[word], 0); /* R1, R2 */
+		any |= freed[word];
+	}
+	return any != 0;
+}
+
+/* The blocks of these bits are nobody else's now, and so are the granules that no other block lies on.  A class pool
+ * that is one granule goes as a whole, when its owner finds it empty. */
+static void sweep_freed(struct pool *pool, const uint64_t *others)
+{
+	uint64_t granules;
+
+	if (pool->cls == CLASS_LARGE)
+		sweep_whole(pool);
+	if (pool->cls == CLASS_LARGE || !has_granules(pool))
+		return;
+	granules = granules_without(pool, others) & ~clean_granules(pool);
+	if (granules)
+		mark_clean(pool, purge_granules(pool, granules));
+}
+
+/* The bits of this word that stand for a block: behind the last one there is none that could keep a page. */
+static uint64_t blocks_of(const struct pool *pool, unsigned word)
+{
+	unsigned before = word * 64;
+
+	return pool->capacity > before ? bit_run(0, (unsigned)min_size(pool->capacity - before, 64)) : 0;
+}
+
+/* What has been taken out of these words, with nothing said to anybody: the pool is queued, or was before. */
+static void sweep_taken_out(struct pool *pool, const uint64_t *freed)
+{
+	uint64_t others[POOL_WORDS];
+
+	arn_yield_point("sweep_remote");
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		others[word] = ~freed[word] & blocks_of(pool, word);
+	sweep_freed(pool, others);
+	for (unsigned word = 0; word < POOL_WORDS; word++)
+		if (freed[word])
+			remote_send(pool, word, freed[word]);
+}
+
+void sweep_remote(struct arena *arena, unsigned slice)
+{
+	uint64_t freed[POOL_WORDS];
+
+	if (take_remote(arena->x_remote[REMOTE_PLAIN][slice], freed))
+		sweep_taken_out(&arena->pool[slice], freed);
+}
+
+void sweep_queued(struct pool *pool)
+{
+	uint64_t freed[POOL_WORDS];
+
+	if (take_remote(load_relaxed(&pool->bits->x_remote), freed))
+		sweep_taken_out(pool, freed);
+}
+
+/* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
+static size_t publish(struct heap *heap)
+{
+	size_t step = retain_limit() / 32 / heap_count(), told = heap->fresh_told;
+	size_t fresh = load_relaxed(&heap->x_fresh);
+
+	if (fresh > told + step || fresh + step < told) {
+		add_relaxed(&x_fresh, fresh - told);
+		heap->fresh_told = fresh;
+	}
+	return load_relaxed(&x_fresh);
+}
+
+#define WATCH_EVERY 8u /* slow paths */
+
+/* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches have pinned. */
+static void watch_credit(struct heap *heap, size_t fresh)
+{
+	size_t kept = load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
+
+	if (!retain_watch(kept + fresh))
+		return;
+	purge_excess();
+	store_relaxed(&heap->x_trim, true);
+}
+
+/* This heap's part of what may stay. */
+static size_t part(void)
+{
+	return retain_for_pages() / heap_count();
+}
+
+void sweep_enforce(struct heap *heap)
+{
+	size_t fresh = publish(heap);
+
+	if (unlikely(retain_has_credit()) && load_relaxed(&heap->x_entered) % WATCH_EVERY == 0)
+		watch_credit(heap, fresh);
+	if (fresh <= retain_for_pages() || load_relaxed(&heap->x_fresh) <= part())
+		return;
+	retain_check();
+	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_fresh) > part() && n < SWEEP_STEP; n++)
+		sweep(heap, heap->sweep_first);
+	publish(heap);
+}
+
+size_t sweep_all(struct heap *heap)
+{
+	size_t done = 0;
+
+	while (heap->sweep_first)
+		done += sweep(heap, heap->sweep_first);
+	publish(heap);
+	return done;
+}
+
+/* A clean one with a block that is not free.  Where others may have swept, blocks that they have freed count, too, and
+ * while they are at it their bits are nowhere: nothing can be said. */
+static bool has_wrong_granule(const struct pool *pool)
+{
+	if (pool->tag < ARN_TAG_GC || load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
+		return false;
+	return (clean_granules(pool) & ~free_granules(pool)) != 0;
+}
+
+bool sweep_is_valid(const struct heap *heap)
+{
+	size_t fresh = 0;
+
+	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
+		if (pool->cls == CLASS_LARGE)
+			continue;
+		fresh += pool->bits->fresh;
+		if (has_wrong_granule(pool))
+			return false;
+	}
+	return fresh == load_relaxed(&heap->x_fresh);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sweep.h - pages without a live block go back to the system, inside pools that are in use.
+ *
+ * A pool is cut into at most 64 granules of whole pages of the system.  A pool that is no larger than one page is not
+ * swept: that page goes with the pool.  `x_clean` has a bit for each granule without pages, `fresh` the bytes of
+ * blocks that have come home since the last sweep and were not taken again.  A heap's pools with a granule's worth of
+ * fresh bytes stand in a list, the oldest first; when more than a share of the retention limit (retain.h) is fresh,
+ * over all heaps, a heap that has more than its part of it sweeps its oldest pools: those that have been left alone the
+ * longest, so that most of them are swept once.  Not while there is credit: what a program takes again lies in pools,
+ * too.
+ *
+ * Owner       the user of the heap, for all of it.  A granule of which somebody else has every block, because their
+ *             bits are in no word any more, is theirs (sweep_remote); an empty pool of no heap is limbo.c's.
+ * Invariant   heap->x_fresh == sum of fresh over the heap's pools
+ *             a granule that is clean has no block that was handed out since it became clean
+ *             arena_counters.x_absent == bytes of clean granules, and tails of huge ones, summed over all pools
+ * Progress    wait-free; at most SWEEP_STEP pools are swept in one slow path, a system call for each run of pages.
+ */
+#ifndef ARN_SWEEP_H
+#define ARN_SWEEP_H
+
+#include "heap/heap.h"
+#include "base/option.h"
+
+#define SWEEP_STEP 32u
+
+/* n blocks have come home to a class pool. */
+void sweep_given(struct heap *heap, struct pool *pool, unsigned n);
+/* Option LIMIT: of `want` blocks, how many may be taken from this pool, with the pages that they bring back? */
+unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want);
+
+static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
+{
+	return likely(option(OPTION_LIMIT) == 0) ? want : sweep_admitted_by_limit(pool, want);
+}
+
+/* n blocks were taken from it, the lowest and the highest of them. */
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high);
+/* Nothing of the pool is resident: it is new, or it has been purged whole. */
+void sweep_is_absent(struct pool *pool);
+/* The one block of a large pool is handed out. */
+void sweep_is_present(struct pool *pool);
+/* The large pool's tail has changed: it was so long, 0 of a new pool. */
+void sweep_is_large(const struct pool *pool, size_t tail_before);
+/* Bytes of it that may be resident. */
+size_t sweep_resident(const struct pool *pool);
+/* All pages of a pool without a block that is anybody's go back, the caller being the only one who has it; false: they
+ * are still there. */
+bool sweep_whole(struct pool *pool);
+/* The pool leaves the heap. */
+void sweep_forget(struct heap *heap, struct pool *pool);
+/* An empty pool, in no list, goes back to its arena; what has no pages is clean there. */
+void sweep_release(struct pool *pool);
+/* At the end of a slow path. */
+void sweep_enforce(struct heap *heap);
+/* All that is fresh; bytes that went back. */
+size_t sweep_all(struct heap *heap);
+/*
+ * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though
+ * the owner has not taken them home.  The bits are taken out of the words meanwhile: whoever has a bit has the block,
+ * so the pool stays what it is, and R2 brings its descriptor.  Without a bit nothing but the words is looked at.  Pools
+ * that a collector walks have words elsewhere: its walk must find each free block in one of the bitmaps.
+ */
+void sweep_remote(struct arena *arena, unsigned slice);
+/* The same for a pool of any tag that the caller has taken from a list of queued pools, while nobody walks. */
+void sweep_queued(struct pool *pool);
+bool sweep_is_valid(const struct heap *heap);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/tend.h"
+
+#include "heap/remote.h"
+
+/* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner meanwhile. */
+static bool has_work(const struct heap *heap)
+{
+	if (load_relaxed(&heap->x_pending))
+		return true;
+	return load_relaxed(&heap->x_swept) &&
+	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
+}
+
+/* Another heap of the caller's, which it does not use just now; not one that it is at work on. */
+static void take_home(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_busy))
+		return;
+	heap_begin(heap);
+	remote_drain(heap);
+	heap_end(heap);
+}
+
+static bool is_owners(uintptr_t owner)
+{
+	return owner >= OWNER_FIRST || owner == OWNER_PASSED;
+}
+
+static void look_after(struct heap *heap)
+{
+	uintptr_t owner = load_relaxed(&heap->x_owner);
+
+	if (owner == OWNER_NONE)
+		family_tidy(heap);
+	else if (owner == owner_self())
+		take_home(heap);
+	else if (is_owners(owner))
+		remote_look_after(heap);
+}
+
+/* From where the last one was, and once round at most. */
+static struct heap *find(arn_family *family)
+{
+	struct heap *last = load_acquire(&family->x_tend), *heap = last; /* F3 */
+	bool found = false;
+	unsigned n = 0;
+
+	do {
+		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
+		found = has_work(heap) && heap_is_left_alone(heap);
+	} while (!found && heap != last && ++n < TEND_LOOK);
+	if (heap != last)
+		store_release(&family->x_tend, heap); /* F3 */
+	return found ? heap : NULL;
+}
+
+void tend_one(arn_family *family)
+{
+	struct heap *heap = family_is_user(family) ? find(family) : NULL;
+
+#ifdef ARN_BUG_look_away
+	heap = NULL;
+#endif
+	if (heap)
+		look_after(heap);
+}

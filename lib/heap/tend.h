@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tend.h - heaps that nobody uses just now: who comes by in a slow path looks after one of them.
+ *
+ *     without an owner        somebody frees to it, and nobody takes that home: tidied (family.c)
+ *     the caller's own        the same goes home, though the caller uses other heaps
+ *     its owner waits         pages of what others have freed go back (remote.h)
+ *
+ * A heap is not looked after while its owner was in a slow path within the last half second (heap_is_left_alone), nor
+ * for as long after it was abandoned, so that it is warm for the next owner.
+ *
+ * Synchronization   any user of the family, in malloc or free: so nobody walks it.
+ * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the other one has from F1.
+ * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked after.
+ */
+#ifndef ARN_TEND_H
+#define ARN_TEND_H
+
+#include "heap/heap.h"
+
+#define TEND_EVERY 4u /* slow paths */
+#define TEND_LOOK 16u
+
+void tend_one(arn_family *family);
+
+static inline void tend(const struct heap *heap)
+{
+	if (unlikely(load_relaxed(&heap->x_entered) % TEND_EVERY == 0))
+		tend_one(heap->family);
+}
+
+#endif

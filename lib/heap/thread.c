@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/thread.h"
+
+#include "arena/meta.h"
+#include "os/os.h"
+#include "heap/remote.h"
+
+#include <pthread.h>
+
+struct thread thread_none;
+__thread struct thread *thread_current;
+extern __thread struct thread *arn_private_thread_current
+	__attribute__((alias("thread_current"), visibility("default")));
+
+static struct stack spares;
+static _Atomic(struct thread *) x_threads;
+static pthread_key_t key;
+static bool key_made;
+
+static __thread bool ended; /* the record was handed back */
+
+static void at_thread_end(void *record)
+{
+#ifndef ARN_BUG_records_at_the_end
+	ended = true;
+#endif
+	thread_detach(record);
+}
+
+__attribute__((constructor)) static void make_key(void)
+{
+	key_made = pthread_key_create(&key, at_thread_end) == 0;
+}
+
+static struct thread *add_record(void)
+{
+	struct thread *thread = meta_take(sizeof(*thread), CACHE_LINE);
+	struct thread *head = load_relaxed(&x_threads);
+
+	if (!thread)
+		return NULL;
+	do
+		thread->next = head;
+	while (!cas_release(&x_threads, &head, thread)); /* T1 */
+	return thread;
+}
+
+static struct thread *take_record(void)
+{
+	struct stack_node *node = stack_pop(&spares);
+
+	return node ? container_of(node, struct thread, spare) : add_record();
+}
+
+struct thread *thread_make(void)
+{
+	struct thread *thread = ended || !key_made ? NULL : take_record();
+
+	if (!thread)
+		return &thread_none;
+	arn_yield_point("thread_make");
+	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
+		arn_heap_init(&thread->heap[tag], NULL, tag);
+	thread_current = thread;
+	if (os_at_thread_end(key, thread))
+		return thread;
+	thread_detach(thread);
+	return &thread_none;
+}
+
+struct thread *thread_first(void)
+{
+	return load_acquire(&x_threads); /* T1 */
+}
+
+void thread_detach(struct thread *thread)
+{
+#ifndef ARN_BUG_leave_gathered
+	remote_flush();
+#endif
+#ifdef ARN_BUG_spare_first
+	stack_push(&spares, &thread->spare);
+#endif
+	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
+		arn_heap_abandon(&thread->heap[tag]);
+	thread_current = NULL;
+	owner_forget();
+	store_relaxed(&thread->x_number, OWNER_NONE);
+	arn_yield_point("thread_detach");
+#ifndef ARN_BUG_spare_first
+	stack_push(&spares, &thread->spare);
+#endif
+}
+
+void thread_fork_child(void)
+{
+	for (struct thread *thread = thread_first(); thread; thread = thread->next)
+		if (thread != thread_current)
+			store_relaxed(&thread->x_number, OWNER_NONE);
+}

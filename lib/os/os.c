@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/os.h"
+
+#include "base/atomic.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+#ifdef ARN_FAULT_INJECTION
+_Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
+
+_Atomic bool os_fail_on;
+_Atomic unsigned os_ahead;
+
+/* counts down to the call that fails, and stays there if all after it shall fail too */
+static bool fails(_Atomic unsigned *countdown)
+{
+	unsigned n = load_relaxed(countdown);
+
+	while (n != 0 && !(n == 1 && load_relaxed(&os_fail_on)) && !cas_acquire(countdown, &n, n - 1))
+		;
+	if (n == 1)
+		errno = ENOMEM; /* as the system does */
+	return n == 1;
+}
+#define ahead() load_relaxed(&os_ahead)
+#else
+#define fails(countdown) false
+#define ahead() 0u
+#endif
+
+static _Atomic bool x_refused; /* a mapping, once */
+
+static void *map(size_t size)
+{
+	void *p = MAP_FAILED;
+
+	if (!fails(&os_fail_map))
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p != MAP_FAILED)
+		return p;
+	store_relaxed(&x_refused, true);
+	return NULL;
+}
+
+/* The system maps from the top down: below a place that it has found there is room, and no more of it is needed. */
+static void *map_at(void *address, size_t size)
+{
+	void *p = mmap(address, size, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != MAP_FAILED && p != address) { /* before Linux 4.17 */
+		munmap(p, size);
+		p = MAP_FAILED;
+	}
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Map too much and cut off both ends. */
+static void *map_and_trim(size_t size, size_t alignment)
+{
+	char *p = map(size + alignment);
+	size_t head;
+
+	if (!p)
+		return NULL;
+	head = align_up((uintptr_t)p, alignment) - (uintptr_t)p;
+	if (head)
+		munmap(p, head);
+	if (head != alignment)
+		munmap(p + head + size, alignment - head);
+	return p + head;
+}
+
+void *os_map_aligned(size_t size, size_t alignment)
+{
+	int saved = errno;
+	void *p;
+
+	if (size > PTRDIFF_MAX - alignment)
+		return NULL;
+	p = map(size);
+	if (p && (uintptr_t)p % alignment != 0) {
+		void *below = (char *)p - (uintptr_t)p % alignment;
+
+		munmap(p, size);
+		p = map_at(below, size);
+		if (!p)
+			p = map_and_trim(size, alignment);
+	}
+	errno = saved;
+	return p;
+}
+
+int os_unmap(void *address, size_t size)
+{
+	int saved = errno, error;
+
+	error = !fails(&os_fail_unmap) && munmap(address, size) == 0 ? 0 : errno;
+	errno = saved;
+	return error;
+}
+
+/* The kernel rounds the length up: less than whole pages would take what others have on the last one. */
+static bool is_whole_pages(const void *address, size_t size)
+{
+	return (((uintptr_t)address | size) & (os_page_size() - 1)) == 0;
+}
+
+int os_purge(void *address, size_t size)
+{
+	int saved = errno, error;
+
+	if (!is_whole_pages(address, size))
+		return EINVAL;
+	error = !fails(&os_fail_purge) && madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
+	errno = saved;
+	return error;
+}
+
+int os_move(void *from, size_t size, void *to, size_t room)
+{
+	int saved = errno, error = 0;
+
+	if (fails(&os_fail_move) || mremap(from, size, room, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+		error = errno;
+	errno = saved;
+	return error;
+}
+
+static int membarrier(int command)
+{
+	return fails(&os_fail_barrier) ? -1 : (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+int os_barrier(void)
+{
+	int saved = errno, error = 0;
+
+	/* a process has to say once that it will ask */
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
+	    (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0 ||
+	     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0))
+		error = errno ? errno : EAGAIN;
+	errno = saved;
+	return error;
+}
+
+unsigned os_milliseconds(void)
+{
+	struct timespec now = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000) + ahead();
+}
+
+size_t os_space_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	return limit.rlim_cur;
+}
+
+bool os_is_limited(void)
+{
+	return load_relaxed(&x_refused) || os_space_limit() != SIZE_MAX;
+}
+
+void os_guard(void *address, size_t size)
+{
+	int saved = errno;
+
+	mprotect(address, size, PROT_NONE);
+	errno = saved;
+}
+
+void os_advise_huge(void *address, size_t size, enum os_huge huge)
+{
+	int saved = errno;
+
+	if (huge != OS_HUGE_SYSTEM)
+		madvise(address, size, huge == OS_HUGE_ALWAYS ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	errno = saved;
+}
+
+void os_name(void *address, size_t size, const char *name)
+{
+	int saved = errno;
+
+	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, address, size, name);
+	errno = saved;
+}
+
+size_t os_page_size(void)
+{
+	static _Atomic size_t x_size;
+	size_t size = load_relaxed(&x_size);
+
+	if (unlikely(size == 0)) {
+		size = (size_t)sysconf(_SC_PAGESIZE);
+		store_relaxed(&x_size, size);
+	}
+	return size;
+}
+
+/* It may allocate, in processes with many keys. */
+bool os_at_thread_end(pthread_key_t key, void *value)
+{
+	int saved = errno;
+	bool done = pthread_setspecific(key, value) == 0;
+
+	errno = saved;
+	return done;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stress.c - the stress tool: stops, forks, options.  See stress.h for its terms.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stress/stress.h"
+
+struct stress stress = { .threads = 4, .seconds = 5 };
+
+void stress_nap(long microseconds)
+{
+	struct timespec ts = { .tv_nsec = microseconds * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+/* ---- a grace period passes at each stop: then no thread can hold anything ---------------------------- */
+
+static uint64_t grace_goal(size_t bytes)
+{
+	(void)bytes;
+	return load_acquire(&stress.x_epoch) + 1;
+}
+
+static bool grace_reached(uint64_t goal)
+{
+	return load_acquire(&stress.x_epoch) >= goal;
+}
+
+static const struct arn_provider provider = { .goal = grace_goal, .reached = grace_reached };
+
+/* ---- the main thread --------------------------------------------------------------------------------- */
+
+/* Deal the items out to the seats and the shared array. */
+static void items_deal(void)
+{
+	struct stress_item *item = stress.items;
+
+	for (unsigned s = 0; s < stress.threads; s++)
+		for (unsigned i = 0; i < STRESS_TABLE; i++)
+			stress.seats[s].table[i] = item++;
+	for (unsigned i = 0; i < STRESS_SHARED; i++)
+		store_relaxed(&stress.x_shared[i], item++);
+}
+
+static void seats_bind(void)
+{
+	for (unsigned s = 0; s < stress.threads; s++) {
+		struct stress_seat *seat = &stress.seats[s];
+
+		seat->index = s;
+		seat->extra_tag = s % ARN_TAGS;
+		seat->extra = NULL;
+		store_relaxed(&seat->x_stopped, SEAT_EMPTY);
+		for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+			arn_heap_init(&seat->heap[tag], stress.family, tag);
+	}
+}
+
+static void *pages(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED) {
+		perror("arenite stress: mmap");
+		exit(1);
+	}
+	return at;
+}
+
+static void stress_set_up(void)
+{
+	arn_stats_read(&stress.base);
+	stress.item_count = stress.threads * STRESS_TABLE + STRESS_SHARED;
+	stress.items = pages(stress.item_count * sizeof *stress.items);
+	stress.seats = pages(stress.threads * sizeof *stress.seats);
+	stress.x_shared = pages(STRESS_SHARED * sizeof *stress.x_shared);
+	stress.family = arn_family_new(&provider);
+	items_deal();
+	seats_bind();
+}
+
+static void stop(void)
+{
+	unsigned gate = load_relaxed(&stress.x_gate) + 1;
+
+	store_release(&stress.x_gate, gate);
+	for (unsigned i = 0; i < stress.threads; i++) {
+		struct stress_seat *seat = &stress.seats[i];
+		unsigned is;
+
+		while ((is = load_acquire(&seat->x_stopped)) != gate && is != SEAT_EMPTY)
+			if (!stress_seat_reap(seat))
+				stress_nap(50);
+	}
+	store_release(&stress.x_epoch, load_relaxed(&stress.x_epoch) + 1);
+	stress.stops++;
+}
+
+static void go(void)
+{
+	store_release(&stress.x_gate, load_relaxed(&stress.x_gate) + 1);
+}
+
+static void start_empty_seats(unsigned seats, long ops)
+{
+	for (unsigned i = 0; i < seats; i++) {
+		stress_seat_reap(&stress.seats[i]);
+		if (load_relaxed(&stress.seats[i].x_stopped) == SEAT_EMPTY)
+			stress_seat_start(&stress.seats[i], ops);
+	}
+}
+
+static void wait_for_all(void)
+{
+	for (unsigned i = 0; i < stress.threads; i++)
+		while (load_acquire(&stress.seats[i].x_stopped) != SEAT_EMPTY)
+			if (!stress_seat_reap(&stress.seats[i]))
+				stress_nap(100);
+}
+
+static void drop_all(void)
+{
+	for (size_t i = 0; i < stress.item_count; i++)
+		if (stress.items[i].block)
+			stress_item_drop(&stress.items[i]);
+}
+
+/* ---- forks ------------------------------------------------------------------------------------------- */
+
+static _Noreturn void child_works(void)
+{
+	start_empty_seats(stress.threads < 2 ? stress.threads : 2, 3000);
+	wait_for_all();
+	stress_check_all(true);
+	drop_all();
+	stress_check_all(true);
+	_exit(load_relaxed(&stress.x_failures) != 0);
+}
+
+/* Everybody was parked: the child inherits a consistent world, and the heaps of threads that are gone. */
+static _Noreturn void child_of_stop(void)
+{
+	for (unsigned i = 0; i < stress.threads; i++) {
+		struct stress_seat *seat = &stress.seats[i];
+
+		if (load_relaxed(&seat->x_stopped) != SEAT_EMPTY) {
+			seat->abandon_late = true;
+			stress_seat_clear(seat);
+		}
+	}
+	stress_check_all(true);
+	drop_all();
+	stress_check_all(true);
+	store_relaxed(&stress.x_gate, 0);
+	child_works();
+}
+
+/* The others were caught anywhere, also in the middle of malloc: begin anew beside what they left. */
+static _Noreturn void child_of_run(void)
+{
+	stress.partial = true;
+	memset(stress.items, 0, stress.item_count * sizeof *stress.items);
+	stress.family = arn_family_new(&provider);
+	items_deal();
+	seats_bind();
+	child_works();
+}
+
+static void fork_child(void (*work)(void), const char *what)
+{
+	int status = 0xff00;
+	pid_t child = fork();
+
+	if (child == 0) {
+		alarm(60);
+		work();
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status)
+		stress_fail("%s: the child %s %d", what,
+			    WIFSIGNALED(status) ? "got signal" : "exited",
+			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	stress.forked++;
+}
+
+/* ---- run --------------------------------------------------------------------------------------------- */
+
+static void one_stop(void)
+{
+	stop();
+	stress_check_all(false);
+	if (stress.forks && stress.stops % 4 == 0)
+		fork_child(child_of_stop, "fork at a stop");
+	if (stress.stops % 3 == 0)
+		arn_trim();
+	if (stress.verbose)
+		dprintf(2, "# stop %zu: %zu lives, %zu blocks visited\n", stress.stops, stress.lives,
+			stress.walked);
+	go();
+}
+
+static void stress_run(void)
+{
+	double end = now() + stress.seconds;
+	struct arn_stats beside;
+
+	for (unsigned tick = 1; now() < end && !load_relaxed(&stress.x_failures); tick++) {
+		start_empty_seats(stress.threads, 0);
+		stress_nap(2000);
+		arn_stats_read(&beside);
+		if (tick % 40 == 0)
+			one_stop();
+		if (tick % 60 == 1 && stress.forks)
+			fork_child(child_of_run, "fork in full run");
+		if (tick % 50 == 0)
+			arn_trim();
+	}
+	stop();
+	stress_check_all(false);
+	store_relaxed(&stress.x_quit, true);
+	go();
+	wait_for_all();
+	stress_check_all(true);
+	drop_all();
+	stress_check_all(true);
+}
+
+static int summary(void)
+{
+	bool failed = load_relaxed(&stress.x_failures) != 0;
+	long ops = 0;
+
+	for (unsigned i = 0; i < stress.threads; i++)
+		ops += stress.seats[i].ops;
+	printf("arenite stress: %s: seed %llu, %u threads, %zu lives, %ld operations, %zu stops, "
+	       "%zu blocks visited, %zu forks\n",
+	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.threads, stress.lives, ops,
+	       stress.stops, stress.walked, stress.forked);
+	return failed;
+}
+
+static void read_sabotage(void)
+{
+	static const char *const names[] = { "", "lose", "double", "corrupt" };
+	const char *name = getenv("ARN_STRESS_SABOTAGE");
+
+	for (unsigned i = 1; name && i < array_length(names); i++)
+		if (!strcmp(name, names[i]))
+			stress.sabotage = i;
+}
+
+static int usage(FILE *to, int status)
+{
+	fprintf(to,
+		"usage: arenite stress "
+		"[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--forks N] [--verbose]\n"
+		"  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
+		"  --fork  fork at stops and in full run; the children work on\n"
+		"  --forks fork N times, one after the other, beside threads at work, and nothing else\n",
+		STRESS_SEATS);
+	return status;
+}
+
+static void read_number(uint64_t *to, uint64_t max)
+{
+	char *end;
+	unsigned long long n = strtoull(optarg, &end, 0);
+
+	if (!*optarg || *end || *optarg == '-' || n > max)
+		exit(usage(stderr, 2));
+	*to = n;
+}
+
+static void read_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seconds", required_argument, NULL, 's' }, { "threads", required_argument, NULL, 't' },
+		{ "seed", required_argument, NULL, 'r' },    { "fork", no_argument, NULL, 'f' },
+		{ "walk", no_argument, NULL, 'w' },          { "verbose", no_argument, NULL, 'v' },
+		{ "forks", required_argument, NULL, 'n' },   { "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	uint64_t storm = 0;
+	uint64_t seconds = stress.seconds, threads = stress.threads;
+	int c;
+
+	optind = 1;
+	stress.seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 's': read_number(&seconds, 1000000); break;
+		case 't': read_number(&threads, STRESS_SEATS); break;
+		case 'r': read_number(&stress.seed, UINT64_MAX); break;
+		case 'f': stress.forks = true; break;
+		case 'n': read_number(&storm, 1000000000); break;
+		case 'w': stress.walks = true; break;
+		case 'v': stress.verbose = true; break;
+		case 'h': exit(usage(stdout, 0));
+		default: exit(usage(stderr, 2));
+		}
+	}
+	if (optind != argc || !threads)
+		exit(usage(stderr, 2));
+#ifdef ARN_TSAN
+	stress.forks = false; /* ThreadSanitizer does not bear threads in the child of a threaded fork */
+#endif
+	stress.storm = (size_t)storm;
+	stress.seconds = (unsigned)seconds;
+	stress.threads = (unsigned)threads;
+}
+
+int stress_main(int argc, char **argv)
+{
+	read_options(argc, argv);
+	read_sabotage();
+	if (stress.storm)
+		return stress_storm();
+	stress_set_up();
+	if (!stress.family) {
+		fprintf(stderr, "arenite stress: no memory\n");
+		return 1;
+	}
+	stress_run();
+	return summary();
+}

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# A program that has another layout compiled in than the library that it comes to is not started.
+set -u
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${SANITIZE_FLAGS:=}"
+library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}
+# shellcheck source=t/support/tap.sh
+. "$top_srcdir/t/support/tap.sh"
+
+# As the graft does it, with its own line
+{
+    echo '#include <arenite/arenite.h>'
+    echo '#include <stdio.h>'
+    grep 'arenite_layout = &arn_layout' "$top_srcdir/lib/graft/static.c"
+    echo 'int main(void) { return puts(arn_version()) < 0; }'
+} >"$work/program.c"
+mkdir -p "$work/theirs/arenite"
+sed 's/^#define ARN_LAYOUT_OWNER .*/#define ARN_LAYOUT_OWNER 7/' "$top_srcdir/include/arenite/arenite.h" \
+    >"$work/theirs/arenite/arenite.h"
+
+program() { # NAME INCLUDE DIRECTORY
+    # shellcheck disable=SC2086 # flags in words
+    $CC $SANITIZE_FLAGS -o "$work/$1" -I"$2" "$work/program.c" "$3/libarenite.so.0" >"$work/log" 2>&1
+}
+other_library() {
+    cat >"$work/theirs/library.c" <<'END'
+#include <arenite/arenite.h>
+const char arn_layout = 1;
+const char *arn_version(void) { return "other"; }
+END
+    $CC -shared -fPIC -Wl,-soname,libarenite.so.0 -I"$work/theirs" -o "$work/theirs/libarenite.so.0" \
+        "$work/theirs/library.c" >"$work/log" 2>&1
+}
+starts() { LD_LIBRARY_PATH=$2 "$work/$1" >"$work/out" 2>"$work/err"; }
+refused() {
+    ! starts "$@" && [ "$(wc -l <"$work/err")" = 1 ] && grep -q 'arn_layout_' "$work/err"
+}
+
+ok "a library with another layout" other_library
+ok "a program for the one that we have" program same "$top_srcdir/include" "$library"
+ok "a program for the other" program other "$work/theirs" "$work/theirs"
+ok "starts with ours" starts same "$library"
+ok "starts with its own" starts other "$work/theirs"
+ok "the other is not started with ours, and one line says so" refused other "$library"
+ok "nor ours with the other" refused same "$work/theirs"
+done_testing

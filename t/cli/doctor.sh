@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# arenite doctor: what it makes of what an interpreter and its statistics say.  The interpreters here are scripts,
+# the library is an empty one; t/python/preload.py has the real ones.
+# shellcheck disable=SC2317 # functions are called by name
+set -u
+: "${top_srcdir:=.}" "${top_builddir:=.}"
+build=$(cd "$top_builddir" && pwd)
+# shellcheck source=t/support/tap.sh
+. "$top_srcdir/t/support/tap.sh"
+cd "$work" || exit 1
+export ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} # our library comes first
+for name in LD_PRELOAD ${!ARENITE_*} ${!PYTHON*} MALLOC_CONF MIMALLOC_PURGE_DELAY; do
+    unset "$name"
+done
+
+mkdir -p there/bin there/lib bin
+cp "$build/arenite" there/bin/
+echo 'int arenite_python_of_this_test;' >lib.c
+${CC:-cc} -shared -fPIC -o there/lib/libarenite-python.so lib.c
+
+# interpreter NAME FLAGS JSON: free-threaded, with a GIL, debug, library loaded
+interpreter() {
+    cat >"bin/$1" <<END
+#!/bin/sh
+printf '%s\n' CPython 3.99.1 "$work/bin/$1" $2
+cat >"\${ARENITE_STATS#json:}" <<'JSON'
+$3
+JSON
+END
+    chmod +x "bin/$1"
+}
+json() { # PYTHON
+    echo '{ "tags": { "mem": {"live_blocks": 12}, "object": {"live_blocks": 34} },'
+    echo "  \"page_size\": 4096${1:+, \"python\": $1} }"
+}
+
+doctor() { PATH=$work/bin:$PATH "$work/there/bin/arenite" doctor "$@" >out 2>err; }
+status_is() { # STATUS ARGUMENT...
+    local want=$1 got=0
+    shift
+    doctor "$@" || got=$?
+    [ "$got" = "$want" ]
+}
+says() { grep -q -- "$1" out; }
+is() { # STATUS INTERPRETER PATTERN...
+    local pattern
+    status_is "$1" "$2" && [ ! -s err ] || return 1
+    for pattern in "${@:3}"; do
+        says "$pattern" || return 1
+    done
+}
+refused() { # STATUS PATTERN ARGUMENT...
+    status_is "$1" "${@:3}" && [ "$(wc -l <err)" = 1 ] && grep -q -- "$2" err
+}
+
+interpreter python3.99t 1001 "$(json '{"mem": "served", "object": "served", "reason": ""}')"
+ok "all served" is 0 python3.99t 'python3.99t: CPython 3.99.1, free-threaded$' 'mem  *served by Arenite: 12 ' \
+    'object  *served by Arenite: 34 .*collector' 'raw  *not touched'
+ok "the options in force are told" says '^ARENITE_RETAIN='
+ok "a bad variable is, too" eval 'ARENITE_RETAIN=x doctor python3.99t; grep -q ARENITE_RETAIN err'
+interpreter python3.99 0101 "$(json '{"mem": "served", "object": "covered", "reason": ""}')"
+ok "with a GIL, below another hook" is 0 python3.99 \
+    'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks at the end of the trial$'
+interpreter python3 1111 "$(json '{"mem": "served", "object": "left", "reason": "a version that is not known"}')"
+ok "python3 without an argument; not all is served" \
+    eval 'status_is 1 && says "object  *left$" && says "version that is not known"'
+ok "a debug build, and its GIL is on" eval 'says "a debug build" && says "GIL is on"'
+interpreter python-grafted 1000 "$(json '')"
+ok "one that is built on Arenite: all is served" is 0 python-grafted 'built *on Arenite' \
+    'mem  *served by Arenite: 12 ' 'object  *served by Arenite: 34 ' 'gc  *served by Arenite' 'raw  *not touched'
+ok "but for what ARENITE_DOMAINS leaves out" \
+    eval 'ARENITE_DOMAINS=mem doctor python-grafted; [ $? = 1 ] && says "object  *left$" && says "gc  *served"'
+interpreter python-static 0100 ''
+ok "one that does not load the library" is 1 python-static 'not loaded'
+interpreter python2 0101 ''
+ok "one that is too old" is 1 python2 '3.11 or later'
+printf '#!/bin/sh\necho "it hurts" >&2\nexit 3\n' >bin/python-broken
+printf '#!/bin/sh\nkill -11 $$\n' >bin/python-dead
+chmod +x bin/python-*
+ok "one that fails: its status and words" is 1 python-broken 'exit status 3' 'it hurts'
+ok "one that dies" is 1 python-dead 'signal 11'
+
+# the environment
+interpreter python-removed 1001 \
+    "$(json '{"mem": "removed", "object": "removed", "reason": "CPython took the hook out"}')"
+# without PYTHONMALLOC it is another one
+sed -i "2i [ -n \"\${PYTHONMALLOC:-}\" ] || exec '$work/bin/python3.99t'" bin/python-removed
+export PYTHONMALLOC=default
+ok "PYTHONMALLOC defeats it" is 1 python-removed 'PYTHONMALLOC=default' 'mem  *removed' 'took the hook out'
+ok "what would be without is told" is 1 python-removed 'Without what defeats it' 'mem  *served'
+unset PYTHONMALLOC
+ARENITE_DISABLE=no doctor python3.99t
+ok "ARENITE_DISABLE=no is not" eval '! says "^ARENITE_DISABLE=no"'
+for variable in ARENITE_DISABLE=1 PYTHONDEVMODE=1 PYTHONTRACEMALLOC=1 LD_PRELOAD="$work/there/lib/other.so"; do
+    cp there/lib/libarenite-python.so there/lib/other.so
+    ok "${variable%%=*} is mentioned" \
+        eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says '^$variable$'"
+done
+
+# which program
+printf '#!%s/bin/python3.99t\n' "$work" >bin/tool
+printf '#!/usr/bin/env -S python3.99 -x\n' >bin/tool-by-env
+printf '#!/bin/sh\n' >bin/other
+chmod +x bin/tool bin/tool-by-env bin/other
+ok "a script: its interpreter" is 0 tool 'bin/python3.99t: CPython'
+ok "by env" is 0 tool-by-env 'bin/python3.99: CPython'
+ok "another program is not run" refused 1 'other is no python' other
+ok "none of that name" refused 1 'no-such: No such file' no-such
+ok "two are wrong usage" refused 2 usage python3 python3
+ok "options, too" refused 2 usage --what
+done_testing

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * property.h - whatever threads do and wherever they wait: once all is dropped and any one thread makes a
+ * thousand calls, what is claimed and what is resident has fallen to its bound.
+ *
+ * A round is one process with options, faults and an order of steps of its own, all of them drawn from its
+ * seed.
+ *
+ *     property.c           seeds, rounds, options; what is printed
+ *     property-round.c     the script of a round: turns of the threads, what happens between turns, the end
+ *     property-actor.c     a thread, and the steps that it takes
+ *     property-blocks.c    blocks with a pattern
+ *     property-readers.c   interpreters: families whose provider works as CPython's QSBR does
+ *     property-bound.c     the bound, as an equation
+ *
+ * Threads act only in turns, which the main thread gives.  In a round "in turns" one thread acts at a time,
+ * so that its seed repeats it; in the others several act at the same time, with pauses at the library's yield
+ * points.  Between two turns all of them are stopped outside the library: then the main thread walks heaps,
+ * forks, abandons other threads' handles and ends interpreters, as an embedder may.
+ */
+#ifndef ARN_T_PROPERTY_H
+#define ARN_T_PROPERTY_H
+
+#include "support/core.h"
+#include "heap/heap.h"
+#include "os/os.h"
+
+#include <arenite/arenite.h>
+#include <semaphore.h>
+
+enum { ACTORS = 10, SLOTS = 6, BOXES = 24, INTERPS = 2, LATE = 4 };
+enum { DEFAULT, PLAIN, FIRST_INTERP, FAMILIES = FIRST_INTERP + INTERPS };
+
+/* What the seed of a round decides. */
+struct plan {
+	uint64_t seed;
+	bool in_turns;
+	bool may_fail; /* there is a limit, or the system refuses: NULL is an answer */
+	bool refuses;  /* the system, now and then */
+	bool is_child; /* of a fork */
+	bool has_leak; /* of a fork beside threads at work: blocks that they had in hand are lost */
+	size_t memory; /* what the program has alive at most */
+	unsigned turns;
+};
+
+extern struct plan drawn;
+
+/* The round ends here. */
+__attribute__((format(printf, 1, 2))) _Noreturn void violated(const char *fmt, ...);
+#define must(condition, ...) ((condition) ? (void)0 : violated(__VA_ARGS__))
+/* Is this operation to be left out?  ARN_PROPERTY_WITHOUT is a list of names, to narrow a failure down. */
+bool is_left_out(const char *operation);
+
+/* ---- blocks ---------------------------------------------------------------------------------------- */
+
+struct item {
+	unsigned char *block;
+	size_t size;
+	uint64_t key; /* of the pattern */
+	uint8_t family, tag;
+};
+
+struct bundle {
+	unsigned count;
+	struct item item[];
+};
+
+/* Where blocks are made.  handle NULL: the C domain of this tag. */
+struct face {
+	arn_heap *handle;
+	unsigned family, tag;
+};
+
+extern _Atomic size_t live_bytes;
+
+/* NULL: enough is alive, or there is no memory. */
+struct bundle *bundle_make(const struct face *face, struct rng *rng);
+/* Many blocks of one size, up to so many bytes; NULL as above. */
+struct bundle *bundle_fill(const struct face *face, size_t size, size_t bytes);
+void bundle_drop(struct bundle *bundle);
+/* Those of one family; the others stay. */
+void bundle_drop_family(struct bundle *bundle, unsigned family);
+/* Free one in so many, chosen by chance; all others stay. */
+void bundle_thin(struct bundle *bundle, unsigned one_in, struct rng *rng);
+void bundle_resize(struct bundle *bundle, const struct face *face, struct rng *rng);
+void *face_malloc(const struct face *face, size_t size);
+/* Ask about addresses of blocks that have been freed. */
+void blocks_ask_stale(void);
+
+/* ---- readers --------------------------------------------------------------------------------------- */
+
+/* Which interpreter the calling thread is attached to; INTERPS: none.  seat: its number. */
+unsigned readers_attached(void);
+void readers_attach(unsigned interp, unsigned seat);
+void readers_detach(void);
+void readers_quiescent(void);
+/* From any thread, while that of the seat is stopped: it may have loaded this pointer now. */
+void readers_see(unsigned seat, void *object);
+/* The thread of this seat is detached, or gone. */
+void readers_release(unsigned seat);
+arn_family *readers_family(unsigned interp);
+/* The interpreter ends: nobody is attached, and nobody can be.  Then another one begins in its place. */
+void readers_end(unsigned interp);
+void readers_begin_anew(unsigned interp);
+void readers_start(void);
+
+/* ---- actors ---------------------------------------------------------------------------------------- */
+
+struct handles {
+	arn_heap heap[FAMILIES][ARN_TAGS];
+};
+
+struct actor {
+	unsigned self;
+	struct rng rng;
+	struct handles *handles;
+	_Atomic(struct bundle *) slot[SLOTS];
+	void (*job)(struct actor *);
+	unsigned steps;
+	bool runs, idle, ends, stubborn;
+	bool abandons, destructs; /* at its end: its handles; and it allocates in key destructors */
+	pthread_t thread;
+	sem_t turn, done;
+};
+
+extern struct actor actors[ACTORS]; /* the first is the main thread */
+extern _Atomic(struct bundle *) boxes[BOXES];
+
+void actors_init(void);
+void actor_start(struct actor *actor);
+void actor_end(struct actor *actor);
+/* These do their job, all at the same time, and are stopped again; the main thread first if it is one of
+ * them. */
+void actors_turn(uint32_t who, void (*job)(struct actor *), unsigned steps);
+/* The same in two parts, without the main thread. */
+void actors_begin(uint32_t who, void (*job)(struct actor *), unsigned steps);
+void actors_wait(uint32_t who);
+void actor_abandon(struct actor *actor);
+/* Jobs */
+void actor_act(struct actor *actor);
+void actor_detach(struct actor *actor);
+void actor_pass_on(struct actor *actor);
+/* A thousand calls, as a user of each family in turn. */
+void actor_call(struct actor *actor);
+
+/* ---- rounds and bound ------------------------------------------------------------------------------ */
+
+void round_run(void);
+/* Returns the bytes of pools that hold what is not home, in pool caches above all. */
+size_t bound_check(void);
+/* At any time between two turns. */
+void bound_check_limit(void);
+
+#endif

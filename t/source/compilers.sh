@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The sources with every compiler and C library that is here: gcc, clang, and musl's gcc.  Each compiles the whole
+# without a warning, and what comes out runs: the stress tool, and a program that gets the preload.  clang's sanitizers
+# watch the stress tool, besides.
+set -u
+: "${top_srcdir:=.}" "${top_builddir:=.}"
+# shellcheck source=t/support/tap.sh
+. "$top_srcdir/t/support/tap.sh"
+top=$(cd "$top_srcdir" && pwd)
+config=$(cd "$top_builddir" && pwd)/config.h
+cd "$work" || exit 1
+export ASAN_OPTIONS=allocator_may_return_null=1:${ASAN_OPTIONS:-} UBSAN_OPTIONS=halt_on_error=1:${UBSAN_OPTIONS:-}
+
+# A C library of its own has not the system's include path, but can use the kernel's headers and ck's from there.
+mkdir foreign
+multiarch=/usr/include/$(gcc -print-multiarch 2>/dev/null)
+for header in /usr/include/ck_*.h /usr/include/{gcc,linux,asm,asm-generic} "$multiarch/asm"; do
+    [ ! -e "$header" ] || ln -sfn "$header" foreign/
+done
+
+core=() # everything but the command, and what only another configuration has
+for source in "$top"/lib/{base,os,arena,heap,api}/*.c; do
+    [ "${source##*/}" = reclaim-urcu.c ] || core+=("$source")
+done
+
+# compile COMPILER DIRECTORY SOURCE...: objects into the directory
+compile() {
+    local compiler=$1 directory=$2 flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fPIC -fvisibility=hidden
+        -ftls-model=initial-exec -D_GNU_SOURCE -include "$config" -I"$top/include" -I"$top/lib"
+        -DARN_GRAFT_DIR='""' -DARN_LIB_DIR='""')
+    shift 2
+    mkdir -p "$directory"
+    # shellcheck disable=SC2086 # a compiler with its flags
+    (cd "$directory" && $compiler "${flags[@]}" -c "$@") >>log 2>&1
+}
+
+build() { # COMPILER DIRECTORY [FLAG...]: both libraries and the command
+    local compiler=$1 to=$2
+    shift 2
+    compile "$compiler $*" "$to/core" "${core[@]}" &&
+        compile "$compiler $*" "$to/command" "$top"/lib/cli/*.c "$top"/lib/stress/*.c &&
+        compile "$compiler $* -DARN_OUTSIDE_CORE" "$to/python" "$top"/lib/python/*.c || return
+    # shellcheck disable=SC2086
+    {
+        $compiler "$@" -o "$to/arenite" "$to"/command/*.o "$to"/core/*.o -lpthread -ldl &&
+            $compiler "$@" -shared -Wl,-z,nodelete -Wl,-soname,libarenite.so.0 -o "$to/libarenite.so.0" \
+                "$to"/core/*.o -lpthread -ldl &&
+            $compiler "$@" -shared -Wl,-z,nodelete -o "$to/libarenite-python.so" "$to"/python/*.o \
+                "$to/libarenite.so.0" -Wl,-rpath,"$PWD/$to" -lpthread -ldl &&
+            $compiler "$@" -std=gnu11 -D_GNU_SOURCE -I"$top/include" -o "$to/program" program.c \
+                "$to/libarenite.so.0" -Wl,-rpath,"$PWD/$to" -lpthread
+    } >>log 2>&1
+}
+
+cat >program.c <<'END'
+#include <arenite/arenite.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static void *fill(void *block)
+{
+	return memset(arn_mem_realloc(block, 100000), 7, 100000);
+}
+
+int main(void)
+{
+	void *block = arn_mem_malloc(100), *moved;
+	pthread_t thread;
+
+	if (!block || pthread_create(&thread, NULL, fill, block) != 0 || pthread_join(thread, &moved) != 0)
+		return 1;
+	arn_free(moved);
+	return puts(arn_version()) < 0;
+}
+END
+
+runs() { # DIRECTORY: also with the preload, which finds no Python
+    local version
+    version=$("$1/program" 2>>log) && [ -n "$version" ] &&
+        [ "$(LD_PRELOAD=$PWD/$1/libarenite-python.so "$1/program" 2>>log)" = "$version" ]
+}
+
+stress() { # DIRECTORY FLAG...
+    "$1/arenite" stress --seconds 1 --threads 2 "${@:2}" >>log 2>&1
+}
+
+try() { # NAME COMPILER
+    rm -f log
+    ok "$1 compiles everything without a warning" build "$2" "$1"
+    [ -x "$1/program" ] || return
+    ok "$1: a program runs, and runs with the preload" runs "$1"
+    ok "$1: the stress tool finds nothing" stress "$1" --walk --fork
+}
+
+is_here() { # COMPILER
+    # shellcheck disable=SC2086
+    printf '#include <ck_stack.h>\n#include <linux/membarrier.h>\nint main(void) { return 0; }\n' |
+        $1 -x c -o here - 2>/dev/null && ./here
+}
+
+for pair in "gcc:gcc" "clang:clang" "musl:musl-gcc -idirafter $PWD/foreign"; do
+    if is_here "${pair#*:}"; then
+        try "${pair%%:*}" "${pair#*:}"
+    else
+        skip "${pair%%:*}" "it is not here, or lacks headers"
+    fi
+done
+if is_here "clang -fsanitize=address,undefined"; then
+    rm -f log
+    ok "clang with its sanitizers compiles everything" build clang sanitized -g -fsanitize=address,undefined \
+        -fno-sanitize-recover=undefined
+    ok "which watch the stress tool" stress sanitized --walk
+else
+    skip "clang's sanitizers" "they are not here"
+fi
+done_testing

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What a script can see of our style: length of files and functions, memory orders by name, no locks, licences.
+# shellcheck disable=SC2086,SC2317 # lists of files are words; functions are called by name
+set -u
+: "${top_srcdir:=.}"
+# shellcheck source=t/support/tap.sh
+. "$top_srcdir/t/support/tap.sh"
+cd "$top_srcdir" || exit 1
+
+core=$(ls lib/*/*.[ch] | grep -v '^lib/graft/')
+sources=$(ls $core lib/graft/* include/arenite/*.h; find t -name '*.[ch]')
+scripts=$(find t .ci -name '*.sh' -o -name '*.py')
+[ "$(printf '%s\n' "$core" | wc -l)" -gt 20 ] || { echo "Bail out! not at the top of the sources"; exit 1; }
+
+# Code without comments and strings, with the file's name and line before it.
+code() { # FILE...
+	awk 'FNR == 1 { comment = 0 }
+	{
+		line = $0; gsub(/"([^"\\]|\\.)*"/, "\"\"", line); out = ""
+		while (line != "") {
+			if (comment) {
+				at = index(line, "*/")
+				if (!at) break
+				line = substr(line, at + 2); comment = 0
+			} else {
+				at = index(line, "/*")
+				if (!at) { out = out line; break }
+				out = out substr(line, 1, at - 1); line = substr(line, at + 2); comment = 1
+			}
+		}
+		sub(/\/\/.*/, "", out)
+		print FILENAME ":" FNR ":" out
+	}' "$@"
+}
+
+# Its words are CPython's, which are plain integers, and so is its protocol.
+of_cpython='^lib/python/qsbr.c:'
+
+too_long() {
+	wc -l $core | awk '$2 != "total" && $1 > 500 { print $2 " has " $1 " lines" }'
+}
+
+long_functions() {
+	awk '/^{/ { start = FNR }
+	/^}/ && start { if (FNR - start > 60) print FILENAME ":" start ": " FNR - start " lines"; start = 0 }' $core
+}
+
+without_licence() {
+	for f in $sources $scripts; do
+		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: MIT' || echo "$f"
+	done
+}
+
+# An order that is not named here is one that nobody has thought about, and seq_cst by default.
+bare_atomics() {
+	code $core | grep -v "^lib/base/atomic.h:\|$of_cpython" |
+		grep -E '\batomic_[a-z_]+ *\(|memory_order_|__atomic_|__sync_'
+}
+
+fences() {
+	code $sources | grep -v "$of_cpython" | grep -E '\batomic_thread_fence\b|\b__sync_synchronize\b|\bmfence\b'
+}
+
+# Threads stop anywhere, also inside malloc, and must stop nobody.
+locks() {
+	code $core | grep -E '\b(pthread_(mutex|spin|rwlock|cond|barrier)_|mtx_|cnd_|sem_(wait|init)\b|call_once\b)'
+}
+
+volatiles() {
+	code $core | grep -E '\bvolatile\b' | grep -v '__asm__'
+}
+
+wide_lines() {
+	for f in $sources $(printf '%s\n' $scripts | grep 'sh$'); do
+		expand -t 8 "$f" | awk -v f="$f" 'length($0) > 135 { print f ":" FNR ": " length($0) " columns" }'
+	done
+}
+
+trailing_space() {
+	grep -nE '[ 	]+$' $sources $scripts
+}
+
+# Not in this repository: whose machine it was written on.
+places() {
+	grep -nE '(^|[^a-zA-Z0-9_.$}/-])/(work|home|root)/' $sources $scripts
+}
+
+none "files of lib have at most 500 lines" too_long
+none "functions of lib have at most 60 lines" long_functions
+none "every source has its licence line" without_licence
+none "atomics of lib go through the names of atomic.h" bare_atomics
+none "no standalone fence" fences
+none "no lock in lib" locks
+none "no volatile in lib" volatiles
+none "no line is wider than 135 columns" wide_lines
+none "no blanks at line ends" trailing_space
+none "no path of somebody's machine" places
+
+# The test itself: what it looks for is found, and not in comments.
+sample=$work/sample.c
+cat >"$sample" <<'END'
+/* atomic_load(x) */
+atomic_store(&x, 1); pthread_mutex_lock(&m);
+atomic_thread_fence(o); volatile int v;
+END
+core=$sample sources=$sample
+same "offences in a sample are found" 5 "$( (bare_atomics; locks; fences; volatiles) | wc -l)"
+done_testing

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/yield.h"
+
+#include "base/atomic.h"
+
+#include <sched.h>
+#include <time.h>
+
+static _Atomic unsigned x_one_in;
+static _Atomic uint64_t x_seed;
+static _Atomic(yield_fn *) x_hook;
+static _Atomic bool x_stands, x_go_on;
+
+void yield_start(uint64_t seed, unsigned one_in)
+{
+	store_relaxed(&x_seed, seed);
+	store_relaxed(&x_one_in, one_in);
+}
+
+void yield_hook(yield_fn *hook)
+{
+	store_release(&x_hook, hook);
+}
+
+void yield_arm(yield_fn *hook)
+{
+	store_release(&x_stands, false);
+	store_release(&x_go_on, false);
+	yield_hook(hook);
+}
+
+void yield_stand(void)
+{
+	store_release(&x_stands, true);
+	while (!load_acquire(&x_go_on))
+		sched_yield();
+}
+
+bool yield_stands(void)
+{
+	return load_acquire(&x_stands);
+}
+
+void yield_go_on(void)
+{
+	store_release(&x_go_on, true);
+}
+
+/* Each thread has a sequence of its own. */
+static uint64_t random_word(void)
+{
+	static __thread uint64_t state;
+
+	if (state == 0)
+		state = (add_relaxed(&x_seed, 1) + 1) * 0x9e3779b97f4a7c15u | 1;
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state >> 8;
+}
+
+/* Mostly the neighbour gets the processor; now and then everybody does, several times over. */
+static void pause_thread(void)
+{
+	struct timespec moment = { 0, 1000 + (long)(random_word() % 60000) };
+
+	if (random_word() % 4 != 0)
+		sched_yield();
+	else
+		nanosleep(&moment, NULL);
+}
+
+void arn_yield_point(const char *where)
+{
+	yield_fn *hook = load_acquire(&x_hook);
+	unsigned one_in = load_relaxed(&x_one_in);
+
+	if (hook)
+		hook(where);
+	else if (one_in != 0 && random_word() % one_in == 0)
+		pause_thread();
+}

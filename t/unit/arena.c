@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena - runs of slices: nobody's twice, zero where they are said to be clean, and all of it back in the end.
+ */
+#include "support/core.h"
+#include "arena/purge.h"
+#include "arena/retain.h"
+#include "arena/retire.h"
+
+#include "arena/arena.h"
+#include "base/option.h"
+#include "os/os.h"
+
+#include <sys/wait.h>
+
+enum { WORKERS = 4, HELD = 48 };
+
+static atomic_bool stop_trimming;
+
+/* ---- one holder's runs ---------------------------------------------------------------------------------- */
+
+static size_t *word_of_slice(const struct run *run, size_t slice)
+{
+	return (size_t *)(run_base(run) + slice * SLICE);
+}
+
+static bool reads_zero(const struct run *run)
+{
+	for (size_t slice = 0; slice < run->slices; slice++) {
+		const size_t *word = word_of_slice(run, slice);
+
+		if (word[0] != 0 || word[SLICE / sizeof(*word) - 1] != 0)
+			return false;
+	}
+	return true;
+}
+
+static void mark(const struct run *run, size_t with)
+{
+	for (size_t slice = 0; slice < run->slices; slice++) {
+		word_of_slice(run, slice)[0] = with;
+		word_of_slice(run, slice)[SLICE / sizeof(size_t) - 1] = with;
+	}
+}
+
+static bool is_marked(const struct run *run, size_t with)
+{
+	for (size_t slice = 0; slice < run->slices; slice++)
+		if (word_of_slice(run, slice)[0] != with ||
+		    word_of_slice(run, slice)[SLICE / sizeof(size_t) - 1] != with)
+			return false;
+	return true;
+}
+
+static bool is_in_place(const struct run *run, size_t wanted)
+{
+	if (arena_at(run_base(run)) != run->arena || !registry_has(run_base(run)) || run->slices < wanted)
+		return false;
+	return run->first >= ARENA_HEAD && (run->arena->huge || run->first + run->slices <= ARENA_END);
+}
+
+/* Mostly one slice, sometimes a few, seldom hundreds, now and then an arena of its own. */
+static size_t some_slices(struct rng *rng)
+{
+	size_t kind = rng_below(rng, 64);
+
+	if (kind == 0)
+		return LARGE_SLICES + 1 + rng_below(rng, 100);
+	if (kind < 4)
+		return 1 + rng_below(rng, LARGE_SLICES);
+	return kind < 24 ? 1 + rng_below(rng, 8) : 1;
+}
+
+static void claim(struct run *run, struct rng *rng, size_t with)
+{
+	size_t wanted = some_slices(rng);
+
+	expect(arena_claim(wanted, run) && is_in_place(run, wanted));
+	expect(run->fresh != run->slices || reads_zero(run));
+	mark(run, with);
+}
+
+static void release(struct run *run, size_t with)
+{
+	expect(is_marked(run, with) && arena_is_valid(run->arena));
+	arena_release(run->arena, run->first, run->slices, true);
+	run->arena = NULL;
+}
+
+static size_t bytes_of(const struct run *runs)
+{
+	size_t slices = 0;
+
+	for (unsigned i = 0; i < HELD; i++)
+		slices += runs[i].arena ? runs[i].slices : 0;
+	return slices * SLICE;
+}
+
+static void claim_and_release(struct rng *rng, long rounds, bool alone)
+{
+	struct run runs[HELD] = { 0 };
+	struct arena_totals totals;
+
+	for (long i = 0; i < rounds; i++) {
+		size_t k = rng_below(rng, HELD), with = (size_t)rng ^ k;
+
+		if (runs[k].arena)
+			release(&runs[k], with);
+		else
+			claim(&runs[k], rng, with);
+		arena_totals(&totals);
+		expect(!alone || totals.claimed == bytes_of(runs));
+		expect(!alone || totals.claimed + totals.retained <= totals.mapped);
+		if (alone && i % 64 == 0)
+			purge_trim();
+	}
+	for (unsigned k = 0; k < HELD; k++)
+		if (runs[k].arena)
+			release(&runs[k], (size_t)rng ^ k);
+}
+
+static void expect_nothing_left(void)
+{
+	struct arena_totals totals;
+
+	purge_trim();
+	arena_totals(&totals);
+	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
+		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
+		     totals.claimed, totals.retained);
+	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
+}
+
+/* ---- one thread ----------------------------------------------------------------------------------------- */
+
+static void test_model(void)
+{
+	struct rng rng = rng_start(100);
+
+	claim_and_release(&rng, tap_scale(1500), true);
+	no_errors("runs do not overlap, clean ones are zero, the sums are right");
+	expect_nothing_left();
+	no_errors("after arena_trim nothing is left");
+}
+
+static void test_whole(void)
+{
+	static struct run runs[ARENA_SLICES];
+	unsigned n = 0;
+	struct run two;
+
+	do
+		expect(arena_claim(1, &runs[n]));
+	while (runs[n].arena == runs[0].arena && ++n < ARENA_END - ARENA_HEAD);
+	ok(n == ARENA_END - ARENA_HEAD, "every slice between head and guard can be had: %u", n);
+	for (unsigned i = 0; i < n; i += 2)
+		arena_release(runs[i].arena, runs[i].first, 1, true);
+	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
+	arena_release(two.arena, two.first, 2, true);
+	arena_release(runs[1].arena, runs[1].first, 1, true);
+	ok(arena_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
+	arena_release(two.arena, two.first, 3, true);
+	for (unsigned i = 3; i < n; i += 2)
+		arena_release(runs[i].arena, runs[i].first, 1, true);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static void test_purge(void)
+{
+	struct run run;
+	struct arena_totals before, after;
+
+	option_parse(OPTION_RETAIN, "64M");
+	retain_forget();
+	arena_claim(100, &run);
+	mark(&run, 1);
+	arena_release(run.arena, run.first, run.slices, true);
+	arena_totals(&before);
+	ok(before.retained == 100 * SLICE, "released slices are retained: %zu", before.retained);
+	atomic_store(&os_fail_purge, 1);
+	purge_to(0);
+	atomic_store(&os_fail_purge, 0);
+	arena_totals(&after);
+	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
+	arena_claim(100, &run);
+	ok(run.fresh != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
+	arena_release(run.arena, run.first, run.slices, true);
+	purge_to(0);
+	arena_totals(&after);
+	ok(after.retained == 0 && arena_claim(100, &run) && run.fresh == run.slices && reads_zero(&run),
+	   "a purged run is clean");
+	arena_release(run.arena, run.first, run.slices, true);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* What is kept is bounded by the option, with nobody asking for a purge. */
+static void test_retention(void)
+{
+	struct arena_totals totals;
+	static struct run runs[900];
+
+	option_parse(OPTION_RETAIN, "16M");
+	option_parse(OPTION_RETAIN_PERCENT, "10");
+	for (unsigned i = 0; i < array_length(runs); i++)
+		expect(arena_claim(1, &runs[i]));
+	for (unsigned i = 0; i < array_length(runs); i++)
+		arena_release(runs[i].arena, runs[i].first, 1, true);
+	arena_totals(&totals);
+	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained", totals.retained / KIB);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* Once the last run of an arena is released, it may be retired at once; but it stays mapped for the releaser. */
+static bool mapped_in_release;
+
+static void trim_at_once(const char *where)
+{
+	if (strcmp(where, "released_slices") != 0)
+		return;
+	yield_hook(NULL);
+	purge_trim();
+	mapped_in_release = retire_waiting() == ARENA_SIZE;
+}
+
+static void test_release_last(void)
+{
+	struct run run;
+
+	expect_nothing_left();
+	expect(arena_claim(3, &run));
+	yield_hook(trim_at_once);
+	arena_release(run.arena, run.first, run.slices, true);
+	ok(mapped_in_release, "an arena that is retired while its last run is released stays mapped");
+	ok(!registry_has(run.arena) && retire_waiting() == 0, "and leaves when the releaser is done");
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static size_t address_space(void)
+{
+	return load_relaxed(&arena_counters.x_mapped);
+}
+
+/* Nobody trims: arenas leave as they fall free, all but one. */
+static void test_leaving(void)
+{
+	static struct run runs[8 * ARENA_SLICES];
+	unsigned n = 0;
+	size_t most;
+
+	expect_nothing_left();
+	while (address_space() < 8 * ARENA_SIZE || runs[n - 1].first != ARENA_END - 1)
+		expect(arena_claim(1, &runs[n++]));
+	most = address_space();
+	for (unsigned i = 0; i < n; i++)
+		arena_release(runs[i].arena, runs[i].first, 1, true);
+	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE, "of %zu MiB of arenas %zu MiB are left",
+	   most / MIB, address_space() / MIB);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* A program that takes again what it has just given up, and again: its pages are not the system's each time. */
+static void test_credit(void)
+{
+	static struct run runs[1600];
+	struct arena_totals totals;
+	size_t kept = 0;
+
+	option_parse(OPTION_RETAIN, "8M");
+	for (unsigned turn = 0; turn < 6; turn++) {
+		for (unsigned i = 0; i < array_length(runs); i++) {
+			expect(arena_claim(1, &runs[i]));
+			retain_missed(runs[i].fresh * SLICE);
+		}
+		for (unsigned i = 0; i < array_length(runs); i++)
+			arena_release(runs[i].arena, runs[i].first, 1, true);
+		arena_totals(&totals);
+		expect(turn > 0 || totals.retained <= 4 * MIB);
+		kept = totals.retained;
+	}
+	ok(kept >= 64 * MIB, "after some turns of 100 MiB, %zu MiB are kept", kept / MIB);
+	retain_forget();
+	expect(arena_claim(1, &runs[0]));
+	arena_release(runs[0].arena, runs[0].first, 1, true);
+	arena_totals(&totals);
+	ok(totals.retained <= 4 * MIB, "without more of them, %zu KiB", totals.retained / KIB);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* A request that cannot be had takes nothing from those who keep memory for reuse. */
+static void test_refusal(void)
+{
+	struct run kept, held, run;
+	struct arena_totals before, after;
+
+	option_parse(OPTION_RETAIN, "64M");
+	retain_forget();
+	expect(arena_claim(1, &held) && arena_claim(100, &kept));
+	mark(&kept, 1);
+	arena_release(kept.arena, kept.first, kept.slices, true);
+	arena_totals(&before);
+	expect(!arena_claim((size_t)1 << 44, &run) && !arena_claim(((size_t)1 << 47) / SLICE - 1, &run));
+	atomic_store(&os_fail_on, true);
+	atomic_store(&os_fail_map, 1);
+	expect(!arena_claim(LARGE_SLICES + 1, &run));
+	atomic_store(&os_fail_map, 0);
+	atomic_store(&os_fail_on, false);
+	arena_totals(&after);
+	ok(before.retained == 100 * SLICE && after.retained == before.retained && after.purged == before.purged,
+	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB", after.retained / KIB,
+	   before.retained / KIB);
+	arena_release(held.arena, held.first, held.slices, true);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* The end of a child that writes a byte. */
+static bool can_write(char *address)
+{
+	int status = 0;
+	pid_t child;
+
+	tap_flush();
+	child = fork();
+	if (child == 0) {
+		*address = 1;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* What overflows from an arena's last block would be in the next arena's head. */
+static void test_guard(size_t slices)
+{
+	struct run run;
+	char *end;
+
+	expect(arena_claim(slices, &run));
+	end = (char *)run.arena + arena_size(run.arena);
+	ok(can_write(run_base(&run)) && !can_write(end - 1) && !can_write(end - SLICE),
+	   "the last slice of an arena with a run of %zu cannot be written to", slices);
+	ok(run_base(&run) + run.slices * SLICE <= end - SLICE, "and is in no run");
+	arena_release(run.arena, run.first, run.slices, false);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+static void test_far_address(void)
+{
+	unsigned index;
+
+	ok(!registry_add((struct arena *)((uintptr_t)1 << 52), &index) && !registry_has((void *)((uintptr_t)1 << 52)),
+	   "an arena beyond the addresses that have a byte is refused");
+}
+
+static void test_limit(void)
+{
+	struct run run, other;
+
+	option_parse(OPTION_LIMIT, "4M");
+	expect(arena_claim(48, &run));
+	ok(!arena_claim(32, &other), "beyond the limit there is no memory");
+	arena_release(run.arena, run.first, run.slices, true);
+	ok(arena_claim(64, &run), "what is free makes room");
+	arena_release(run.arena, run.first, run.slices, true);
+	option_parse(OPTION_LIMIT, "0");
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* ---- many threads --------------------------------------------------------------------------------------- */
+
+static void churn(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	if (self == 0) {
+		while (!atomic_load(&stop_trimming)) {
+			if (rng_below(&rng, 2))
+				purge_to(rng_below(&rng, 8 * MIB));
+			else
+				purge_trim();
+			sched_yield();
+		}
+		return;
+	}
+	claim_and_release(&rng, tap_scale(1500), false);
+	atomic_store(&stop_trimming, true);
+}
+
+static void test_threads(unsigned one_in)
+{
+	atomic_store(&stop_trimming, false);
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, churn);
+	yield_start(0, 0);
+	no_errors("a pause in %u steps: threads claim and release, one trims", one_in);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+int main(void)
+{
+	test_model();
+	test_whole();
+	test_purge();
+	test_retention();
+	test_release_last();
+	test_leaving();
+	test_credit();
+	test_limit();
+	test_refusal();
+	test_guard(1);
+	test_guard(1000);
+	test_far_address();
+	test_threads(5);
+	test_threads(100);
+	return done();
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Broken variants: each takes one step or one order away from a protocol, by a macro ARN_BUG_* in the library's own
+# source, and the test of that protocol must fail.  The library as it is passes the same runs.
+#
+# A variant's sources are compiled anew and linked before the archive of the test build, which gives the rest.
+set -u
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O2}" "${SANITIZE_FLAGS:=}" "${URCU_LIBS:=}"
+seeds=8
+# shellcheck source=t/support/tap.sh
+. "$top_srcdir/t/support/tap.sh"
+ulimit -c 0
+
+# what a test needs beside the library: with_TEST, used by build, folders and dashes as underscores
+# shellcheck disable=SC2034
+with_unit_python_layout='python/layout.c'
+with_unit_python_qsbr='python/home.c python/layout.c python/qsbr.c python/seat.c'
+with_unit_python_tls='python/tls.c'
+
+# and what else of t/ it is made of: more_TEST
+# shellcheck disable=SC2034
+more_property_property='property/actor.c property/blocks.c property/bound.c property/readers.c property/round.c'
+
+# macro without ARN_BUG_, test, sources that change
+variants='
+queued_first       unit/remote          heap/remote.c
+unqueue_last       unit/remote          heap/remote.c
+release_queued     unit/remote          heap/heap.c
+unawaited          unit/remote          heap/heap.c
+take_in_two_steps  unit/pool            arena/pool.c
+no_generation      unit/stack-plain
+adopt_blindly      unit/family          heap/family.c
+thread_pointers    unit/owner           api/alloc.c heap/owner.c
+hide_in_table_only unit/lookup          arena/registry.c
+look_outside       unit/lookup          arena/pool.c
+unmarked_walk      unit/fork            api/visit.c
+end_blindly        unit/family          heap/family.c
+records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
+seats_at_the_end   unit/python-qsbr     python/seat.c
+cancelled          unit/cancel          base/panic.c
+claim_blindly      unit/arena           arena/arena.c
+push_locked        unit/progress        heap/remote.c
+sweep_outward      unit/sweep           heap/sweep.c
+sweep_blindly      unit/sweep           heap/sweep.c
+credit_for_all     unit/credit
+overlook_pauses    unit/credit
+credit_for_larger  unit/credit
+credit_for_ever    unit/credit
+uncut              unit/large           heap/large.c
+limbo_at_once      unit/readers         heap/limbo.c
+limbo_of_any_tag   unit/heap            heap/limbo.c
+purge_to_garbage   unit/readers         heap/sweep.c
+overlook_threads   unit/python-qsbr     python/qsbr.c
+await_unissued     unit/python-qsbr     python/qsbr.c
+await_the_dead     unit/python-qsbr     python/qsbr.c
+keep_seats         unit/python-qsbr     python/seat.c
+one_remote_kind    unit/visit           arena/pool.c
+walk_all           unit/visit           api/visit.c
+stay_unwalked      unit/visit           api/visit.c
+look_away          unit/tend            heap/tend.c
+look_away          property/property    heap/tend.c
+forget_swept       property/property    heap/remote.c
+believe_loads      unit/python-tls      python/tls.c
+trust_pointers     unit/python-layout   python/layout.c
+any_heaps          unit/python-layout   python/layout.c
+any_array          unit/python-layout   python/layout.c
+'
+
+build() { # PROGRAM MACRO TEST [SOURCE...]
+	local program=$1 macro=$2 test=$3 sources=() name=${3//[\/-]/_}
+	local with=with_$name more=more_$name
+	shift 3
+	# shellcheck disable=SC2086 # a list of words
+	for source in $(printf '%s\n' "$@" ${!with:-} | sort -u); do sources+=("$top_srcdir/lib/$source"); done
+	for source in ${!more:-}; do sources+=("$top_srcdir/t/$source"); done
+	# CC and flags are lists of words
+	# shellcheck disable=SC2086
+	$CC -std=gnu11 $CFLAGS $SANITIZE_FLAGS -w -D_GNU_SOURCE "$macro" \
+		-DARN_FAULT_INJECTION=1 -DARN_YIELD_POINTS=1 -DARN_DEBUG=3 -include "$top_builddir/config.h" \
+		-I"$top_builddir" -I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/t" -o "$program" \
+		"$top_srcdir/t/$test.c" ${sources[@]+"${sources[@]}"} "$top_builddir/t/support/.libs/libtestcore.a" \
+		$URCU_LIBS -lpthread >"$work/log" 2>&1
+}
+
+# The first seed with which the program fails, hangs or crashes; nothing: none.  A shell of its own says "Aborted".
+failing_seed() { # PROGRAM SEEDS SECONDS
+	local seed
+	for seed in $(seq "$2"); do
+		if ! (ARN_TEST_SEED=$seed ARN_PROPERTY_SECONDS=0 ARN_PROPERTY_WITHOUT=threads timeout "$3" "$1") \
+			>"$work/log" 2>&1; then
+			echo "$seed"
+			return
+		fi
+	done
+}
+
+check_variant() { # NAME TEST [SOURCE...]
+	local seed name=$1 test=$2
+	build "$work/$name" "-DARN_BUG_$name" "${@:2}"
+	result $? "$name: compiles"
+	[ -x "$work/$name" ] || return
+	grep -q "ARN_BUG_$name" "$top_srcdir"/lib/*/*.[ch]
+	result $? "$name: is in the source"
+	seed=$(failing_seed "$work/$name" "$seeds" 20)
+	[ -n "$seed" ]
+	result $? "$name: t/$test.c fails, seed ${seed:-none of $seeds}"
+}
+
+check_whole() { # TEST
+	local seed program=$work/whole-${1//\//-}
+	build "$program" -DARN_WHOLE "$1"
+	# a machine that is busy with other things is no fault
+	seed=$(failing_seed "$program" 2 100)
+	[ -x "$program" ] && [ -z "$seed" ]
+	result $? "nothing broken: t/$1.c passes"
+}
+
+while read -r name test sources; do
+	# shellcheck disable=SC2086
+	[ -z "$name" ] || check_variant "$name" "$test" $sources
+done <<<"$variants"
+for test in $(awk 'NF { print $2 }' <<<"$variants" | sort -u); do
+	check_whole "$test"
+done
+done_testing

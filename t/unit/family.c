@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * family - heaps change hands: each in one pair of hands at a time, with all of its blocks, and no more heaps
+ * than were ever needed at once.
+ */
+#include "support/core.h"
+
+#include "heap/cache.h"
+#include "arena/meta.h"
+#include "heap/remote.h"
+
+#include <sched.h>
+
+enum { WORKERS = 4, BOXES = 32 };
+
+static arn_family *family;
+static _Atomic(size_t *) boxes[BOXES];
+
+static size_t count_heaps(arn_family *of)
+{
+	size_t n = 0;
+
+	for (struct heap *heap = load_acquire(&of->x_heaps); heap; heap = heap->next)
+		n++;
+	return n;
+}
+
+/* ---- one thread ----------------------------------------------------------------------------------------- */
+
+static void test_hand_over(void)
+{
+	struct heap *a = family_adopt(family, ARN_TAG_GC), *b = family_adopt(family, ARN_TAG_GC);
+
+	ok(a && b && a != b && load_relaxed(&a->x_owner) == owner_self(), "adopted heaps are ours");
+	family_abandon(a);
+	ok(load_relaxed(&a->x_owner) == 0, "abandoned ones nobody's");
+	ok(family_adopt(family, ARN_TAG_OBJECT) != a, "a tag does not adopt another's");
+	ok(family_adopt(arn_family_new(NULL), ARN_TAG_GC) != a, "a family does not adopt another's");
+	ok(family_adopt(family, ARN_TAG_GC) == a && count_heaps(family) == 3, "the next of its kind gets it");
+	family_abandon(a);
+	family_abandon(b);
+}
+
+/* The stock of an orphan: its cache is warm, its blocks can be freed, and are home when it is adopted. */
+static void test_warm(void)
+{
+	arn_family *own = arn_family_new(NULL);
+	arn_heap first, second;
+	struct heap *heap;
+	void *kept, *cached;
+
+	arn_heap_init(&first, own, ARN_TAG_GC);
+	arn_heap_init(&second, own, ARN_TAG_GC);
+	kept = arn_heap_malloc(&first, 100);
+	for (unsigned i = 0; i < 20; i++) { /* a class that is rarely used has no cache */
+		cached = arn_heap_malloc(&first, 100);
+		arn_free(cached);
+	}
+	heap = first.heap;
+	arn_heap_abandon(&first);
+	arn_free(kept);
+	ok(load_relaxed(&heap->x_pending) != NULL, "a block of an orphan is freed remotely");
+	ok(arn_heap_malloc(&second, 100) == cached && second.heap == heap, "who adopts finds the cache as it was");
+	arn_free(cached);
+	remote_drain(heap);
+	cache_flush(heap);
+	ok(heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0, "and takes in what was freed meanwhile");
+	arn_heap_abandon(&second);
+}
+
+/* Whoever frees to an orphan looks after it now and then: it does not sit on memory that others freed. */
+static void test_tidy(void)
+{
+	arn_family *own = arn_family_new(NULL);
+	arn_heap orphan;
+	struct heap *heap;
+	void *block[400];
+
+	arn_heap_init(&orphan, own, ARN_TAG_GC);
+	for (unsigned i = 0; i < array_length(block); i++)
+		block[i] = arn_heap_malloc(&orphan, 60000);
+	heap = orphan.heap;
+	cache_flush(heap);
+	ok(load_relaxed(&heap->x_pools) == array_length(block) / 8, "%zu pools", load_relaxed(&heap->x_pools));
+	arn_heap_abandon(&orphan);
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+	ok(load_relaxed(&heap->x_pools) <= 16, "an orphan keeps %zu of them", load_relaxed(&heap->x_pools));
+	family_tidy(heap);
+	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) && load_relaxed(&heap->x_owner) == OWNER_NONE,
+	   "the rest goes when it is tidied, and it stays an orphan");
+}
+
+/* ---- a state that has ended ------------------------------------------------------------------------------ */
+
+enum { LEFT = 200 };
+static void *left[LEFT];
+static char state; /* only its address counts */
+static arn_heap of_state;
+static __thread bool is_tidying;
+
+static arn_family *begin_state(void)
+{
+	arn_family *begun = arn_family_at(NULL, &state);
+
+	arn_heap_init(&of_state, begun, ARN_TAG_GC);
+	return begun;
+}
+
+static void free_some(unsigned self)
+{
+	(void)self;
+	for (unsigned i = 0; i < LEFT / 2; i++)
+		arn_free(left[i]);
+}
+
+/* It leaves half of its blocks alive, and the other half on the way home. */
+static struct heap *end_state(void)
+{
+	struct heap *heap;
+
+	for (unsigned i = 0; i < LEFT; i++)
+		left[i] = arn_heap_malloc(&of_state, 100);
+	heap = of_state.heap;
+	threads(1, free_some);
+	arn_heap_abandon(&of_state);
+	return heap;
+}
+
+static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+{
+	(void)heap, (void)area, (void)size;
+	*(size_t *)arg += block != NULL;
+	return true;
+}
+
+static size_t count_orphaned(arn_family *of)
+{
+	size_t blocks = 0;
+
+	arn_family_visit_orphans(of, ARN_TAG_GC, true, count_block, &blocks);
+	return blocks;
+}
+
+static void stop_in_tidy(const char *where)
+{
+	if (is_tidying && strcmp(where, "family_tidy") == 0)
+		yield_stand();
+}
+
+static void *tidy_heap(void *heap)
+{
+	is_tidying = true;
+	family_tidy(heap);
+	return NULL;
+}
+
+static void test_ended_while_tidied(void)
+{
+	struct heap *heap;
+	pthread_t thread;
+	arn_family *begun;
+
+	begin_state();
+	heap = end_state();
+	yield_arm(stop_in_tidy);
+	pthread_create(&thread, NULL, tidy_heap, heap);
+	while (!yield_stands())
+		sched_yield();
+	begun = begin_state();
+	arn_free(arn_heap_malloc(&of_state, 100));
+	ok(of_state.heap != heap, "a state begins where one has ended, whose heap is being tidied: it gets another");
+	yield_go_on();
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	ok(load_relaxed(&heap->x_owner) == OWNER_STRANDED && count_orphaned(begun) == 0,
+	   "and what the old one has left is not walked when the tidier is done");
+	arn_heap_abandon(&of_state);
+}
+
+static _Atomic(struct heap *) x_ended;
+
+/* Whoever trims comes by the orphans of a family of which he knows nothing. */
+static void trim_or_begin(unsigned self)
+{
+	if (self == 0)
+		begin_state();
+	else
+		family_trim(load_acquire(&x_ended));
+}
+
+static void test_ended_beside_trim(unsigned one_in)
+{
+	begin_state();
+	for (long i = tap_scale(300); i > 0; i--) {
+		struct heap *heap = end_state();
+
+		store_release(&x_ended, heap);
+		yield_start(tap_seed() + (uint64_t)i, one_in);
+		threads(3, trim_or_begin);
+		yield_start(0, 0);
+		expect(load_relaxed(&heap->x_owner) == OWNER_STRANDED && heap_is_valid(heap));
+		for (unsigned k = LEFT / 2; k < LEFT; k++)
+			arn_free(left[k]);
+	}
+	no_errors("a pause in %u steps: a state begins beside those who trim what the one before has left", one_in);
+}
+
+/* ---- many threads --------------------------------------------------------------------------------------- */
+
+static _Atomic size_t x_in_hand, x_most;
+
+/* While a heap is ours nobody else has it: a plain field, of no use to a heap without pools to sweep, has our mark. */
+static void hold(struct heap *heap, struct rng *rng)
+{
+	size_t mark = rng_next(rng);
+	size_t in_hand = add_relaxed(&x_in_hand, 1) + 1, most = load_relaxed(&x_most);
+
+	while (most < in_hand && !cas_acquire(&x_most, &most, in_hand))
+		;
+	expect(load_relaxed(&heap->x_owner) == owner_self());
+	heap->sweep_last = (struct pool *)mark;
+	for (size_t n = rng_below(rng, 4); n > 0; n--)
+		arn_yield_point("test_hold");
+	expect(heap->sweep_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == owner_self());
+	heap->sweep_last = NULL;
+	sub_relaxed(&x_in_hand, 1);
+}
+
+static void pass_heaps(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	for (long i = tap_scale(3000); i > 0; i--) {
+		struct heap *heap = family_adopt(family, ARN_TAG_GC_PRE);
+
+		hold(heap, &rng);
+		family_abandon(heap);
+		if (rng_below(&rng, 8) == 0)
+			family_tidy(heap);
+	}
+}
+
+static void test_exclusive(unsigned one_in)
+{
+	store_relaxed(&x_most, 0);
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, pass_heaps);
+	yield_start(0, 0);
+	no_errors("a pause in %u steps: a heap is in one pair of hands", one_in);
+}
+
+/* Blocks live on while their heaps go from thread to thread and are used by all. */
+static void use_heaps(unsigned self)
+{
+	struct rng rng = rng_start(10 + self);
+	arn_heap handle;
+
+	arn_heap_init(&handle, family, ARN_TAG_GC);
+	for (long i = tap_scale(12000); i > 0; i--) {
+		size_t size = rng_below(&rng, 10) ? 16 + rng_below(&rng, 300) : 16 + rng_below(&rng, 100000);
+		size_t *block = arn_heap_malloc(&handle, size);
+
+		expect(__atomic_load_n(arn_owner(block), __ATOMIC_RELAXED) == thread_id());
+		block[0] = block[1] = (size_t)block;
+		block = atomic_exchange(&boxes[rng_below(&rng, BOXES)], block);
+		expect(!block || (block[0] == (size_t)block && block[1] == (size_t)block));
+		arn_free(block);
+		if (rng_below(&rng, 16) == 0)
+			arn_heap_abandon(&handle);
+	}
+	arn_heap_abandon(&handle);
+}
+
+static void expect_settled(struct heap *heap)
+{
+	remote_drain(heap);
+	cache_flush(heap);
+	expect(heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0 && !load_relaxed(&heap->x_pending));
+}
+
+static void test_use(unsigned one_in)
+{
+	size_t heaps;
+
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, use_heaps);
+	yield_start(0, 0);
+	no_errors("a pause in %u steps: blocks are whole wherever their heap goes", one_in);
+	for (unsigned i = 0; i < BOXES; i++)
+		arn_free(atomic_exchange(&boxes[i], NULL));
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next)
+		if (heap->tag == ARN_TAG_GC)
+			expect_settled(heap);
+	no_errors("and go home to it");
+	heaps = count_heaps(family);
+	ok(heaps <= 3 + 4 * WORKERS, "no more heaps than were needed at once: %zu", heaps);
+}
+
+/* ---- states that end, and others that begin at their address ------------------------------------------- */
+
+static uint64_t goal(size_t bytes)
+{
+	(void)bytes;
+	return 1;
+}
+
+static bool reached(uint64_t wanted)
+{
+	(void)wanted;
+	return true;
+}
+
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
+
+enum { STATES = 30, BLOCKS = 400 };
+
+static bool count_visits(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+{
+	(void)heap;
+	(void)size;
+	*(size_t *)arg += block ? 0 : area->used;
+	return true;
+}
+
+static size_t used_by(arn_family *of, const arn_heap *handle)
+{
+	size_t used = 0;
+
+	arn_family_visit_orphans(of, (enum arn_tag)handle->tag, true, count_visits, &used);
+	arn_heap_visit(handle, true, count_visits, &used);
+	return used;
+}
+
+/* It leaves a block of each tag; all of them are of the classes that have caches. */
+static arn_family *live_and_end(const void *at, bool is_first)
+{
+	arn_family *of = arn_family_at(&provider, at);
+	static void *block[BLOCKS];
+	arn_heap handle;
+
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
+		arn_heap_init(&handle, of, (enum arn_tag)tag);
+		for (unsigned i = 0; i < 40 * BLOCKS; i++) {
+			if (i >= BLOCKS)
+				arn_free(block[i % BLOCKS]);
+			block[i % BLOCKS] = arn_heap_malloc(&handle, 200);
+		}
+		for (unsigned i = 1; i < BLOCKS; i++)
+			arn_free(block[i]);
+		expect(used_by(of, &handle) == 1 || is_first);
+		arn_heap_abandon(&handle);
+	}
+	return of;
+}
+
+static void test_states(void)
+{
+	static const int state;
+	arn_family *of = live_and_end(&state, true);
+	size_t heaps = count_heaps(of), bytes;
+	char *before = meta_take(CACHE_LINE, CACHE_LINE);
+
+	for (unsigned i = 0; i < STATES; i++)
+		expect(live_and_end(&state, false) == of);
+	no_errors("what ended states have left is neither counted nor walked");
+	ok(count_heaps(of) == heaps + 2 * STATES, "each state that leaves blocks in all heaps costs two: %zu after %zu",
+	   count_heaps(of), heaps);
+	bytes = (size_t)((char *)meta_take(CACHE_LINE, CACHE_LINE) - before);
+	ok(bytes <= (2 * STATES + 1) * (sizeof(struct heap) + CACHE_LINE),
+	   "and no more arrays of a pool cache: %zu bytes of records", bytes);
+}
+
+int main(void)
+{
+	family = arn_family_new(NULL);
+	test_hand_over();
+	test_warm();
+	test_tidy();
+	test_states(); /* before there are many heaps: bins grow later then */
+	test_ended_while_tidied();
+	test_ended_beside_trim(3);
+	test_ended_beside_trim(30);
+	test_exclusive(4);
+	test_exclusive(100);
+	test_use(10);
+	test_use(100);
+	return done();
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * large - blocks above 64 KiB that are resized: whole, where they are or with their pages, and nothing is lost or
+ * charged twice; what an arena has given up is nobody's business any more.
+ */
+#include "support/core.h"
+
+#include "heap/large.h"
+#include "base/option.h"
+#include "os/os.h"
+#include "arena/retain.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+enum { STEP = 4096, HELD = 12, WORKERS = 3 };
+
+/* ---- contents -------------------------------------------------------------------------------------------- */
+
+/* A word of each page says where in its block it is, and in which. */
+static void mark(char *block, size_t from, size_t to, size_t with)
+{
+	for (size_t at = align_up(from, STEP); at + 8 <= to; at += STEP)
+		*(size_t *)(block + at) = at ^ with;
+}
+
+static bool is_marked(const char *block, size_t size, size_t with)
+{
+	for (size_t at = 0; at + 8 <= size; at += STEP)
+		if (*(const size_t *)(block + at) != (at ^ with))
+			return false;
+	return true;
+}
+
+static char *resize(arn_heap *handle, char *block, size_t old_size, size_t size, size_t with)
+{
+	char *moved = arn_heap_realloc(handle, block, size);
+
+	expect(moved && arn_usable_size(moved) >= size && is_marked(moved, min_size(old_size, size), with));
+	mark(moved, old_size, size, with);
+	return moved;
+}
+
+static size_t claimed(void)
+{
+	return load_relaxed(&arena_counters.x_claimed);
+}
+
+static void expect_nothing_left(void)
+{
+	struct arena_totals totals;
+
+	arn_trim();
+	arena_totals(&totals);
+	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
+		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
+		     totals.claimed, totals.retained);
+	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
+	expect(load_relaxed(&arena_counters.x_absent) == 0 && load_relaxed(&arena_counters.x_waiting) == 0);
+}
+
+/* ---- in place -------------------------------------------------------------------------------------------- */
+
+static void test_in_place(unsigned tag)
+{
+	size_t size = 100000, before, full;
+	arn_heap handle;
+	char *block, *grown;
+
+	arn_heap_init(&handle, NULL, (enum arn_tag)tag);
+	block = grown = resize(&handle, NULL, 0, size, 1);
+	before = claimed();
+	for (; size < 15 * MIB; size += size / 8) {
+		grown = resize(&handle, grown, size, size + size / 8, 1);
+		expect(heap_is_valid(handle.heap) && grown == block);
+	}
+	full = claimed();
+	ok(grown == block && full >= before + 14 * MIB && full <= before + 19 * MIB,
+	   "tag %u: a block grows in place, into free slices: %zu KiB more", tag, (full - before) / KIB);
+	grown = resize(&handle, block, size, MIB, 1);
+	ok(grown == block && claimed() <= before + MIB && heap_is_valid(handle.heap),
+	   "tag %u: and shrinks in place, and gives them back: %zu KiB more", tag, (claimed() - before) / KIB);
+	arn_free(block);
+	arn_heap_abandon(&handle);
+	expect_nothing_left();
+	no_errors("tag %u: it is whole, and nothing is left", tag);
+}
+
+/* What is behind it is in use, and whole. */
+static void test_neighbour(void)
+{
+	arn_heap handle;
+	char *block, *next, *moved;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	block = resize(&handle, NULL, 0, 4 * MIB, 1);
+	next = resize(&handle, NULL, 0, 4 * MIB, 2);
+	moved = resize(&handle, block, 4 * MIB, 5 * MIB, 1);
+	ok(moved != block && is_marked(next, 4 * MIB, 2), "a block does not grow into its neighbour");
+	moved = resize(&handle, moved, 5 * MIB, 2 * MIB, 1);
+	arn_free(resize(&handle, NULL, 0, 3 * MIB, 3));
+	ok(is_marked(moved, 2 * MIB, 1) && is_marked(next, 4 * MIB, 2), "what it gives up serves others");
+	arn_free(next);
+	arn_free(moved);
+	arn_heap_abandon(&handle);
+	expect_nothing_left();
+	no_errors("blocks are whole, and nothing is left");
+}
+
+static void test_limit(void)
+{
+	arn_heap handle;
+	char *block;
+
+	option_parse(OPTION_LIMIT, "4M");
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	block = resize(&handle, NULL, 0, 3 * MIB, 1);
+	ok(!arn_heap_realloc(&handle, block, 5 * MIB) && is_marked(block, 3 * MIB, 1),
+	   "beyond the limit a block does not grow, in place neither");
+	ok(arn_heap_realloc(&handle, block, 7 * MIB / 2) == block, "below it it does");
+	option_parse(OPTION_LIMIT, "0");
+	arn_free(block);
+	arn_heap_abandon(&handle);
+	expect_nothing_left();
+	no_errors("it is whole, and nothing is left");
+}
+
+/* ---- by pages -------------------------------------------------------------------------------------------- */
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+static size_t resident(void)
+{
+	char text[64] = { 0 };
+	unsigned long all = 0, here = 0;
+	FILE *statm = fopen("/proc/self/statm", "r");
+
+	if (!statm || !fgets(text, sizeof(text), statm))
+		bail("/proc/self/statm");
+	fclose(statm);
+	sscanf(text, "%lu %lu", &all, &here);
+	return here * os_page_size();
+}
+
+/* A sanitizer has memory of its own beside each page. */
+#if defined(ARN_TSAN) || defined(__SANITIZE_ADDRESS__)
+#define PAGES_ARE_COUNTED false
+#else
+#define PAGES_ARE_COUNTED true
+#endif
+
+static void test_growth(unsigned tag)
+{
+	size_t size = 17 * MIB, before = resident(), over = 0;
+	long begun = faults(), pages;
+	arn_heap handle;
+	char *block;
+
+	arn_heap_init(&handle, NULL, (enum arn_tag)tag);
+	block = resize(&handle, NULL, 0, size, 1);
+	for (; size < 150 * MIB; size += size / 8) {
+		block = resize(&handle, block, size, size + size / 8, 1);
+		over = max_size(over, resident() - before - size);
+		expect(heap_is_valid(handle.heap));
+	}
+	pages = (long)(size / os_page_size());
+	ok((over < size / 4 && faults() - begun < pages * 3 / 2) || !PAGES_ARE_COUNTED,
+	   "tag %u: from 17 to %zu MiB: at most %zu MiB more than that is resident, %.2f faults a page", tag,
+	   size / MIB, over / MIB, (double)(faults() - begun) / (double)pages);
+	block = resize(&handle, block, size, size * 5 / 8, 1);
+	ok(resident() - before < size * 3 / 4 || !PAGES_ARE_COUNTED,
+	   "tag %u: shrunk, what it does not need is not resident", tag);
+	block = resize(&handle, block, size * 5 / 8, 20 * MIB, 1);
+	ok((resident() - before < 24 * MIB || !PAGES_ARE_COUNTED) && claimed() < 40 * MIB,
+	   "tag %u: far shrunk, nor claimed: %zu MiB", tag, claimed() / MIB);
+	arn_free(block);
+	arn_heap_abandon(&handle);
+	expect_nothing_left();
+	no_errors("tag %u: it is whole, and nothing is left", tag);
+}
+
+/* ---- readers, and those who are mapped in an arena's old place --------------------------------------------- */
+
+static bool over_now;
+
+static uint64_t goal(size_t bytes)
+{
+	(void)bytes;
+	return 1;
+}
+
+static bool reached(uint64_t wanted)
+{
+	(void)wanted;
+	return over_now;
+}
+
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
+
+/* The old place, behind what a reader may look at: somebody else's now. */
+static char *settle_behind(char *block, size_t size)
+{
+	char *stranger = mmap(block + LARGE_KEPT, size - LARGE_KEPT, PROT_READ | PROT_WRITE,
+	                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	expect(stranger == block + LARGE_KEPT);
+	mark(stranger, 0, size - LARGE_KEPT, 99);
+	return stranger;
+}
+
+static void test_stranger(unsigned tag, bool waits)
+{
+	size_t size = 40 * MIB;
+	char *block, *moved, *stranger;
+	const size_t *header;
+	arn_heap handle;
+
+	option_parse(OPTION_RETAIN, "1G"); /* arenas are not unmapped as soon as they are free */
+	over_now = !waits;
+	arn_heap_init(&handle, arn_family_new(waits ? &provider : NULL), (enum arn_tag)tag);
+	block = resize(&handle, NULL, 0, size, 7);
+	header = (const size_t *)block;
+	moved = resize(&handle, block, size, 2 * size, 7);
+	expect(moved != block);
+	stranger = settle_behind(block, size);
+	if (waits && tag != ARN_TAG_MEM)
+		ok(*header == 7 || *header == 0, "tag %u: a late reader finds the header as it was, or zeros", tag);
+	arn_trim();
+	moved = resize(&handle, moved, 2 * size, 4 * size, 7);
+	arn_free(moved);
+	over_now = true;
+	arn_free(resize(&handle, NULL, 0, size, 8));
+	arn_heap_abandon(&handle);
+	arn_trim();
+	ok(is_marked(stranger, size - LARGE_KEPT, 99), "tag %u: whoever is mapped in the old place is left alone", tag);
+	munmap(stranger, size - LARGE_KEPT);
+	option_parse(OPTION_RETAIN, "8M");
+	expect_nothing_left();
+	no_errors("tag %u: blocks are whole, and nothing is left", tag);
+}
+
+/* ---- the system refuses ------------------------------------------------------------------------------------ */
+
+static int child_without_mremap(void)
+{
+	size_t size = 20 * MIB;
+	arn_heap handle;
+	char *block;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	atomic_store(&os_fail_move, 1);
+	block = resize(&handle, NULL, 0, size, 5);
+	for (unsigned i = 0; i < 3; i++, size *= 2)
+		block = resize(&handle, block, size, 2 * size, 5);
+	expect(heap_is_valid(handle.heap) && atomic_load(&os_fail_move) == 0);
+	arn_free(block);
+	arn_heap_abandon(&handle);
+	expect_nothing_left();
+	return core_clean() ? 0 : 1;
+}
+
+static void test_refusal(void)
+{
+	int status = -1;
+	pid_t child;
+
+	tap_flush();
+	child = fork();
+	if (child == 0)
+		_exit(child_without_mremap());
+	waitpid(child, &status, 0);
+	ok(status == 0, "where pages cannot be moved they are copied, and nothing is left");
+}
+
+/* ---- many threads ------------------------------------------------------------------------------------------ */
+
+static _Atomic(size_t *) boxes[HELD];
+
+/* A multiple of 8, so that no page begins with less than a word of a block. */
+static size_t some_size(struct rng *rng)
+{
+	size_t size = rng_below(rng, 6) == 0 ? 17 * MIB + rng_below(rng, 60 * MIB) : 70000 + rng_below(rng, 6 * MIB);
+
+	return size & ~(size_t)7;
+}
+
+/* Sizes stand in the second word of a block, of which each thread may have the next turn. */
+static void churn(unsigned self)
+{
+	struct rng rng = rng_start(self);
+	arn_heap handle;
+
+	arn_heap_init(&handle, NULL, self % 2 ? ARN_TAG_MEM : ARN_TAG_OBJECT);
+	for (long i = tap_scale(120); i > 0; i--) {
+		size_t k = rng_below(&rng, HELD), size = some_size(&rng);
+		size_t *block = atomic_exchange(&boxes[k], NULL);
+
+		if (block && rng_below(&rng, 4) == 0) {
+			arn_free(block);
+			continue;
+		}
+		block = (size_t *)resize(&handle, (char *)block, block ? block[1] : 0, size, k);
+		block[1] = size;
+		block = atomic_exchange(&boxes[k], block);
+		arn_free(block);
+	}
+	arn_heap_abandon(&handle);
+}
+
+static void test_threads(unsigned one_in)
+{
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, churn);
+	yield_start(0, 0);
+	for (unsigned k = 0; k < HELD; k++)
+		arn_free(atomic_exchange(&boxes[k], NULL));
+	expect_nothing_left();
+	no_errors("a pause in %u steps: threads resize each other's blocks, and every block is whole", one_in);
+}
+
+int main(void)
+{
+	test_in_place(ARN_TAG_MEM);
+	test_in_place(ARN_TAG_OBJECT);
+	test_neighbour();
+	test_limit();
+	test_growth(ARN_TAG_MEM);
+	test_growth(ARN_TAG_OBJECT);
+	test_stranger(ARN_TAG_MEM, false);
+	test_stranger(ARN_TAG_MEM, true);
+	test_stranger(ARN_TAG_OBJECT, true);
+	test_refusal();
+	test_threads(20);
+	return done();
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sweep - pages without a live block go back from pools that are in use, and no page with one.
+ */
+#include "support/core.h"
+
+#include "heap/cache.h"
+#include "base/option.h"
+#include "os/os.h"
+#include "heap/remote.h"
+#include "arena/retain.h"
+#include "heap/sweep.h"
+
+enum { MANY = 8000, WORKERS = 4, BOXES = 4000 };
+
+static size_t *block[MANY];
+
+/* Every word of a block says whose it is. */
+static void mark(size_t *at, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(*at); i++)
+		at[i] = (size_t)at ^ size;
+}
+
+static bool is_marked(const size_t *at, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(*at); i++)
+		if (at[i] != ((size_t)at ^ size))
+			return false;
+	return true;
+}
+
+static size_t resident_of(const struct heap *heap)
+{
+	static unsigned char pages[SLICE * 8 / OS_PAGE_MIN];
+	size_t page = os_page_size(), n = 0;
+
+	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
+		expect(os_resident(pool->base, pool_span(pool), pages) == 0);
+		for (size_t i = 0; i < pool_span(pool) / page; i++)
+			n += pages[i] & 1;
+	}
+	return n * page;
+}
+
+/* Few of them have no live block: then only the blocks are looked at. */
+static bool has_large_pages(void)
+{
+	return os_page_size() > OS_PAGE_MIN;
+}
+
+static void keep_nothing(void)
+{
+	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
+	retain_forget();
+}
+
+/* ---- one thread ----------------------------------------------------------------------------------------- */
+
+static void fill(arn_heap *handle, size_t size)
+{
+	for (size_t i = 0; i < MANY; i++)
+		if (!block[i] && (block[i] = arn_heap_malloc(handle, size)) != NULL)
+			mark(block[i], size);
+}
+
+/* All but one in so many; 0: all. */
+static void drop_but(size_t one_in, size_t size)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		if (!block[i])
+			continue;
+		expect(is_marked(block[i], size));
+		if (one_in && i % one_in == 0)
+			continue;
+		arn_free(block[i]);
+		block[i] = NULL;
+	}
+}
+
+static size_t after_a_drop(struct heap *heap, size_t one_in, size_t size)
+{
+	drop_but(one_in, size);
+	cache_flush(heap);
+	sweep_all(heap);
+	expect(heap_is_valid(heap));
+	return resident_of(heap);
+}
+
+/* Blocks stay so far from each other that most pages have none. */
+static void test_size(size_t size, size_t one_in, unsigned percent)
+{
+	arn_heap handle;
+	size_t full, swept;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	fill(&handle, size);
+	full = resident_of(handle.heap);
+	swept = after_a_drop(handle.heap, one_in, size);
+	ok(swept <= full / 100 * percent || has_large_pages(),
+	   "%zu bytes, one in %zu stays: %zu of %zu KiB are resident", size, one_in, swept / KIB, full / KIB);
+	fill(&handle, size);
+	expect(heap_is_valid(handle.heap));
+	full = after_a_drop(handle.heap, one_in, size);
+	ok(full <= swept + 64 * KIB || has_large_pages(), "and no more after a second time: %zu KiB", full / KIB);
+	drop_but(0, size);
+	arn_heap_abandon(&handle);
+	no_errors("%zu bytes: blocks are whole", size);
+}
+
+/* Nobody asks: what is fresh stays within the budget as it falls free. */
+static void test_budget(void)
+{
+	arn_heap handle;
+	size_t fresh, ready;
+
+	option_values[OPTION_RETAIN] = 2 * MIB;
+	retain_forget();
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	fill(&handle, 512);
+	drop_but(20, 512);
+	fresh = load_relaxed(&handle.heap->x_fresh);
+	ok(fresh <= MIB, "of 4 MiB that fell free, %zu KiB are fresh", fresh / KIB);
+	ready = cache_count(handle.heap, sizeclass_of(512));
+	ok(ready <= LEVEL1 || has_large_pages(), "and %zu blocks are ready", ready);
+	drop_but(0, 512);
+	arn_heap_abandon(&handle);
+	no_errors("blocks are whole");
+	keep_nothing();
+}
+
+/* ---- many threads --------------------------------------------------------------------------------------- */
+
+static _Atomic(size_t *) boxes[BOXES];
+
+/* The size stands in the first word. */
+static void check_and_free(size_t *taken)
+{
+	size_t size = taken ? taken[0] : 0;
+
+	if (!taken)
+		return;
+	taken[0] = (size_t)taken ^ size;
+	expect(is_marked(taken, size));
+	arn_free(taken);
+}
+
+static void swap(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	for (long i = tap_scale(60000); i > 0; i--) {
+		size_t size = 16 + rng_below(&rng, rng_below(&rng, 50) ? 600 : 9000), *made = arn_mem_malloc(size);
+
+		expect(made);
+		mark(made, size);
+		made[0] = size;
+		check_and_free(atomic_exchange(&boxes[rng_below(&rng, BOXES)], made));
+		/* now and then nearly everything goes */
+		if (rng_below(&rng, 20000) == 0)
+			for (unsigned k = 0; k < BOXES; k++)
+				if (rng_below(&rng, 10))
+					check_and_free(atomic_exchange(&boxes[k], NULL));
+	}
+}
+
+static void test_threads(unsigned one_in)
+{
+	yield_start(tap_seed(), one_in);
+	threads(WORKERS, swap);
+	yield_start(0, 0);
+	for (unsigned k = 0; k < BOXES; k++)
+		check_and_free(atomic_exchange(&boxes[k], NULL));
+	no_errors("a pause in %u steps: threads free each other's blocks, and every block is whole", one_in);
+}
+
+int main(void)
+{
+	keep_nothing();
+	test_size(512, 20, 45);
+	test_size(96, 200, 45);
+	test_size(1000, 20, 35);
+	test_size(5000, 20, 20);
+	test_size(12000, 20, 20);
+	test_size(40000, 20, 20);
+	test_budget();
+	test_threads(100);
+	return done();
+}
