@@ -288,7 +288,7 @@ ARN_API void arn_trim_report(struct arn_trimmed *report);
 
 /* The user of this heap is stopped, and so are all who walk: send home and give back what the heap does not need, if it
  * has been left alone for a while.  For a collector, of heaps that it does not walk. */
-ARN_API void arn_heap_rest(arn_heap *heap);
+ARN_API void arn_heap_trim_if_idle(arn_heap *heap);
 
 ARN_API const char *arn_version(void);
 

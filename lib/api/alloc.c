@@ -41,8 +41,8 @@ static bool is_served(const arn_heap *handle)
 	size_t domains = option(OPTION_DOMAINS);
 
 	if (handle->tag == ARN_TAG_MEM)
-		return domains & DOMAIN_MEM;
-	return handle->tag != ARN_TAG_OBJECT || (domains & DOMAIN_OBJECT);
+		return domains & SERVE_MEM;
+	return handle->tag != ARN_TAG_OBJECT || (domains & SERVE_OBJECT);
 }
 
 /* With checks on, who owns heaps says for how long: see guard_owner. */
@@ -81,7 +81,7 @@ static struct heap *take_over(arn_heap *handle)
 }
 
 /* The end of a slow path. */
-static inline void settle(struct heap *heap)
+static inline void end_slow_path(struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_trim)))
 		heap_trim(heap);
@@ -92,12 +92,10 @@ static inline void settle(struct heap *heap)
 
 static inline void *make_block(struct heap *heap, size_t size)
 {
-	bool zeroed;
-
 	if (size <= SMALL_MAX)
 		return cache_refill(heap, sizeclass_of(size));
 	remote_drain(heap);
-	return large_malloc(heap, size, &zeroed);
+	return large_malloc(heap, size);
 }
 
 /* There was no memory, perhaps because of option LIMIT. */
@@ -116,7 +114,7 @@ static void *malloc_from(struct heap *heap, size_t size)
 	if (unlikely(!block))
 		block = make_room_and_block(heap, size);
 	remote_flush();
-	settle(heap);
+	end_slow_path(heap);
 	heap_exit(heap);
 	return block ? block : no_memory();
 }
@@ -155,7 +153,7 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 		cache_give_pool(heap, pool, block);
 	else
 		cache_overflow(heap, pool, block);
-	settle(heap);
+	end_slow_path(heap);
 	heap_exit(heap);
 }
 
@@ -163,7 +161,7 @@ static void free_foreign(void *block, const void *caller)
 {
 	if (!block)
 		return;
-	if (option(OPTION_DOMAINS) == (DOMAIN_MEM | DOMAIN_OBJECT))
+	if (option(OPTION_DOMAINS) == (SERVE_MEM | SERVE_OBJECT))
 		guard_live(NULL, block, caller);
 	raw_free(block);
 }
@@ -231,7 +229,7 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 	if (!product(count, size, &bytes))
 		return no_memory();
 	block = heap_malloc(handle, bytes);
-	if (block && !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->zeroed))
+	if (block && !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->reads_zero))
 		memset(block, 0, bytes);
 	return block;
 }
@@ -305,14 +303,14 @@ static bool resize_large(struct pool *pool, size_t size)
 		return false;
 	heap_enter(heap);
 	done = large_resize(heap, pool, size);
-	settle(heap);
+	end_slow_path(heap);
 	heap_exit(heap);
 	return done;
 }
 
 static void *realloc_foreign(void *block, size_t size, const void *caller)
 {
-	if (option(OPTION_DOMAINS) == (DOMAIN_MEM | DOMAIN_OBJECT))
+	if (option(OPTION_DOMAINS) == (SERVE_MEM | SERVE_OBJECT))
 		guard_live(NULL, block, caller);
 	return raw_realloc(block, size);
 }

@@ -6,7 +6,7 @@
  * thread has stopped, which they bear.  In the child
  *   1. readers that are gone are forgotten;
  *   2. a heap that a thread which is gone was at work on is stranded: its blocks can be freed, but it is never used
- *      again.  That thread was its owner in a slow path (a step of a fast path is one store), or walked it, or tidied
+ *      again.  That thread was its owner in a slow path (a step of a fast path is one store), or walked it, or drained
  *      an orphan.  A handle that has such a heap, the forking thread's own among them, gets another at its next malloc;
  *   3. any other heap of a thread that is gone becomes an orphan, but for
  *   4. heaps behind an embedder's handle, which are left to the embedder (CPython stops its threads before it
@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 /* Its bins are empty and full at once, so that its handle comes by the slow path of malloc. */
-static void strand(struct heap *heap)
+static void strand_heap(struct heap *heap)
 {
 	cache_init(heap);
 	store_relaxed(&heap->x_thread, 0);
@@ -42,7 +42,7 @@ static bool is_half_done(const struct heap *heap)
 	uintptr_t owner = load_relaxed(&heap->x_owner), busy = load_relaxed(&heap->x_busy);
 	bool by_us = busy >= OWNER_FIRST && busy == owner_self();
 
-	return owner == OWNER_TIDY || owner == OWNER_ENDING || (busy != 0 && !by_us);
+	return owner == OWNER_DRAINING || owner == OWNER_ENDING || (busy != 0 && !by_us);
 }
 
 static void leave_heap(struct heap *heap)
@@ -52,7 +52,7 @@ static void leave_heap(struct heap *heap)
 	if (owner == OWNER_STRANDED)
 		return;
 	if (is_half_done(heap)) {
-		strand(heap);
+		strand_heap(heap);
 		return;
 	}
 	remote_fork_child(heap);

@@ -27,7 +27,7 @@ static void say_hello(void)
 	said = true;
 	text_add(&text, "version " ARN_VERSION ", process ");
 	text_add_number(&text, (size_t)getpid());
-	warn(&text);
+	log_line(&text);
 }
 
 /*

@@ -170,5 +170,5 @@ void stats_write_file(const char *name)
 	text_add(&text, errno == ELOOP ? "this is a symbolic link" : strerror(errno));
 	text_add(&text, ": ");
 	text_add(&text, name);
-	warn(&text);
+	log_line(&text);
 }

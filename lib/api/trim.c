@@ -29,20 +29,20 @@ size_t heap_trim(struct heap *heap)
 	return sweep_all(heap);
 }
 
-bool heap_is_left_alone(struct heap *heap)
+bool heap_is_idle(struct heap *heap)
 {
-	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_entered);
+	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_slow_paths);
 
-	if (load_relaxed(&heap->x_seen) == entered && load_relaxed(&heap->x_seen_at))
-		return now - load_relaxed(&heap->x_seen_at) >= HEAP_LEFT_ALONE;
-	store_relaxed(&heap->x_seen, entered);
-	store_relaxed(&heap->x_seen_at, now | 1);
+	if (load_relaxed(&heap->x_idle_mark) == entered && load_relaxed(&heap->x_idle_since))
+		return now - load_relaxed(&heap->x_idle_since) >= HEAP_IDLE;
+	store_relaxed(&heap->x_idle_mark, entered);
+	store_relaxed(&heap->x_idle_since, now | 1);
 	return false;
 }
 
-void heap_rest(struct heap *heap)
+void heap_trim_if_idle(struct heap *heap)
 {
-	if (load_relaxed(&heap->x_trim) || heap_is_left_alone(heap))
+	if (load_relaxed(&heap->x_trim) || heap_is_idle(heap))
 		heap_trim(heap);
 }
 
@@ -56,11 +56,11 @@ static size_t cached_bytes(const struct heap *heap)
 }
 
 /* It may be anywhere in malloc or free: all that we may do is ask. */
-static void ask(struct heap *heap, struct arn_trimmed *to)
+static void ask_owner(struct heap *heap, struct arn_trimmed *to)
 {
 	store_relaxed(&heap->x_trim, true);
 	to->asked_heaps++;
-	to->asked_bytes += cached_bytes(heap) + load_relaxed(&heap->x_fresh);
+	to->asked_bytes += cached_bytes(heap) + load_relaxed(&heap->x_unswept);
 }
 
 /* The caller comes from a slow path of this heap, and trims it itself. */
@@ -79,8 +79,8 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 		heap_enter(heap);
 		heap_trim(heap);
 		heap_exit(heap);
-	} else if (owner > OWNER_TIDY || !family_trim(heap)) {
-		ask(heap, to);
+	} else if (owner > OWNER_DRAINING || !family_trim(heap)) {
+		ask_owner(heap, to);
 		return;
 	}
 	to->trimmed_heaps++;
@@ -91,7 +91,7 @@ static void trim_heaps(struct arn_trimmed *to)
 	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 			trim_heap(heap, to);
-		limbo_collect(family, false);
+		limbo_poll_all(family, false);
 		limbo_purge(family);
 	}
 }
@@ -147,7 +147,7 @@ void arn_trim_report(struct arn_trimmed *to)
 	remote_flush();
 	trim_heaps(to);
 	trim_remote();
-	purge_trim();
+	supply_trim();
 	to->returned_bytes = load_relaxed(&arena_counters.x_purged) - purged;
 	to->unmapped_bytes = mapped - min_size(mapped, load_relaxed(&arena_counters.x_mapped));
 	to->retired_bytes = retire_waiting();

@@ -146,7 +146,7 @@ static void send_home(struct heap *heap)
 		cache_flush(heap);
 	heap->cache_is_empty = load_relaxed(&heap->x_owner) == OWNER_NONE;
 	if (heap->deferred)
-		limbo_collect(heap->family, false);
+		limbo_poll_all(heap->family, false);
 }
 
 /* What the caches hold is sent home, so that the bitmaps are exact. */
@@ -156,7 +156,7 @@ static void prepare(struct heap *heap)
 	heap_begin(heap);
 #endif
 	send_home(heap);
-	heap_rest(heap);
+	heap_trim_if_idle(heap);
 	heap_end(heap);
 }
 
@@ -202,12 +202,12 @@ bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, 
 	return visit_heap(&walk, handle->heap);
 }
 
-void arn_heap_rest(arn_heap *handle)
+void arn_heap_trim_if_idle(arn_heap *handle)
 {
 	if (!is_usable(handle))
 		return;
 	heap_begin(handle->heap);
-	heap_rest(handle->heap);
+	heap_trim_if_idle(handle->heap);
 	heap_end(handle->heap);
 }
 
@@ -241,7 +241,7 @@ static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 {
 	struct heap *last = NULL, *next;
 
-	limbo_collect(family, false);
+	limbo_poll_all(family, false);
 	for (struct heap *heap = load_acquire(&family->x_walked[tag]); heap; heap = next) { /* F2 */
 		next = heap->walk_next;
 		if (is_nothing_to_walk(heap)) {

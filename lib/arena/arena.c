@@ -20,9 +20,9 @@ static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
 	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
 }
 
-static void claimed(struct run *run, size_t dirty)
+static void count_claim(struct run *run, size_t dirty)
 {
-	run->fresh = run->slices - dirty;
+	run->clean = run->slices - dirty;
 	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
 		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
@@ -32,7 +32,7 @@ static void claimed(struct run *run, size_t dirty)
 static bool claim_one(struct arena *arena, bool resident, struct run *run)
 {
 	for (unsigned word = 0; word < ARENA_WORDS; word++) {
-		uint64_t free = load_relaxed(&arena->x_free[word]);
+		uint64_t free = load_relaxed(&arena->x_free_slices[word]);
 
 		while (free) {
 			uint64_t dirty = free & load_relaxed(&arena->x_dirty[word]);
@@ -41,13 +41,13 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 			if (resident && !dirty)
 				break;
 			arn_yield_point("claim_one");
-			free = and_acquire(&arena->x_free[word], ~bit); /* A1 */
+			free = and_acquire(&arena->x_free_slices[word], ~bit); /* A1 */
 #ifdef ARN_BUG_claim_blindly
 			free |= bit;
 #endif
 			if (free & bit) {
 				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0 };
-				claimed(run, take_dirty(arena, word, bit));
+				count_claim(run, take_dirty(arena, word, bit));
 				return true;
 			}
 		}
@@ -80,13 +80,13 @@ static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
 
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask)
 {
-	uint64_t free = load_relaxed(&arena->x_free[word]);
+	uint64_t free = load_relaxed(&arena->x_free_slices[word]);
 
 	do {
 		if ((free & mask) != mask)
 			return false;
 		arn_yield_point("claim_word");
-	} while (!cas_acquire(&arena->x_free[word], &free, free & ~mask)); /* A1 */
+	} while (!cas_acquire(&arena->x_free_slices[word], &free, free & ~mask)); /* A1 */
 	return true;
 }
 
@@ -109,13 +109,13 @@ static bool claim_at(struct arena *arena, unsigned first, unsigned n, struct run
 		if (arena_claim_word(arena, word, run_mask(word, first, n)))
 			continue;
 		while (word-- > low)
-			or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
+			or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
 		return false;
 	}
 	for (unsigned word = low; word <= high; word++)
 		dirty += take_dirty(arena, word, run_mask(word, first, n));
 	*run = (struct run){ arena, first, n, 0 };
-	claimed(run, dirty);
+	count_claim(run, dirty);
 	return true;
 }
 
@@ -125,7 +125,7 @@ static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 	unsigned first = ARENA_HEAD;
 
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		map[word] = load_relaxed(&arena->x_free[word]);
+		map[word] = load_relaxed(&arena->x_free_slices[word]);
 	while ((first = find_run(map, first, n)) < ARENA_SLICES) {
 		if (claim_at(arena, first, n, run))
 			return true;
@@ -157,7 +157,7 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 	}
 	room = arena_room(arena);
 	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
-	claimed(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
+	count_claim(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
 	store_relaxed(&arena->x_huge_dirty, 0);
 	return true;
 }
@@ -189,7 +189,7 @@ static bool claim_from(unsigned from, unsigned to, size_t slices, bool resident,
 static void free_from(struct arena *arena, unsigned first)
 {
 	for (unsigned word = first / 64; word < ARENA_WORDS; word++)
-		or_release(&arena->x_free[word], run_mask(word, first, ARENA_END - first)); /* A1 */
+		or_release(&arena->x_free_slices[word], run_mask(word, first, ARENA_END - first)); /* A1 */
 }
 
 void arena_say(const char *what, const struct arena *arena)
@@ -203,10 +203,10 @@ void arena_say(const char *what, const struct arena *arena)
 	text_add(&text, ", ");
 	text_add_number(&text, arena_size(arena) / MIB);
 	text_add(&text, " MiB");
-	warn(&text);
+	log_line(&text);
 }
 
-static bool publish(struct arena *arena)
+static bool publish_arena(struct arena *arena)
 {
 	os_guard((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
 	if (!registry_add(arena, &arena->index))
@@ -223,7 +223,7 @@ static void *map_arenas(size_t size)
 	if (!arena)
 		return NULL;
 	os_advise_huge(arena, size, (enum os_huge)option(OPTION_HUGE_PAGES));
-	os_name(arena, size, "arenite arena");
+	os_label(arena, size, "arenite arena");
 	return arena;
 }
 
@@ -238,13 +238,13 @@ static bool add_huge(size_t slices, struct run *run)
 	store_relaxed(&arena->x_size, size);
 	arena->huge = true;
 	store_relaxed(&arena->x_huge_used, 1);
-	if (!publish(arena)) {
+	if (!publish_arena(arena)) {
 		os_unmap(arena, size);
 		return false;
 	}
 	slices = arena_room(arena);
 	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
-	claimed(run, 0);
+	count_claim(run, 0);
 	return true;
 }
 
@@ -263,7 +263,7 @@ static bool add_shared(unsigned slices, struct run *run)
 
 		store_relaxed(&arena->x_size, ARENA_SIZE);
 		free_from(arena, ARENA_HEAD + (offset == 0 ? slices : 0));
-		if (publish(arena))
+		if (publish_arena(arena))
 			continue;
 		os_unmap(arena, size - offset);
 		if (offset == 0)
@@ -271,7 +271,7 @@ static bool add_shared(unsigned slices, struct run *run)
 		break;
 	}
 	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, 0 };
-	claimed(run, 0);
+	count_claim(run, 0);
 	return true;
 }
 
@@ -303,11 +303,11 @@ static bool add_again(size_t slices, struct run *run)
 	else
 		free_from(arena, ARENA_HEAD + (unsigned)slices);
 	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
-	claimed(run, 0);
+	count_claim(run, 0);
 	return true;
 }
 
-static bool add(size_t slices, struct run *run)
+static bool add_arena(size_t slices, struct run *run)
 {
 	if (add_again(slices, run))
 		return true;
@@ -346,9 +346,9 @@ bool arena_admits(size_t bytes)
 	return true;
 }
 
-static bool claim(size_t slices, struct run *run)
+static bool claim_slices(size_t slices, struct run *run)
 {
-	return claim_mapped(slices, run) || add(slices, run);
+	return claim_mapped(slices, run) || add_arena(slices, run);
 }
 
 /*
@@ -360,7 +360,7 @@ static bool claim_after_unmapping(size_t slices, struct run *run)
 	if (slices * SLICE > os_space_limit())
 		return false;
 	purge_arenas();
-	return claim(slices, run);
+	return claim_slices(slices, run);
 }
 
 /* More than there are addresses. */
@@ -373,10 +373,10 @@ bool arena_claim(size_t slices, struct run *run)
 {
 	if (is_impossible(slices) || !arena_admits(slices * SLICE))
 		return false;
-	if (!claim(slices, run) && !claim_after_unmapping(slices, run))
+	if (!claim_slices(slices, run) && !claim_after_unmapping(slices, run))
 		return false;
 	make_up_for_growth();
-	retire_some();
+	retire_poll();
 	return true;
 }
 
@@ -397,7 +397,7 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, bool
 	add_relaxed(&arena_counters.x_retained, resident ? n * SLICE : 0);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
-		or_release(&arena->x_free[word], run_mask(word, first, n)); /* A1 */
+		or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
 	/* from here on somebody may retire it; it stays mapped while we are in our section */
 	arn_yield_point("released_slices");
 	if (index < load_relaxed(&x_hint))
@@ -411,14 +411,14 @@ static void release_huge(struct arena *arena, bool resident)
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
-static size_t kept(void)
+static size_t kept_bytes(void)
 {
 	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
 }
 
-bool arena_keeps_enough(size_t more)
+bool retain_is_exceeded(size_t more)
 {
-	return kept() + more > retain_for_slices();
+	return kept_bytes() + more > retain_for_slices();
 }
 
 bool arena_is_free(const struct arena *arena)
@@ -426,7 +426,7 @@ bool arena_is_free(const struct arena *arena)
 	if (arena->huge)
 		return load_relaxed(&arena->x_huge_used) == 0;
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		if (load_relaxed(&arena->x_free[word]) != run_mask(word, ARENA_HEAD, ARENA_END - ARENA_HEAD))
+		if (load_relaxed(&arena->x_free_slices[word]) != run_mask(word, ARENA_HEAD, ARENA_END - ARENA_HEAD))
 			return false;
 	return true;
 }
@@ -439,13 +439,13 @@ void arena_release(struct arena *arena, unsigned first, size_t slices, bool resi
 	else
 		release_slices(arena, first, (unsigned)slices, resident);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
-	if (kept() > retain_base())
-		retain_check();
+	if (kept_bytes() > retain_base())
+		retain_note_drop();
 	if (arena_is_free(arena))
 		retire_if_spare(arena);
 	reclaim_exit();
 	purge_excess();
-	retire_some();
+	retire_poll();
 }
 
 bool arena_claim_whole(struct arena *arena, struct run *run)
@@ -462,7 +462,7 @@ bool arena_is_valid(const struct arena *arena)
 	if (arena->huge)
 		return arena_room(arena) > 0;
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		free += count_bits(load_relaxed(&arena->x_free[word]));
+		free += count_bits(load_relaxed(&arena->x_free_slices[word]));
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)
 		used += load_relaxed(&arena->pool[slice].x_heap) != NULL;
 	return free + used <= ARENA_END - ARENA_HEAD && arena_at(arena) == arena;

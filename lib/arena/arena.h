@@ -8,17 +8,17 @@
  * of every arena is a guard without access (PROT_NONE), so that a write beyond the last block faults and does not reach
  * the head of the next arena.
  *
- * Slices      free (x_free set) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
+ * Slices      free (bit set in x_free_slices) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
  * Lifetime    mapped by arena_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
  *             and a grace period of reclaim.h.
- * Invariant   popcount(x_free) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
- *             x_dirty is a subset of x_free while nobody is between claim and release
+ * Invariant   popcount(x_free_slices) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
+ *             x_dirty is a subset of x_free_slices while nobody is between claim and release
  *
  * Synchronization      claim  release  purge  retire    - free, X caller owns the run
  *     claim              -       -       -      -
  *     release            -       X       -      -
- * Ordering    A1  x_free: release (release) -> claim (acquire): the slice's descriptor, memory, x_dirty.
+ * Ordering    A1  x_free_slices: release (release) -> claim (acquire): the slice's descriptor, memory, x_dirty.
  *             A2  the table of registry.h.
  * Progress    claim, release, purge, retire: lock-free, a bounded number of system calls.
  */
@@ -47,7 +47,7 @@ struct heap;
  * Owner       the user of its heap.  Without x_ and below line 0: the owner only.
  * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free slice;
  *             an empty pool of a heap with a provider goes to the limbo first, and may come back from there.
- * Invariant   x_free + |live| + |cached| + |remote| == capacity, popcount(bits->x_free) == x_free
+ * Invariant   x_free_count + |live| + |cached| + |remote| == capacity, popcount(bits->x_free_map) == x_free_count
  */
 struct pool {
 	/* line 0: constant from carve to release, read by every free */
@@ -59,12 +59,13 @@ struct pool {
 	uint32_t capacity;
 	struct pool_bits *bits;
 	uint8_t cls, tag;
-	bool zeroed;     /* large: nobody has written to it since it came from the OS; else: nothing went back */
+	bool reads_zero; /* large: nobody has written to it since it came from the OS: calloc need not clear it */
+	bool was_swept;  /* class: pages of it were purged, and touching them faults again */
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */
 	alignas(CACHE_LINE) struct stack_node wait;  /* limbo.h */
-	_Atomic uint32_t x_free;                     /* bits set in bits->x_free */
+	_Atomic uint32_t x_free_count;               /* bits set in bits->x_free_map */
 	uint16_t hint;                               /* no free bit in words below this one */
 	bool listed;                                 /* in its heap's list of partial pools */
 	uint16_t left;                               /* blocks that an ended state of the family has left alive */
@@ -81,14 +82,14 @@ enum { REMOTE_PLAIN, REMOTE_WALKED, REMOTE_KINDS };
 
 struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
-	uint32_t fresh;                                /* sweep.h: the owner's, and so the next four */
+	uint32_t unswept;                              /* sweep.h: the owner's, and so the next four */
 	_Atomic(struct pool *) x_next;                 /* remote.h */
 	_Atomic uint64_t x_clean;                      /* sweep.h: granules without pages; of a large pool, bit 0 */
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
 	_Atomic(_Atomic uint64_t *) x_remote; /* remote.h: words in the arena's x_remote, by the pool's tag */
 	/* the owner's; guard.c reads the bit of a block that it was given */
-	alignas(CACHE_LINE) _Atomic uint64_t x_free[POOL_WORDS];
+	alignas(CACHE_LINE) _Atomic uint64_t x_free_map[POOL_WORDS];
 };
 
 struct arena {
@@ -99,7 +100,7 @@ struct arena {
 	_Atomic unsigned x_huge_dirty;
 	bool retired_clean;            /* retired, and its pages have gone back */
 	struct arena *next_retired;    /* retire.h */
-	alignas(CACHE_LINE) _Atomic uint64_t x_free[ARENA_WORDS];
+	alignas(CACHE_LINE) _Atomic uint64_t x_free_slices[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
@@ -108,11 +109,11 @@ struct arena {
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What arena_claim found.  fresh slices are not resident and read as zero. */
+/* What arena_claim found.  clean slices are not resident and read as zero. */
 struct run {
 	struct arena *arena;
 	unsigned first;
-	size_t slices, fresh;
+	size_t slices, clean;
 };
 
 static inline struct arena *arena_at(const void *address)
@@ -155,7 +156,7 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned slices, struct
 /* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
 /* Free slices and empty pools that wait, resident, and so many bytes more: is that more than retain.h allows? */
-bool arena_keeps_enough(size_t more);
+bool retain_is_exceeded(size_t more);
 /* Option LIMIT: may so many bytes more become resident?  What is free and kept for reuse makes room.  Threads that ask
  * at the same time may each be told yes. */
 bool arena_admits(size_t bytes);
@@ -172,7 +173,7 @@ bool arena_is_valid(const struct arena *arena);
 /* bytes, and calls of purge; relaxed, sums only */
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
-	_Atomic size_t x_absent;  /* claimed, but without pages: never touched, or given back (sweep.h) */
+	_Atomic size_t x_clean_bytes;  /* claimed, but without pages: never touched, or given back (sweep.h) */
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
 	_Atomic size_t x_limbo;   /* the rest of those pools, which has no pages */
 	_Atomic size_t x_peak;    /* the most that was in use */
@@ -191,7 +192,7 @@ static inline size_t arena_with_pages(void)
 {
 	size_t claimed = load_relaxed(&arena_counters.x_claimed);
 
-	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_absent));
+	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_clean_bytes));
 }
 
 /* A call that gave so many bytes back. */

@@ -37,7 +37,7 @@ static bool add_chunk(struct chunk *old)
 	if (!chunk)
 		return load_acquire(&x_chunk) != old; /* M1 */
 	os_advise_huge(chunk, CHUNK, OS_HUGE_NEVER);
-	os_name(chunk, CHUNK, "arenite records");
+	os_label(chunk, CHUNK, "arenite records");
 	store_relaxed(&chunk->x_used, sizeof(*chunk));
 	chunk->older = old;
 	if (cas_acq_rel(&x_chunk, &old, chunk)) /* M1 */

@@ -38,10 +38,10 @@ static void set_all_free(struct pool *pool)
 	unsigned words = pool_words(pool), rest = pool->capacity % 64;
 
 	for (unsigned word = 0; word < words; word++)
-		store_relaxed(&pool->bits->x_free[word], ~(uint64_t)0);
+		store_relaxed(&pool->bits->x_free_map[word], ~(uint64_t)0);
 	if (rest)
-		store_relaxed(&pool->bits->x_free[words - 1], bit_run(0, rest));
-	store_relaxed(&pool->x_free, pool->capacity);
+		store_relaxed(&pool->bits->x_free_map[words - 1], bit_run(0, rest));
+	store_relaxed(&pool->x_free_count, pool->capacity);
 	pool->hint = 0;
 }
 
@@ -80,12 +80,13 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->capacity = large ? 1 : sizeclasses[cls].capacity;
 	pool->cls = (uint8_t)cls;
 	pool->tag = (uint8_t)tag;
-	pool->zeroed = run->fresh == run->slices;
+	pool->reads_zero = run->clean == run->slices;
+	pool->was_swept = false;
 	pool->slices = (uint32_t)run->slices;
 	pool->listed = false;
 	pool->left = 0;
 	pool->goal = 0;
-	pool->bits->fresh = 0;
+	pool->bits->unswept = 0;
 	store_relaxed(&pool->bits->x_clean, 0);
 	pool->bits->in_sweep = false;
 	set_all_free(pool);
@@ -107,7 +108,7 @@ void pool_release(struct pool *pool, bool resident)
 	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
 	struct arena *arena = arena_at(pool);
 
-	check(pool_is_empty(pool));
+	debug_check(pool_is_empty(pool));
 	for (unsigned i = 0; i < heads; i++)
 		store_relaxed(&pool[i].x_heap, NULL);
 	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, resident);
@@ -123,7 +124,7 @@ static void take_word(char *block, size_t size, void **slots)
 unsigned pool_take(struct pool *pool, void **slots, unsigned want)
 {
 	unsigned n = (unsigned)min_size(want, pool_free_count(pool)), left = n, word = pool->hint;
-	_Atomic uint64_t *map = pool->bits->x_free;
+	_Atomic uint64_t *map = pool->bits->x_free_map;
 	size_t size = pool->block_size;
 
 	while (left > 0) {
@@ -140,7 +141,7 @@ unsigned pool_take(struct pool *pool, void **slots, unsigned want)
 		word += free == 0;
 	}
 	pool->hint = (uint16_t)word;
-	count_sub(&pool->x_free, n);
+	count_sub(&pool->x_free_count, n);
 	return n;
 }
 
@@ -154,12 +155,12 @@ bool pool_is_block(const struct pool *pool, const void *block)
 
 static void give_word(struct pool *pool, unsigned word, uint64_t bits)
 {
-	uint64_t old = load_relaxed(&pool->bits->x_free[word]);
+	uint64_t old = load_relaxed(&pool->bits->x_free_map[word]);
 
 	if (unlikely(old & bits))
 		panic_block("block freed twice, or no block",
 		            pool->base + (word * 64 + lowest_bit(old & bits)) * pool->block_size, NULL);
-	store_relaxed(&pool->bits->x_free[word], old | bits);
+	store_relaxed(&pool->bits->x_free_map[word], old | bits);
 	if (word < pool->hint)
 		pool->hint = (uint16_t)word;
 }
@@ -192,7 +193,7 @@ unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 	}
 	if (bits)
 		give_word(pool, word, bits);
-	count_add(&pool->x_free, i);
+	count_add(&pool->x_free_count, i);
 	return i;
 }
 
@@ -214,22 +215,22 @@ unsigned pool_drain(struct pool *pool)
 #else
 		bits = exchange_seq(&x_remote[word], 0); /* R1, R2 */
 #endif
-		free = load_relaxed(&pool->bits->x_free[word]);
+		free = load_relaxed(&pool->bits->x_free_map[word]);
 		if (unlikely(bits & free))
 			panic_block("block freed twice, in pool", pool->base, NULL);
-		store_relaxed(&pool->bits->x_free[word], free | bits);
+		store_relaxed(&pool->bits->x_free_map[word], free | bits);
 		if (word < pool->hint)
 			pool->hint = (uint16_t)word;
 		n += count_bits(bits);
 	}
-	count_add(&pool->x_free, n);
+	count_add(&pool->x_free_count, n);
 	return n;
 }
 
 bool pool_is_free(const struct pool *pool, const void *block)
 {
 	uint32_t index = pool_index(pool, block);
-	uint64_t map = load_relaxed(&pool->bits->x_free[index / 64]);
+	uint64_t map = load_relaxed(&pool->bits->x_free_map[index / 64]);
 
 	map |= load_relaxed(load_relaxed(&pool->bits->x_remote) + index / 64);
 	return map >> index % 64 & 1;
@@ -240,7 +241,7 @@ bool pool_is_valid(const struct pool *pool)
 	uint32_t free = 0;
 
 	for (unsigned word = 0; word < pool_words(pool); word++) {
-		uint64_t map = load_relaxed(&pool->bits->x_free[word]);
+		uint64_t map = load_relaxed(&pool->bits->x_free_map[word]);
 
 		free += count_bits(map);
 		if (word < pool->hint && map != 0)

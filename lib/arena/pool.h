@@ -70,7 +70,7 @@ static inline uint64_t pool_taken(const struct pool *pool, unsigned word)
 {
 	unsigned rest = pool->capacity - word * 64;
 
-	return ~load_relaxed(&pool->bits->x_free[word]) & bit_run(0, rest < 64 ? rest : 64);
+	return ~load_relaxed(&pool->bits->x_free_map[word]) & bit_run(0, rest < 64 ? rest : 64);
 }
 
 static inline size_t pool_span(const struct pool *pool)
@@ -90,7 +90,7 @@ static inline size_t pool_tail(const struct pool *pool)
 
 static inline uint32_t pool_free_count(const struct pool *pool)
 {
-	return load_relaxed(&pool->x_free);
+	return load_relaxed(&pool->x_free_count);
 }
 
 static inline bool pool_is_empty(const struct pool *pool)

@@ -30,7 +30,7 @@ static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 /* Each run of resident free slices in a word: claimed, purged, released clean. */
 static size_t purge_word(struct arena *arena, unsigned word)
 {
-	uint64_t candidates = load_relaxed(&arena->x_free[word]) & load_relaxed(&arena->x_dirty[word]);
+	uint64_t candidates = load_relaxed(&arena->x_free_slices[word]) & load_relaxed(&arena->x_dirty[word]);
 	size_t done = 0;
 
 	while (candidates) {
@@ -42,7 +42,7 @@ static size_t purge_word(struct arena *arena, unsigned word)
 			continue;
 		arn_yield_point("purge_word");
 		done += purge_claimed(arena, word, mask);
-		or_release(&arena->x_free[word], mask); /* A1 */
+		or_release(&arena->x_free_slices[word], mask); /* A1 */
 	}
 	return done;
 }
@@ -93,7 +93,7 @@ size_t purge_to(size_t keep)
 /* The next releases need no system call. */
 void purge_excess(void)
 {
-	if (arena_keeps_enough(0))
+	if (retain_is_exceeded(0))
 		purge_to(retain_for_slices() - retain_base() / 2);
 }
 
@@ -115,7 +115,7 @@ void purge_arenas(void)
 	retire_all();
 }
 
-size_t purge_trim(void)
+size_t supply_trim(void)
 {
 	size_t done;
 

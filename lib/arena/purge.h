@@ -18,6 +18,6 @@ void purge_excess(void);
 /* Unmap the arenas without pools whose readers are done. */
 void purge_arenas(void);
 /* The same, and give back the pages of all free slices; bytes of pages returned. */
-size_t purge_trim(void);
+size_t supply_trim(void);
 
 #endif

@@ -6,16 +6,16 @@
 #include "base/option.h"
 #include "os/os.h"
 
-static _Atomic size_t x_missed;   /* in this turn */
-static _Atomic unsigned x_turn;   /* ms, its begin */
+static _Atomic size_t x_faulted;   /* in this cycle */
+static _Atomic unsigned x_cycle;   /* ms, its begin */
 static _Atomic unsigned x_fell;   /* ms, when memory fell free beyond the base, the last time */
-static _Atomic unsigned x_period; /* ms that the turn before took, if it cost more than 5 %; else 0 */
+static _Atomic unsigned x_period; /* ms that the cycle before took, if it cost more than 5 %; else 0 */
 
-static _Atomic size_t x_begun;     /* what had gone back when this turn began */
+static _Atomic size_t x_begun;     /* what had gone back when this cycle began */
 static _Atomic size_t x_owed;      /* what had gone back by then and was not taken again; nothing from before a pause */
-static _Atomic unsigned x_ended;   /* ms, when memory went back the last time before the first MiB was missed */
+static _Atomic unsigned x_ended;   /* ms, when memory went back the last time before the first MiB was faulted */
 static _Atomic size_t x_gone;      /* and what had gone back by then */
-static _Atomic unsigned x_resumed; /* ms, when that MiB was missed */
+static _Atomic unsigned x_resumed; /* ms, when that MiB was faulted */
 
 #define LONG_AGO ((unsigned)1 << 31) /* ms, half of what the clock can tell */
 
@@ -54,42 +54,42 @@ size_t retain_for_pages(void)
 }
 
 /* Below its peak, a program takes what it has had before. */
-void retain_missed(size_t bytes)
+void retain_note_fault(size_t bytes)
 {
 	if (arena_in_use() < load_relaxed(&arena_counters.x_peak))
-		retain_missed_again(bytes);
+		retain_note_refault(bytes);
 }
 
-void retain_missed_again(size_t bytes)
+void retain_note_refault(size_t bytes)
 {
-	size_t before = add_relaxed(&x_missed, bytes);
+	size_t before = add_relaxed(&x_faulted, bytes);
 
 	if (before < MIB && before + bytes >= MIB)
 		store_relaxed(&x_resumed, os_milliseconds());
 }
 
 /* Did it cost more than one part in so many of that time? */
-static bool costs(size_t missed, unsigned part, unsigned ms)
+static bool costs(size_t faulted, unsigned part, unsigned ms)
 {
 #ifdef ARN_BUG_credit_for_all
 	return true;
 #endif
-	return missed / RETAIN_MISSED_PER_MS * part > ms;
+	return faulted / RETAIN_FAULTED_PER_MS * part > ms;
 }
 
-static void begin_turn(unsigned now, size_t owed)
+static void begin_cycle(unsigned now, size_t owed)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged);
 
-	store_relaxed(&x_missed, 0);
-	store_relaxed(&x_turn, now);
+	store_relaxed(&x_faulted, 0);
+	store_relaxed(&x_cycle, now);
 	store_relaxed(&x_owed, owed);
 	store_relaxed(&x_begun, purged);
 	store_relaxed(&x_gone, purged);
 	store_relaxed(&x_ended, now);
 }
 
-static size_t gone_in_turn(void)
+static size_t gone_in_cycle(void)
 {
 	return load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_begun);
 }
@@ -99,7 +99,7 @@ static void note_gone(unsigned now)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged);
 
-	if (load_relaxed(&x_missed) >= MIB || purged - load_relaxed(&x_gone) < MIB)
+	if (load_relaxed(&x_faulted) >= MIB || purged - load_relaxed(&x_gone) < MIB)
 		return;
 	store_relaxed(&x_gone, purged);
 	store_relaxed(&x_ended, now);
@@ -121,44 +121,44 @@ static void begin_window(unsigned now)
 }
 
 /* More than the peak, for sizes that are others each time do not fit where the last ones were. */
-static void earn(size_t missed, size_t period, unsigned now)
+static void earn(size_t faulted, size_t period, unsigned now)
 {
 	size_t credit = load_relaxed(&x_credit), length = min_size(2 * period, RETAIN_WINDOW_MAX);
-	size_t room = min_size(missed, retain_limit() / 4); /* what purge_excess takes beyond need */
+	size_t room = min_size(faulted, retain_limit() / 4); /* what purge_excess takes beyond need */
 
 	if (credit == 0)
 		begin_window(now);
 	store_relaxed(&x_length, (unsigned)max_size(length, RETAIN_WINDOW_MIN));
-	store_relaxed(&x_credit, min_size(credit + missed + room, 2 * load_relaxed(&arena_counters.x_peak)));
+	store_relaxed(&x_credit, min_size(credit + faulted + room, 2 * load_relaxed(&arena_counters.x_peak)));
 }
 
-static void end_turn(unsigned now)
+static void end_cycle(unsigned now)
 {
-	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + gone_in_turn();
-	size_t again = min_size(load_relaxed(&x_missed), owed);
-	unsigned took = now - load_relaxed(&x_turn), before = load_relaxed(&x_period);
+	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + gone_in_cycle();
+	size_t again = min_size(load_relaxed(&x_faulted), owed);
+	unsigned took = now - load_relaxed(&x_cycle), before = load_relaxed(&x_period);
 	bool costly = costs(again, 20, took);
 
 	if (costly && (before || costs(again, 4, took)))
 		earn(again, max_size(took, before), now);
 	store_relaxed(&x_period, costly ? took : 0);
-	begin_turn(now, min_size(owed - again, load_relaxed(&arena_counters.x_peak)));
+	begin_cycle(now, min_size(owed - again, load_relaxed(&arena_counters.x_peak)));
 }
 
-/* After a pause in which nothing to speak of was missed, a drop begins a turn of its own. */
+/* After a pause in which nothing to speak of was faulted, a drop begins a turn of its own. */
 static bool begins_anew(unsigned now)
 {
 	return now - load_relaxed(&x_fell) >= RETAIN_WINDOW_MIN &&
-	       !costs(load_relaxed(&x_missed), 20, now - load_relaxed(&x_turn));
+	       !costs(load_relaxed(&x_faulted), 20, now - load_relaxed(&x_cycle));
 }
 
-/* What goes back since this turn began is far more than the turns with credit were about. */
+/* What goes back since this cycle began is far more than the cycles with credit were about. */
 static bool is_larger_drop(void)
 {
 #ifdef ARN_BUG_credit_for_larger
 	return false;
 #endif
-	return gone_in_turn() > 2 * load_relaxed(&x_credit) + retain_limit();
+	return gone_in_cycle() > 2 * load_relaxed(&x_credit) + retain_limit();
 }
 
 bool retain_has_credit(void)
@@ -166,21 +166,21 @@ bool retain_has_credit(void)
 	return load_relaxed(&x_credit) != 0;
 }
 
-void retain_check(void)
+void retain_note_drop(void)
 {
-	bool is_turn = load_relaxed(&x_missed) >= RETAIN_TURN;
+	bool is_cycle = load_relaxed(&x_faulted) >= RETAIN_CYCLE;
 	unsigned now;
 
-	if (!is_turn && retain_has_credit()) {
+	if (!is_cycle && retain_has_credit()) {
 		if (is_larger_drop())
 			store_relaxed(&x_credit, 0);
-		return; /* else retain_watch says when it ends */
+		return; /* else retain_expire_credit says when it ends */
 	}
 	now = os_milliseconds();
-	if (is_turn)
-		end_turn(now);
+	if (is_cycle)
+		end_cycle(now);
 	else if (begins_anew(now))
-		begin_turn(now, 0);
+		begin_cycle(now, 0);
 	else
 		note_gone(now);
 	store_relaxed(&x_fell, now);
@@ -196,7 +196,7 @@ static void note_kept(size_t kept)
 		store_relaxed(&x_fall, high - kept);
 }
 
-bool retain_watch(size_t kept)
+bool retain_expire_credit(size_t kept)
 {
 	unsigned now = os_milliseconds(), begun = load_relaxed(&x_window);
 	size_t fall;
@@ -219,5 +219,5 @@ void retain_forget(void)
 {
 	store_relaxed(&x_credit, 0);
 	store_relaxed(&x_period, 0);
-	begin_turn(os_milliseconds() - LONG_AGO, 0);
+	begin_cycle(os_milliseconds() - LONG_AGO, 0);
 }

@@ -13,7 +13,7 @@ static _Atomic bool x_taken; /* L2 */
 static struct arena *batch;
 static struct reclaim_grace grace;
 
-static void push(struct arena *arena)
+static void push_retired(struct arena *arena)
 {
 	struct arena *head = load_relaxed(&x_retired);
 
@@ -34,13 +34,13 @@ bool retire_arena(struct arena *arena)
 	body = run.slices * SLICE;
 	arn_yield_point("retire_claimed");
 	sub_relaxed(&arena_counters.x_claimed, body);
-	arena->retired_clean = run.fresh == run.slices;
+	arena->retired_clean = run.clean == run.slices;
 	if (!arena->retired_clean && os_purge(arena_body(arena), body) == 0) {
 		arena->retired_clean = true;
-		arena_count_purge(body - run.fresh * SLICE);
+		arena_count_purge(body - run.clean * SLICE);
 	}
 	registry_hide(arena, arena->index);
-	push(arena);
+	push_retired(arena);
 	return true;
 }
 
@@ -68,10 +68,10 @@ struct arena *retire_take_back(size_t slices)
 		if (!found && is_fit(arena, slices))
 			found = arena;
 		else
-			push(arena);
+			push_retired(arena);
 	}
 	if (found && !registry_add(found, &found->index)) {
-		push(found);
+		push_retired(found);
 		return NULL;
 	}
 	return found;
@@ -93,7 +93,7 @@ static size_t count_free(void)
 static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
-		return arena_keeps_enough(0) || arena_room(arena) <= LARGE_SLICES;
+		return retain_is_exceeded(0) || arena_room(arena) <= LARGE_SLICES;
 	return count_free() > 1 + retain_for_slices() / ARENA_SIZE;
 }
 
@@ -103,7 +103,7 @@ void retire_if_spare(struct arena *arena)
 		retire_arena(arena);
 }
 
-static void unmap(struct arena *arena)
+static void unmap_retired(struct arena *arena)
 {
 	size_t size = arena_size(arena);
 
@@ -138,12 +138,12 @@ static unsigned unmap_up_to(unsigned most)
 		struct arena *arena = batch;
 
 		batch = arena->next_retired;
-		unmap(arena);
+		unmap_retired(arena);
 	}
 	return n;
 }
 
-static unsigned step(unsigned most)
+static unsigned step_batch(unsigned most)
 {
 	bool taken = false;
 	unsigned n;
@@ -155,17 +155,17 @@ static unsigned step(unsigned most)
 	return n;
 }
 
-void retire_some(void)
+void retire_poll(void)
 {
 	if (unlikely(load_relaxed(&x_waiting) != 0))
-		step(RETIRE_STEP);
+		step_batch(RETIRE_STEP);
 }
 
 /* A reader's section is a few loads: some tries find nearly all of them outside. */
 void retire_all(void)
 {
 	for (unsigned tries = 0; tries < 100 && load_relaxed(&x_waiting) != 0; tries++)
-		step(UINT32_MAX);
+		step_batch(UINT32_MAX);
 }
 
 size_t retire_waiting(void)

@@ -29,7 +29,7 @@ void retire_if_spare(struct arena *arena);
 /* The same, kept by nobody; true: it was free.  Its pages have gone back. */
 bool retire_arena(struct arena *arena);
 /* Unmap a few retired arenas, if their readers are done. */
-void retire_some(void);
+void retire_poll(void);
 /* Unmap as many as can be now. */
 void retire_all(void);
 /* A retired arena with room for so many slices, in the table again; NULL: none.  It is clean, and claimed whole by the

@@ -22,7 +22,7 @@ struct spec {
 };
 
 size_t option_values[OPTIONS] = {
-	[OPTION_DOMAINS] = DOMAIN_MEM | DOMAIN_OBJECT,
+	[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT,
 	[OPTION_CACHE] = 1 * MIB,
 	[OPTION_RETAIN] = 8 * MIB,
 	[OPTION_RETAIN_PERCENT] = 10,
@@ -46,9 +46,9 @@ static bool parse_domains(const char *value)
 		size_t n = strcspn(value, ",");
 
 		if (n == 3 && memcmp(value, "mem", 3) == 0)
-			domains |= DOMAIN_MEM;
+			domains |= SERVE_MEM;
 		else if (n == 6 && memcmp(value, "object", 6) == 0)
-			domains |= DOMAIN_OBJECT;
+			domains |= SERVE_OBJECT;
 		else if (!(n == 4 && memcmp(value, "none", 4) == 0))
 			return false;
 		value += n;
@@ -184,9 +184,9 @@ static void add_value(struct text *text, enum option option)
 	size_t value = option_values[option];
 
 	if (option == OPTION_DOMAINS) {
-		text_add(text, value & DOMAIN_MEM ? "mem" : "");
-		text_add(text, value == (DOMAIN_MEM | DOMAIN_OBJECT) ? "," : "");
-		text_add(text, value & DOMAIN_OBJECT ? "object" : "");
+		text_add(text, value & SERVE_MEM ? "mem" : "");
+		text_add(text, value == (SERVE_MEM | SERVE_OBJECT) ? "," : "");
+		text_add(text, value & SERVE_OBJECT ? "object" : "");
 		text_add(text, value == 0 ? "none" : "");
 	} else if (option == OPTION_STATS && value == STATS_JSON) {
 		text_add(text, "json:");
@@ -244,7 +244,7 @@ void option_complain(void)
 	if (complaints_used == 0 || mark_get(MARK_COMPLAINED) == number)
 		return;
 	for (unsigned i = 0; i < complaints_used; i++)
-		warn(&complaints[i]);
+		log_line(&complaints[i]);
 	mark_set(MARK_COMPLAINED, number);
 }
 

@@ -30,7 +30,7 @@ enum option {
 	OPTIONS
 };
 
-enum { DOMAIN_MEM = 1, DOMAIN_OBJECT = 2 };
+enum { SERVE_MEM = 1, SERVE_OBJECT = 2 };
 enum { STATS_OFF, STATS_TEXT, STATS_JSON };
 
 extern size_t option_values[OPTIONS];

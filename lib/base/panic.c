@@ -59,7 +59,7 @@ void text_write(const struct text *text, int fd)
 	errno = saved;
 }
 
-void warn(const struct text *text)
+void log_line(const struct text *text)
 {
 	struct text line = { 0 };
 
@@ -81,7 +81,7 @@ _Noreturn void panic_block(const char *what, const void *block, const void *call
 		text_add(&text, ", called from ");
 		text_add_pointer(&text, caller);
 	}
-	warn(&text);
+	log_line(&text);
 	abort();
 }
 
@@ -95,6 +95,6 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 	text_add(&text, file);
 	text_add(&text, ":");
 	text_add_number(&text, (size_t)line);
-	warn(&text);
+	log_line(&text);
 	abort();
 }

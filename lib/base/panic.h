@@ -21,7 +21,7 @@ void text_add_pointer(struct text *text, const void *pointer);
 void text_write(const struct text *text, int fd);
 
 /* "arenite: " and the text, on stderr */
-void warn(const struct text *text);
+void log_line(const struct text *text);
 
 /* A misuse of a block: "arenite: what: block, called from caller", then abort. */
 _Noreturn void panic_block(const char *what, const void *block, const void *caller);
@@ -29,7 +29,7 @@ _Noreturn void panic_block(const char *what, const void *block, const void *call
 /* An invariant of ours does not hold. */
 _Noreturn void panic_broken(const char *what, const char *file, int line);
 
-#define always(condition) \
+#define invariant(condition) \
 	do { \
 		if (unlikely(!(condition))) \
 			panic_broken(#condition, __FILE__, __LINE__); \
@@ -37,9 +37,9 @@ _Noreturn void panic_broken(const char *what, const char *file, int line);
 
 /* Expensive or redundant checks of our own work: in builds with --enable-debug. */
 #ifdef ARN_DEBUG
-#define check(condition) always(condition)
+#define debug_check(condition) invariant(condition)
 #else
-#define check(condition) ((void)0)
+#define debug_check(condition) ((void)0)
 #endif
 
 #endif

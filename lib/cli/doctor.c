@@ -98,11 +98,11 @@ static bool tell_built_in(const struct probe *probe)
 	const size_t domains = option(OPTION_DOMAINS);
 
 	puts("  built    on Arenite: it needs no preload");
-	tell_domain("mem", domains & DOMAIN_MEM ? "served" : "left", probe->mem_blocks, "");
-	tell_domain("object", domains & DOMAIN_OBJECT ? "served" : "left", probe->object_blocks, "");
+	tell_domain("mem", domains & SERVE_MEM ? "served" : "left", probe->mem_blocks, "");
+	tell_domain("object", domains & SERVE_OBJECT ? "served" : "left", probe->object_blocks, "");
 	puts("  gc       served by Arenite, and so are the collector's walks\n"
 	     "  raw      not touched, by design");
-	return domains == (DOMAIN_MEM | DOMAIN_OBJECT);
+	return domains == (SERVE_MEM | SERVE_OBJECT);
 }
 
 static void tell_domains(const struct probe *probe)

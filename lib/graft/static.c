@@ -270,8 +270,8 @@ static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
 static void arenite_rest(const mi_heap_t *heap)
 {
     if (arenite_heap(heap)->tag == ARN_TAG_GC) {
-        arn_heap_rest(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_MEM));
-        arn_heap_rest(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_OBJECT));
+        arn_heap_trim_if_idle(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_MEM));
+        arn_heap_trim_if_idle(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_OBJECT));
     }
 }
 

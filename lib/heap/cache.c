@@ -77,7 +77,7 @@ static unsigned moves_to_grow(const struct bin *bin)
 
 /* true: the bin has moved to a larger array, its own for good.  Arrays of all heaps stand one after the other, so that
  * few of them touch few pages. */
-static bool grow(struct heap *heap, unsigned cls)
+static bool grow_bin(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = &heap->bin[cls];
 	size_t n = cache_count(heap, cls);
@@ -126,7 +126,7 @@ static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, vo
 }
 
 /* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
-static inline unsigned take(struct heap *heap, unsigned cls, void **slots, unsigned want)
+static inline unsigned take_blocks(struct heap *heap, unsigned cls, void **slots, unsigned want)
 {
 	unsigned n;
 
@@ -149,7 +149,7 @@ static void *take_one(struct heap *heap, unsigned cls)
 	for (unsigned c = cls; c < CLASSES && sizeclasses[c].size <= min_size(most, 2 * KIB); c++)
 		if (heap->partial[c] && take_from(heap, heap->partial[c], &block, 1))
 			return block;
-	return take(heap, cls, &block, 1) ? block : NULL;
+	return take_blocks(heap, cls, &block, 1) ? block : NULL;
 }
 
 /* It takes again: bins have all their room. */
@@ -170,12 +170,12 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	remote_drain(heap);
 	if (unlikely(heap->sweeping))
 		end_sweeping(heap);
-	grow(heap, cls);
+	grow_bin(heap, cls);
 	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 4;
 	if (want <= 1)
 		return take_one(heap, cls);
 	base = load_relaxed(&bin->x_base);
-	n = take(heap, cls, base, want);
+	n = take_blocks(heap, cls, base, want);
 	if (n == 0)
 		return NULL;
 	store_relaxed(&bin->x_top, base + n - 1);
@@ -192,7 +192,7 @@ static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, un
 	if (pool->cls != CLASS_LARGE)
 		sweep_given(heap, pool, n);
 	if (before == 0 || pool_is_empty(pool))
-		heap_settle_pool(heap, pool, before);
+		heap_reclassify_pool(heap, pool, before);
 	return n;
 }
 
@@ -226,7 +226,7 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 	struct bin *bin = &heap->bin[pool->cls];
 	size_t room = (size_t)(bin->limit - load_relaxed(&bin->x_base));
 	size_t keep = heap->sweeping ? min_size(room, LEVEL1) : room;
-	bool grown = grow(heap, pool->cls);
+	bool grown = grow_bin(heap, pool->cls);
 	void **top;
 
 	if (!grown && room < 2) {

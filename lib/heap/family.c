@@ -54,7 +54,7 @@ void family_pass(struct heap *heap)
 	store_relaxed(&heap->x_owner, OWNER_PASSED); /* H2 */
 }
 
-/* Heaps share pages: four of them make three.  Owned by the caller before a walk or a tidier can see it. */
+/* Heaps share pages: four of them make three.  Owned by the caller before a walk or a drainer can see it. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
 	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE), *head = load_relaxed(&family->x_heaps);
@@ -90,7 +90,7 @@ static bool try_own(struct heap *heap)
 	return true;
 }
 
-/* An orphan that somebody tidies goes back to the stack; a stranded one is dropped. */
+/* An orphan that somebody drains goes back to the stack; a stranded one is dropped. */
 static void put_back(struct heap *heap)
 {
 #ifdef ARN_BUG_forget_busy
@@ -100,7 +100,7 @@ static void put_back(struct heap *heap)
 		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
 
-/* There are as many tidiers as threads at most: so many heaps more than are used at once. */
+/* There are as many drainers as threads at most: so many heaps more than are used at once. */
 #define TRIES 8u
 
 /* The heap is the caller's: from its first block on, walks must meet it.  None is under way, nor can one begin. */
@@ -159,7 +159,7 @@ void family_abandon(struct heap *heap)
 
 /* Its blocks are the ended state's, and a collector must not meet them again: the heap stays as it is, and another one
  * has its tag and the arrays of its cache. */
-static void strand(struct heap *heap)
+static void strand_blocks(struct heap *heap)
 {
 	struct heap *other = add_heap(heap->family, heap->tag);
 
@@ -182,19 +182,19 @@ static void end_heap(struct heap *heap)
 {
 	heap_trim(heap);
 	if (heap->tag >= ARN_TAG_GC && heap->all_first) {
-		strand(heap);
+		strand_blocks(heap);
 		return;
 	}
 	leave_blocks(heap);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 }
 
-/* If somebody tidies it just now, he is told to do this when he is done. */
+/* If somebody drains it just now, he is told to do this when he is done. */
 static void end_orphan(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	while (owner == OWNER_NONE || owner == OWNER_TIDY) {
+	while (owner == OWNER_NONE || owner == OWNER_DRAINING) {
 		arn_yield_point("end_orphan");
 #ifdef ARN_BUG_end_blindly
 		if (owner == OWNER_NONE)
@@ -214,7 +214,7 @@ static void begin_anew(arn_family *family)
 {
 	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
 		end_orphan(heap);
-	limbo_collect(family, true);
+	limbo_poll_all(family, true);
 }
 
 arn_family *arn_family_at(const struct arn_provider *provider, const void *state)
@@ -228,46 +228,46 @@ arn_family *arn_family_at(const struct arn_provider *provider, const void *state
 	return add_family(provider, state);
 }
 
-static bool begin_tidy(struct heap *heap)
+static bool begin_drain_orphan(struct heap *heap)
 {
 	uintptr_t owner = OWNER_NONE;
 
 	if (!family_is_user(heap->family))
 		return false;
-#ifdef ARN_BUG_tidy_blindly
+#ifdef ARN_BUG_drain_blindly
 	if (load_acquire(&heap->x_owner) != owner)
 		return false;
-	store_relaxed(&heap->x_owner, OWNER_TIDY);
+	store_relaxed(&heap->x_owner, OWNER_DRAINING);
 #else
-	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_TIDY)) /* H1 */
+	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_DRAINING)) /* H1 */
 		return false;
 #endif
-	arn_yield_point("family_tidy");
+	arn_yield_point("family_drain_orphan");
 	return true;
 }
 
 /* The heap's state may have ended meanwhile: see end_orphan. */
-static void end_tidy(struct heap *heap)
+static void end_drain_orphan(struct heap *heap)
 {
-	uintptr_t owner = OWNER_TIDY;
+	uintptr_t owner = OWNER_DRAINING;
 
 	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_NONE)) /* H1 */
 		end_heap(heap);
 }
 
-void family_tidy(struct heap *heap)
+void family_drain_orphan(struct heap *heap)
 {
-	if (!begin_tidy(heap))
+	if (!begin_drain_orphan(heap))
 		return;
 	cache_send_home(heap);
-	end_tidy(heap);
+	end_drain_orphan(heap);
 }
 
 bool family_trim(struct heap *heap)
 {
-	if (!begin_tidy(heap))
+	if (!begin_drain_orphan(heap))
 		return false;
 	heap_trim(heap);
-	end_tidy(heap);
+	end_drain_orphan(heap);
 	return true;
 }

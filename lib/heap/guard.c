@@ -45,5 +45,5 @@ void guard_heap(const struct heap *heap)
 	static __thread unsigned calls;
 
 	if (option(OPTION_CHECKS) >= 3 && ++calls % 256 == 0)
-		always(heap_is_valid(heap));
+		invariant(heap_is_valid(heap));
 }

@@ -25,7 +25,7 @@ size_t heap_count(void)
 	return max_size(1, load_relaxed(&x_heaps));
 }
 
-static void list(struct heap *heap, struct pool *pool)
+static void list_partial(struct heap *heap, struct pool *pool)
 {
 	struct pool **first = &heap->partial[pool->cls];
 
@@ -69,7 +69,7 @@ static void unlink_pool(struct heap *heap, struct pool *pool)
 	count_sub(&heap->x_pool_bytes, pool_span(pool));
 }
 
-static void detach(struct heap *heap, struct pool *pool)
+static void detach_pool(struct heap *heap, struct pool *pool)
 {
 	if (pool->listed)
 		heap_unlist(heap, pool);
@@ -77,11 +77,11 @@ static void detach(struct heap *heap, struct pool *pool)
 	sweep_forget(heap, pool);
 }
 
-static void attach(struct heap *heap, struct pool *pool)
+static void attach_pool(struct heap *heap, struct pool *pool)
 {
 	link_pool(heap, pool);
 	if (pool->cls != CLASS_LARGE)
-		list(heap, pool);
+		list_partial(heap, pool);
 }
 
 /* One that waits for readers, of the same shape, or NULL. */
@@ -106,10 +106,10 @@ static struct pool *carve_pool(struct heap *heap, unsigned cls, size_t slices, s
 		return NULL;
 	pool = pool_carve(&run, heap, cls, heap->tag, block_size);
 	if (cls == CLASS_LARGE) {
-		retain_missed(run.fresh * SLICE);
-		sweep_is_large(pool, 0);
-	} else if (pool->zeroed) {
-		sweep_is_absent(pool);
+		retain_note_fault(run.clean * SLICE);
+		sweep_note_tail(pool, 0);
+	} else if (run.clean == run.slices) {
+		sweep_mark_clean(pool);
 	}
 	return pool;
 }
@@ -121,30 +121,30 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	if (!pool)
 		pool = carve_pool(heap, cls, sizeclasses[cls].slices, 0);
 	if (pool)
-		attach(heap, pool);
+		attach_pool(heap, pool);
 	return pool;
 }
 
 /* A pool that is queued for this heap stays: its drain asks again. */
-static void let_go(struct heap *heap, struct pool *pool)
+static void release_empty(struct heap *heap, struct pool *pool)
 {
 	if (!remote_may_release(pool))
 		return;
-	detach(heap, pool);
+	detach_pool(heap, pool);
 	if (heap->deferred)
 		limbo_add(heap->family, pool);
 	else
 		sweep_release(pool);
 }
 
-void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before)
+void heap_reclassify_pool(struct heap *heap, struct pool *pool, uint32_t before)
 {
 	/* large pools are never listed: they have one block, taken as soon as they are made */
 	if (before == 0 && pool->cls != CLASS_LARGE)
-		list(heap, pool);
+		list_partial(heap, pool);
 	if (pool_is_empty(pool)) {
 		pool->left = 0;
-		let_go(heap, pool);
+		release_empty(heap, pool);
 	}
 }
 
@@ -175,12 +175,12 @@ static struct pool *take_large(struct heap *heap, size_t size)
 		limbo_add(heap->family, pool);
 		return NULL;
 	}
-	sweep_is_present(pool);
+	sweep_mark_resident(pool);
 	tail = pool_tail(pool);
 	/* what may have pages beyond the block is not its tail */
 	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size) : size;
-	sweep_is_large(pool, tail);
-	pool->zeroed = false;
+	sweep_note_tail(pool, tail);
+	pool->reads_zero = false;
 	return pool;
 }
 
@@ -192,11 +192,11 @@ static struct pool *claim_large(struct heap *heap, size_t wanted)
 	if (!pool)
 		pool = carve_pool(heap, CLASS_LARGE, slices_of(size), size);
 	if (pool)
-		attach(heap, pool);
+		attach_pool(heap, pool);
 	return pool;
 }
 
-void *large_malloc(struct heap *heap, size_t size, bool *zeroed)
+void *large_malloc(struct heap *heap, size_t size)
 {
 	struct pool *pool = claim_large(heap, size);
 	void *block;
@@ -204,7 +204,6 @@ void *large_malloc(struct heap *heap, size_t size, bool *zeroed)
 	if (!pool)
 		return NULL;
 	pool_take(pool, &block, 1);
-	*zeroed = pool->zeroed;
 	heap_count_out(heap, pool, 1);
 	return block;
 }

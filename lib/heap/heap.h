@@ -7,21 +7,21 @@
  *             OWNER_NONE, and to a walker while all users of the family are stopped.  A heap whose owner has passed it
  *             on, or has ended, belongs to whoever has the handle.
  * Lifetime    made by family_adopt, never freed: orphaned and adopted again, whole, with cache and pools.
- * States      owned -> orphan (OWNER_NONE) -> owned ...       orphan <-> OWNER_TIDY
+ * States      owned -> orphan (OWNER_NONE) -> owned ...       orphan <-> OWNER_DRAINING
  *             orphan -> OWNER_ENDING -> orphan, if it is empty; else OWNER_STRANDED: its embedder's state has ended
- *             OWNER_TIDY -> OWNER_ENDING, by who says that it has ended: the tidier does what follows
+ *             OWNER_DRAINING -> OWNER_ENDING, by who says that it has ended: the drainer does what follows
  *             owned -> OWNER_PASSED -> owned by another, with the same handle
  *             a fork may leave it OWNER_STRANDED, too (process.c)
  * Invariant   x_out_blocks == blocks that are live, in the pool cache, or in a remote word; x_out_bytes: their bytes
- *             a pool is in the list of partial pools exactly when its x_free != 0
+ *             a pool is in the list of partial pools exactly when its x_free_count != 0
  *
- * Synchronization      malloc  free(own)  free(other)  abandon  adopt  tidy  visit    - free, X users stopped
+ * Synchronization      malloc  free(own)  free(other)  abandon  adopt  drain  visit    - free, X users stopped
  *     malloc              O        O           -           O       -     -     X      O the owner, one at a time
  *     free(own)           O        O           -           O       -     -     X
  *     free(other)         -        -           -           -       -     -     X
  *     abandon             O        O           -           O       -     -     X
- *     adopt, tidy         -        -           -           -       -     -     X
- * Ordering    H1  x_owner: abandon, end of tidy and of ending (release) -> adopt, tidy, ending (acquire, by
+ *     adopt, drain         -        -           -           -       -     -     X
+ * Ordering    H1  x_owner: abandon, end of drain and of ending (release) -> adopt, drain, ending (acquire, by
  *                 compare-and-swap from OWNER_NONE): all plain fields.  The stack of orphans only says where to look.
  *             H2  x_owner: read relaxed by free; equal to the reader's own number only if that thread wrote it.
  *             Who has the handle of a heap that was passed on, or whose owner has ended, is ordered after the former
@@ -74,8 +74,8 @@ struct heap {
 	_Atomic(struct pool *) x_swept; /* remote.h: queued, too, and looked after */
 	_Atomic bool x_freed;           /* something was freed to it since x_swept was begun */
 	_Atomic bool x_tended;          /* somebody looks after it: tend.h */
-	_Atomic unsigned x_seen;        /* heap_is_left_alone: how many slow paths there had been */
-	_Atomic unsigned x_seen_at;     /* and when (ms) that number was seen first */
+	_Atomic unsigned x_idle_mark;        /* heap_is_idle: how many slow paths there had been */
+	_Atomic unsigned x_idle_since;     /* and when (ms) that number was seen first */
 
 	/* the owner's */
 	alignas(CACHE_LINE) struct pool *partial[CLASSES]; /* circular: the first one's prev is the last */
@@ -84,12 +84,12 @@ struct heap {
 	bool in_walk;
 	bool cache_is_empty; /* known of a heap without an owner, since a walk */
 	struct pool *sweep_first, *sweep_last; /* sweep.h: pools with pages that may go back, oldest first */
-	_Atomic size_t x_fresh; /* sweep.h; written by the owner */
-	size_t fresh_told;
+	_Atomic size_t x_unswept; /* sweep.h; written by the owner */
+	size_t unswept_published;
 	_Atomic uintptr_t x_busy; /* the number of who changes it now, or 0: after fork, a heap that nobody can trust */
 	_Atomic bool x_trim; /* trim.c: asked for what can be given back */
 	bool sweeping;       /* pages went back, and nothing was taken since */
-	_Atomic unsigned x_entered; /* slow paths */
+	_Atomic unsigned x_slow_paths; /* slow paths */
 
 	/* statistics: written by the owner only */
 	_Atomic size_t x_out_blocks, x_out_bytes;         /* that are not in their pools */
@@ -112,7 +112,7 @@ size_t heap_count(void);
 /* A new pool of this class, listed; NULL: no memory. */
 struct pool *heap_add_pool(struct heap *heap, unsigned cls);
 /* Blocks have come back to a pool that had `before` free: list it, or let it go. */
-void heap_settle_pool(struct heap *heap, struct pool *pool, uint32_t before);
+void heap_reclassify_pool(struct heap *heap, struct pool *pool, uint32_t before);
 /* A pool has become full: no longer partial. */
 void heap_unlist(struct heap *heap, struct pool *pool);
 /* Send home and give back all that this heap does not need; bytes that went back to the system. */
@@ -120,16 +120,16 @@ size_t heap_trim(struct heap *heap);
 /* Option LIMIT: a request of this size was refused.  true: room was made of memory that no block is in, by what
  * arn_trim does.  The heap is the caller's, in a slow path. */
 bool heap_trim_for_limit(struct heap *heap, size_t size);
-/* Has the heap had no slow path for HEAP_LEFT_ALONE ms?  The clock runs from the first look that found this number of
+/* Has the heap had no slow path for HEAP_IDLE ms?  The clock runs from the first look that found this number of
  * slow paths.  Any thread; of two that look at the same time one may be mistaken for as long again. */
-#define HEAP_LEFT_ALONE 500u
-bool heap_is_left_alone(struct heap *heap);
+#define HEAP_IDLE 500u
+bool heap_is_idle(struct heap *heap);
 /* Its users are stopped: the same as heap_trim, if it has been left alone or somebody has asked for it. */
-void heap_rest(struct heap *heap);
+void heap_trim_if_idle(struct heap *heap);
 bool heap_is_valid(const struct heap *heap);
 
 /* Blocks that no size class holds: a pool each. */
-void *large_malloc(struct heap *heap, size_t size, bool *zeroed);
+void *large_malloc(struct heap *heap, size_t size);
 /* Bytes of the block that serves a request for so many. */
 size_t large_size(size_t size);
 
@@ -174,7 +174,7 @@ void family_fork_child(arn_family *family);
 void family_take_over(struct heap *heap);
 void family_pass(struct heap *heap);
 /* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody has it. */
-void family_tidy(struct heap *heap);
+void family_drain_orphan(struct heap *heap);
 /* The same, and give back all that can be; false: somebody has it. */
 bool family_trim(struct heap *heap);
 
@@ -193,7 +193,7 @@ static inline void heap_count_home(struct heap *heap, const struct pool *pool, s
 
 /*
  * Around everything that changes a heap in more than one store, by its owner or by a walker.  (Who works on an orphan
- * alone has it as OWNER_TIDY, which says the same.)  A child of fork has what this thread had stored until then, in its
+ * alone has it as OWNER_DRAINING, which says the same.)  A child of fork has what this thread had stored until then, in its
  * order: x_busy encloses it.
  */
 static inline void heap_begin(struct heap *heap)
@@ -212,7 +212,7 @@ static inline void heap_end(struct heap *heap)
 static inline void heap_enter(struct heap *heap)
 {
 	heap_begin(heap);
-	count_add(&heap->x_entered, 1);
+	count_add(&heap->x_slow_paths, 1);
 	arn_yield_point("heap_enter");
 }
 

@@ -20,7 +20,7 @@ static void set_size(struct heap *heap, struct pool *pool, size_t size)
 
 	count_add(&heap->x_out_bytes, size - pool->block_size);
 	pool->block_size = size;
-	sweep_is_large(pool, tail);
+	sweep_note_tail(pool, tail);
 }
 
 static void set_slices(struct heap *heap, struct pool *pool, size_t slices)
@@ -29,11 +29,11 @@ static void set_slices(struct heap *heap, struct pool *pool, size_t slices)
 
 	count_add(&heap->x_pool_bytes, (slices - pool->slices) * SLICE);
 	pool->slices = (uint32_t)slices;
-	sweep_is_large(pool, tail);
+	sweep_note_tail(pool, tail);
 }
 
 /* The slices behind the pool become part of it, if they are free. */
-static bool extend(struct heap *heap, struct pool *pool, size_t slices)
+static bool extend_pool(struct heap *heap, struct pool *pool, size_t slices)
 {
 	struct arena *arena = arena_at(pool);
 	size_t next = (size_t)(pool - arena->pool) + pool->slices;
@@ -43,7 +43,7 @@ static bool extend(struct heap *heap, struct pool *pool, size_t slices)
 		return false;
 	if (!arena_claim_at(arena, (unsigned)next, (unsigned)(slices - pool->slices), &run))
 		return false;
-	retain_missed(run.fresh * SLICE);
+	retain_note_fault(run.clean * SLICE);
 	set_slices(heap, pool, slices);
 	return true;
 }
@@ -75,17 +75,17 @@ static bool may_grow(const struct pool *pool, size_t wanted)
 	return pool_tail(pool) == 0 || arena_admits(wanted - min_size(wanted, pool->block_size));
 }
 
-static bool grow(struct heap *heap, struct pool *pool, size_t size, size_t wanted)
+static bool grow_block(struct heap *heap, struct pool *pool, size_t size, size_t wanted)
 {
 	if (!may_grow(pool, wanted))
 		return false;
-	if (size > pool_span(pool) && !extend(heap, pool, slices_of(wanted)) && !extend(heap, pool, slices_of(size)))
+	if (size > pool_span(pool) && !extend_pool(heap, pool, slices_of(wanted)) && !extend_pool(heap, pool, slices_of(size)))
 		return false;
 	set_size(heap, pool, min_size(wanted, pool_span(pool)));
 	return true;
 }
 
-static bool shrink(struct heap *heap, struct pool *pool, size_t wanted)
+static bool shrink_block(struct heap *heap, struct pool *pool, size_t wanted)
 {
 	/* less than half of an arena: a smaller one will do */
 	if (is_huge(pool) && wanted < pool_span(pool) / 2)
@@ -103,8 +103,8 @@ bool large_resize(struct heap *heap, struct pool *pool, size_t size)
 	size_t wanted = large_size(size);
 
 	if (wanted >= pool->block_size)
-		return grow(heap, pool, size, wanted);
-	return shrink(heap, pool, wanted);
+		return grow_block(heap, pool, size, wanted);
+	return shrink_block(heap, pool, wanted);
 }
 
 /* ---- by pages -------------------------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ static void look_at_all(arn_family *family)
 /* ---- stacks ------------------------------------------------------------------------------------------------ */
 
 /* Who pops looks at a pool that another may have taken, and let go: its descriptor stays mapped in this section. */
-static struct pool *pop(arn_family *family, unsigned index)
+static struct pool *pop_waiting(arn_family *family, unsigned index)
 {
 	struct stack *stack = &family->limbo[index];
 	struct stack_node *node;
@@ -78,7 +78,7 @@ static struct pool *pop(arn_family *family, unsigned index)
 	return node ? container_of(node, struct pool, wait) : NULL;
 }
 
-static void push(arn_family *family, unsigned index, struct pool *pool)
+static void push_waiting(arn_family *family, unsigned index, struct pool *pool)
 {
 	arn_yield_point("limbo_push");
 	stack_push(&family->limbo[index], &pool->wait); /* S1 */
@@ -95,7 +95,7 @@ static void count_waiting(arn_family *family, const struct pool *pool)
 }
 
 /* It waits no longer, and is the caller's. */
-static void leave(arn_family *family, const struct pool *pool)
+static void leave_limbo(arn_family *family, const struct pool *pool)
 {
 	size_t resident = sweep_resident(pool);
 
@@ -104,10 +104,12 @@ static void leave(arn_family *family, const struct pool *pool)
 	sub_relaxed(&family->x_waiting, 1);
 }
 
-static void purge(struct pool *pool)
+static void purge_pool(struct pool *pool)
 {
-	if (sweep_whole(pool))
-		pool->zeroed = false;
+	if (!sweep_whole(pool))
+		return;
+	pool->reads_zero = false;
+	pool->was_swept = true;
 }
 
 /* A goal taken now covers every reader that may have seen the last block. */
@@ -119,11 +121,11 @@ static uint64_t goal_of(const arn_family *family, const struct pool *pool)
 void limbo_add(arn_family *family, struct pool *pool)
 {
 	limbo_poll(family); /* a pool that comes lets some go: else they come faster than they leave */
-	if (arena_keeps_enough(sweep_resident(pool)))
-		purge(pool);
+	if (retain_is_exceeded(sweep_resident(pool)))
+		purge_pool(pool);
 	pool->goal = goal_of(family, pool);
 	count_waiting(family, pool);
-	push(family, index_for(pool), pool);
+	push_waiting(family, index_for(pool), pool);
 }
 
 static bool fits(const struct pool *pool, size_t slices)
@@ -138,14 +140,14 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 	struct pool *others[LIMBO_STEP], *pool = NULL;
 	unsigned n = 0;
 
-	while (n < LIMBO_STEP && (pool = pop(family, index)) != NULL && !fits(pool, slices)) {
+	while (n < LIMBO_STEP && (pool = pop_waiting(family, index)) != NULL && !fits(pool, slices)) {
 		others[n++] = pool;
 		pool = NULL;
 	}
 	while (n > 0)
-		push(family, index, others[--n]);
+		push_waiting(family, index, others[--n]);
 	if (pool)
-		leave(family, pool);
+		leave_limbo(family, pool);
 	return pool;
 }
 
@@ -170,14 +172,14 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 	struct pool *pool[LIMBO_STEP];
 	unsigned n = 0, all;
 
-	while (n < LIMBO_STEP && (pool[n] = pop(family, index)) != NULL)
+	while (n < LIMBO_STEP && (pool[n] = pop_waiting(family, index)) != NULL)
 		n++;
 	for (all = n; n > 0 && is_over(family, pool[n - 1], stopped); n--) {
-		leave(family, pool[n - 1]);
+		leave_limbo(family, pool[n - 1]);
 		sweep_release(pool[n - 1]);
 	}
 	for (unsigned rest = n; rest > 0; rest--)
-		push(family, index, pool[rest - 1]);
+		push_waiting(family, index, pool[rest - 1]);
 	return n < all;
 }
 
@@ -204,7 +206,7 @@ void limbo_poll(arn_family *family)
 	store_relaxed(&family->x_polled, index + 1);
 }
 
-void limbo_collect(arn_family *family, bool stopped)
+void limbo_poll_all(arn_family *family, bool stopped)
 {
 	if (load_relaxed(&family->x_waiting) == 0 || (!stopped && !family_is_user(family)))
 		return;
@@ -217,16 +219,16 @@ static void purge_stack(arn_family *family, unsigned index)
 {
 	struct pool *list = NULL, *pool;
 
-	while ((pool = pop(family, index)) != NULL) {
-		leave(family, pool);
-		purge(pool);
+	while ((pool = pop_waiting(family, index)) != NULL) {
+		leave_limbo(family, pool);
+		purge_pool(pool);
 		pool->next = list;
 		list = pool;
 	}
 	for (; list; list = pool) {
 		pool = list->next;
 		count_waiting(family, list);
-		push(family, index_for(list), list);
+		push_waiting(family, index_for(list), list);
 	}
 }
 

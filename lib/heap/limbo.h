@@ -36,7 +36,7 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 /* Let go a few of those that no reader can see any more.  Nothing if the caller is no user of the family. */
 void limbo_poll(arn_family *family);
 /* The same with all stacks; stopped: no reader runs, all may go. */
-void limbo_collect(arn_family *family, bool stopped);
+void limbo_poll_all(arn_family *family, bool stopped);
 /* What waits gives its pages back; any thread. */
 void limbo_purge(arn_family *family);
 

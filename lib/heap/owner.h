@@ -21,7 +21,7 @@
 /* What x_owner of a heap holds in the place of a thread's number. */
 #define OWNER_NONE ((uintptr_t)0)     /* an orphan */
 #define OWNER_STRANDED ((uintptr_t)1) /* left in an unknown state by a fork: never used again */
-#define OWNER_TIDY ((uintptr_t)2)     /* somebody takes home what was freed to an orphan */
+#define OWNER_DRAINING ((uintptr_t)2)     /* somebody takes home what was freed to an orphan */
 #define OWNER_ENDING ((uintptr_t)3)   /* the same, for the last time: what is left then is stranded */
 #define OWNER_PASSED ((uintptr_t)4)   /* a handle has it, and no thread yet */
 #define OWNER_NOBODY ((uintptr_t)5)   /* the number of a thread that owns nothing: in no heap */

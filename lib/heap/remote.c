@@ -24,7 +24,7 @@ static bool has_bits(const struct pool *pool)
 	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
 
-static void push(_Atomic(struct pool *) *list, struct pool *pool)
+static void push_pending(_Atomic(struct pool *) *list, struct pool *pool)
 {
 	struct pool *head = load_relaxed(list);
 
@@ -55,7 +55,7 @@ static bool try_unqueue(struct pool_bits *bits)
  * bits set there is nobody to tell.  With x_queued ours, and bits set or the owner waiting, it is not
  * released, so it stays the pool of the heap that x_heap names.  Returns the heap that was told, or NULL.
  */
-static struct heap *notify(struct pool *pool, struct pool_bits *bits)
+static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 {
 	uint32_t queued = UNQUEUED;
 
@@ -64,7 +64,7 @@ static struct heap *notify(struct pool *pool, struct pool_bits *bits)
 		if (has_bits(pool) || !try_unqueue(bits)) {
 			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
 
-			push(&heap->x_pending, pool);
+			push_pending(&heap->x_pending, pool);
 			return heap;
 		}
 	}
@@ -72,12 +72,12 @@ static struct heap *notify(struct pool *pool, struct pool_bits *bits)
 }
 
 /* Nobody refills an orphan: now and then who frees to it sends its blocks home. */
-static void tidy_orphan(struct heap *heap)
+static void drain_told_orphan(struct heap *heap)
 {
 	struct thread *thread = thread_peek();
 
 	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && ++thread->orphans_met % 16 == 0)
-		family_tidy(heap);
+		family_drain_orphan(heap);
 }
 
 void remote_send(struct pool *pool, unsigned word, uint64_t mask)
@@ -101,10 +101,10 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 #else
 	if (load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
 #endif
-		told = notify(pool, bits);
+		told = queue_pool(pool, bits);
 	reclaim_exit();
 	if (told)
-		tidy_orphan(told);
+		drain_told_orphan(told);
 }
 
 /* Blocks that somebody frees.  While one of them is not sent the pool stays what it is. */
@@ -117,7 +117,7 @@ static void send_freed(struct pool *pool, unsigned word, uint64_t mask)
 		store_release(&heap->x_freed, true); /* R4 */
 }
 
-static void flush(struct thread *thread)
+static void flush_gathered(struct thread *thread)
 {
 	uint64_t mask = thread->gathered;
 
@@ -133,20 +133,20 @@ void remote_flush(void)
 	struct thread *thread = thread_peek();
 
 	if (thread)
-		flush(thread);
+		flush_gathered(thread);
 }
 
 void remote_flush_all(void)
 {
 	for (struct thread *thread = thread_first(); thread; thread = thread->next)
-		flush(thread);
+		flush_gathered(thread);
 }
 
-static void gather(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit, const void *block,
+static void gather_block(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit, const void *block,
                    const void *caller)
 {
 	if (thread->pool != pool || thread->word != word || thread->gathered == 0) {
-		flush(thread);
+		flush_gathered(thread);
 		thread->pool = pool;
 		thread->word = word;
 		order_for_fork(); /* a walk in the child sends what it finds gathered */
@@ -184,12 +184,12 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 	count_add(&thread->x_remote_blocks[pool->tag], 1);
 	count_add(&thread->x_remote_bytes[pool->tag], pool->block_size);
 	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE)
-		gather(thread, pool, index / 64, bit, block, caller);
+		gather_block(thread, pool, index / 64, bit, block, caller);
 	else
 		send_freed(pool, index / 64, bit);
 }
 
-static void count_home(struct heap *heap, struct pool *pool, unsigned n)
+static void count_drained(struct heap *heap, struct pool *pool, unsigned n)
 {
 	count_add(&heap->x_drained_blocks, n);
 	count_add(&heap->x_drained_bytes, n * pool->block_size);
@@ -198,7 +198,7 @@ static void count_home(struct heap *heap, struct pool *pool, unsigned n)
 		sweep_given(heap, pool, n);
 }
 
-static void drain(struct heap *heap, struct pool *pool)
+static void drain_pool(struct heap *heap, struct pool *pool)
 {
 	uint32_t before = pool_free_count(pool);
 	unsigned n;
@@ -212,9 +212,9 @@ static void drain(struct heap *heap, struct pool *pool)
 	arn_yield_point("remote_drain");
 	n = pool_drain(pool);
 #endif
-	count_home(heap, pool, n);
+	count_drained(heap, pool, n);
 	if (n > 0 || pool_is_empty(pool)) /* empty: its release waited for this drain */
-		heap_settle_pool(heap, pool, n > 0 ? before : pool->capacity);
+		heap_reclassify_pool(heap, pool, n > 0 ? before : pool->capacity);
 }
 
 static void drain_list(struct heap *heap, struct pool *pool)
@@ -222,7 +222,7 @@ static void drain_list(struct heap *heap, struct pool *pool)
 	while (pool) {
 		struct pool *next = load_relaxed(&pool->bits->x_next);
 
-		drain(heap, pool);
+		drain_pool(heap, pool);
 		pool = next;
 	}
 }
@@ -249,7 +249,7 @@ static void give_back_list(struct heap *heap, struct pool *list)
 	while (pool) {
 		struct pool *next = load_relaxed(&pool->bits->x_next);
 
-		push(&heap->x_pending, pool);
+		push_pending(&heap->x_pending, pool);
 		pool = next;
 	}
 }
@@ -263,7 +263,7 @@ static void look_after_some(struct heap *heap)
 
 		arn_yield_point("remote_look_after");
 		sweep_queued(pool);
-		push(&heap->x_swept, pool);
+		push_pending(&heap->x_swept, pool);
 		pool = next;
 	}
 	if (pool)
@@ -291,6 +291,6 @@ void remote_fork_child(struct heap *heap)
 	store_relaxed(&heap->x_swept, NULL);
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
-			push(&heap->x_pending, pool);
+			push_pending(&heap->x_pending, pool);
 	store_relaxed(&heap->x_tended, false);
 }

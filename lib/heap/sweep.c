@@ -9,7 +9,7 @@
 #define GRANULES 64u
 
 /* Of all heaps, as far as published. */
-static _Atomic size_t x_fresh;
+static _Atomic size_t x_unswept;
 
 /* Whole pages, and at most so many that a word has a bit for each; a pool is a power of two, and so are pages. */
 static unsigned granule_shift(const struct pool *pool)
@@ -48,16 +48,16 @@ static void mark_clean(struct pool *pool, uint64_t granules)
 {
 	uint64_t before = or_relaxed(&pool->bits->x_clean, granules);
 
-	add_relaxed(&arena_counters.x_absent, bytes_of(pool, granules & ~before));
+	add_relaxed(&arena_counters.x_clean_bytes, bytes_of(pool, granules & ~before));
 }
 
 static void mark_present(struct pool *pool, uint64_t granules)
 {
 	and_relaxed(&pool->bits->x_clean, ~granules);
-	sub_relaxed(&arena_counters.x_absent, bytes_of(pool, granules));
+	sub_relaxed(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
 }
 
-static void list(struct heap *heap, struct pool *pool)
+static void list_unswept(struct heap *heap, struct pool *pool)
 {
 	struct pool_bits *bits = pool->bits;
 
@@ -68,7 +68,7 @@ static void list(struct heap *heap, struct pool *pool)
 	bits->in_sweep = true;
 }
 
-static void unlist(struct heap *heap, struct pool *pool)
+static void unlist_unswept(struct heap *heap, struct pool *pool)
 {
 	struct pool_bits *bits = pool->bits;
 
@@ -83,14 +83,14 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 
 	if (!has_granules(pool))
 		return;
-	pool->bits->fresh += (uint32_t)bytes;
-	count_add(&heap->x_fresh, bytes);
-	if (!pool->bits->in_sweep && pool->bits->fresh >= (size_t)1 << granule_shift(pool))
-		list(heap, pool);
+	pool->bits->unswept += (uint32_t)bytes;
+	count_add(&heap->x_unswept, bytes);
+	if (!pool->bits->in_sweep && pool->bits->unswept >= (size_t)1 << granule_shift(pool))
+		list_unswept(heap, pool);
 }
 
 /* The granules of the blocks from one offset to the other. */
-static void touch(struct pool *pool, size_t low, size_t high)
+static void touch_granules(struct pool *pool, size_t low, size_t high)
 {
 	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
 	uint64_t touched = bit_run(from, (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
@@ -98,7 +98,7 @@ static void touch(struct pool *pool, size_t low, size_t high)
 	touched &= clean_granules(pool);
 	if (!touched)
 		return;
-	(pool->zeroed ? retain_missed : retain_missed_again)(bytes_of(pool, touched));
+	(pool->was_swept ? retain_note_refault : retain_note_fault)(bytes_of(pool, touched));
 	mark_present(pool, touched);
 }
 
@@ -119,44 +119,44 @@ unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
 {
 	struct pool_bits *bits = pool->bits;
-	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->fresh);
+	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->unswept);
 
-	bits->fresh -= bytes;
-	count_sub(&heap->x_fresh, bytes);
+	bits->unswept -= bytes;
+	count_sub(&heap->x_unswept, bytes);
 #ifdef ARN_BUG_sweep_blindly
 	return;
 #endif
 	if (clean_granules(pool))
-		touch(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
+		touch_granules(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
 }
 
 void sweep_forget(struct heap *heap, struct pool *pool)
 {
-	count_sub(&heap->x_fresh, pool->bits->fresh);
-	pool->bits->fresh = 0;
+	count_sub(&heap->x_unswept, pool->bits->unswept);
+	pool->bits->unswept = 0;
 	if (pool->bits->in_sweep)
-		unlist(heap, pool);
+		unlist_unswept(heap, pool);
 }
 
-void sweep_is_absent(struct pool *pool)
+void sweep_mark_clean(struct pool *pool)
 {
 	mark_clean(pool, all_granules(pool));
 }
 
-void sweep_is_present(struct pool *pool)
+void sweep_mark_resident(struct pool *pool)
 {
 	if (!clean_granules(pool))
 		return;
-	retain_missed(bytes_of(pool, 1));
+	retain_note_fault(bytes_of(pool, 1));
 	mark_present(pool, all_granules(pool));
 }
 
-void sweep_is_large(const struct pool *pool, size_t tail_before)
+void sweep_note_tail(const struct pool *pool, size_t tail_before)
 {
 	size_t tail = pool_tail(pool);
 
 	if (tail != tail_before)
-		add_relaxed(&arena_counters.x_absent, tail - tail_before); /* wraps */
+		add_relaxed(&arena_counters.x_clean_bytes, tail - tail_before); /* wraps */
 }
 
 size_t sweep_resident(const struct pool *pool)
@@ -177,7 +177,7 @@ bool sweep_whole(struct pool *pool)
 #ifdef ARN_BUG_purge_to_garbage
 	__builtin_memset(pool->base, 0xdd, pool_span(pool));
 #endif
-	sweep_is_absent(pool);
+	sweep_mark_clean(pool);
 	arena_count_purge(resident);
 	return true;
 }
@@ -188,7 +188,7 @@ void sweep_release(struct pool *pool)
 
 	if (clean)
 		mark_present(pool, clean);
-	sub_relaxed(&arena_counters.x_absent, pool_tail(pool));
+	sub_relaxed(&arena_counters.x_clean_bytes, pool_tail(pool));
 	pool_release(pool, clean != all_granules(pool));
 }
 
@@ -237,7 +237,7 @@ static uint64_t free_granules(const struct pool *pool)
 	return granules_without(pool, blocks);
 }
 
-static bool purge(struct pool *pool, unsigned first, unsigned count)
+static bool purge_run(struct pool *pool, unsigned first, unsigned count)
 {
 	unsigned shift = granule_shift(pool);
 	size_t bytes = (size_t)count << shift;
@@ -257,21 +257,21 @@ static uint64_t purge_granules(struct pool *pool, uint64_t granules)
 		unsigned first = lowest_bit(granules);
 		unsigned count = run_length(granules, first);
 
-		if (purge(pool, first, count))
+		if (purge_run(pool, first, count))
 			done |= bit_run(first, count);
 		granules &= ~bit_run(first, count);
 	}
 	return done;
 }
 
-static size_t sweep(struct heap *heap, struct pool *pool)
+static size_t sweep_pool(struct heap *heap, struct pool *pool)
 {
 	uint64_t done = purge_granules(pool, free_granules(pool) & ~clean_granules(pool));
 
 	sweep_forget(heap, pool);
 	heap->sweeping = true;
 	mark_clean(pool, done);
-	pool->zeroed = false;
+	pool->was_swept = true;
 	return bytes_of(pool, done);
 }
 
@@ -343,49 +343,49 @@ void sweep_queued(struct pool *pool)
 }
 
 /* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
-static size_t publish(struct heap *heap)
+static size_t publish_unswept(struct heap *heap)
 {
-	size_t step = retain_limit() / 32 / heap_count(), told = heap->fresh_told;
-	size_t fresh = load_relaxed(&heap->x_fresh);
+	size_t step = retain_limit() / 32 / heap_count(), published = heap->unswept_published;
+	size_t unswept = load_relaxed(&heap->x_unswept);
 
-	if (fresh > told + step || fresh + step < told) {
-		add_relaxed(&x_fresh, fresh - told);
-		heap->fresh_told = fresh;
+	if (unswept > published + step || unswept + step < published) {
+		add_relaxed(&x_unswept, unswept - published);
+		heap->unswept_published = unswept;
 	}
-	return load_relaxed(&x_fresh);
+	return load_relaxed(&x_unswept);
 }
 
 #define WATCH_EVERY 8u /* slow paths */
 
 /* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches have pinned. */
-static void watch_credit(struct heap *heap, size_t fresh)
+static void watch_credit(struct heap *heap, size_t unswept)
 {
 	size_t kept = load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
 
-	if (!retain_watch(kept + fresh))
+	if (!retain_expire_credit(kept + unswept))
 		return;
 	purge_excess();
 	store_relaxed(&heap->x_trim, true);
 }
 
 /* This heap's part of what may stay. */
-static size_t part(void)
+static size_t part_of_heap(void)
 {
 	return retain_for_pages() / heap_count();
 }
 
 void sweep_enforce(struct heap *heap)
 {
-	size_t fresh = publish(heap);
+	size_t unswept = publish_unswept(heap);
 
-	if (unlikely(retain_has_credit()) && load_relaxed(&heap->x_entered) % WATCH_EVERY == 0)
-		watch_credit(heap, fresh);
-	if (fresh <= retain_for_pages() || load_relaxed(&heap->x_fresh) <= part())
+	if (unlikely(retain_has_credit()) && load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0)
+		watch_credit(heap, unswept);
+	if (unswept <= retain_for_pages() || load_relaxed(&heap->x_unswept) <= part_of_heap())
 		return;
-	retain_check();
-	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_fresh) > part() && n < SWEEP_STEP; n++)
-		sweep(heap, heap->sweep_first);
-	publish(heap);
+	retain_note_drop();
+	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP; n++)
+		sweep_pool(heap, heap->sweep_first);
+	publish_unswept(heap);
 }
 
 size_t sweep_all(struct heap *heap)
@@ -393,8 +393,8 @@ size_t sweep_all(struct heap *heap)
 	size_t done = 0;
 
 	while (heap->sweep_first)
-		done += sweep(heap, heap->sweep_first);
-	publish(heap);
+		done += sweep_pool(heap, heap->sweep_first);
+	publish_unswept(heap);
 	return done;
 }
 
@@ -409,14 +409,14 @@ static bool has_wrong_granule(const struct pool *pool)
 
 bool sweep_is_valid(const struct heap *heap)
 {
-	size_t fresh = 0;
+	size_t unswept = 0;
 
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
 		if (pool->cls == CLASS_LARGE)
 			continue;
-		fresh += pool->bits->fresh;
+		unswept += pool->bits->unswept;
 		if (has_wrong_granule(pool))
 			return false;
 	}
-	return fresh == load_relaxed(&heap->x_fresh);
+	return unswept == load_relaxed(&heap->x_unswept);
 }

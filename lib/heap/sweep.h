@@ -3,18 +3,18 @@
  * sweep.h - pages without a live block go back to the system, inside pools that are in use.
  *
  * A pool is cut into at most 64 granules of whole pages of the system.  A pool that is no larger than one page is not
- * swept: that page goes with the pool.  `x_clean` has a bit for each granule without pages, `fresh` the bytes of
+ * swept: that page goes with the pool.  `x_clean` has a bit for each granule without pages, `unswept` the bytes of
  * blocks that have come home since the last sweep and were not taken again.  A heap's pools with a granule's worth of
- * fresh bytes stand in a list, the oldest first; when more than a share of the retention limit (retain.h) is fresh,
+ * unswept bytes stand in a list, the oldest first; when more than a share of the retention limit (retain.h) is unswept,
  * over all heaps, a heap that has more than its part of it sweeps its oldest pools: those that have been left alone the
  * longest, so that most of them are swept once.  Not while there is credit: what a program takes again lies in pools,
  * too.
  *
  * Owner       the user of the heap, for all of it.  A granule of which somebody else has every block, because their
  *             bits are in no word any more, is theirs (sweep_remote); an empty pool of no heap is limbo.c's.
- * Invariant   heap->x_fresh == sum of fresh over the heap's pools
+ * Invariant   heap->x_unswept == sum of unswept over the heap's pools
  *             a granule that is clean has no block that was handed out since it became clean
- *             arena_counters.x_absent == bytes of clean granules, and tails of huge ones, summed over all pools
+ *             arena_counters.x_clean_bytes == bytes of clean granules, and tails of huge ones, summed over all pools
  * Progress    wait-free; at most SWEEP_STEP pools are swept in one slow path, a system call for each run of pages.
  */
 #ifndef ARN_SWEEP_H
@@ -38,11 +38,11 @@ static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
 /* n blocks were taken from it, the lowest and the highest of them. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high);
 /* Nothing of the pool is resident: it is new, or it has been purged whole. */
-void sweep_is_absent(struct pool *pool);
+void sweep_mark_clean(struct pool *pool);
 /* The one block of a large pool is handed out. */
-void sweep_is_present(struct pool *pool);
+void sweep_mark_resident(struct pool *pool);
 /* The large pool's tail has changed: it was so long, 0 of a new pool. */
-void sweep_is_large(const struct pool *pool, size_t tail_before);
+void sweep_note_tail(const struct pool *pool, size_t tail_before);
 /* Bytes of it that may be resident. */
 size_t sweep_resident(const struct pool *pool);
 /* All pages of a pool without a block that is anybody's go back, the caller being the only one who has it; false: they
@@ -54,7 +54,7 @@ void sweep_forget(struct heap *heap, struct pool *pool);
 void sweep_release(struct pool *pool);
 /* At the end of a slow path. */
 void sweep_enforce(struct heap *heap);
-/* All that is fresh; bytes that went back. */
+/* All that is unswept; bytes that went back. */
 size_t sweep_all(struct heap *heap);
 /*
  * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though

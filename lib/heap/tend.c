@@ -27,12 +27,12 @@ static bool is_owners(uintptr_t owner)
 	return owner >= OWNER_FIRST || owner == OWNER_PASSED;
 }
 
-static void look_after(struct heap *heap)
+static void tend_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
 	if (owner == OWNER_NONE)
-		family_tidy(heap);
+		family_drain_orphan(heap);
 	else if (owner == owner_self())
 		take_home(heap);
 	else if (is_owners(owner))
@@ -40,7 +40,7 @@ static void look_after(struct heap *heap)
 }
 
 /* From where the last one was, and once round at most. */
-static struct heap *find(arn_family *family)
+static struct heap *find_idle(arn_family *family)
 {
 	struct heap *last = load_acquire(&family->x_tend), *heap = last; /* F3 */
 	bool found = false;
@@ -48,7 +48,7 @@ static struct heap *find(arn_family *family)
 
 	do {
 		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
-		found = has_work(heap) && heap_is_left_alone(heap);
+		found = has_work(heap) && heap_is_idle(heap);
 	} while (!found && heap != last && ++n < TEND_LOOK);
 	if (heap != last)
 		store_release(&family->x_tend, heap); /* F3 */
@@ -57,11 +57,11 @@ static struct heap *find(arn_family *family)
 
 void tend_one(arn_family *family)
 {
-	struct heap *heap = family_is_user(family) ? find(family) : NULL;
+	struct heap *heap = family_is_user(family) ? find_idle(family) : NULL;
 
 #ifdef ARN_BUG_look_away
 	heap = NULL;
 #endif
 	if (heap)
-		look_after(heap);
+		tend_heap(heap);
 }

@@ -2,11 +2,11 @@
  *
  * tend.h - heaps that nobody uses just now: who comes by in a slow path looks after one of them.
  *
- *     without an owner        somebody frees to it, and nobody takes that home: tidied (family.c)
+ *     without an owner        somebody frees to it, and nobody takes that home: drained (family.c)
  *     the caller's own        the same goes home, though the caller uses other heaps
  *     its owner waits         pages of what others have freed go back (remote.h)
  *
- * A heap is not looked after while its owner was in a slow path within the last half second (heap_is_left_alone), nor
+ * A heap is not looked after while its owner was in a slow path within the last half second (heap_is_idle), nor
  * for as long after it was abandoned, so that it is warm for the next owner.
  *
  * Synchronization   any user of the family, in malloc or free: so nobody walks it.
@@ -25,7 +25,7 @@ void tend_one(arn_family *family);
 
 static inline void tend(const struct heap *heap)
 {
-	if (unlikely(load_relaxed(&heap->x_entered) % TEND_EVERY == 0))
+	if (unlikely(load_relaxed(&heap->x_slow_paths) % TEND_EVERY == 0))
 		tend_one(heap->family);
 }
 

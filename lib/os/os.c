@@ -42,7 +42,7 @@ static bool fails(_Atomic unsigned *countdown)
 
 static _Atomic bool x_refused; /* a mapping, once */
 
-static void *map(size_t size)
+static void *map_pages(size_t size)
 {
 	void *p = MAP_FAILED;
 
@@ -70,7 +70,7 @@ static void *map_at(void *address, size_t size)
 /* Map too much and cut off both ends. */
 static void *map_and_trim(size_t size, size_t alignment)
 {
-	char *p = map(size + alignment);
+	char *p = map_pages(size + alignment);
 	size_t head;
 
 	if (!p)
@@ -90,7 +90,7 @@ void *os_map_aligned(size_t size, size_t alignment)
 
 	if (size > PTRDIFF_MAX - alignment)
 		return NULL;
-	p = map(size);
+	p = map_pages(size);
 	if (p && (uintptr_t)p % alignment != 0) {
 		void *below = (char *)p - (uintptr_t)p % alignment;
 
@@ -196,7 +196,7 @@ void os_advise_huge(void *address, size_t size, enum os_huge huge)
 	errno = saved;
 }
 
-void os_name(void *address, size_t size, const char *name)
+void os_label(void *address, size_t size, const char *name)
 {
 	int saved = errno;
 

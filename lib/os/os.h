@@ -38,7 +38,7 @@ enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
 void os_guard(void *address, size_t size);
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
-void os_name(void *address, size_t size, const char *name);
+void os_label(void *address, size_t size, const char *name);
 /* A power of two, at least OS_PAGE_MIN; what the kernel says, asked once. */
 #define OS_PAGE_MIN (4 * KIB)
 size_t os_page_size(void);

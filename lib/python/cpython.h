@@ -37,7 +37,7 @@ struct cpython {
 	void *(*main_interpreter)(void); /* NULL: no interpreter yet, or no longer */
 	void *(*interpreter)(void);      /* this attached thread's */
 	int (*add_pending_call)(int (*call)(void *), void *arg);
-	/* what a trial allocation needs */
+	/* what a self-test allocation needs */
 	void *(*object_malloc)(size_t size);
 	void (*object_free)(void *block);
 	void *(*generic_alloc)(void *type, ptrdiff_t items);

@@ -4,21 +4,21 @@
 #include "api/alloc.h"
 #include "python/layout.h"
 #include "python/module.h"
-#include "python/seat.h"
+#include "python/binding.h"
 #include "heap/thread.h"
-#include "python/trial.h"
+#include "python/selftest.h"
 
 #include <arenite/arenite.h>
 
 #include <string.h>
 
-struct allocator hook_below[DOMAINS];
+struct allocator hook_next[DOMAINS];
 
 static inline void free_in(enum domain domain, void *block)
 {
 	if (!registry_has(block)) {
 		if (block)
-			hook_below[domain].free(hook_below[domain].ctx, block);
+			hook_next[domain].free(hook_next[domain].ctx, block);
 	} else if (unlikely(!free_cached(block))) {
 		free_slow(block, caller_address());
 	}
@@ -26,7 +26,7 @@ static inline void free_in(enum domain domain, void *block)
 
 static void *realloc_below(enum domain domain, void *block, size_t size)
 {
-	return hook_below[domain].realloc(hook_below[domain].ctx, block, size);
+	return hook_next[domain].realloc(hook_next[domain].ctx, block, size);
 }
 
 static void *mem_malloc(void *ctx, size_t size)
@@ -94,36 +94,36 @@ static bool is_plain_object(const void *thread_state)
 /* The thread's first object in this interpreter, or objects are not ours, or not yet. */
 static cold arn_heap *first_heap(const void *thread_state, size_t size)
 {
-	struct seat *seat;
+	struct binding *binding;
 
-	if (!thread_state || !trial_is_served(thread_state, size) || !is_plain_object(thread_state))
+	if (!thread_state || !selftest_is_served(thread_state, size) || !is_plain_object(thread_state))
 		return NULL;
-	seat = seat_take(layout_word(thread_state, LAYOUT_INTERP));
-	return seat ? &seat->heap : NULL;
+	binding = binding_take(layout_word(thread_state, LAYOUT_INTERP));
+	return binding ? &binding->heap : NULL;
 }
 
-/* The seat is for the interpreter that this thread is attached to. */
-static inline bool is_seated(const void *thread_state, const struct seat *seat)
+/* The binding is for the interpreter that this thread is attached to. */
+static inline bool is_bound(const void *thread_state, const struct binding *binding)
 {
-	return likely(thread_state && layout_word(thread_state, LAYOUT_INTERP) == seat->interp);
+	return likely(thread_state && layout_word(thread_state, LAYOUT_INTERP) == binding->interp);
 }
 
 /* The heap for this request; NULL: it is for the collector's heaps, which only CPython has. */
 static inline arn_heap *heap_for(size_t size)
 {
 	const void *thread_state = cpython_thread_state();
-	struct seat *seat = seat_current;
+	struct binding *binding = binding_current;
 
-	if (!is_seated(thread_state, seat))
+	if (!is_bound(thread_state, binding))
 		return first_heap(thread_state, size);
-	return is_plain_object(thread_state) ? &seat->heap : NULL;
+	return is_plain_object(thread_state) ? &binding->heap : NULL;
 }
 
 static inline void *malloc_from(arn_heap *heap, size_t size)
 {
 	if (heap)
 		return heap_malloc(heap, size);
-	return hook_below[DOMAIN_OBJECT].malloc(hook_below[DOMAIN_OBJECT].ctx, size);
+	return hook_next[DOMAIN_OBJECT].malloc(hook_next[DOMAIN_OBJECT].ctx, size);
 }
 
 static noinline void *malloc_first(size_t size)
@@ -138,12 +138,12 @@ static noinline void *malloc_first(size_t size)
 static void *object_malloc(void *ctx, size_t size)
 {
 	const void *thread_state = tls_load(cpython.thread_state_at);
-	struct seat *seat = seat_current;
+	struct binding *binding = binding_current;
 
 	(void)ctx;
-	if (!is_seated(thread_state, seat))
+	if (!is_bound(thread_state, binding))
 		return malloc_first(size);
-	return malloc_from(likely(is_plain_object(thread_state)) ? &seat->heap : NULL, size);
+	return malloc_from(likely(is_plain_object(thread_state)) ? &binding->heap : NULL, size);
 }
 
 static void *object_calloc(void *ctx, size_t count, size_t size)
@@ -153,13 +153,13 @@ static void *object_calloc(void *ctx, size_t count, size_t size)
 	(void)ctx;
 	if (heap)
 		return arn_heap_calloc(heap, count, size);
-	return hook_below[DOMAIN_OBJECT].calloc(hook_below[DOMAIN_OBJECT].ctx, count, size);
+	return hook_next[DOMAIN_OBJECT].calloc(hook_next[DOMAIN_OBJECT].ctx, count, size);
 }
 
 /* A block of ours for which the collector's heap is asked, or no heap is to be had: it moves. */
 static cold void *move_below(void *block, size_t size)
 {
-	void *moved = hook_below[DOMAIN_OBJECT].malloc(hook_below[DOMAIN_OBJECT].ctx, size);
+	void *moved = hook_next[DOMAIN_OBJECT].malloc(hook_next[DOMAIN_OBJECT].ctx, size);
 
 	if (moved) {
 		memcpy(moved, block, min_size(size, arn_usable_size(block)));
@@ -248,7 +248,7 @@ void hook_install(enum domain domain, void (*begun)(void))
 
 	tell_begun = begun;
 	is_begun[domain] = false;
-	cpython.get_allocator(domain, &hook_below[domain]);
+	cpython.get_allocator(domain, &hook_next[domain]);
 	cpython.set_allocator(domain, &first);
 }
 

@@ -10,7 +10,7 @@
 
 #include "python/cpython.h"
 
-extern struct allocator hook_below[DOMAINS];
+extern struct allocator hook_next[DOMAINS];
 
 /* Ours for this domain in this interpreter. */
 const struct allocator *hook_of(enum domain domain);

@@ -3,14 +3,14 @@
  * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, or when a Python is
  * initialized that came later; or when the program says so.
  */
-#include "python/again.h"
+#include "python/reinit.h"
 #include "python/cpython.h"
 #include "python/hook.h"
 #include "python/late.h"
 #include "api/process.h"
 #include "python/report.h"
-#include "python/seat.h"
-#include "python/trial.h"
+#include "python/binding.h"
+#include "python/selftest.h"
 
 #include <arenite/arenite.h>
 #include <arenite/python.h>
@@ -61,18 +61,18 @@ static bool is_first(void)
 	return !first || memcmp(&first, &ours, sizeof(first)) == 0;
 }
 
-/* The last version whose lock-free readers were looked at: no trial shows what they read. */
+/* The last version whose lock-free readers were looked at: no self-test shows what they read. */
 #define LAST_VERSION 0x0310
 
 static void begin_objects(void)
 {
-	seat_drop();
+	binding_drop();
 	if (cpython.gil)
-		trial_skip();
+		selftest_skip();
 	else if (cpython.number <= LAST_VERSION)
-		trial_begin();
+		selftest_begin();
 	else
-		trial_refuse("a version that is not known", !obstacle(DOMAIN_OBJECT));
+		selftest_refuse("a version that is not known", !obstacle(DOMAIN_OBJECT));
 }
 
 static void take(enum domain domain)
@@ -83,7 +83,7 @@ static void take(enum domain domain)
 		report_left(domain, why);
 		return;
 	}
-	hook_install(domain, again_begun);
+	hook_install(domain, reinit_begun);
 	report_hooked(domain);
 }
 
@@ -99,7 +99,7 @@ static void put_in(void)
 	take(DOMAIN_MEM);
 	begin_objects();
 	take(DOMAIN_OBJECT);
-	again_expect(put_in_again);
+	reinit_expect(put_in_again);
 }
 
 /* One that was loaded late must not be unloaded: we keep addresses of it, and it has ours. */
@@ -138,7 +138,7 @@ static enum arn_python_result install_first(void *library)
 
 	if (result != ARN_PYTHON_OK)
 		return result;
-	seat_init();
+	binding_init();
 	report_init();
 	process_has_python(); /* a late Python sets variables of its own at this time, too */
 	installed = true;

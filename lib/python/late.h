@@ -2,7 +2,7 @@
  *
  * late.h - a CPython that is loaded while the program runs (dlopen): by uWSGI, mod_wsgi, PyInstaller's start program.
  *
- * When this library is loaded such a program has no Python yet.  But its initialization calls setlocale (again.h), and
+ * When this library is loaded such a program has no Python yet.  But its initialization calls setlocale (reinit.h), and
  * so comes by here before it has asked for memory.  Where dlopen made the names of libpython global (RTLD_GLOBAL) they
  * are found as usual; else (RTLD_LOCAL) libpython is the library that calls setlocale, and is asked for them.
  *

@@ -8,7 +8,7 @@
  * Measured    The places differ between versions, and between patch releases of one: 3.14.10 and 3.15.2 came with
  *             other heaps than 3.14.8 and 3.15.0.  So nothing is listed.  layout_measure finds each place in the
  *             thread state of a running interpreter, by what has to be true of it.
- * Trust       none: a word is read only where the kernel says that there is memory, and trial.c looks at what CPython
+ * Trust       none: a word is read only where the kernel says that there is memory, and selftest.c looks at what CPython
  *             does with the places that were found.
  */
 #ifndef ARN_PYTHON_LAYOUT_H

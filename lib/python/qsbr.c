@@ -3,7 +3,7 @@
 
 #include "python/cpython.h"
 #include "python/layout.h"
-#include "python/seat.h"
+#include "python/binding.h"
 
 /* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be written for little */
 #define ADVANCE_BYTES (4096 * 20)
@@ -14,13 +14,13 @@ static uint64_t load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_SEQ_CST); /* Z4 */
 }
 
-/* The interpreter's sequence numbers, if this thread is attached to the interpreter that its seat is for. */
-static struct qsbr_shared *own_sequence(const struct seat *seat)
+/* The interpreter's sequence numbers, if this thread is attached to the interpreter that its binding is for. */
+static struct qsbr_shared *own_sequence(const struct binding *binding)
 {
 	const void *thread_state = cpython_thread_state();
 	const struct qsbr_thread *thread;
 
-	if (!thread_state || layout_word(thread_state, LAYOUT_INTERP) != seat->interp)
+	if (!thread_state || layout_word(thread_state, LAYOUT_INTERP) != binding->interp)
 		return NULL;
 	thread = layout_qsbr(thread_state);
 	return thread ? thread->shared : NULL;
@@ -33,13 +33,13 @@ static uint64_t advance(struct qsbr_shared *shared)
 
 static uint64_t goal(size_t bytes)
 {
-	struct seat *seat = seat_current;
-	struct qsbr_shared *shared = own_sequence(seat);
+	struct binding *binding = binding_current;
+	struct qsbr_shared *shared = own_sequence(binding);
 
-	seat->deferred += bytes;
-	if (seat->deferred <= ADVANCE_BYTES)
+	binding->deferred += bytes;
+	if (binding->deferred <= ADVANCE_BYTES)
 		return load(&shared->x_wr_seq) + 2;
-	seat->deferred = 0;
+	binding->deferred = 0;
 	return advance(shared);
 }
 
@@ -85,7 +85,7 @@ static void issue(struct qsbr_shared *shared, uint64_t goal)
 
 static bool reached(uint64_t goal)
 {
-	struct qsbr_shared *shared = own_sequence(seat_current);
+	struct qsbr_shared *shared = own_sequence(binding_current);
 
 	/* not of this sequence, which gives no such goal */
 #ifndef ARN_BUG_await_the_dead
@@ -100,9 +100,9 @@ static bool reached(uint64_t goal)
  * functions above are called by users alone, so they find a sequence. */
 static bool is_user(const arn_family *family)
 {
-	const struct seat *seat = seat_current;
+	const struct binding *binding = binding_current;
 
-	return seat->interp && seat->family == family && own_sequence(seat);
+	return binding->interp && binding->family == family && own_sequence(binding);
 }
 
 const struct arn_provider qsbr_provider = { goal, reached, is_user };

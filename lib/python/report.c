@@ -2,7 +2,7 @@
 #include "python/report.h"
 
 #include "python/hook.h"
-#include "python/trial.h"
+#include "python/selftest.h"
 
 #include <arenite/arenite.h>
 #include <arenite/python.h>
@@ -34,9 +34,9 @@ static enum arn_python_domain hooked_state(enum domain domain)
 
 	if (place == HOOK_GONE)
 		return ARN_PYTHON_REMOVED;
-	if (domain == DOMAIN_OBJECT && trial_state() == TRIAL_LEFT)
+	if (domain == DOMAIN_OBJECT && selftest_state() == SELFTEST_LEFT)
 		return ARN_PYTHON_LEFT;
-	if (domain == DOMAIN_OBJECT && trial_state() != TRIAL_SERVED)
+	if (domain == DOMAIN_OBJECT && selftest_state() != SELFTEST_SERVED)
 		return ARN_PYTHON_WAITING;
 	return place == HOOK_IN_PLACE ? ARN_PYTHON_SERVED : ARN_PYTHON_COVERED;
 }
@@ -51,7 +51,7 @@ static const char *reason_of(enum domain domain, enum arn_python_domain state)
 	if (state == ARN_PYTHON_REMOVED)
 		return removed;
 	if (domains[domain].hooked && domain == DOMAIN_OBJECT)
-		return trial_reason();
+		return selftest_reason();
 	return domains[domain].why;
 }
 

@@ -66,8 +66,8 @@ void stress_fill(struct stress_item *item, uint64_t salt)
 
 static bool pattern_fails(const struct stress_item *item, size_t at)
 {
-	stress_fail("block %p of %zu bytes, kind %d, seat %d: foreign content at byte %zu",
-		    (void *)item->block, item->size, item->kind, item->seat, at);
+	stress_fail("block %p of %zu bytes, kind %d, worker %d: foreign content at byte %zu",
+		    (void *)item->block, item->size, item->kind, item->worker, at);
 	return false;
 }
 
@@ -115,7 +115,7 @@ static size_t threads_alive(void)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < stress.threads; i++)
-		n += load_acquire(&stress.seats[i].x_stopped) != SEAT_EMPTY;
+		n += load_acquire(&stress.workers[i].x_stopped) != WORKER_EMPTY;
 	return n;
 }
 
@@ -123,7 +123,7 @@ struct walk {
 	const char *what;
 	bool own_family;
 	unsigned tag;
-	const struct stress_seat *seat; /* NULL: heaps without an owner */
+	const struct stress_worker *worker; /* NULL: heaps without an owner */
 	size_t area_used, area_seen;
 	const struct arn_area *area;
 	char *area_start;
@@ -197,15 +197,15 @@ static void check_place(const struct walk *walk, const struct arn_area *area, co
 			    (const void *)block, size, arn_usable_size(block));
 }
 
-/* A block of a seat's present life stands in that seat's heap, or at least in nobody's for the domains. */
+/* A block of a worker's present life stands in that worker's heap, or at least in nobody's for the domains. */
 static void check_owner(const struct walk *walk, const struct stress_item *item)
 {
-	const struct stress_seat *owner = &stress.seats[item->seat];
+	const struct stress_worker *owner = &stress.workers[item->worker];
 	bool bound = item->kind <= KIND_NEW && item->life == owner->life;
 
-	if (bound && walk->seat != owner)
-		stress_fail("%s: block %p belongs to the heap of seat %d, which lives", walk->what,
-		            (void *)item->block, item->seat);
+	if (bound && walk->worker != owner)
+		stress_fail("%s: block %p belongs to the heap of worker %d, which lives", walk->what,
+		            (void *)item->block, item->worker);
 }
 
 /*
@@ -249,10 +249,10 @@ static bool visit(const arn_heap *heap, const struct arn_area *area, void *block
 	return true;
 }
 
-static void walk_heap(const struct stress_seat *seat, const arn_heap *heap, bool own, unsigned tag)
+static void walk_heap(const struct stress_worker *worker, const arn_heap *heap, bool own, unsigned tag)
 {
 	struct walk walk = {
-		.what = own ? "heap" : "default heap", .own_family = own, .tag = tag, .seat = seat,
+		.what = own ? "heap" : "default heap", .own_family = own, .tag = tag, .worker = worker,
 	};
 
 	if (!arn_heap_visit(heap, true, visit, &walk))
@@ -274,11 +274,11 @@ static void check_seen(bool all)
 {
 	for (size_t i = 0; i < by_address_count; i++) {
 		const struct stress_item *item = by_address[i];
-		bool bound = item->kind == KIND_NEW && item->life == stress.seats[item->seat].life;
+		bool bound = item->kind == KIND_NEW && item->life == stress.workers[item->worker].life;
 
 		if (!item->seen && (all || own_family(item) || bound))
-			stress_fail("block %p of %zu bytes, tag %d, kind %d, seat %d: alive, but not visited",
-				    (void *)item->block, item->size, item->tag, item->kind, item->seat);
+			stress_fail("block %p of %zu bytes, tag %d, kind %d, worker %d: alive, but not visited",
+				    (void *)item->block, item->size, item->tag, item->kind, item->worker);
 	}
 }
 
@@ -287,12 +287,12 @@ static void check_walks(bool all)
 	sort_items();
 	gathered = 0;
 	for (unsigned i = 0; i < stress.threads; i++) {
-		const struct stress_seat *seat = &stress.seats[i];
+		const struct stress_worker *worker = &stress.workers[i];
 
 		for (unsigned tag = 0; tag < ARN_TAGS; tag++)
-			walk_heap(seat, &seat->heap[tag], true, tag);
-		if (seat->extra)
-			walk_heap(seat, seat->extra, false, seat->extra_tag);
+			walk_heap(worker, &worker->heap[tag], true, tag);
+		if (worker->extra)
+			walk_heap(worker, worker->extra, false, worker->extra_tag);
 	}
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
 		walk_orphans(stress.family, tag);

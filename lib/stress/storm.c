@@ -175,7 +175,7 @@ static double seconds_of_day(void)
 
 int stress_storm(void)
 {
-	static struct storm_thread threads[STRESS_SEATS];
+	static struct storm_thread threads[STRESS_WORKERS];
 	double start = seconds_of_day();
 	bool failed;
 

@@ -47,14 +47,14 @@ static const struct arn_provider provider = { .goal = grace_goal, .reached = gra
 
 /* ---- the main thread --------------------------------------------------------------------------------- */
 
-/* Deal the items out to the seats and the shared array. */
+/* Deal the items out to the workers and the shared array. */
 static void items_deal(void)
 {
 	struct stress_item *item = stress.items;
 
 	for (unsigned s = 0; s < stress.threads; s++)
 		for (unsigned i = 0; i < STRESS_TABLE; i++)
-			stress.seats[s].table[i] = item++;
+			stress.workers[s].table[i] = item++;
 	for (unsigned i = 0; i < STRESS_SHARED; i++)
 		store_relaxed(&stress.x_shared[i], item++);
 }
@@ -62,14 +62,14 @@ static void items_deal(void)
 static void seats_bind(void)
 {
 	for (unsigned s = 0; s < stress.threads; s++) {
-		struct stress_seat *seat = &stress.seats[s];
+		struct stress_worker *worker = &stress.workers[s];
 
-		seat->index = s;
-		seat->extra_tag = s % ARN_TAGS;
-		seat->extra = NULL;
-		store_relaxed(&seat->x_stopped, SEAT_EMPTY);
+		worker->index = s;
+		worker->extra_tag = s % ARN_TAGS;
+		worker->extra = NULL;
+		store_relaxed(&worker->x_stopped, WORKER_EMPTY);
 		for (unsigned tag = 0; tag < ARN_TAGS; tag++)
-			arn_heap_init(&seat->heap[tag], stress.family, tag);
+			arn_heap_init(&worker->heap[tag], stress.family, tag);
 	}
 }
 
@@ -89,7 +89,7 @@ static void stress_set_up(void)
 	arn_stats_read(&stress.base);
 	stress.item_count = stress.threads * STRESS_TABLE + STRESS_SHARED;
 	stress.items = pages(stress.item_count * sizeof *stress.items);
-	stress.seats = pages(stress.threads * sizeof *stress.seats);
+	stress.workers = pages(stress.threads * sizeof *stress.workers);
 	stress.x_shared = pages(STRESS_SHARED * sizeof *stress.x_shared);
 	stress.family = arn_family_new(&provider);
 	items_deal();
@@ -102,11 +102,11 @@ static void stop(void)
 
 	store_release(&stress.x_gate, gate);
 	for (unsigned i = 0; i < stress.threads; i++) {
-		struct stress_seat *seat = &stress.seats[i];
+		struct stress_worker *worker = &stress.workers[i];
 		unsigned is;
 
-		while ((is = load_acquire(&seat->x_stopped)) != gate && is != SEAT_EMPTY)
-			if (!stress_seat_reap(seat))
+		while ((is = load_acquire(&worker->x_stopped)) != gate && is != WORKER_EMPTY)
+			if (!stress_worker_reap(worker))
 				stress_nap(50);
 	}
 	store_release(&stress.x_epoch, load_relaxed(&stress.x_epoch) + 1);
@@ -118,20 +118,20 @@ static void go(void)
 	store_release(&stress.x_gate, load_relaxed(&stress.x_gate) + 1);
 }
 
-static void start_empty_seats(unsigned seats, long ops)
+static void start_idle_workers(unsigned workers, long ops)
 {
-	for (unsigned i = 0; i < seats; i++) {
-		stress_seat_reap(&stress.seats[i]);
-		if (load_relaxed(&stress.seats[i].x_stopped) == SEAT_EMPTY)
-			stress_seat_start(&stress.seats[i], ops);
+	for (unsigned i = 0; i < workers; i++) {
+		stress_worker_reap(&stress.workers[i]);
+		if (load_relaxed(&stress.workers[i].x_stopped) == WORKER_EMPTY)
+			stress_worker_start(&stress.workers[i], ops);
 	}
 }
 
 static void wait_for_all(void)
 {
 	for (unsigned i = 0; i < stress.threads; i++)
-		while (load_acquire(&stress.seats[i].x_stopped) != SEAT_EMPTY)
-			if (!stress_seat_reap(&stress.seats[i]))
+		while (load_acquire(&stress.workers[i].x_stopped) != WORKER_EMPTY)
+			if (!stress_worker_reap(&stress.workers[i]))
 				stress_nap(100);
 }
 
@@ -146,7 +146,7 @@ static void drop_all(void)
 
 static _Noreturn void child_works(void)
 {
-	start_empty_seats(stress.threads < 2 ? stress.threads : 2, 3000);
+	start_idle_workers(stress.threads < 2 ? stress.threads : 2, 3000);
 	wait_for_all();
 	stress_check_all(true);
 	drop_all();
@@ -158,11 +158,11 @@ static _Noreturn void child_works(void)
 static _Noreturn void child_of_stop(void)
 {
 	for (unsigned i = 0; i < stress.threads; i++) {
-		struct stress_seat *seat = &stress.seats[i];
+		struct stress_worker *worker = &stress.workers[i];
 
-		if (load_relaxed(&seat->x_stopped) != SEAT_EMPTY) {
-			seat->abandon_late = true;
-			stress_seat_clear(seat);
+		if (load_relaxed(&worker->x_stopped) != WORKER_EMPTY) {
+			worker->abandon_late = true;
+			stress_worker_clear(worker);
 		}
 	}
 	stress_check_all(true);
@@ -221,7 +221,7 @@ static void stress_run(void)
 	struct arn_stats beside;
 
 	for (unsigned tick = 1; now() < end && !load_relaxed(&stress.x_failures); tick++) {
-		start_empty_seats(stress.threads, 0);
+		start_idle_workers(stress.threads, 0);
 		stress_nap(2000);
 		arn_stats_read(&beside);
 		if (tick % 40 == 0)
@@ -247,7 +247,7 @@ static int summary(void)
 	long ops = 0;
 
 	for (unsigned i = 0; i < stress.threads; i++)
-		ops += stress.seats[i].ops;
+		ops += stress.workers[i].ops;
 	printf("arenite stress: %s: seed %llu, %u threads, %zu lives, %ld operations, %zu stops, "
 	       "%zu blocks visited, %zu forks\n",
 	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.threads, stress.lives, ops,
@@ -273,7 +273,7 @@ static int usage(FILE *to, int status)
 		"  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
 		"  --fork  fork at stops and in full run; the children work on\n"
 		"  --forks fork N times, one after the other, beside threads at work, and nothing else\n",
-		STRESS_SEATS);
+		STRESS_WORKERS);
 	return status;
 }
 
@@ -305,7 +305,7 @@ static void read_options(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 's': read_number(&seconds, 1000000); break;
-		case 't': read_number(&threads, STRESS_SEATS); break;
+		case 't': read_number(&threads, STRESS_WORKERS); break;
 		case 'r': read_number(&stress.seed, UINT64_MAX); break;
 		case 'f': stress.forks = true; break;
 		case 'n': read_number(&storm, 1000000000); break;

@@ -26,7 +26,7 @@ listed=$(cat "$list")
 same "t/api/symbols.list is sorted, without doubles" "$(sort -u "$list")" "$listed"
 same "the library exports what t/api/symbols.list says" "$listed" "$(exports "$library")"
 same "arenite.h declares what t/api/symbols.list says" "$listed" "$(declared "$top_srcdir/include/arenite/arenite.h")"
-# What a preload brings into every process; setlocale: lib/python/again.h
+# What a preload brings into every process; setlocale: lib/python/reinit.h
 same "libarenite-python exports what python.h declares, and setlocale" \
 	"$(printf '%s\n' arn_python_install arn_python_state setlocale)" "$(exports "${library%.so}-python.so")"
 done_testing

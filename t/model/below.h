@@ -58,7 +58,7 @@ bool arena_claim(size_t slices, struct run *run)
 
 		if (slices != 1 || !cas_acquire(&below_claimed[i], &claimed, true)) /* as A1 */
 			continue;
-		*run = (struct run){ .arena = below_arena, .first = ARENA_HEAD + i, .slices = 1, .fresh = 1 };
+		*run = (struct run){ .arena = below_arena, .first = ARENA_HEAD + i, .slices = 1, .clean = 1 };
 		return true;
 	}
 	return false;
@@ -92,7 +92,7 @@ struct arena_counters arena_counters;
 size_t option_values[OPTIONS];
 _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];
 
-bool arena_keeps_enough(size_t more)
+bool retain_is_exceeded(size_t more)
 {
 	return more == SIZE_MAX;
 }
@@ -103,7 +103,7 @@ int os_purge(void *address, size_t size)
 	return 0;
 }
 
-void retain_missed(size_t bytes)
+void retain_note_fault(size_t bytes)
 {
 	(void)bytes;
 }
@@ -125,7 +125,7 @@ void limbo_poll(arn_family *family)
 	(void)family;
 }
 
-void limbo_collect(arn_family *family, bool stopped)
+void limbo_poll_all(arn_family *family, bool stopped)
 {
 	(void)family, (void)stopped;
 }
@@ -190,17 +190,17 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 	(void)heap, (void)pool, (void)n, (void)low, (void)high;
 }
 
-void sweep_is_absent(struct pool *pool)
+void sweep_mark_clean(struct pool *pool)
 {
 	(void)pool;
 }
 
-void sweep_is_large(const struct pool *pool, size_t tail_before)
+void sweep_note_tail(const struct pool *pool, size_t tail_before)
 {
 	(void)pool, (void)tail_before;
 }
 
-void sweep_is_present(struct pool *pool)
+void sweep_mark_resident(struct pool *pool)
 {
 	(void)pool;
 }

@@ -99,7 +99,7 @@ void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
 	explore_check(pool_give(pool, &block, 1) == 1);
 	heap_count_home(heap, pool, 1);
 	if (before == 0 || pool_is_empty(pool))
-		heap_settle_pool(heap, pool, before);
+		heap_reclassify_pool(heap, pool, before);
 	end_use(heap);
 }
 
@@ -273,7 +273,7 @@ static void as_new(void)
 	spares = (struct stack){ 0 };
 	first_family = (struct arn_family){ 0 };
 	atomic_store(&x_threads, NULL);
-	option_values[OPTION_DOMAINS] = DOMAIN_MEM | DOMAIN_OBJECT;
+	option_values[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT;
 	below_set_up();
 	atomic_store(&registry_bytes[(uintptr_t)below_arena >> ARENA_SHIFT], 1);
 }

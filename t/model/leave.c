@@ -127,7 +127,7 @@ void os_advise_huge(void *address, size_t size, enum os_huge huge)
 	(void)address, (void)size, (void)huge;
 }
 
-void os_name(void *address, size_t size, const char *name)
+void os_label(void *address, size_t size, const char *name)
 {
 	(void)address, (void)size, (void)name;
 }
@@ -161,7 +161,7 @@ void text_add_pointer(struct text *text, const void *pointer)
 	(void)text, (void)pointer;
 }
 
-void warn(const struct text *text)
+void log_line(const struct text *text)
 {
 	(void)text;
 }
@@ -187,7 +187,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 #include "arena/purge.c"
 #include "arena/retain.c"
 #ifdef BUG_unclaimed
-#define arena_claim_whole(arena, run) ((run)->fresh = (run)->slices = 0, true)
+#define arena_claim_whole(arena, run) ((run)->clean = (run)->slices = 0, true)
 #endif
 #include "arena/retire.c"
 
@@ -252,7 +252,7 @@ static void retire_only(void)
 static void retire_first(void)
 {
 	retire_only();
-	retire_some();
+	retire_poll();
 }
 
 /* What has just been retired may serve again, while others look at it still. */
@@ -276,7 +276,7 @@ static void look(void)
 		struct arena *arena = registry_entry(index);
 
 		if (arena)
-			(void)load_relaxed(&arena->x_free[0]);
+			(void)load_relaxed(&arena->x_free_slices[0]);
 	}
 	reclaim_exit();
 }
@@ -297,12 +297,12 @@ static void look_up_twice(void)
 
 static void help(void)
 {
-	retire_some();
+	retire_poll();
 }
 
 static void trim(void)
 {
-	purge_trim();
+	supply_trim();
 }
 
 /* ---- before and after ----------------------------------------------------------------------------------- */

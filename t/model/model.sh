@@ -43,7 +43,7 @@ queue      unawaited
 queue      take_in_two_steps
 owner      adopt_blindly
 owner      forget_busy
-owner      tidy_blindly
+owner      drain_blindly
 owner      end_blindly
 handover   leave_gathered
 handover   spare_first
@@ -76,14 +76,14 @@ queue      remote_send or_seq &x_remote[word]
 queue      pool_drain exchange_seq &x_remote[word]
 owner      family_abandon store_release &heap->x_owner
 owner      try_own cas_acq_rel &heap->x_owner
-owner      begin_tidy cas_acq_rel &heap->x_owner
-owner      end_tidy cas_acq_rel &heap->x_owner
+owner      begin_drain_orphan cas_acq_rel &heap->x_owner
+owner      end_drain_orphan cas_acq_rel &heap->x_owner
 owner      end_orphan cas_acq_rel &heap->x_owner
 handover   stack_push cas_release &stack->x_head
-leave      release_slices or_release &arena->x_free[word]
-leave      claim_one and_acquire &arena->x_free[word]
-leave      step store_release &x_taken
-leave      step cas_acq_rel &x_taken
+leave      release_slices or_release &arena->x_free_slices[word]
+leave      claim_one and_acquire &arena->x_free_slices[word]
+leave      step_batch store_release &x_taken
+leave      step_batch cas_acq_rel &x_taken
 '
 built=
 while read -r model access; do
@@ -153,7 +153,7 @@ if command -v spin >/dev/null && command -v cc >/dev/null; then
 		generation no_generation
 		handover leave_gathered spare_first
 		leave no_grace no_section unhidden untaken
-		owner adopt_blindly forget_busy tidy_blindly
+		owner adopt_blindly forget_busy drain_blindly
 		queue queued_first unqueue_last release_queued unawaited
 	END
 else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, tidy and free.  A heap is in one pair of hands at
+ * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, drain and free.  A heap is in one pair of hands at
  * a time, who gets it sees what the last one did to its plain fields, a free takes the owner's way only in the
  * owner's thread, and no heap is ever lost: whoever adopts next finds it.
  */
@@ -67,7 +67,7 @@ static void end_use(struct heap *heap)
 	in_use[heap - heaps] = false;
 }
 
-/* What tidy does to the heap, with a step in the middle. */
+/* What drain does to the heap, with a step in the middle. */
 size_t heap_trim(struct heap *heap)
 {
 	begin_use(heap);
@@ -130,9 +130,9 @@ static void twice(void)
 	adopt_and_abandon();
 }
 
-static void tidy(void)
+static void drain(void)
 {
-	family_tidy(&heaps[0]);
+	family_drain_orphan(&heaps[0]);
 }
 
 /* free() of a block of this heap: the owner's way changes the heap. */
@@ -144,10 +144,10 @@ static void free_block(struct heap *heap)
 	}
 }
 
-static void free_and_tidy(void)
+static void free_and_drain(void)
 {
 	free_block(&heaps[0]);
-	tidy();
+	drain();
 	free_block(&heaps[0]);
 }
 
@@ -243,15 +243,15 @@ static void finish_owned(void)
 static const struct explore_model models[] = {
 	{ "passed on while the first one frees", set_up_owned, { pass_and_free, take_over_and_leave, adopt_and_abandon },
 	  finish_owned, NULL },
-	{ "a state has ended while an orphan is tidied", set_up_ended, { begin_next_and_use, tidy }, finish_ended, NULL },
-	{ "a state has ended while two tidy", set_up_ended, { begin_next, tidy, tidy }, finish_ended, NULL },
+	{ "a state has ended while an orphan is drained", set_up_ended, { begin_next_and_use, drain }, finish_ended, NULL },
+	{ "a state has ended while two drain", set_up_ended, { begin_next, drain, drain }, finish_ended, NULL },
 	{ "two adopt one orphan", set_up_one, { adopt_and_abandon, adopt_and_abandon }, finish, NULL },
-	{ "adopted and tidied", set_up_one, { adopt_and_abandon, tidy, tidy }, finish, NULL },
-	{ "adopted and tidied, with frees", set_up_one, { own_free_and_leave, free_and_tidy }, finish, NULL },
-	{ "two adopt, one tidies", set_up_one, { adopt_and_abandon, adopt_and_abandon, tidy }, finish, NULL },
-	{ "+two orphans, two adopt, one tidies", set_up_two, { adopt_and_abandon, adopt_and_abandon, tidy }, finish,
+	{ "adopted and drained", set_up_one, { adopt_and_abandon, drain, drain }, finish, NULL },
+	{ "adopted and drained, with frees", set_up_one, { own_free_and_leave, free_and_drain }, finish, NULL },
+	{ "two adopt, one drains", set_up_one, { adopt_and_abandon, adopt_and_abandon, drain }, finish, NULL },
+	{ "+two orphans, two adopt, one drains", set_up_two, { adopt_and_abandon, adopt_and_abandon, drain }, finish,
 	  NULL },
-	{ "~two orphans, four threads", set_up_two, { twice, own_free_and_leave, free_and_tidy, tidy }, finish, NULL },
+	{ "~two orphans, four threads", set_up_two, { twice, own_free_and_leave, free_and_drain, drain }, finish, NULL },
 };
 
 int main(int argc, char **argv)

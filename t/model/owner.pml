@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner.pml - the owner's word of one heap: two threads that adopt and abandon for ever, one that tidies.  The stack
+ * owner.pml - the owner's word of one heap: two threads that adopt and abandon for ever, one that drains.  The stack
  * is one step here; t/model/generation.* are about it.
  *
  * Safety      one pair of hands
@@ -49,10 +49,10 @@ active [2] proctype user() {
 	od
 }
 
-active proctype tidier() {
+active proctype drainer() {
 	do
 	::
-#ifdef BUG_tidy_blindly
+#ifdef BUG_drain_blindly
 		owner == NONE -> owner = TIDY;
 #else
 		atomic { owner == NONE -> owner = TIDY };

@@ -36,7 +36,7 @@ struct thread *thread_first(void)
 	return NULL;
 }
 
-void family_tidy(struct heap *heap)
+void family_drain_orphan(struct heap *heap)
 {
 	(void)heap;
 }
@@ -149,7 +149,7 @@ static void look_at_home(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (!atomic_load(&below_claimed[0]) ||
-		    (atomic_load(&pool->bits->x_free[0]) >> pool_index(pool, block[i]) & 1))
+		    (atomic_load(&pool->bits->x_free_map[0]) >> pool_index(pool, block[i]) & 1))
 			explore_touch(&content[i], true);
 }
 

@@ -290,7 +290,7 @@ static size_t resident_in_pools(void)
 
 static void check_retained(void)
 {
-	size_t absent = min_size(stats.claimed_bytes, load_relaxed(&arena_counters.x_absent));
+	size_t absent = min_size(stats.claimed_bytes, load_relaxed(&arena_counters.x_clean_bytes));
 	size_t used = max_size(resident_in_pools(), stats.claimed_bytes - absent);
 	size_t may = limit_of(used + SOME) / 2 + 2 * SOME;
 
@@ -354,7 +354,7 @@ void bound_check_limit(void)
 
 	if (limit == 0 || drawn.refuses)
 		return;
-	used = load_relaxed(&arena_counters.x_claimed) - load_relaxed(&arena_counters.x_absent) +
+	used = load_relaxed(&arena_counters.x_claimed) - load_relaxed(&arena_counters.x_clean_bytes) +
 	       load_relaxed(&arena_counters.x_retained);
 	must(used <= limit + limit / 64 + SOME || !drawn.in_turns, "LIMIT is %zu KiB, and %zu KiB are used",
 	     limit / KIB, used / KIB);

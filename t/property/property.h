@@ -89,15 +89,15 @@ void blocks_ask_stale(void);
 
 /* ---- readers --------------------------------------------------------------------------------------- */
 
-/* Which interpreter the calling thread is attached to; INTERPS: none.  seat: its number. */
+/* Which interpreter the calling thread is attached to; INTERPS: none.  slot: its number. */
 unsigned readers_attached(void);
-void readers_attach(unsigned interp, unsigned seat);
+void readers_attach(unsigned interp, unsigned slot);
 void readers_detach(void);
 void readers_quiescent(void);
-/* From any thread, while that of the seat is stopped: it may have loaded this pointer now. */
-void readers_see(unsigned seat, void *object);
-/* The thread of this seat is detached, or gone. */
-void readers_release(unsigned seat);
+/* From any thread, while that of the slot is stopped: it may have loaded this pointer now. */
+void readers_see(unsigned slot, void *object);
+/* The thread of this slot is detached, or gone. */
+void readers_release(unsigned slot);
 arn_family *readers_family(unsigned interp);
 /* The interpreter ends: nobody is attached, and nobody can be.  Then another one begins in its place. */
 void readers_end(unsigned interp);

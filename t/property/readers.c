@@ -12,7 +12,7 @@
 
 #define ADVANCE (80 * KIB)
 
-struct seat {
+struct slot {
 	_Atomic uint64_t x_seen; /* 0: detached */
 	size_t deferred;         /* its thread's */
 	void *late[LATE];        /* its thread's, and the main thread's between turns */
@@ -21,13 +21,13 @@ struct seat {
 struct interp {
 	_Atomic uint64_t x_sequence;
 	_Atomic bool x_ends; /* nobody may attach */
-	struct seat seat[ACTORS];
+	struct slot slot[ACTORS];
 	arn_family *family;
 };
 
 static struct interp interps[INTERPS];
 static __thread struct interp *attached;
-static __thread unsigned own_seat;
+static __thread unsigned own_slot;
 
 static uint64_t advance(struct interp *interp)
 {
@@ -58,7 +58,7 @@ static bool is_reached(struct interp *interp, uint64_t wanted)
 	issue(interp, wanted);
 	least = load_seq(&interp->x_sequence);
 	for (unsigned i = 0; i < ACTORS; i++) {
-		uint64_t seen = load_seq(&interp->seat[i].x_seen);
+		uint64_t seen = load_seq(&interp->slot[i].x_seen);
 
 		if (seen && seen < least)
 			least = seen;
@@ -69,7 +69,7 @@ static bool is_reached(struct interp *interp, uint64_t wanted)
 /* As CPython's: of the interpreter that the thread is attached to, and of no use to others. */
 static uint64_t goal(size_t bytes)
 {
-	return goal_of(attached, &attached->seat[own_seat].deferred, bytes);
+	return goal_of(attached, &attached->slot[own_slot].deferred, bytes);
 }
 
 static bool reached(uint64_t wanted)
@@ -101,15 +101,15 @@ static const struct arn_provider providers[INTERPS] = {
 };
 
 /* It looks once more at what it has seen, and forgets it. */
-static void look_late(struct seat *seat)
+static void look_late(struct slot *slot)
 {
 	for (unsigned i = 0; i < LATE; i++) {
-		struct pool *pool = seat->late[i] ? pool_find(seat->late[i]) : NULL;
+		struct pool *pool = slot->late[i] ? pool_find(slot->late[i]) : NULL;
 
-		must(!seat->late[i] || pool, "a reader's object %p is in no pool any more", seat->late[i]);
-		must(!pool || pool_is_block(pool, seat->late[i]),
-		     "a reader's object %p is inside another block", seat->late[i]);
-		seat->late[i] = NULL;
+		must(!slot->late[i] || pool, "a reader's object %p is in no pool any more", slot->late[i]);
+		must(!pool || pool_is_block(pool, slot->late[i]),
+		     "a reader's object %p is inside another block", slot->late[i]);
+		slot->late[i] = NULL;
 	}
 }
 
@@ -118,21 +118,21 @@ unsigned readers_attached(void)
 	return attached ? (unsigned)(attached - interps) : INTERPS;
 }
 
-void readers_attach(unsigned interp, unsigned seat)
+void readers_attach(unsigned interp, unsigned slot)
 {
 	if (load_acquire(&interps[interp].x_ends))
 		return;
 	attached = &interps[interp];
-	own_seat = seat;
-	store_seq(&attached->seat[seat].x_seen, load_seq(&attached->x_sequence));
+	own_slot = slot;
+	store_seq(&attached->slot[slot].x_seen, load_seq(&attached->x_sequence));
 }
 
 void readers_detach(void)
 {
 	if (!attached)
 		return;
-	look_late(&attached->seat[own_seat]);
-	store_seq(&attached->seat[own_seat].x_seen, 0);
+	look_late(&attached->slot[own_slot]);
+	store_seq(&attached->slot[own_slot].x_seen, 0);
 	attached = NULL;
 }
 
@@ -140,14 +140,14 @@ void readers_quiescent(void)
 {
 	if (!attached)
 		return;
-	look_late(&attached->seat[own_seat]);
-	store_seq(&attached->seat[own_seat].x_seen, load_seq(&attached->x_sequence));
+	look_late(&attached->slot[own_slot]);
+	store_seq(&attached->slot[own_slot].x_seen, load_seq(&attached->x_sequence));
 }
 
-void readers_see(unsigned seat, void *object)
+void readers_see(unsigned slot, void *object)
 {
 	for (unsigned k = 0; k < INTERPS; k++) {
-		struct seat *reader = &interps[k].seat[seat];
+		struct slot *reader = &interps[k].slot[slot];
 
 		for (unsigned i = 0; i < LATE && load_seq(&reader->x_seen); i++) {
 			if (reader->late[i])
@@ -159,11 +159,11 @@ void readers_see(unsigned seat, void *object)
 	}
 }
 
-void readers_release(unsigned seat)
+void readers_release(unsigned slot)
 {
 	for (unsigned k = 0; k < INTERPS; k++) {
-		memset(interps[k].seat[seat].late, 0, sizeof(interps[k].seat[seat].late));
-		store_seq(&interps[k].seat[seat].x_seen, 0);
+		memset(interps[k].slot[slot].late, 0, sizeof(interps[k].slot[slot].late));
+		store_seq(&interps[k].slot[slot].x_seen, 0);
 	}
 }
 

@@ -181,7 +181,7 @@ static void walk_as_user(void)
 	walk(family);
 	for (unsigned i = 0; i < ACTORS && below(2); i++)
 		for (unsigned tag = 0; tag <= ARN_TAG_OBJECT; tag++)
-			arn_heap_rest(&actors[i].handles->heap[family][tag]);
+			arn_heap_trim_if_idle(&actors[i].handles->heap[family][tag]);
 }
 
 /* A reader has loaded a pointer to a live object. */

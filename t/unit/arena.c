@@ -76,7 +76,7 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 	size_t wanted = some_slices(rng);
 
 	expect(arena_claim(wanted, run) && is_in_place(run, wanted));
-	expect(run->fresh != run->slices || reads_zero(run));
+	expect(run->clean != run->slices || reads_zero(run));
 	mark(run, with);
 }
 
@@ -112,7 +112,7 @@ static void claim_and_release(struct rng *rng, long rounds, bool alone)
 		expect(!alone || totals.claimed == bytes_of(runs));
 		expect(!alone || totals.claimed + totals.retained <= totals.mapped);
 		if (alone && i % 64 == 0)
-			purge_trim();
+			supply_trim();
 	}
 	for (unsigned k = 0; k < HELD; k++)
 		if (runs[k].arena)
@@ -123,7 +123,7 @@ static void expect_nothing_left(void)
 {
 	struct arena_totals totals;
 
-	purge_trim();
+	supply_trim();
 	arena_totals(&totals);
 	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
 		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
@@ -184,11 +184,11 @@ static void test_purge(void)
 	arena_totals(&after);
 	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
 	arena_claim(100, &run);
-	ok(run.fresh != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
+	ok(run.clean != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
 	arena_release(run.arena, run.first, run.slices, true);
 	purge_to(0);
 	arena_totals(&after);
-	ok(after.retained == 0 && arena_claim(100, &run) && run.fresh == run.slices && reads_zero(&run),
+	ok(after.retained == 0 && arena_claim(100, &run) && run.clean == run.slices && reads_zero(&run),
 	   "a purged run is clean");
 	arena_release(run.arena, run.first, run.slices, true);
 	expect_nothing_left();
@@ -221,7 +221,7 @@ static void trim_at_once(const char *where)
 	if (strcmp(where, "released_slices") != 0)
 		return;
 	yield_hook(NULL);
-	purge_trim();
+	supply_trim();
 	mapped_in_release = retire_waiting() == ARENA_SIZE;
 }
 
@@ -274,7 +274,7 @@ static void test_credit(void)
 	for (unsigned turn = 0; turn < 6; turn++) {
 		for (unsigned i = 0; i < array_length(runs); i++) {
 			expect(arena_claim(1, &runs[i]));
-			retain_missed(runs[i].fresh * SLICE);
+			retain_note_fault(runs[i].clean * SLICE);
 		}
 		for (unsigned i = 0; i < array_length(runs); i++)
 			arena_release(runs[i].arena, runs[i].first, 1, true);
@@ -385,7 +385,7 @@ static void churn(unsigned self)
 			if (rng_below(&rng, 2))
 				purge_to(rng_below(&rng, 8 * MIB));
 			else
-				purge_trim();
+				supply_trim();
 			sched_yield();
 		}
 		return;

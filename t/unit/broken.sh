@@ -15,7 +15,7 @@ ulimit -c 0
 # what a test needs beside the library: with_TEST, used by build, folders and dashes as underscores
 # shellcheck disable=SC2034
 with_unit_python_layout='python/layout.c'
-with_unit_python_qsbr='python/home.c python/layout.c python/qsbr.c python/seat.c'
+with_unit_python_qsbr='python/interp.c python/layout.c python/qsbr.c python/binding.c'
 with_unit_python_tls='python/tls.c'
 
 # and what else of t/ it is made of: more_TEST
@@ -37,7 +37,7 @@ look_outside       unit/lookup          arena/pool.c
 unmarked_walk      unit/fork            api/visit.c
 end_blindly        unit/family          heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
-seats_at_the_end   unit/python-qsbr     python/seat.c
+bindings_at_the_end   unit/python-qsbr     python/binding.c
 cancelled          unit/cancel          base/panic.c
 claim_blindly      unit/arena           arena/arena.c
 push_locked        unit/progress        heap/remote.c
@@ -54,7 +54,7 @@ purge_to_garbage   unit/readers         heap/sweep.c
 overlook_threads   unit/python-qsbr     python/qsbr.c
 await_unissued     unit/python-qsbr     python/qsbr.c
 await_the_dead     unit/python-qsbr     python/qsbr.c
-keep_seats         unit/python-qsbr     python/seat.c
+keep_bindings         unit/python-qsbr     python/binding.c
 one_remote_kind    unit/visit           arena/pool.c
 walk_all           unit/visit           api/visit.c
 stay_unwalked      unit/visit           api/visit.c

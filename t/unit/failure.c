@@ -39,7 +39,7 @@ static bool settle_heaps(void)
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) {
 			remote_drain(heap);
 			cache_flush(heap);
-			limbo_collect(family, true);
+			limbo_poll_all(family, true);
 			valid &= heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0;
 		}
 	return valid;

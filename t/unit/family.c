@@ -69,7 +69,7 @@ static void test_warm(void)
 }
 
 /* Whoever frees to an orphan looks after it now and then: it does not sit on memory that others freed. */
-static void test_tidy(void)
+static void test_drain_orphan(void)
 {
 	arn_family *own = arn_family_new(NULL);
 	arn_heap orphan;
@@ -86,9 +86,9 @@ static void test_tidy(void)
 	for (unsigned i = 0; i < array_length(block); i++)
 		arn_free(block[i]);
 	ok(load_relaxed(&heap->x_pools) <= 16, "an orphan keeps %zu of them", load_relaxed(&heap->x_pools));
-	family_tidy(heap);
+	family_drain_orphan(heap);
 	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) && load_relaxed(&heap->x_owner) == OWNER_NONE,
-	   "the rest goes when it is tidied, and it stays an orphan");
+	   "the rest goes when it is drained, and it stays an orphan");
 }
 
 /* ---- a state that has ended ------------------------------------------------------------------------------ */
@@ -97,7 +97,7 @@ enum { LEFT = 200 };
 static void *left[LEFT];
 static char state; /* only its address counts */
 static arn_heap of_state;
-static __thread bool is_tidying;
+static __thread bool is_draining;
 
 static arn_family *begin_state(void)
 {
@@ -142,16 +142,16 @@ static size_t count_orphaned(arn_family *of)
 	return blocks;
 }
 
-static void stop_in_tidy(const char *where)
+static void stop_in_drain(const char *where)
 {
-	if (is_tidying && strcmp(where, "family_tidy") == 0)
+	if (is_draining && strcmp(where, "family_drain_orphan") == 0)
 		yield_stand();
 }
 
-static void *tidy_heap(void *heap)
+static void *drain_heap(void *heap)
 {
-	is_tidying = true;
-	family_tidy(heap);
+	is_draining = true;
+	family_drain_orphan(heap);
 	return NULL;
 }
 
@@ -163,18 +163,18 @@ static void test_ended_while_tidied(void)
 
 	begin_state();
 	heap = end_state();
-	yield_arm(stop_in_tidy);
-	pthread_create(&thread, NULL, tidy_heap, heap);
+	yield_arm(stop_in_drain);
+	pthread_create(&thread, NULL, drain_heap, heap);
 	while (!yield_stands())
 		sched_yield();
 	begun = begin_state();
 	arn_free(arn_heap_malloc(&of_state, 100));
-	ok(of_state.heap != heap, "a state begins where one has ended, whose heap is being tidied: it gets another");
+	ok(of_state.heap != heap, "a state begins where one has ended, whose heap is being drained: it gets another");
 	yield_go_on();
 	pthread_join(thread, NULL);
 	yield_hook(NULL);
 	ok(load_relaxed(&heap->x_owner) == OWNER_STRANDED && count_orphaned(begun) == 0,
-	   "and what the old one has left is not walked when the tidier is done");
+	   "and what the old one has left is not walked when the drainer is done");
 	arn_heap_abandon(&of_state);
 }
 
@@ -237,7 +237,7 @@ static void pass_heaps(unsigned self)
 		hold(heap, &rng);
 		family_abandon(heap);
 		if (rng_below(&rng, 8) == 0)
-			family_tidy(heap);
+			family_drain_orphan(heap);
 	}
 }
 
@@ -376,7 +376,7 @@ int main(void)
 	family = arn_family_new(NULL);
 	test_hand_over();
 	test_warm();
-	test_tidy();
+	test_drain_orphan();
 	test_states(); /* before there are many heaps: bins grow later then */
 	test_ended_while_tidied();
 	test_ended_beside_trim(3);

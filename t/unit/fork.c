@@ -266,10 +266,10 @@ static void stop_in_tidy(const char *where)
 		yield_stand();
 }
 
-static void *tidy(void *heap)
+static void *drain(void *heap)
 {
 	is_beside = true;
-	family_tidy(heap);
+	family_drain_orphan(heap);
 	return NULL;
 }
 
@@ -294,7 +294,7 @@ static void test_tidier(void)
 		arn_free(block[i]);
 	remote_flush();
 	words = 0;
-	fork_beside(stop_in_tidy, tidy, heap);
+	fork_beside(stop_in_tidy, drain, heap);
 	no_errors("a child whose other thread was at work on an orphan: nobody uses that heap again");
 }
 
@@ -321,7 +321,7 @@ static void *walk_orphans(void *arg)
 static void *rest_own(void *arg)
 {
 	is_beside = true;
-	arn_heap_rest(&own);
+	arn_heap_trim_if_idle(&own);
 	return arg;
 }
 

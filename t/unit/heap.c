@@ -121,7 +121,7 @@ static void test_model(const struct arn_provider *with, unsigned tag)
 	no_errors("tag %u, %s provider: blocks whole, sums right", tag, with ? "with" : "without");
 	ok(has_no_pool(handle.heap), "tag %u: every pool leaves its heap", tag);
 	seen_by_readers = now;
-	limbo_collect(handle.family, false);
+	limbo_poll_all(handle.family, false);
 	ok(waiting_pools(handle.family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0 &&
 	   load_relaxed(&arena_counters.x_limbo) == 0,
 	   "tag %u: and then the limbo", tag);
@@ -164,7 +164,7 @@ static void test_waiting(void)
 	waiting = load_relaxed(&arena_counters.x_waiting);
 	ok(waiting >= 520000 && waiting <= pool_span(arena_pool_at(block)->lead) + 512 * KIB,
 	   "with their pages: %zu bytes are resident", waiting);
-	limbo_collect(family, false);
+	limbo_poll_all(family, false);
 	ok(waiting_pools(family) == 2, "they stay while it says no");
 	ok(arn_heap_malloc(&other, 20000) != block, "they do not serve another tag");
 	ok(arn_heap_malloc(&second, 300000) != large, "a large pool does not serve a much smaller block");
@@ -174,7 +174,7 @@ static void test_waiting(void)
 	ok(waiting_pools(family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0, "and they wait no longer");
 	arn_free(large);
 	ok(waiting_pools(family) == 1 && now == 3, "and wait again when they fall empty");
-	limbo_collect(family, true);
+	limbo_poll_all(family, true);
 	ok(waiting_pools(family) == 0 && !pool_find(large), "with all readers stopped they leave at once");
 	restore_retain();
 	arn_heap_abandon(&first);
@@ -228,10 +228,10 @@ static void test_behind(void)
 	arn_free(late[0]);
 	arn_free(late[1]);
 	cache_flush(handle.heap);
-	limbo_collect(family, false);
+	limbo_poll_all(family, false);
 	ok(!pool_find(early[0]) && pool_find(late[0]), "a pool whose goal is reached leaves, though others wait");
 	seen_by_readers = now;
-	limbo_collect(family, false);
+	limbo_poll_all(family, false);
 	ok(!pool_find(late[0]) && waiting_pools(family) == 0, "and those leave when theirs is reached");
 	arn_heap_abandon(&handle);
 }

@@ -57,7 +57,7 @@ static void expect_nothing_left(void)
 		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
 		     totals.claimed, totals.retained);
 	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
-	expect(load_relaxed(&arena_counters.x_absent) == 0 && load_relaxed(&arena_counters.x_waiting) == 0);
+	expect(load_relaxed(&arena_counters.x_clean_bytes) == 0 && load_relaxed(&arena_counters.x_waiting) == 0);
 }
 
 /* ---- in place -------------------------------------------------------------------------------------------- */

@@ -121,11 +121,11 @@ static void test_found_late(void)
 		arn_free(block[i]);
 	reclaim_exit();
 	for (unsigned i = 0; i < HUGE && retire_waiting() > 32 * MIB; i++)
-		retire_some();
+		retire_poll();
 	before = retire_waiting();
 	ok(before != 0 && before <= 32 * MIB, "one arena is left of those that were free together");
 	thread = start_looking(first_mapped(block));
-	retire_some();
+	retire_poll();
 	end_looking(thread);
 	no_errors("who comes when its readers are done does not find it");
 	arn_trim();

@@ -87,7 +87,7 @@ static void test_purge(void)
 	char *p = os_map_aligned(size, page);
 
 	os_advise_huge(p, size, OS_HUGE_NEVER);
-	os_name(p, size, "test");
+	os_label(p, size, "test");
 	memset(p, 1, size);
 	ok(resident_pages(p, size) == 64, "written pages are resident");
 	errno = 77;

@@ -252,7 +252,7 @@ static bool is_victims(const struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	return owner == load_relaxed(&x_victim) || owner == OWNER_TIDY;
+	return owner == load_relaxed(&x_victim) || owner == OWNER_DRAINING;
 }
 
 /* Blocks of others that it uses. */
@@ -269,7 +269,7 @@ static size_t bytes_in_use(void)
 	return bytes;
 }
 
-/* Pools of heaps that are in the hands of the one that stands still: its own, and an orphan that it tidies. */
+/* Pools of heaps that are in the hands of the one that stands still: its own, and an orphan that it drains. */
 static size_t bytes_of_victim(void)
 {
 	size_t bytes = 0;
@@ -284,7 +284,7 @@ static size_t bytes_of_victim(void)
 static void settle(void)
 {
 	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next)
-		family_tidy(heap);
+		family_drain_orphan(heap);
 	arn_trim();
 }
 
@@ -344,7 +344,7 @@ static void find_points(void)
 {
 	static const char *const wanted[] = {
 		"heap_enter", "pool_drain", "remote_send", "remote_notify", "remote_push",
-		"remote_drain", "family_abandon", "family_adopt", "family_tidy", "claim_one", "claim_word",
+		"remote_drain", "family_abandon", "family_adopt", "family_drain_orphan", "claim_one", "claim_word",
 		"release_slices", "released_slices", "thread_make", "thread_detach",
 	};
 	unsigned n = 0;

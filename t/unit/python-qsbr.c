@@ -9,9 +9,9 @@
 #include "support/python-state.h"
 
 #include "python/cpython.h"
-#include "python/home.h"
+#include "python/interp.h"
 #include "python/qsbr.h"
-#include "python/seat.h"
+#include "python/binding.h"
 
 #include <sys/wait.h>
 
@@ -22,7 +22,7 @@ struct cpython cpython;
 static const struct places *const places = &places_seen[0];
 
 /* As far as we look into it, and what a thread state points to */
-struct interp {
+struct interp_state {
 	struct shared shared;
 	alignas(64) struct qsbr_thread threads[THREAD_STATES];
 };
@@ -31,7 +31,7 @@ struct thread_state {
 	alignas(64) char bytes[16 * KIB];
 };
 
-static struct interp first, second;
+static struct interp_state first, second;
 static struct thread_state states[2][THREAD_STATES];
 static __thread struct thread_state *attached;
 
@@ -40,7 +40,7 @@ static void *get_attached(void)
 	return attached;
 }
 
-static void make_interp(struct interp *interp, struct thread_state *of)
+static void make_interp(struct interp_state *interp, struct thread_state *of)
 {
 	make_shared(&interp->shared, places, interp->threads, THREAD_STATES);
 	for (unsigned i = 0; i < THREAD_STATES; i++) {
@@ -50,18 +50,18 @@ static void make_interp(struct interp *interp, struct thread_state *of)
 }
 
 /* What CPython does at an eval breaker, and when a thread attaches or detaches */
-static void pass(struct interp *interp, unsigned number)
+static void pass(struct interp_state *interp, unsigned number)
 {
 	interp->threads[number].x_seq = interp->shared.qsbr.x_wr_seq;
 }
 
-static void detach(struct interp *interp, unsigned number)
+static void detach(struct interp_state *interp, unsigned number)
 {
 	interp->threads[number].x_seq = 0;
 }
 
 /* The calling thread is this one now; 0 of the first interpreter is the test itself. */
-static void be(struct interp *interp, unsigned number)
+static void be(struct interp_state *interp, unsigned number)
 {
 	attached = interp ? &states[interp == &second][number] : NULL;
 	if (interp)
@@ -83,10 +83,10 @@ static void start(void)
 	make_interp(&first, states[0]);
 	make_interp(&second, states[1]);
 	be(&first, 0);
-	seat_drop();
-	if (!seat_take(&first))
+	binding_drop();
+	if (!binding_take(&first))
 		bail("no memory");
-	seat_current->deferred = 0;
+	binding_current->deferred = 0;
 }
 
 static void test_advance(void)
@@ -161,16 +161,16 @@ static void test_again(void)
 
 static void test_user(void)
 {
-	struct home *home = home_of(&first), *other = home_of(&second);
+	struct interp *interp = interp_of(&first), *other = interp_of(&second);
 
 	start();
-	ok(home != other && home->family != other->family && home_of(&first) == home, "a family for each interpreter");
-	ok(qsbr_provider.is_user(home->family), "a thread is a user of its own");
+	ok(interp != other && interp->family != other->family && interp_of(&first) == interp, "a family for each interpreter");
+	ok(qsbr_provider.is_user(interp->family), "a thread is a user of its own");
 	ok(!qsbr_provider.is_user(other->family), "not of the other's");
 	be(&second, 0);
-	ok(!qsbr_provider.is_user(home->family) && !qsbr_provider.is_user(other->family),
+	ok(!qsbr_provider.is_user(interp->family) && !qsbr_provider.is_user(other->family),
 	   "nor of any while it is attached elsewhere");
-	seat_take(&second);
+	binding_take(&second);
 	ok(qsbr_provider.is_user(other->family), "until it has a heap there");
 	be(NULL, 0);
 	ok(!qsbr_provider.is_user(other->family), "nor detached");
@@ -181,7 +181,7 @@ static void *blocks[BLOCKS], *others[2 * OTHERS];
 static void allocate(void **to, unsigned count, size_t size)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (!(to[i] = arn_heap_malloc(&seat_current->heap, size)))
+		if (!(to[i] = arn_heap_malloc(&binding_current->heap, size)))
 			bail("no memory");
 }
 
@@ -271,15 +271,15 @@ static void test_switch(void)
 
 	start();
 	be(&second, 1);
-	seat_take(&second);
+	binding_take(&second);
 	be(&first, 0);
-	seat_take(&first);
+	binding_take(&first);
 	before = claimed();
 	for (unsigned i = 0; i < 200; i++) {
-		struct interp *interp = i % 2 ? &second : &first;
+		struct interp_state *interp = i % 2 ? &second : &first;
 
 		be(interp, 0);
-		seat_take(interp);
+		binding_take(interp);
 		allocate(blocks, BLOCKS, SMALL);
 		be(i % 2 ? &first : &second, 0);
 		give_back(blocks, BLOCKS); /* with the other's thread state */
@@ -290,12 +290,12 @@ static void test_switch(void)
 static void *kept;
 static pthread_barrier_t meeting;
 
-static void *hold_seat(void *unused)
+static void *hold_binding(void *unused)
 {
 	(void)unused;
 	be(&first, 2);
-	seat_take(&first);
-	kept = arn_heap_malloc(&seat_current->heap, SMALL);
+	binding_take(&first);
+	kept = arn_heap_malloc(&binding_current->heap, SMALL);
 	pthread_barrier_wait(&meeting);
 	pthread_barrier_wait(&meeting);
 	return NULL;
@@ -309,17 +309,17 @@ static size_t orphans(void)
 	return stats.orphan_heaps;
 }
 
-static void *take_seat(void *unused)
+static void *take_binding(void *unused)
 {
 	(void)unused;
 	be(&first, 2);
-	return seat_take(&first);
+	return binding_take(&first);
 }
 
 static int in_child(size_t before)
 {
 	pthread_t thread;
-	void *seat;
+	void *binding;
 
 	if (orphans() != before + 1)
 		return 1;
@@ -327,9 +327,9 @@ static int in_child(size_t before)
 #ifdef ARN_TSAN
 	return 0; /* it starts no threads in a child */
 #endif
-	if (pthread_create(&thread, NULL, take_seat, NULL) != 0 || pthread_join(thread, &seat) != 0)
+	if (pthread_create(&thread, NULL, take_binding, NULL) != 0 || pthread_join(thread, &binding) != 0)
 		return 2;
-	return seat ? 0 : 3;
+	return binding ? 0 : 3;
 }
 
 static void test_fork(void)
@@ -341,7 +341,7 @@ static void test_fork(void)
 
 	start();
 	pthread_barrier_init(&meeting, NULL, 2);
-	pthread_create(&thread, NULL, hold_seat, NULL);
+	pthread_create(&thread, NULL, hold_binding, NULL);
 	pthread_barrier_wait(&meeting);
 	before = orphans();
 	tap_flush();
@@ -354,7 +354,7 @@ static void test_fork(void)
 	pthread_barrier_wait(&meeting);
 	pthread_join(thread, NULL);
 	ok(orphans() == before + 1, "until the thread ends");
-	ok(take_seat(NULL) != NULL, "and its place is taken again");
+	ok(take_binding(NULL) != NULL, "and its place is taken again");
 }
 
 /* What a thread takes when the last of its destructors run, nobody leaves for it. */
@@ -364,7 +364,7 @@ static _Atomic unsigned x_late_calls;
 static void take_late(void *arg)
 {
 	add_relaxed(&x_late_calls, 1);
-	expect(!seat_take(&first));
+	expect(!binding_take(&first));
 #ifndef ARN_TSAN /* it leaves before the last time */
 	pthread_setspecific(late_key, arg);
 #endif
@@ -374,7 +374,7 @@ static void *end_late(void *arg)
 {
 	be(&first, 2);
 	pthread_setspecific(late_key, arg);
-	expect(seat_take(&first));
+	expect(binding_take(&first));
 	return NULL;
 }
 
@@ -387,14 +387,14 @@ static void test_ended(void)
 	pthread_create(&thread, NULL, end_late, &late_key);
 	pthread_join(thread, NULL);
 	pthread_key_delete(late_key);
-	no_errors("a thread that has left its seat gets no other");
+	no_errors("a thread that has left its binding gets no other");
 	ok(load_relaxed(&x_late_calls) > 0, "it asked %u times", load_relaxed(&x_late_calls));
 }
 
 int main(void)
 {
 	cpython.thread_state = get_attached;
-	seat_init();
+	binding_init();
 	make_interp(&first, states[0]);
 	be(&first, 0);
 	if (layout_measure(attached, &first))

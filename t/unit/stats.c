@@ -267,7 +267,7 @@ static void use_path(const char *path)
 	char value[PATH_MAX + 8];
 
 	snprintf(value, sizeof(value), "json:%s", path);
-	always(option_parse(OPTION_STATS, value));
+	invariant(option_parse(OPTION_STATS, value));
 	stats_init();
 	arn_mem_free(arn_mem_malloc(1)); /* a process that has used nothing writes nothing */
 }

@@ -108,19 +108,19 @@ static void test_size(size_t size, size_t one_in, unsigned percent)
 	no_errors("%zu bytes: blocks are whole", size);
 }
 
-/* Nobody asks: what is fresh stays within the budget as it falls free. */
+/* Nobody asks: what is unswept stays within the budget as it falls free. */
 static void test_budget(void)
 {
 	arn_heap handle;
-	size_t fresh, ready;
+	size_t unswept, ready;
 
 	option_values[OPTION_RETAIN] = 2 * MIB;
 	retain_forget();
 	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
 	fill(&handle, 512);
 	drop_but(20, 512);
-	fresh = load_relaxed(&handle.heap->x_fresh);
-	ok(fresh <= MIB, "of 4 MiB that fell free, %zu KiB are fresh", fresh / KIB);
+	unswept = load_relaxed(&handle.heap->x_unswept);
+	ok(unswept <= MIB, "of 4 MiB that fell free, %zu KiB are unswept", unswept / KIB);
 	ready = cache_count(handle.heap, sizeclass_of(512));
 	ok(ready <= LEVEL1 || has_large_pages(), "and %zu blocks are ready", ready);
 	drop_but(0, 512);

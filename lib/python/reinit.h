@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * again.h - a second Py_Initialize in one process.
+ * reinit.h - a second Py_Initialize in one process.
  *
  * CPython (3.12 and later) then starts with its own allocators, and would free what is left of the first interpreter
  * with them, that is crash.  Nothing of ours is called between that reset and the first free.  But libc is: reading
@@ -18,12 +18,12 @@
  *
  * Ordering    Z5  x_begun: begun or expect (release) -> setlocale (acquire): what to call, and `cpython`.
  */
-#ifndef ARN_PYTHON_AGAIN_H
-#define ARN_PYTHON_AGAIN_H
+#ifndef ARN_PYTHON_REINIT_H
+#define ARN_PYTHON_REINIT_H
 
 /* Call `begin` when a new runtime starts to replace the present one, while no Python thread runs. */
-void again_expect(void (*begin)(void));
+void reinit_expect(void (*begin)(void));
 /* An interpreter runs on the present runtime. */
-void again_begun(void);
+void reinit_begun(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-trial - objects are served only by an interpreter that behaves as expected.  The interpreter is an imitation,
+ * python-selftest - objects are served only by an interpreter that behaves as expected.  The interpreter is an imitation,
  * which can be made to differ in one point at a time.
  */
 #include "support/core.h"
@@ -10,7 +10,7 @@
 
 #include "python/cpython.h"
 #include "python/notice.h"
-#include "python/trial.h"
+#include "python/selftest.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -53,7 +53,7 @@ static void ask_for(unsigned heap)
 static void *request(size_t size)
 {
 	if (!is.silent)
-		trial_is_served(state, size + is.more);
+		selftest_is_served(state, size + is.more);
 	blocks_live += !is.no_memory;
 	return is.no_memory ? NULL : malloc(size);
 }
@@ -98,24 +98,24 @@ static void start(void)
 	make_shared(&shared, places, &thread, 1);
 	make_state(state, places, &interp, &shared, &thread);
 	layout = (struct layout){ 0 };
-	trial_begin();
+	selftest_begin();
 }
 
 /* The first request leaves the call; the interpreter makes it later. */
 static bool is_served(void)
 {
-	bool before = trial_is_served(state, 100);
+	bool before = selftest_is_served(state, 100);
 
-	if (before || !pending || trial_state() != TRIAL_ASKED)
+	if (before || !pending || selftest_state() != SELFTEST_ASKED)
 		return before;
 	if (pending(NULL) != 0)
 		bail("the pending call fails");
-	return trial_is_served(state, 100);
+	return selftest_is_served(state, 100);
 }
 
 static bool refuses(const char *part)
 {
-	return !is_served() && trial_state() == TRIAL_LEFT && strstr(trial_reason(), part) && blocks_live == 0;
+	return !is_served() && selftest_state() == SELFTEST_LEFT && strstr(selftest_reason(), part) && blocks_live == 0;
 }
 
 static void test_differences(void)
@@ -146,16 +146,16 @@ static void test_differences(void)
 static void test_states(void)
 {
 	start();
-	ok(is_served() && trial_state() == TRIAL_SERVED && !trial_reason() && blocks_live == 0, "all is as expected");
+	ok(is_served() && selftest_state() == SELFTEST_SERVED && !selftest_reason() && blocks_live == 0, "all is as expected");
 	start();
 	is.full = true;
-	ok(!is_served() && trial_state() == TRIAL_UNTRIED, "no room for the call: not yet");
+	ok(!is_served() && selftest_state() == SELFTEST_UNTRIED, "no room for the call: not yet");
 	is.full = false;
 	ok(is_served(), "but at the next request");
-	trial_refuse("a reason", false);
-	ok(!is_served() && strcmp(trial_reason(), "a reason") == 0, "refused from outside");
-	trial_skip();
-	ok(is_served() && !trial_reason(), "served without a trial");
+	selftest_refuse("a reason", false);
+	ok(!is_served() && strcmp(selftest_reason(), "a reason") == 0, "refused from outside");
+	selftest_skip();
+	ok(is_served() && !selftest_reason(), "served without a self-test");
 }
 
 static int said; /* where stderr goes */
@@ -180,7 +180,7 @@ static bool is_quiet_in_child(void)
 	pid = fork();
 	if (pid == 0) {
 		process_has_python();
-		trial_refuse("a reason", true);
+		selftest_refuse("a reason", true);
 		_exit(is_said(NULL) ? 0 : 1);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
@@ -189,12 +189,12 @@ static bool is_quiet_in_child(void)
 static void test_notice(void)
 {
 	is_said("");
-	trial_refuse("a reason", true);
+	selftest_refuse("a reason", true);
 	ok(is_said("objects stay with CPython: a reason; "), "a surprise is told");
-	trial_refuse("a reason", false);
+	selftest_refuse("a reason", false);
 	ok(is_said(NULL), "what the user has done himself is not");
 	process_has_python();
-	trial_refuse("a reason", true);
+	selftest_refuse("a reason", true);
 	ok(is_said("ARENITE_DOMAINS=mem"), "the first process tells it, and what to do");
 	ok(is_quiet_in_child(), "its children do not");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * explain - what is resident, and why: each page of our mappings that the kernel has in memory is put down to one
+ * resident - what is resident, and why: each page of our mappings that the kernel has in memory is put down to one
  * cause, by bytes.
  *
  * The kernel says which pages (os_resident), the descriptors say what stands on them.  They are read while their
@@ -24,7 +24,7 @@ struct taken {
 	size_t resident, blocks;
 };
 
-struct explain {
+struct survey {
 	struct arn_resident *to;
 	struct taken taken[CLASSES + 1];
 	size_t remote_bytes;               /* in remote words, resident or not */
@@ -42,15 +42,15 @@ static size_t count_resident(const unsigned char *resident, size_t bytes)
 }
 
 /* Resident bytes of any part of the address space. */
-static size_t resident_bytes(struct explain *explain, const char *address, size_t size)
+static size_t resident_bytes(struct survey *survey, const char *address, size_t size)
 {
 	size_t n = 0;
 
 	for (size_t done = 0; done < size; done += ARENA_SIZE) {
 		size_t part = min_size(size - done, ARENA_SIZE);
 
-		if (os_resident(address + done, part, explain->resident) == 0)
-			n += count_resident(explain->resident, part);
+		if (os_resident(address + done, part, survey->resident) == 0)
+			n += count_resident(survey->resident, part);
 	}
 	return n;
 }
@@ -91,7 +91,7 @@ static uint64_t remote_word(const struct arena *arena, unsigned slice, unsigned 
 /* The arena's own words: the bits of a slice that never led a pool have no pointer to them. */
 static void view_bits(struct view *view, const struct arena *arena, unsigned slice)
 {
-	const _Atomic uint64_t *x_free = arena->bits[slice].x_free;
+	const _Atomic uint64_t *x_free = arena->bits[slice].x_free_map;
 	unsigned words = (view->capacity + 63) / 64, rest = view->capacity % 64;
 	size_t free = 0;
 
@@ -142,32 +142,32 @@ static size_t bytes_in(const struct view *view, const uint64_t *map, size_t from
 }
 
 /* A resident page of the pool. */
-static void add_page(struct explain *explain, const struct view *view, size_t offset)
+static void add_page(struct survey *survey, const struct view *view, size_t offset)
 {
 	size_t page = os_page_size(), taken = bytes_in(view, view->taken, offset, offset + page);
 	size_t remote = view->has_remote ? bytes_in(view, view->remote, offset, offset + page) : 0;
 
-	explain->taken[view->cls].resident += taken;
-	explain->to->remote += remote;
-	*(taken + remote ? &explain->to->pinned : &explain->to->retained) += page - taken - remote;
+	survey->taken[view->cls].resident += taken;
+	survey->to->remote += remote;
+	*(taken + remote ? &survey->to->pinned : &survey->to->retained) += page - taken - remote;
 }
 
-static void add_pool(struct explain *explain, const struct view *view, const unsigned char *resident)
+static void add_pool(struct survey *survey, const struct view *view, const unsigned char *resident)
 {
 	unsigned words = (view->capacity + 63) / 64;
 
 	for (unsigned word = 0; word < words; word++) {
-		explain->taken[view->cls].blocks += count_bits(view->taken[word]);
-		explain->remote_bytes += count_bits(view->remote[word]) * view->block_size;
+		survey->taken[view->cls].blocks += count_bits(view->taken[word]);
+		survey->remote_bytes += count_bits(view->remote[word]) * view->block_size;
 	}
 	if (view->empty) {
-		*(view->heap->deferred ? &explain->to->waiting : &explain->to->retained) +=
+		*(view->heap->deferred ? &survey->to->waiting : &survey->to->retained) +=
 			count_resident(resident, view->span);
 		return;
 	}
 	for (size_t offset = 0; offset < view->span; offset += os_page_size())
 		if (*resident++ & 1)
-			add_page(explain, view, offset);
+			add_page(survey, view, offset);
 }
 
 /* ---- arenas ---------------------------------------------------------------------------------------------- */
@@ -191,47 +191,47 @@ static bool view_pool(struct view *view, struct arena *arena, unsigned slice, si
 }
 
 /* What begins with this slice; how many slices it has. */
-static unsigned add_slice(struct explain *explain, struct arena *arena, unsigned slice)
+static unsigned add_slice(struct survey *survey, struct arena *arena, unsigned slice)
 {
-	const unsigned char *resident = explain->resident + slice * SLICE / os_page_size();
+	const unsigned char *resident = survey->resident + slice * SLICE / os_page_size();
 	struct view view;
 
-	if (!has_slice(arena->x_free, slice) && view_pool(&view, arena, slice, (ARENA_END - slice) * SLICE)) {
-		add_pool(explain, &view, resident);
+	if (!has_slice(arena->x_free_slices, slice) && view_pool(&view, arena, slice, (ARENA_END - slice) * SLICE)) {
+		add_pool(survey, &view, resident);
 		return (unsigned)(view.span / SLICE);
 	}
-	explain->to->retained += count_resident(resident, SLICE);
+	survey->to->retained += count_resident(resident, SLICE);
 	return 1;
 }
 
-static void add_shared(struct explain *explain, struct arena *arena)
+static void add_shared(struct survey *survey, struct arena *arena)
 {
-	if (os_resident(arena, ARENA_SIZE, explain->resident) != 0)
+	if (os_resident(arena, ARENA_SIZE, survey->resident) != 0)
 		return;
-	explain->to->metadata += count_resident(explain->resident, ARENA_HEAD * SLICE);
+	survey->to->metadata += count_resident(survey->resident, ARENA_HEAD * SLICE);
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_END;)
-		slice += add_slice(explain, arena, slice);
+		slice += add_slice(survey, arena, slice);
 }
 
 /* One pool of one block, which may be longer than our table of pages. */
-static void add_huge(struct explain *explain, struct arena *arena)
+static void add_huge(struct survey *survey, struct arena *arena)
 {
 	size_t body = arena_room(arena) * SLICE, bytes;
 	struct view view;
 
-	explain->to->metadata += resident_bytes(explain, (char *)arena, ARENA_HEAD * SLICE);
-	bytes = resident_bytes(explain, arena_body(arena), body);
+	survey->to->metadata += resident_bytes(survey, (char *)arena, ARENA_HEAD * SLICE);
+	bytes = resident_bytes(survey, arena_body(arena), body);
 	if (!load_relaxed(&arena->x_huge_used) || !view_pool(&view, arena, ARENA_HEAD, body))
-		explain->to->retained += bytes;
+		survey->to->retained += bytes;
 	else if (view.empty)
-		*(view.heap->deferred ? &explain->to->waiting : &explain->to->retained) += bytes;
+		*(view.heap->deferred ? &survey->to->waiting : &survey->to->retained) += bytes;
 	else if (view.remote[0])
-		explain->to->remote += bytes;
+		survey->to->remote += bytes;
 	else
-		explain->taken[CLASS_LARGE].resident += bytes;
+		survey->taken[CLASS_LARGE].resident += bytes;
 }
 
-static void add_arenas(struct explain *explain)
+static void add_arenas(struct survey *survey)
 {
 	for (unsigned index = 0; index < registry_count(); index++) {
 		struct arena *arena;
@@ -239,21 +239,21 @@ static void add_arenas(struct explain *explain)
 		reclaim_enter();
 		arena = registry_entry(index);
 		if (arena && arena->huge)
-			add_huge(explain, arena);
+			add_huge(survey, arena);
 		else if (arena)
-			add_shared(explain, arena);
+			add_shared(survey, arena);
 		reclaim_exit();
 	}
 }
 
 /* Retired arenas, found by their bytes.  Their pages have gone back, but for the head. */
-static void add_retired(struct explain *explain)
+static void add_retired(struct survey *survey)
 {
 	for (uintptr_t index = 0; retire_waiting() && index < array_length(registry_bytes); index++) {
 		struct arena *arena = (struct arena *)(index << ARENA_SHIFT);
 
 		if (registry_is_retired(arena))
-			explain->to->retired += resident_bytes(explain, (char *)arena, ARENA_SIZE);
+			survey->to->retired += resident_bytes(survey, (char *)arena, ARENA_SIZE);
 	}
 }
 
@@ -267,25 +267,25 @@ static void count_cached(size_t cached[CLASSES])
 				cached[cls] += cache_count(heap, cls);
 }
 
-static void split_taken(struct explain *explain)
+static void split_taken(struct survey *survey)
 {
 	size_t cached[CLASSES + 1] = { 0 };
 
 	count_cached(cached);
 	for (unsigned cls = 0; cls <= CLASS_LARGE; cls++) {
-		const struct taken *taken = &explain->taken[cls];
+		const struct taken *taken = &survey->taken[cls];
 		size_t part = 0;
 
 		if (taken->blocks)
 			part = (size_t)((double)taken->resident * (double)min_size(cached[cls], taken->blocks) /
 			                (double)taken->blocks);
-		explain->to->cached += part;
-		explain->to->live += taken->resident - part;
+		survey->to->cached += part;
+		survey->to->live += taken->resident - part;
 	}
 }
 
 /* Remote frees that their threads have gathered are counted, but not in a remote word yet. */
-static void move_gathered(struct explain *explain)
+static void move_gathered(struct survey *survey)
 {
 	struct arn_stats stats;
 	size_t freed = 0, gathered;
@@ -293,30 +293,30 @@ static void move_gathered(struct explain *explain)
 	arn_stats_read(&stats);
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
 		freed += stats.tag[tag].remote_bytes;
-	gathered = freed - explain->remote_bytes;
-	if (gathered > explain->to->live)
+	gathered = freed - survey->remote_bytes;
+	if (gathered > survey->to->live)
 		return; /* below zero, too: drained since */
-	explain->to->live -= gathered;
-	explain->to->remote += gathered;
+	survey->to->live -= gathered;
+	survey->to->remote += gathered;
 }
 
-static void add_record(void *explain, const void *chunk, size_t size)
+static void add_record(void *survey, const void *chunk, size_t size)
 {
-	struct explain *e = explain;
+	struct survey *e = survey;
 
 	e->to->metadata += resident_bytes(e, chunk, size);
 }
 
 void arn_stats_resident(struct arn_resident *to)
 {
-	struct explain explain = { .to = to };
+	struct survey survey = { .to = to };
 
 	*to = (struct arn_resident){ 0 };
-	add_arenas(&explain);
-	add_retired(&explain);
-	meta_visit(add_record, &explain);
-	split_taken(&explain);
-	move_gathered(&explain);
+	add_arenas(&survey);
+	add_retired(&survey);
+	meta_visit(add_record, &survey);
+	split_taken(&survey);
+	move_gathered(&survey);
 	to->total = to->live + to->cached + to->remote + to->waiting + to->retired + to->pinned + to->retained +
 	            to->metadata;
 }

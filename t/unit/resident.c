@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * explain - the parts of what is resident add up to what the kernel says, for heaps of several shapes, and each part is
+ * resident - the parts of what is resident add up to what the kernel says, for heaps of several shapes, and each part is
  * what it is called.
  */
 #include "support/core.h"
@@ -105,7 +105,7 @@ static void *make(size_t size)
 {
 	void *made = arn_mem_malloc(size);
 
-	always(made);
+	invariant(made);
 	return memset(made, 1, size);
 }
 
@@ -230,7 +230,7 @@ static void test_waiting(void)
 	arn_heap_init(&heap, arn_family_new(&provider), ARN_TAG_OBJECT);
 	for (size_t i = 0; i < 8000; i++) {
 		block[i] = arn_heap_malloc(&heap, 200);
-		always(block[i]);
+		invariant(block[i]);
 		memset(block[i], 1, 200);
 	}
 	for (size_t i = 0; i < 8000; i++)

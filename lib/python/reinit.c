@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "python/again.h"
+#include "python/reinit.h"
 
 #include "base/atomic.h"
 #include "python/cpython.h"
@@ -10,14 +10,14 @@
 #include <string.h>
 
 static void (*expected)(void);
-static _Atomic bool x_begun; /* the interpreter has begun; false again when again_expect is called for the next */
+static _Atomic bool x_begun; /* the interpreter has begun; false again when reinit_expect is called for the next */
 
-void again_begun(void)
+void reinit_begun(void)
 {
 	store_release(&x_begun, true); /* Z5 */
 }
 
-void again_expect(void (*begin)(void))
+void reinit_expect(void (*begin)(void))
 {
 	expected = begin;
 	store_release(&x_begun, false); /* Z5 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "python/trial.h"
+#include "python/selftest.h"
 
 #include "base/atomic.h"
 #include "python/cpython.h"
@@ -9,10 +9,10 @@
 #include <arenite/arenite.h>
 
 
-static _Atomic unsigned x_state = TRIAL_LEFT;
+static _Atomic unsigned x_state = SELFTEST_LEFT;
 static const char *reason;
 
-/* What the hook has seen during a trial */
+/* What the hook has seen during a self-test */
 struct sight {
 	unsigned requests;
 	size_t size;
@@ -20,34 +20,34 @@ struct sight {
 };
 static __thread struct sight *sight;
 
-enum trial_state trial_state(void)
+enum selftest_state selftest_state(void)
 {
-	return (enum trial_state)load_acquire(&x_state);
+	return (enum selftest_state)load_acquire(&x_state);
 }
 
-const char *trial_reason(void)
+const char *selftest_reason(void)
 {
 	return reason;
 }
 
-void trial_refuse(const char *why, bool aloud)
+void selftest_refuse(const char *why, bool aloud)
 {
 	reason = why;
-	store_release(&x_state, TRIAL_LEFT);
+	store_release(&x_state, SELFTEST_LEFT);
 	if (aloud)
 		notice(why);
 }
 
-void trial_skip(void)
+void selftest_skip(void)
 {
 	reason = NULL;
-	store_release(&x_state, TRIAL_SERVED);
+	store_release(&x_state, SELFTEST_SERVED);
 }
 
-void trial_begin(void)
+void selftest_begin(void)
 {
 	reason = NULL;
-	store_release(&x_state, TRIAL_UNTRIED);
+	store_release(&x_state, SELFTEST_UNTRIED);
 }
 
 static bool saw(const struct sight *seen, const void *made, size_t least, int tag)
@@ -114,31 +114,31 @@ static int run(void *unused)
 	why = try(&seen, &aloud);
 	sight = NULL;
 	if (why)
-		trial_refuse(why, aloud);
+		selftest_refuse(why, aloud);
 	else
-		store_release(&x_state, TRIAL_SERVED);
+		store_release(&x_state, SELFTEST_SERVED);
 	return 0;
 }
 
 static void ask(void)
 {
-	unsigned state = TRIAL_UNTRIED;
+	unsigned state = SELFTEST_UNTRIED;
 
-	if (cas_acq_rel(&x_state, &state, TRIAL_ASKED) && cpython.add_pending_call(run, NULL) != 0)
-		store_release(&x_state, TRIAL_UNTRIED);
+	if (cas_acq_rel(&x_state, &state, SELFTEST_ASKED) && cpython.add_pending_call(run, NULL) != 0)
+		store_release(&x_state, SELFTEST_UNTRIED);
 }
 
-bool trial_is_served(const void *thread_state, size_t size)
+bool selftest_is_served(const void *thread_state, size_t size)
 {
-	enum trial_state state = trial_state();
+	enum selftest_state state = selftest_state();
 
-	if (state == TRIAL_SERVED)
+	if (state == SELFTEST_SERVED)
 		return true;
 	if (sight) {
 		sight->requests++;
 		sight->size = size;
 		sight->tag = layout_tag(thread_state);
-	} else if (state == TRIAL_UNTRIED) {
+	} else if (state == SELFTEST_UNTRIED) {
 		ask();
 	}
 	return false;
