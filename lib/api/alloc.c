@@ -5,11 +5,14 @@
 #include "api/alloc.h"
 
 #include "heap/cache.h"
+#include "heap/family.h"
 #include "heap/guard.h"
+#include "heap/idle.h"
 #include "heap/large.h"
 #include "base/option.h"
 #include "base/panic.h"
 #include "api/process.h"
+#include "api/trim.h"
 #include "os/raw.h"
 #include "heap/remote.h"
 #include "heap/sweep.h"
@@ -87,6 +90,7 @@ static inline void end_slow_path(struct heap *heap)
 		heap_trim(heap);
 	sweep_enforce(heap);
 	tend(heap);
+	family_end_slow_path();
 	guard_heap(heap);
 }
 
@@ -101,7 +105,7 @@ static inline void *make_block(struct heap *heap, size_t size)
 /* There was no memory, perhaps because of option LIMIT. */
 static cold void *make_room_and_block(struct heap *heap, size_t size)
 {
-	return heap_trim_for_limit(heap, size) ? make_block(heap, size) : NULL;
+	return trim_for_limit(heap, size) ? make_block(heap, size) : NULL;
 }
 
 /* The handle has a heap; sizes that no bin could serve. */
@@ -166,6 +170,12 @@ static void free_foreign(void *block, const void *caller)
 	raw_free(block);
 }
 
+static void free_remote(struct pool *pool, void *block, const void *caller)
+{
+	remote_free(pool, block, caller);
+	family_end_slow_path();
+}
+
 static bool is_own(const struct pool *pool)
 {
 	return load_relaxed(&load_relaxed(&pool->x_heap)->x_owner) == owner_self(); /* H2 */
@@ -186,7 +196,7 @@ void free_slow(void *block, const void *caller)
 	if (is_own(pool))
 		free_own(load_relaxed(&pool->x_heap), pool, block);
 	else
-		remote_free(pool, block, caller);
+		free_remote(pool, block, caller);
 }
 EXPORT_PRIVATE(free_slow);
 
@@ -204,16 +214,6 @@ bool arn_try_free(void *block)
 	if (unlikely(!free_cached(block)))
 		free_slow(block, caller_address());
 	return true;
-}
-
-void arn_any_free(void *block)
-{
-	if (likely(free_fast(block)))
-		return;
-	if (pool_find(block))
-		free_slow(block, caller_address());
-	else
-		arn_raw_free(block);
 }
 
 static bool product(size_t a, size_t b, size_t *result)
@@ -370,48 +370,4 @@ enum arn_tag arn_tag_of(const void *block)
 	struct pool_view view;
 
 	return pool_look(block, &view) ? (enum arn_tag)view.tag : ARN_TAGS;
-}
-
-void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)
-{
-	handle->heap = &heap_none;
-	handle->family = family;
-	handle->tag = tag;
-}
-
-void arn_heap_abandon(arn_heap *handle)
-{
-	struct heap *heap = handle->heap;
-
-	if (!heap || heap == &heap_none)
-		return;
-	remote_flush();
-	handle->heap = &heap_none;
-	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
-		family_abandon(heap);
-}
-
-void arn_heap_pass(arn_heap *handle)
-{
-	struct heap *heap = handle->heap;
-
-	if (heap && heap != &heap_none && load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
-		family_pass(heap);
-}
-
-arn_heap *arn_heap_new(enum arn_tag tag)
-{
-	arn_heap *handle = raw_malloc(sizeof(*handle));
-
-	if (handle)
-		arn_heap_init(handle, NULL, tag);
-	return handle;
-}
-
-void arn_heap_delete(arn_heap *handle)
-{
-	if (!handle)
-		return;
-	arn_heap_abandon(handle);
-	raw_free(handle);
 }

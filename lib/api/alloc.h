@@ -7,7 +7,7 @@
 #ifndef ARN_ALLOC_H
 #define ARN_ALLOC_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 #define caller_address() __builtin_return_address(0)
 

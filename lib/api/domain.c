@@ -57,6 +57,16 @@ void arn_raw_free(void *block)
 	raw_free(block);
 }
 
+void arn_any_free(void *block)
+{
+	if (likely(free_fast(block)))
+		return;
+	if (pool_find(block))
+		free_slow(block, caller_address());
+	else
+		arn_raw_free(block);
+}
+
 /* The calling thread's heap of this tag; NULL: it has no record, and borrows one for each request. */
 static inline arn_heap *own(enum arn_tag tag)
 {

@@ -16,12 +16,14 @@
 #include "api/process.h"
 
 #include "heap/cache.h"
+#include "heap/end.h"
+#include "heap/family.h"
 #include "base/mark.h"
 #include "base/option.h"
 #include "arena/reclaim.h"
 #include "heap/remote.h"
 #include "arena/retire.h"
-#include "api/stats.h"
+#include "api/report.h"
 #include "heap/thread.h"
 
 #include <pthread.h>
@@ -81,8 +83,9 @@ void process_init(void)
 		return;
 	done = true;
 	option_init();
+	end_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
-	stats_init();
+	report_init();
 	/* the first records, while there is memory; liburcu, if it is that, would end the program for want of it */
 	reclaim_enter();
 	reclaim_exit();

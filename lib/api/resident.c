@@ -13,6 +13,7 @@
  */
 #include "arena/arena.h"
 #include "heap/cache.h"
+#include "heap/family.h"
 #include "arena/meta.h"
 #include "os/os.h"
 #include "arena/reclaim.h"

@@ -11,40 +11,20 @@
  * Heaps of a family with readers are touched by its users alone: who is none may be in the middle of a walk.
  * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a pool, from others.
  */
+#include "api/trim.h"
+
 #include "heap/cache.h"
+#include "heap/family.h"
+#include "heap/idle.h"
 #include "heap/limbo.h"
 #include "base/option.h"
 #include "os/os.h"
-#include "arena/purge.h"
+#include "arena/supply.h"
 #include "arena/reclaim.h"
 #include "heap/remote.h"
 #include "arena/retire.h"
 #include "heap/sweep.h"
 #include "heap/thread.h"
-
-size_t heap_trim(struct heap *heap)
-{
-	store_relaxed(&heap->x_trim, false);
-	cache_send_home(heap);
-	return sweep_all(heap);
-}
-
-bool heap_is_idle(struct heap *heap)
-{
-	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_slow_paths);
-
-	if (load_relaxed(&heap->x_idle_mark) == entered && load_relaxed(&heap->x_idle_since))
-		return now - load_relaxed(&heap->x_idle_since) >= HEAP_IDLE;
-	store_relaxed(&heap->x_idle_mark, entered);
-	store_relaxed(&heap->x_idle_since, now | 1);
-	return false;
-}
-
-void heap_trim_if_idle(struct heap *heap)
-{
-	if (load_relaxed(&heap->x_trim) || heap_is_idle(heap))
-		heap_trim(heap);
-}
 
 static size_t cached_bytes(const struct heap *heap)
 {
@@ -100,7 +80,7 @@ static void trim_arena(struct arena *arena)
 {
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)
 		if (load_relaxed(&arena->pool[slice].x_heap))
-			sweep_remote(arena, slice);
+			remote_sweep(arena, slice);
 }
 
 static void trim_remote(void)
@@ -122,7 +102,7 @@ static size_t needed(size_t size)
 }
 
 /* First what is near: each step looks at more of what others have. */
-bool heap_trim_for_limit(struct heap *heap, size_t size)
+bool trim_for_limit(struct heap *heap, size_t size)
 {
 	struct arn_trimmed unused = { 0 };
 	size_t limit = option(OPTION_LIMIT);
@@ -131,10 +111,10 @@ bool heap_trim_for_limit(struct heap *heap, size_t size)
 		return false;
 	remote_flush();
 	heap_trim(heap);
-	if (arena_admits(needed(size)))
+	if (supply_admits(needed(size)))
 		return true;
 	trim_heaps(&unused);
-	if (!arena_admits(needed(size)))
+	if (!supply_admits(needed(size)))
 		trim_remote();
 	return true;
 }

@@ -7,6 +7,8 @@
  * happens while the users of the family are stopped (arenite.h), so plain fields may be read.
  */
 #include "heap/cache.h"
+#include "heap/family.h"
+#include "heap/idle.h"
 #include "heap/limbo.h"
 #include "heap/remote.h"
 

@@ -10,7 +10,7 @@
  *
  * Slices      free (bit set in x_free_slices) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
  *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
- * Lifetime    mapped by arena_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
+ * Lifetime    mapped by supply_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
  *             and a grace period of reclaim.h.
  * Invariant   popcount(x_free_slices) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
  *             x_dirty is a subset of x_free_slices while nobody is between claim and release
@@ -109,7 +109,7 @@ struct arena {
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What arena_claim found.  clean slices are not resident and read as zero. */
+/* What a claim found.  clean slices are not resident and read as zero. */
 struct run {
 	struct arena *arena;
 	unsigned first;
@@ -149,17 +149,16 @@ static inline char *arena_body(const struct arena *arena)
 	return (char *)arena + ARENA_HEAD * SLICE;
 }
 
-/* false: no memory.  slices above LARGE_SLICES get a huge arena. */
-bool arena_claim(size_t slices, struct run *run);
-/* These slices and no others, which lie behind a pool of the caller's; false: not all of them are free. */
-bool arena_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run);
-/* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
+/* So many slices of this arena in a row; resident: one that has pages, or none.  false: there are none. */
+bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run);
+/* These slices and no others; false: not all of them are free. */
+bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run);
+/* Of a run that was claimed in another way, so many slices being dirty. */
+void arena_count_claim(struct run *run, size_t dirty);
+/* The slices from this one on are free; those before it are the caller's. */
+void arena_free_from(struct arena *arena, unsigned first);
+/* The run is the caller's, in a section of reclaim.h. */
 void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
-/* Free slices and empty pools that wait, resident, and so many bytes more: is that more than retain.h allows? */
-bool retain_is_exceeded(size_t more);
-/* Option LIMIT: may so many bytes more become resident?  What is free and kept for reuse makes room.  Threads that ask
- * at the same time may each be told yes. */
-bool arena_admits(size_t bytes);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
 /* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
@@ -193,6 +192,12 @@ static inline size_t arena_with_pages(void)
 	size_t claimed = load_relaxed(&arena_counters.x_claimed);
 
 	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_clean_bytes));
+}
+
+/* Free slices and empty pools that wait, resident. */
+static inline size_t arena_kept(void)
+{
+	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
 }
 
 /* A call that gave so many bytes back. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/pool.h"
 
+#include "arena/supply.h"
+
 #include "base/panic.h"
 #include "arena/reclaim.h"
 
@@ -111,7 +113,7 @@ void pool_release(struct pool *pool, bool resident)
 	debug_check(pool_is_empty(pool));
 	for (unsigned i = 0; i < heads; i++)
 		store_relaxed(&pool[i].x_heap, NULL);
-	arena_release(arena, (unsigned)(pool - arena->pool), pool->slices, resident);
+	supply_release(arena, (unsigned)(pool - arena->pool), pool->slices, resident);
 }
 
 /* A word of free blocks: one after the other. */

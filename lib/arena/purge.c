@@ -5,7 +5,6 @@
 #include "os/os.h"
 #include "arena/reclaim.h"
 #include "arena/retain.h"
-#include "arena/retire.h"
 
 static size_t count(size_t bytes)
 {
@@ -95,32 +94,4 @@ void purge_excess(void)
 {
 	if (retain_is_exceeded(0))
 		purge_to(retain_for_slices() - retain_base() / 2);
-}
-
-static void retire_free(void)
-{
-	reclaim_enter();
-	for (unsigned index = 0; index < registry_count(); index++) {
-		struct arena *arena = registry_entry(index);
-
-		if (arena && arena_is_free(arena))
-			retire_arena(arena);
-	}
-	reclaim_exit();
-}
-
-void purge_arenas(void)
-{
-	retire_free();
-	retire_all();
-}
-
-size_t supply_trim(void)
-{
-	size_t done;
-
-	retain_forget();
-	done = purge_to(0);
-	purge_arenas();
-	return done;
 }

@@ -15,9 +15,5 @@
 size_t purge_to(size_t keep);
 /* Until what retain.h allows is left, and some room below that. */
 void purge_excess(void);
-/* Unmap the arenas without pools whose readers are done. */
-void purge_arenas(void);
-/* The same, and give back the pages of all free slices; bytes of pages returned. */
-size_t supply_trim(void);
 
 #endif

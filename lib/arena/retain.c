@@ -161,6 +161,11 @@ static bool is_larger_drop(void)
 	return gone_in_cycle() > 2 * load_relaxed(&x_credit) + retain_limit();
 }
 
+bool retain_is_exceeded(size_t more)
+{
+	return arena_kept() + more > retain_for_slices();
+}
+
 bool retain_has_credit(void)
 {
 	return load_relaxed(&x_credit) != 0;

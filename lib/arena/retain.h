@@ -51,6 +51,8 @@ void retain_note_refault(size_t bytes);
 /* More than the base is free: is this the end of a cycle? */
 void retain_note_drop(void);
 bool retain_has_credit(void);
+/* Free slices and empty pools that wait, resident, and so many bytes more: is that more than may be kept? */
+bool retain_is_exceeded(size_t more);
 /* There is credit, and so much is kept, pages of pools and all.  true: less than before may be kept from now on. */
 bool retain_expire_credit(size_t kept);
 /* No credit, no cycles: as at the start. */

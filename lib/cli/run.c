@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 #include "base/mark.h"
 #include "base/option.h"
-#include "api/stats.h"
+#include "api/report.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/cache.h"
 
+#include "heap/heap.h"
 #include "heap/limbo.h"
 #include "arena/meta.h"
 #include "base/option.h"

@@ -11,7 +11,7 @@
 #ifndef ARN_CACHE_H
 #define ARN_CACHE_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 void cache_init(struct heap *heap);
 /* One block of this class, after putting more into the bin; NULL: no memory. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Families and the hand-over of heaps.
- *
- * Ordering    F1  x_heaps and the list of families: push (release) -> walk (acquire): the record.
- *             F2  x_walked: push (release) -> walk (acquire): walk_next.
- *             H1, H2 of heap.h.
+ * family.c - families and the hand-over of heaps.
  */
+#include "heap/family.h"
+
 #include "heap/cache.h"
+#include "heap/idle.h"
 #include "heap/limbo.h"
 #include "arena/meta.h"
 
@@ -62,6 +61,7 @@ static struct heap *add_heap(arn_family *family, unsigned tag)
 	if (!heap)
 		return NULL;
 	heap_init(heap, family, tag);
+	cache_init(heap);
 	family_take_over(heap);
 	do
 		heap->next = head;
@@ -270,4 +270,12 @@ bool family_trim(struct heap *heap)
 	heap_trim(heap);
 	end_drain_orphan(heap);
 	return true;
+}
+
+void family_drain_noted(struct thread *thread)
+{
+	struct heap *heap = thread->orphan;
+
+	thread->orphan = NULL;
+	family_drain_orphan(heap);
 }

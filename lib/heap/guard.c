@@ -3,6 +3,7 @@
 
 #include "base/option.h"
 #include "base/panic.h"
+#include "heap/heap.h"
 #include "heap/thread.h"
 
 #include <string.h>

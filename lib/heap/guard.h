@@ -9,7 +9,7 @@
 #ifndef ARN_GUARD_H
 #define ARN_GUARD_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 /* Abort unless block is the start of a live block of this pool (NULL: of none of ours). */
 void guard_live(const struct pool *pool, const void *block, const void *caller);

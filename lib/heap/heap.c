@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/heap.h"
 
-#include "heap/cache.h"
 #include "heap/limbo.h"
-#include "base/option.h"
-#include "heap/remote.h"
+#include "heap/queued.h"
 #include "arena/retain.h"
+#include "arena/supply.h"
 #include "heap/sweep.h"
-
-struct heap heap_none;
-static _Atomic size_t x_heaps;
-
-void heap_init(struct heap *heap, arn_family *family, unsigned tag)
-{
-	heap->family = family;
-	heap->tag = (uint8_t)tag;
-	heap->deferred = family->provider && tag != ARN_TAG_MEM;
-	cache_init(heap);
-	add_relaxed(&x_heaps, 1);
-}
-
-size_t heap_count(void)
-{
-	return max_size(1, load_relaxed(&x_heaps));
-}
 
 static void list_partial(struct heap *heap, struct pool *pool)
 {
@@ -77,7 +59,7 @@ static void detach_pool(struct heap *heap, struct pool *pool)
 	sweep_forget(heap, pool);
 }
 
-static void attach_pool(struct heap *heap, struct pool *pool)
+void heap_attach_pool(struct heap *heap, struct pool *pool)
 {
 	link_pool(heap, pool);
 	if (pool->cls != CLASS_LARGE)
@@ -85,7 +67,7 @@ static void attach_pool(struct heap *heap, struct pool *pool)
 }
 
 /* One that waits for readers, of the same shape, or NULL. */
-static struct pool *take_waiting(struct heap *heap, unsigned cls, size_t slices)
+struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices)
 {
 	struct pool *pool = heap->deferred ? limbo_take(heap->family, heap->tag, cls, slices) : NULL;
 
@@ -95,14 +77,14 @@ static struct pool *take_waiting(struct heap *heap, unsigned cls, size_t slices)
 }
 
 /* Of free slices. */
-static struct pool *carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
+struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
 {
 	struct pool *pool;
 	struct run run;
 
 	if (heap->deferred)
 		limbo_poll(heap->family);
-	if (!arena_claim(slices, &run))
+	if (!supply_claim(slices, &run))
 		return NULL;
 	pool = pool_carve(&run, heap, cls, heap->tag, block_size);
 	if (cls == CLASS_LARGE) {
@@ -116,19 +98,19 @@ static struct pool *carve_pool(struct heap *heap, unsigned cls, size_t slices, s
 
 struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 {
-	struct pool *pool = take_waiting(heap, cls, 0);
+	struct pool *pool = heap_take_waiting(heap, cls, 0);
 
 	if (!pool)
-		pool = carve_pool(heap, cls, sizeclasses[cls].slices, 0);
+		pool = heap_carve_pool(heap, cls, sizeclasses[cls].slices, 0);
 	if (pool)
-		attach_pool(heap, pool);
+		heap_attach_pool(heap, pool);
 	return pool;
 }
 
 /* A pool that is queued for this heap stays: its drain asks again. */
 static void release_empty(struct heap *heap, struct pool *pool)
 {
-	if (!remote_may_release(pool))
+	if (!queued_may_release(pool))
 		return;
 	detach_pool(heap, pool);
 	if (heap->deferred)
@@ -146,66 +128,6 @@ void heap_reclassify_pool(struct heap *heap, struct pool *pool, uint32_t before)
 		pool->left = 0;
 		release_empty(heap, pool);
 	}
-}
-
-/* ---- large blocks ------------------------------------------------------------------------------------------ */
-
-/* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
- * touch is not resident.  Where a limit counts what it may touch, it is what it takes. */
-size_t large_size(size_t size)
-{
-	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
-
-	if (option(OPTION_LIMIT))
-		return align_up(size, SLICE);
-	return align_up(size, (size_t)1 << (k - 2));
-}
-
-/* An empty large pool that waits for its goal may serve again at once: its one block begins where the old one began, so
- * a late reader finds an object header there, or the old words. */
-static struct pool *take_large(struct heap *heap, size_t size)
-{
-	struct pool *pool = take_waiting(heap, CLASS_LARGE, slices_of(size));
-	size_t resident, tail;
-
-	if (!pool)
-		return NULL;
-	resident = sweep_resident(pool);
-	if (!arena_admits(size - min_size(size, resident))) {
-		limbo_add(heap->family, pool);
-		return NULL;
-	}
-	sweep_mark_resident(pool);
-	tail = pool_tail(pool);
-	/* what may have pages beyond the block is not its tail */
-	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size) : size;
-	sweep_note_tail(pool, tail);
-	pool->reads_zero = false;
-	return pool;
-}
-
-static struct pool *claim_large(struct heap *heap, size_t wanted)
-{
-	size_t size = large_size(wanted);
-	struct pool *pool = take_large(heap, size);
-
-	if (!pool)
-		pool = carve_pool(heap, CLASS_LARGE, slices_of(size), size);
-	if (pool)
-		attach_pool(heap, pool);
-	return pool;
-}
-
-void *large_malloc(struct heap *heap, size_t size)
-{
-	struct pool *pool = claim_large(heap, size);
-	void *block;
-
-	if (!pool)
-		return NULL;
-	pool_take(pool, &block, 1);
-	heap_count_out(heap, pool, 1);
-	return block;
 }
 
 static bool list_is_valid(const struct heap *heap, unsigned cls)

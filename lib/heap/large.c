@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/large.h"
 
+#include "heap/heap.h"
+#include "heap/limbo.h"
+#include "base/option.h"
 #include "os/os.h"
 #include "arena/retain.h"
+#include "arena/supply.h"
 #include "heap/sweep.h"
 
 static _Atomic bool x_refused; /* by the system, once */
@@ -10,6 +14,66 @@ static _Atomic bool x_refused; /* by the system, once */
 static bool is_huge(const struct pool *pool)
 {
 	return pool->cls == CLASS_LARGE && arena_at(pool)->huge;
+}
+
+/* ---- new blocks ------------------------------------------------------------------------------------------ */
+
+/* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
+ * touch is not resident.  Where a limit counts what it may touch, it is what it takes. */
+size_t large_size(size_t size)
+{
+	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
+
+	if (option(OPTION_LIMIT))
+		return align_up(size, SLICE);
+	return align_up(size, (size_t)1 << (k - 2));
+}
+
+/* An empty large pool that waits for its goal may serve again at once: its one block begins where the old one began, so
+ * a late reader finds an object header there, or the old words. */
+static struct pool *take_large(struct heap *heap, size_t size)
+{
+	struct pool *pool = heap_take_waiting(heap, CLASS_LARGE, slices_of(size));
+	size_t resident, tail;
+
+	if (!pool)
+		return NULL;
+	resident = sweep_resident(pool);
+	if (!supply_admits(size - min_size(size, resident))) {
+		limbo_add(heap->family, pool);
+		return NULL;
+	}
+	sweep_mark_resident(pool);
+	tail = pool_tail(pool);
+	/* what may have pages beyond the block is not its tail */
+	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size) : size;
+	sweep_note_tail(pool, tail);
+	pool->reads_zero = false;
+	return pool;
+}
+
+static struct pool *claim_large(struct heap *heap, size_t wanted)
+{
+	size_t size = large_size(wanted);
+	struct pool *pool = take_large(heap, size);
+
+	if (!pool)
+		pool = heap_carve_pool(heap, CLASS_LARGE, slices_of(size), size);
+	if (pool)
+		heap_attach_pool(heap, pool);
+	return pool;
+}
+
+void *large_malloc(struct heap *heap, size_t size)
+{
+	struct pool *pool = claim_large(heap, size);
+	void *block;
+
+	if (!pool)
+		return NULL;
+	pool_take(pool, &block, 1);
+	heap_count_out(heap, pool, 1);
+	return block;
 }
 
 /* ---- in place -------------------------------------------------------------------------------------------- */
@@ -41,7 +105,7 @@ static bool extend_pool(struct heap *heap, struct pool *pool, size_t slices)
 
 	if (arena->huge || slices > LARGE_SLICES || next + slices - pool->slices > ARENA_END)
 		return false;
-	if (!arena_claim_at(arena, (unsigned)next, (unsigned)(slices - pool->slices), &run))
+	if (!supply_claim_at(arena, (unsigned)next, (unsigned)(slices - pool->slices), &run))
 		return false;
 	retain_note_fault(run.clean * SLICE);
 	set_slices(heap, pool, slices);
@@ -56,7 +120,7 @@ static void give_slices(struct heap *heap, struct pool *pool, size_t slices)
 	if (rest == 0)
 		return;
 	set_slices(heap, pool, slices);
-	arena_release(arena, (unsigned)first, rest, true);
+	supply_release(arena, (unsigned)first, rest, true);
 }
 
 /* A huge arena is its block's as long as that is there: what the block does not need, from one offset to the other, has
@@ -72,7 +136,7 @@ static void give_pages(const struct pool *pool, size_t from, size_t to)
 /* Into its tail; other pools ask for what they claim. */
 static bool may_grow(const struct pool *pool, size_t wanted)
 {
-	return pool_tail(pool) == 0 || arena_admits(wanted - min_size(wanted, pool->block_size));
+	return pool_tail(pool) == 0 || supply_admits(wanted - min_size(wanted, pool->block_size));
 }
 
 static bool grow_block(struct heap *heap, struct pool *pool, size_t size, size_t wanted)

@@ -18,9 +18,14 @@
 #ifndef ARN_LARGE_H
 #define ARN_LARGE_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 #define LARGE_KEPT (2 * SLICE)
+
+/* A block that no size class holds, in a pool of its own; NULL: no memory. */
+void *large_malloc(struct heap *heap, size_t size);
+/* Bytes of the block that serves a request for so many. */
+size_t large_size(size_t size);
 
 /* The pool's block has room for `size` bytes, more than SMALL_MAX, and not much more; false: not here. */
 bool large_resize(struct heap *heap, struct pool *pool, size_t size);

@@ -3,6 +3,7 @@
 
 #include "arena/reclaim.h"
 #include "heap/sweep.h"
+#include "arena/retain.h"
 
 /* The goal of a pool that fell empty in the hands of a thread which is no user: it had none to give. */
 #define NO_GOAL UINT64_MAX

@@ -24,7 +24,7 @@
 #ifndef ARN_LIMBO_H
 #define ARN_LIMBO_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 #define LIMBO_STEP 16u
 

@@ -3,6 +3,8 @@
 
 #include "base/panic.h"
 #include "arena/reclaim.h"
+#include "heap/heap.h"
+#include "heap/queued.h"
 #include "heap/sweep.h"
 #include "heap/thread.h"
 
@@ -24,7 +26,7 @@ static bool has_bits(const struct pool *pool)
 	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
 
-static void push_pending(_Atomic(struct pool *) *list, struct pool *pool)
+void remote_push(_Atomic(struct pool *) *list, struct pool *pool)
 {
 	struct pool *head = load_relaxed(list);
 
@@ -64,20 +66,20 @@ static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 		if (has_bits(pool) || !try_unqueue(bits)) {
 			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
 
-			push_pending(&heap->x_pending, pool);
+			remote_push(&heap->x_pending, pool);
 			return heap;
 		}
 	}
 	return NULL;
 }
 
-/* Nobody refills an orphan: now and then who frees to it sends its blocks home. */
-static void drain_told_orphan(struct heap *heap)
+/* Nobody refills an orphan: now and then who frees to it drains it, at the end of its slow path (family.h). */
+static void note_orphan(struct heap *heap)
 {
 	struct thread *thread = thread_peek();
 
 	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && ++thread->orphans_met % 16 == 0)
-		family_drain_orphan(heap);
+		thread->orphan = heap;
 }
 
 void remote_send(struct pool *pool, unsigned word, uint64_t mask)
@@ -104,7 +106,7 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 		told = queue_pool(pool, bits);
 	reclaim_exit();
 	if (told)
-		drain_told_orphan(told);
+		note_orphan(told);
 }
 
 /* Blocks that somebody frees.  While one of them is not sent the pool stays what it is. */
@@ -237,51 +239,6 @@ void remote_drain_all(struct heap *heap)
 		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
 }
 
-/* ---- in the place of an owner that waits ------------------------------------------------------------------ */
-
-#define LOOK_AFTER 16u /* pools at a time */
-
-/* Queued pools go back to the list that they were taken from; what has been queued there meanwhile is not much. */
-static void give_back_list(struct heap *heap, struct pool *list)
-{
-	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
-
-	while (pool) {
-		struct pool *next = load_relaxed(&pool->bits->x_next);
-
-		push_pending(&heap->x_pending, pool);
-		pool = next;
-	}
-}
-
-static void look_after_some(struct heap *heap)
-{
-	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
-
-	for (unsigned n = 0; pool && n < LOOK_AFTER; n++) {
-		struct pool *next = load_relaxed(&pool->bits->x_next);
-
-		arn_yield_point("remote_look_after");
-		sweep_queued(pool);
-		push_pending(&heap->x_swept, pool);
-		pool = next;
-	}
-	if (pool)
-		give_back_list(heap, pool);
-}
-
-void remote_look_after(struct heap *heap)
-{
-	bool tended = false;
-
-	if (!cas_acq_rel(&heap->x_tended, &tended, true)) /* R4 */
-		return;
-	if (!load_relaxed(&heap->x_pending) && exchange_acq_rel(&heap->x_freed, false)) /* R4 */
-		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
-	look_after_some(heap);
-	store_release(&heap->x_tended, false); /* R4 */
-}
-
 /* Somebody who is gone had taken pools out of the lists: all that are queued are put into one again. */
 void remote_fork_child(struct heap *heap)
 {
@@ -291,6 +248,6 @@ void remote_fork_child(struct heap *heap)
 	store_relaxed(&heap->x_swept, NULL);
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
-			push_pending(&heap->x_pending, pool);
+			remote_push(&heap->x_pending, pool);
 	store_relaxed(&heap->x_tended, false);
 }

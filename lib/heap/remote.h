@@ -36,7 +36,7 @@
 #ifndef ARN_REMOTE_H
 #define ARN_REMOTE_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 /* block lies in pool (a lead) and belongs to another thread's heap, or nobody's */
 void remote_free(struct pool *pool, void *block, const void *caller);
@@ -48,29 +48,20 @@ void remote_flush(void);
 void remote_flush_all(void);
 /* Take in all that other threads have freed to this heap. */
 void remote_drain_all(struct heap *heap);
+/*
+ * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though
+ * the owner has not taken them home.  The bits are taken out of the words meanwhile: whoever has a bit has the block,
+ * so the pool stays what it is, and R2 brings its descriptor.  Without a bit nothing but the words is looked at.  Pools
+ * that a collector walks have words elsewhere: its walk must find each free block in one of the bitmaps.
+ */
+void remote_sweep(struct arena *arena, unsigned slice);
 /* For an owner that waits: pages of a few pools, on which nothing but blocks that others have freed lies, go back.
  * Nobody walks the family meanwhile.  Nothing if somebody else is at it. */
 void remote_look_after(struct heap *heap);
+/* Onto one of the two lists of a heap; the pool is queued, and in neither. */
+void remote_push(_Atomic(struct pool *) *list, struct pool *pool);
 /* In the child of a fork, of a heap that was not half done. */
 void remote_fork_child(struct heap *heap);
-
-enum { UNQUEUED, QUEUED, AWAITED };
-
-/* May an empty pool be released?  If not, it is or will be in the list, and its drain asks again. */
-static inline bool remote_may_release(const struct pool *pool)
-{
-	uint32_t queued = QUEUED;
-
-#ifdef ARN_BUG_release_queued
-	return true;
-#endif
-	if (load_seq(&pool->bits->x_queued) == UNQUEUED) /* R1 */
-		return true;
-#ifdef ARN_BUG_unawaited
-	return false;
-#endif
-	return !cas_seq(&pool->bits->x_queued, &queued, AWAITED) && queued == UNQUEUED; /* R1 */
-}
 
 static inline void remote_drain(struct heap *heap)
 {

@@ -3,8 +3,9 @@
 
 #include "os/os.h"
 #include "arena/purge.h"
-#include "heap/remote.h"
+#include "heap/queued.h"
 #include "arena/retain.h"
+#include "arena/supply.h"
 
 #define GRANULES 64u
 
@@ -110,9 +111,9 @@ static size_t touched_by(const struct pool *pool, unsigned n)
 
 unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 {
-	if (arena_admits(touched_by(pool, want)))
+	if (supply_admits(touched_by(pool, want)))
 		return want;
-	return arena_admits(touched_by(pool, 1)) ? 1 : 0;
+	return supply_admits(touched_by(pool, 1)) ? 1 : 0;
 }
 
 /* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
@@ -275,23 +276,7 @@ static size_t sweep_pool(struct heap *heap, struct pool *pool)
 	return bytes_of(pool, done);
 }
 
-/* Takes the bits; false: there were none, and the descriptor may be anything. */
-static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
-{
-	uint64_t any = 0;
-
-	for (unsigned word = 0; word < POOL_WORDS; word++) {
-		freed[word] = load_relaxed(&x_remote[word]);
-		if (freed[word])
-			freed[word] = exchange_seq(&x_remote[word], 0); /* R1, R2 */
-		any |= freed[word];
-	}
-	return any != 0;
-}
-
-/* The blocks of these bits are nobody else's now, and so are the granules that no other block lies on.  A class pool
- * that is one granule goes as a whole, when its owner finds it empty. */
-static void sweep_freed(struct pool *pool, const uint64_t *others)
+void sweep_freed(struct pool *pool, const uint64_t *others)
 {
 	uint64_t granules;
 
@@ -302,44 +287,6 @@ static void sweep_freed(struct pool *pool, const uint64_t *others)
 	granules = granules_without(pool, others) & ~clean_granules(pool);
 	if (granules)
 		mark_clean(pool, purge_granules(pool, granules));
-}
-
-/* The bits of this word that stand for a block: behind the last one there is none that could keep a page. */
-static uint64_t blocks_of(const struct pool *pool, unsigned word)
-{
-	unsigned before = word * 64;
-
-	return pool->capacity > before ? bit_run(0, (unsigned)min_size(pool->capacity - before, 64)) : 0;
-}
-
-/* What has been taken out of these words, with nothing said to anybody: the pool is queued, or was before. */
-static void sweep_taken_out(struct pool *pool, const uint64_t *freed)
-{
-	uint64_t others[POOL_WORDS];
-
-	arn_yield_point("sweep_remote");
-	for (unsigned word = 0; word < POOL_WORDS; word++)
-		others[word] = ~freed[word] & blocks_of(pool, word);
-	sweep_freed(pool, others);
-	for (unsigned word = 0; word < POOL_WORDS; word++)
-		if (freed[word])
-			remote_send(pool, word, freed[word]);
-}
-
-void sweep_remote(struct arena *arena, unsigned slice)
-{
-	uint64_t freed[POOL_WORDS];
-
-	if (take_remote(arena->x_remote[REMOTE_PLAIN][slice], freed))
-		sweep_taken_out(&arena->pool[slice], freed);
-}
-
-void sweep_queued(struct pool *pool)
-{
-	uint64_t freed[POOL_WORDS];
-
-	if (take_remote(load_relaxed(&pool->bits->x_remote), freed))
-		sweep_taken_out(pool, freed);
 }
 
 /* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
@@ -360,9 +307,7 @@ static size_t publish_unswept(struct heap *heap)
 /* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches have pinned. */
 static void watch_credit(struct heap *heap, size_t unswept)
 {
-	size_t kept = load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
-
-	if (!retain_expire_credit(kept + unswept))
+	if (!retain_expire_credit(arena_kept() + unswept))
 		return;
 	purge_excess();
 	store_relaxed(&heap->x_trim, true);

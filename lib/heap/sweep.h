@@ -11,7 +11,7 @@
  * too.
  *
  * Owner       the user of the heap, for all of it.  A granule of which somebody else has every block, because their
- *             bits are in no word any more, is theirs (sweep_remote); an empty pool of no heap is limbo.c's.
+ *             bits are in no word any more, is theirs (remote-sweep.c); an empty pool of no heap is limbo.c's.
  * Invariant   heap->x_unswept == sum of unswept over the heap's pools
  *             a granule that is clean has no block that was handed out since it became clean
  *             arena_counters.x_clean_bytes == bytes of clean granules, and tails of huge ones, summed over all pools
@@ -20,7 +20,7 @@
 #ifndef ARN_SWEEP_H
 #define ARN_SWEEP_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 #include "base/option.h"
 
 #define SWEEP_STEP 32u
@@ -56,15 +56,9 @@ void sweep_release(struct pool *pool);
 void sweep_enforce(struct heap *heap);
 /* All that is unswept; bytes that went back. */
 size_t sweep_all(struct heap *heap);
-/*
- * Any thread, in a section of reclaim.h: pages that nothing but freed blocks in remote words lie on go back, though
- * the owner has not taken them home.  The bits are taken out of the words meanwhile: whoever has a bit has the block,
- * so the pool stays what it is, and R2 brings its descriptor.  Without a bit nothing but the words is looked at.  Pools
- * that a collector walks have words elsewhere: its walk must find each free block in one of the bitmaps.
- */
-void sweep_remote(struct arena *arena, unsigned slice);
-/* The same for a pool of any tag that the caller has taken from a list of queued pools, while nobody walks. */
-void sweep_queued(struct pool *pool);
+/* All blocks of the pool but `others` are the caller's, free and in no word: the pages that no other block lies on go
+ * back.  A class pool that is one granule goes as a whole, when its owner finds it empty. */
+void sweep_freed(struct pool *pool, const uint64_t *others);
 bool sweep_is_valid(const struct heap *heap);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/tend.h"
 
+#include "heap/family.h"
+#include "heap/idle.h"
 #include "heap/remote.h"
 
 /* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner meanwhile. */

@@ -16,7 +16,7 @@
 #ifndef ARN_TEND_H
 #define ARN_TEND_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 #define TEND_EVERY 4u /* slow paths */
 #define TEND_LOOK 16u

@@ -3,7 +3,6 @@
 
 #include "arena/meta.h"
 #include "os/os.h"
-#include "heap/remote.h"
 
 #include <pthread.h>
 
@@ -16,6 +15,7 @@ static struct stack spares;
 static _Atomic(struct thread *) x_threads;
 static pthread_key_t key;
 static bool key_made;
+static void (*end_thread)(struct thread *);
 
 static __thread bool ended; /* the record was handed back */
 
@@ -24,11 +24,12 @@ static void at_thread_end(void *record)
 #ifndef ARN_BUG_records_at_the_end
 	ended = true;
 #endif
-	thread_detach(record);
+	end_thread(record);
 }
 
-__attribute__((constructor)) static void make_key(void)
+void thread_init(void (*at_end)(struct thread *))
 {
+	end_thread = at_end;
 	key_made = pthread_key_create(&key, at_thread_end) == 0;
 }
 
@@ -60,11 +61,11 @@ struct thread *thread_make(void)
 		return &thread_none;
 	arn_yield_point("thread_make");
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
-		arn_heap_init(&thread->heap[tag], NULL, tag);
+		handle_init(&thread->heap[tag], NULL, tag);
 	thread_current = thread;
 	if (os_at_thread_end(key, thread))
 		return thread;
-	thread_detach(thread);
+	thread_give_back(thread);
 	return &thread_none;
 }
 
@@ -73,23 +74,14 @@ struct thread *thread_first(void)
 	return load_acquire(&x_threads); /* T1 */
 }
 
-void thread_detach(struct thread *thread)
+void thread_give_back(struct thread *thread)
 {
-#ifndef ARN_BUG_leave_gathered
-	remote_flush();
-#endif
-#ifdef ARN_BUG_spare_first
-	stack_push(&spares, &thread->spare);
-#endif
-	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
-		arn_heap_abandon(&thread->heap[tag]);
+	thread->orphan = NULL;
 	thread_current = NULL;
 	owner_forget();
 	store_relaxed(&thread->x_number, OWNER_NONE);
-	arn_yield_point("thread_detach");
-#ifndef ARN_BUG_spare_first
+	arn_yield_point("thread_give_back");
 	stack_push(&spares, &thread->spare);
-#endif
 }
 
 void thread_fork_child(void)

@@ -17,7 +17,7 @@
 #ifndef ARN_THREAD_H
 #define ARN_THREAD_H
 
-#include "heap/heap.h"
+#include "heap/types.h"
 
 struct thread {
 	arn_heap heap[ARN_TAG_OBJECT + 1]; /* of arn_mem_* and arn_obj_* */
@@ -27,6 +27,7 @@ struct thread {
 	unsigned word;
 	uint64_t gathered;
 	unsigned orphans_met; /* pools queued on heaps without an owner */
+	struct heap *orphan;  /* one of these heaps, to be drained soon (family.h); NULL: none */
 
 	_Atomic size_t x_raw_mallocs, x_raw_frees;
 	_Atomic size_t x_raw_bytes; /* wraps below zero in a thread that frees what others made: the sum is right */
@@ -45,8 +46,11 @@ extern __thread struct thread *thread_current PRIVATE(thread_current);
 /* A record for the calling thread, or thread_none. */
 struct thread *thread_make(void);
 struct thread *thread_first(void);
-/* Runs at thread end. */
-void thread_detach(struct thread *thread);
+/* Once, before threads end: what a thread does at its end, while it still has its record.  It ends with
+ * thread_give_back. */
+void thread_init(void (*at_end)(struct thread *));
+/* The record is for other threads from now on. */
+void thread_give_back(struct thread *thread);
 /* The other threads are gone. */
 void thread_fork_child(void);
 

@@ -8,7 +8,7 @@
 #include "python/hook.h"
 #include "python/late.h"
 #include "api/process.h"
-#include "python/report.h"
+#include "python/served.h"
 #include "python/binding.h"
 #include "python/selftest.h"
 
@@ -80,11 +80,11 @@ static void take(enum domain domain)
 	const char *why = obstacle(domain);
 
 	if (why) {
-		report_left(domain, why);
+		served_left(domain, why);
 		return;
 	}
 	hook_install(domain, reinit_begun);
-	report_hooked(domain);
+	served_hooked(domain);
 }
 
 static bool is_in_place(void)
@@ -139,7 +139,7 @@ static enum arn_python_result install_first(void *library)
 	if (result != ARN_PYTHON_OK)
 		return result;
 	binding_init();
-	report_init();
+	served_init();
 	process_has_python(); /* a late Python sets variables of its own at this time, too */
 	installed = true;
 	put_in();

@@ -10,18 +10,24 @@
 #include "heap/cache.h"
 #include "heap/guard.h"
 #include "heap/heap.h"
+#include "heap/end.h"
+#include "heap/family.h"
+#include "heap/idle.h"
+#include "heap/large.h"
 #include "heap/limbo.h"
+#include "heap/queued.h"
 #include "arena/meta.h"
 #include "base/option.h"
 #include "os/os.h"
 #include "base/panic.h"
 #include "api/process.h"
-#include "arena/purge.h"
+#include "arena/supply.h"
 #include "os/raw.h"
 #include "arena/reclaim.h"
 #include "arena/registry.h"
 #include "heap/remote.h"
 #include "arena/retain.h"
+#include "arena/supply.h"
 #include "heap/sweep.h"
 #include "heap/tend.h"
 #include "heap/thread.h"
@@ -51,7 +57,7 @@ static void below_set_up(void)
 	below_released = 0;
 }
 
-bool arena_claim(size_t slices, struct run *run)
+bool supply_claim(size_t slices, struct run *run)
 {
 	for (unsigned i = 0; i < BELOW_SLICES; i++) {
 		bool claimed = false;
@@ -68,7 +74,7 @@ bool arena_claim(size_t slices, struct run *run)
  * moment by a free that was overtaken, and will find no bits. */
 static bool is_queued(const struct pool *pool);
 
-void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident)
+void supply_release(struct arena *arena, unsigned first, size_t slices, bool resident)
 {
 	(void)slices, (void)resident;
 	explore_check(atomic_load(&below_claimed[first - ARENA_HEAD]));
@@ -130,13 +136,13 @@ void limbo_poll_all(arn_family *family, bool stopped)
 	(void)family, (void)stopped;
 }
 
-bool heap_trim_for_limit(struct heap *heap, size_t size)
+bool trim_for_limit(struct heap *heap, size_t size)
 {
 	(void)heap, (void)size;
 	return false;
 }
 
-bool arena_admits(size_t bytes)
+bool supply_admits(size_t bytes)
 {
 	return bytes != SIZE_MAX;
 }
@@ -210,9 +216,9 @@ void tend_one(arn_family *family)
 	(void)family;
 }
 
-void sweep_queued(struct pool *pool)
+void sweep_freed(struct pool *pool, const uint64_t *others)
 {
-	(void)pool;
+	(void)pool, (void)others;
 }
 
 bool sweep_whole(struct pool *pool)

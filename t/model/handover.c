@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * handover - a thread ends while others start, end and free what it has made (lib/heap/thread.c, lib/api/alloc.c, lib/heap/family.c,
+ * handover - a thread ends while others start, end and free what it has made (lib/heap/end.c, lib/heap/thread.c,
+ * lib/api/alloc.c, lib/heap/family.c,
  * lib/heap/remote.c): heaps and records pass whole into one pair of hands, what a thread had gathered is sent, and every
  * block comes home.
  */
@@ -21,9 +22,12 @@
 #include "arena/pool.c"
 #include "heap/remote.c"
 #include "arena/sizeclass.c"
+#include "heap/types.c"
+#include "heap/handle.c"
 /* a record's plain fields */
-#define arn_heap_init(handle, family, tag) (explore_touch(handle, true), (arn_heap_init)(handle, family, tag))
+#define handle_init(handle, family, tag) (explore_touch(handle, true), (handle_init)(handle, family, tag))
 #define arn_heap_abandon(handle) (explore_touch(handle, true), (arn_heap_abandon)(handle))
+#include "heap/end.c"
 #include "heap/thread.c"
 
 enum { HEAPS = 5, RECORDS = 5, SIZE = 8192, LAST = EXPLORE_THREADS - 1 };
@@ -109,6 +113,12 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 }
 
 /* There are no large blocks here. */
+void *large_malloc(struct heap *heap, size_t size)
+{
+	(void)heap, (void)size;
+	return NULL;
+}
+
 bool large_resize(struct heap *heap, struct pool *pool, size_t size)
 {
 	(void)heap, (void)pool, (void)size;
@@ -217,46 +227,46 @@ static void drop(void *block)
 	arn_free(block);
 }
 
-static void end_thread(void)
+static void end_this_thread(void)
 {
-	thread_detach(thread_self());
+	end_thread_record(thread_self());
 }
 
 static void free_second_and_end(void)
 {
 	drop(load_acquire(&x_second));
-	end_thread();
+	end_this_thread();
 }
 
 static void free_first_and_end(void)
 {
 	drop(load_acquire(&x_first));
-	end_thread();
+	end_this_thread();
 }
 
 static void free_first_work_and_end(void)
 {
 	drop(load_acquire(&x_first));
 	drop(make());
-	end_thread();
+	end_this_thread();
 }
 
 static void whole_life(void)
 {
 	drop(make());
-	end_thread();
+	end_this_thread();
 }
 
 static void free_both_and_end(void)
 {
 	drop(load_acquire(&x_second));
 	drop(load_acquire(&x_first));
-	end_thread();
+	end_this_thread();
 }
 
 static void end_only(void)
 {
-	end_thread();
+	end_this_thread();
 }
 
 /* ---- before and after ----------------------------------------------------------------------------------- */
@@ -331,5 +341,6 @@ static const struct explore_model models[] = {
 
 int main(int argc, char **argv)
 {
+	end_init();
 	return explore_main(argc, argv, models, array_length(models));
 }

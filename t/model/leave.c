@@ -190,6 +190,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 #define arena_claim_whole(arena, run) ((run)->clean = (run)->slices = 0, true)
 #endif
 #include "arena/retire.c"
+#include "arena/supply.c"
 
 /* ---- threads -------------------------------------------------------------------------------------------- */
 
@@ -215,7 +216,7 @@ static void let_go(const struct run *run, bool resident)
 {
 	explore_touch(run_base(run), true);
 	held[number_of(run->arena)][run->first] = false;
-	arena_release(run->arena, run->first, run->slices, resident);
+	supply_release(run->arena, run->first, run->slices, resident);
 }
 
 /* A pool's life. */
@@ -223,7 +224,7 @@ static void use_slice(void)
 {
 	struct run run;
 
-	explore_check(arena_claim(1, &run));
+	explore_check(supply_claim(1, &run));
 	hold(&run);
 	let_go(&run, false);
 }
@@ -233,7 +234,7 @@ static struct run last_run;
 
 static void keep_slice(void)
 {
-	explore_check(arena_claim(1, &last_run));
+	explore_check(supply_claim(1, &last_run));
 	hold(&last_run);
 }
 
@@ -348,8 +349,8 @@ static void set_up(void)
 
 	as_new();
 	explore_self = EXPLORE_THREADS - 1;
-	explore_check(arena_claim(1, &run));
-	arena_release(run.arena, run.first, 1, false);
+	explore_check(supply_claim(1, &run));
+	supply_release(run.arena, run.first, 1, false);
 }
 
 static bool is_in_table(const struct arena *arena)

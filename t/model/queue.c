@@ -12,6 +12,7 @@
 #include "arena/pool.c"
 #include "heap/remote.c"
 #include "arena/sizeclass.c"
+#include "heap/types.c"
 
 enum { OWNER, BLOCKS = 3, BLOCK_SIZE = 8192 };
 

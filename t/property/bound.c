@@ -44,6 +44,7 @@
 #include "arena/reclaim.h"
 #include "arena/retain.h"
 #include "arena/retire.h"
+#include "heap/family.h"
 
 #define PAGE (4 * KIB)
 #define SOME MIB

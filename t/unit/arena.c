@@ -10,6 +10,7 @@
 #include "arena/arena.h"
 #include "base/option.h"
 #include "os/os.h"
+#include "arena/supply.h"
 
 #include <sys/wait.h>
 
@@ -75,7 +76,7 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 {
 	size_t wanted = some_slices(rng);
 
-	expect(arena_claim(wanted, run) && is_in_place(run, wanted));
+	expect(supply_claim(wanted, run) && is_in_place(run, wanted));
 	expect(run->clean != run->slices || reads_zero(run));
 	mark(run, with);
 }
@@ -83,7 +84,7 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 static void release(struct run *run, size_t with)
 {
 	expect(is_marked(run, with) && arena_is_valid(run->arena));
-	arena_release(run->arena, run->first, run->slices, true);
+	supply_release(run->arena, run->first, run->slices, true);
 	run->arena = NULL;
 }
 
@@ -150,18 +151,18 @@ static void test_whole(void)
 	struct run two;
 
 	do
-		expect(arena_claim(1, &runs[n]));
+		expect(supply_claim(1, &runs[n]));
 	while (runs[n].arena == runs[0].arena && ++n < ARENA_END - ARENA_HEAD);
 	ok(n == ARENA_END - ARENA_HEAD, "every slice between head and guard can be had: %u", n);
 	for (unsigned i = 0; i < n; i += 2)
-		arena_release(runs[i].arena, runs[i].first, 1, true);
-	ok(arena_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
-	arena_release(two.arena, two.first, 2, true);
-	arena_release(runs[1].arena, runs[1].first, 1, true);
-	ok(arena_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
-	arena_release(two.arena, two.first, 3, true);
+		supply_release(runs[i].arena, runs[i].first, 1, true);
+	ok(supply_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
+	supply_release(two.arena, two.first, 2, true);
+	supply_release(runs[1].arena, runs[1].first, 1, true);
+	ok(supply_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
+	supply_release(two.arena, two.first, 3, true);
 	for (unsigned i = 3; i < n; i += 2)
-		arena_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, true);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -173,9 +174,9 @@ static void test_purge(void)
 
 	option_parse(OPTION_RETAIN, "64M");
 	retain_forget();
-	arena_claim(100, &run);
+	supply_claim(100, &run);
 	mark(&run, 1);
-	arena_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, true);
 	arena_totals(&before);
 	ok(before.retained == 100 * SLICE, "released slices are retained: %zu", before.retained);
 	atomic_store(&os_fail_purge, 1);
@@ -183,14 +184,14 @@ static void test_purge(void)
 	atomic_store(&os_fail_purge, 0);
 	arena_totals(&after);
 	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
-	arena_claim(100, &run);
+	supply_claim(100, &run);
 	ok(run.clean != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
-	arena_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, true);
 	purge_to(0);
 	arena_totals(&after);
-	ok(after.retained == 0 && arena_claim(100, &run) && run.clean == run.slices && reads_zero(&run),
+	ok(after.retained == 0 && supply_claim(100, &run) && run.clean == run.slices && reads_zero(&run),
 	   "a purged run is clean");
-	arena_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, true);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -204,9 +205,9 @@ static void test_retention(void)
 	option_parse(OPTION_RETAIN, "16M");
 	option_parse(OPTION_RETAIN_PERCENT, "10");
 	for (unsigned i = 0; i < array_length(runs); i++)
-		expect(arena_claim(1, &runs[i]));
+		expect(supply_claim(1, &runs[i]));
 	for (unsigned i = 0; i < array_length(runs); i++)
-		arena_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, true);
 	arena_totals(&totals);
 	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained", totals.retained / KIB);
 	expect_nothing_left();
@@ -230,9 +231,9 @@ static void test_release_last(void)
 	struct run run;
 
 	expect_nothing_left();
-	expect(arena_claim(3, &run));
+	expect(supply_claim(3, &run));
 	yield_hook(trim_at_once);
-	arena_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, true);
 	ok(mapped_in_release, "an arena that is retired while its last run is released stays mapped");
 	ok(!registry_has(run.arena) && retire_waiting() == 0, "and leaves when the releaser is done");
 	expect_nothing_left();
@@ -253,10 +254,10 @@ static void test_leaving(void)
 
 	expect_nothing_left();
 	while (address_space() < 8 * ARENA_SIZE || runs[n - 1].first != ARENA_END - 1)
-		expect(arena_claim(1, &runs[n++]));
+		expect(supply_claim(1, &runs[n++]));
 	most = address_space();
 	for (unsigned i = 0; i < n; i++)
-		arena_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, true);
 	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE, "of %zu MiB of arenas %zu MiB are left",
 	   most / MIB, address_space() / MIB);
 	expect_nothing_left();
@@ -273,19 +274,19 @@ static void test_credit(void)
 	option_parse(OPTION_RETAIN, "8M");
 	for (unsigned turn = 0; turn < 6; turn++) {
 		for (unsigned i = 0; i < array_length(runs); i++) {
-			expect(arena_claim(1, &runs[i]));
+			expect(supply_claim(1, &runs[i]));
 			retain_note_fault(runs[i].clean * SLICE);
 		}
 		for (unsigned i = 0; i < array_length(runs); i++)
-			arena_release(runs[i].arena, runs[i].first, 1, true);
+			supply_release(runs[i].arena, runs[i].first, 1, true);
 		arena_totals(&totals);
 		expect(turn > 0 || totals.retained <= 4 * MIB);
 		kept = totals.retained;
 	}
 	ok(kept >= 64 * MIB, "after some turns of 100 MiB, %zu MiB are kept", kept / MIB);
 	retain_forget();
-	expect(arena_claim(1, &runs[0]));
-	arena_release(runs[0].arena, runs[0].first, 1, true);
+	expect(supply_claim(1, &runs[0]));
+	supply_release(runs[0].arena, runs[0].first, 1, true);
 	arena_totals(&totals);
 	ok(totals.retained <= 4 * MIB, "without more of them, %zu KiB", totals.retained / KIB);
 	expect_nothing_left();
@@ -300,21 +301,21 @@ static void test_refusal(void)
 
 	option_parse(OPTION_RETAIN, "64M");
 	retain_forget();
-	expect(arena_claim(1, &held) && arena_claim(100, &kept));
+	expect(supply_claim(1, &held) && supply_claim(100, &kept));
 	mark(&kept, 1);
-	arena_release(kept.arena, kept.first, kept.slices, true);
+	supply_release(kept.arena, kept.first, kept.slices, true);
 	arena_totals(&before);
-	expect(!arena_claim((size_t)1 << 44, &run) && !arena_claim(((size_t)1 << 47) / SLICE - 1, &run));
+	expect(!supply_claim((size_t)1 << 44, &run) && !supply_claim(((size_t)1 << 47) / SLICE - 1, &run));
 	atomic_store(&os_fail_on, true);
 	atomic_store(&os_fail_map, 1);
-	expect(!arena_claim(LARGE_SLICES + 1, &run));
+	expect(!supply_claim(LARGE_SLICES + 1, &run));
 	atomic_store(&os_fail_map, 0);
 	atomic_store(&os_fail_on, false);
 	arena_totals(&after);
 	ok(before.retained == 100 * SLICE && after.retained == before.retained && after.purged == before.purged,
 	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB", after.retained / KIB,
 	   before.retained / KIB);
-	arena_release(held.arena, held.first, held.slices, true);
+	supply_release(held.arena, held.first, held.slices, true);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -341,12 +342,12 @@ static void test_guard(size_t slices)
 	struct run run;
 	char *end;
 
-	expect(arena_claim(slices, &run));
+	expect(supply_claim(slices, &run));
 	end = (char *)run.arena + arena_size(run.arena);
 	ok(can_write(run_base(&run)) && !can_write(end - 1) && !can_write(end - SLICE),
 	   "the last slice of an arena with a run of %zu cannot be written to", slices);
 	ok(run_base(&run) + run.slices * SLICE <= end - SLICE, "and is in no run");
-	arena_release(run.arena, run.first, run.slices, false);
+	supply_release(run.arena, run.first, run.slices, false);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -364,11 +365,11 @@ static void test_limit(void)
 	struct run run, other;
 
 	option_parse(OPTION_LIMIT, "4M");
-	expect(arena_claim(48, &run));
-	ok(!arena_claim(32, &other), "beyond the limit there is no memory");
-	arena_release(run.arena, run.first, run.slices, true);
-	ok(arena_claim(64, &run), "what is free makes room");
-	arena_release(run.arena, run.first, run.slices, true);
+	expect(supply_claim(48, &run));
+	ok(!supply_claim(32, &other), "beyond the limit there is no memory");
+	supply_release(run.arena, run.first, run.slices, true);
+	ok(supply_claim(64, &run), "what is free makes room");
+	supply_release(run.arena, run.first, run.slices, true);
 	option_parse(OPTION_LIMIT, "0");
 	expect_nothing_left();
 	no_errors("nothing is left");

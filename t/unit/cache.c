@@ -7,6 +7,7 @@
 #include "heap/cache.h"
 #include "base/option.h"
 #include "heap/remote.h"
+#include "heap/heap.h"
 
 enum { WORKERS = 4, MANY = 3000, HELD = 600 };
 

@@ -7,6 +7,7 @@
 
 #include "heap/heap.h"
 #include "base/option.h"
+#include "heap/family.h"
 
 #include <fcntl.h>
 #include <unistd.h>

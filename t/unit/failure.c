@@ -11,6 +11,8 @@
 #include "heap/limbo.h"
 #include "base/option.h"
 #include "os/os.h"
+#include "heap/family.h"
+#include "heap/heap.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

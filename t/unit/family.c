@@ -8,6 +8,8 @@
 #include "heap/cache.h"
 #include "arena/meta.h"
 #include "heap/remote.h"
+#include "heap/family.h"
+#include "heap/heap.h"
 
 #include <sched.h>
 

@@ -9,6 +9,8 @@
 #include "arena/reclaim-reader.h"
 #include "heap/remote.h"
 #include "heap/thread.h"
+#include "heap/family.h"
+#include "heap/heap.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -10,6 +10,7 @@
 #include "heap/limbo.h"
 #include "heap/remote.h"
 #include "arena/retain.h"
+#include "heap/heap.h"
 
 enum { WORKERS = 4, LIVE = 400 };
 

@@ -9,6 +9,7 @@
 #include "base/option.h"
 #include "os/os.h"
 #include "arena/retain.h"
+#include "heap/heap.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>

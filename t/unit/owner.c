@@ -8,6 +8,7 @@
 #include "heap/cache.h"
 #include "heap/remote.h"
 #include "heap/thread.h"
+#include "heap/heap.h"
 
 #include <sched.h>
 

@@ -5,6 +5,7 @@
 #include "support/core.h"
 
 #include "arena/pool.h"
+#include "arena/supply.h"
 
 enum { WORKERS = 4 };
 
@@ -15,7 +16,7 @@ static struct pool *carve(unsigned cls, size_t large_size)
 	size_t slices = cls == CLASS_LARGE ? (large_size + SLICE - 1) / SLICE : sizeclasses[cls].slices;
 	struct run run;
 
-	if (!arena_claim(slices, &run))
+	if (!supply_claim(slices, &run))
 		bail("no memory");
 	return pool_carve(&run, some_heap, cls, 0, large_size);
 }

@@ -8,6 +8,7 @@
 
 #include "heap/heap.h"
 #include "heap/thread.h"
+#include "heap/family.h"
 
 #include <signal.h>
 
@@ -345,7 +346,7 @@ static void find_points(void)
 	static const char *const wanted[] = {
 		"heap_enter", "pool_drain", "remote_send", "remote_notify", "remote_push",
 		"remote_drain", "family_abandon", "family_adopt", "family_drain_orphan", "claim_one", "claim_word",
-		"release_slices", "released_slices", "thread_make", "thread_detach",
+		"release_slices", "released_slices", "thread_make", "thread_give_back",
 	};
 	unsigned n = 0;
 

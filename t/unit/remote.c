@@ -7,6 +7,7 @@
 #include "heap/cache.h"
 #include "heap/remote.h"
 #include "heap/thread.h"
+#include "heap/heap.h"
 
 enum { WORKERS = 4, BOXES = 24, BATCH = 70 };
 

@@ -9,7 +9,7 @@
 #include "base/option.h"
 #include "base/panic.h"
 #include "heap/remote.h"
-#include "api/stats.h"
+#include "api/report.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -268,7 +268,7 @@ static void use_path(const char *path)
 
 	snprintf(value, sizeof(value), "json:%s", path);
 	invariant(option_parse(OPTION_STATS, value));
-	stats_init();
+	report_init();
 	arn_mem_free(arn_mem_malloc(1)); /* a process that has used nothing writes nothing */
 }
 

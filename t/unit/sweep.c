@@ -10,6 +10,7 @@
 #include "heap/remote.h"
 #include "arena/retain.h"
 #include "heap/sweep.h"
+#include "heap/heap.h"
 
 enum { MANY = 8000, WORKERS = 4, BOXES = 4000 };
 

@@ -9,6 +9,8 @@
 #include "arena/reclaim-reader.h"
 #include "heap/remote.h"
 #include "heap/thread.h"
+#include "heap/family.h"
+#include "heap/heap.h"
 
 enum { WORKERS = 4, BLOCKS = 500, TURNS = 200 };
 

@@ -10,6 +10,7 @@
 #include "heap/remote.h"
 #include "heap/sweep.h"
 #include "heap/thread.h"
+#include "heap/heap.h"
 
 enum { WORKERS = 4, LIVE = 700, ALL = (WORKERS + 1) * LIVE };
 
@@ -295,7 +296,7 @@ static void sweep_all_remote(void)
 {
 	reclaim_enter();
 	for (unsigned i = 0; i < array_length(freed); i++)
-		sweep_remote(arena_at(freed[i]), (unsigned)(arena_pool_at(freed[i]) - arena_at(freed[i])->pool));
+		remote_sweep(arena_at(freed[i]), (unsigned)(arena_pool_at(freed[i]) - arena_at(freed[i])->pool));
 	reclaim_exit();
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "python/report.h"
+#include "python/served.h"
 
 #include "python/hook.h"
 #include "python/selftest.h"
@@ -16,13 +16,13 @@ static struct {
 
 static const char removed[] = "CPython took the hook out: PYTHONMALLOC, -X dev, or a second Py_Initialize";
 
-void report_left(enum domain domain, const char *why)
+void served_left(enum domain domain, const char *why)
 {
 	domains[domain].hooked = false;
 	domains[domain].why = why;
 }
 
-void report_hooked(enum domain domain)
+void served_hooked(enum domain domain)
 {
 	domains[domain].hooked = true;
 	domains[domain].why = NULL;
@@ -91,7 +91,7 @@ static void print_json(int fd)
 	        state.reason ? state.reason : "");
 }
 
-void report_init(void)
+void served_init(void)
 {
 	static const struct arn_stats_part part = { "python", print, print_json };
 

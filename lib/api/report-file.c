@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats-file.c - the file of ARENITE_STATS=json:FILE.
+ * report-file.c - the file of ARENITE_STATS=json:FILE.
  *
  * A reader finds the old text or the new one, never a part: the text is made first, written to a file beside, and that
  * is renamed.  What is no regular file, as a pipe, a terminal or /dev/null, is opened and written to.  A symbolic link
  * is not followed, since it may be somebody else's; the names of the process's own descriptors, which are links as
  * well, stand for the descriptors.
  */
-#include "api/stats.h"
+#include "api/report.h"
 
 #include "base/base.h"
 #include "base/panic.h"
@@ -159,7 +159,7 @@ static bool write_to(const char *path)
 	return done;
 }
 
-void stats_write_file(const char *name)
+void report_write_file(const char *name)
 {
 	struct text text = { 0 };
 	char path[PATH_MAX];

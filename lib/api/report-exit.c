@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
+ * report-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
  *
  * A preload comes into every process, also where nothing runs on us.  Such a one is silent, whatever is in its
  * environment, and claims no file.
  */
-#include "api/stats.h"
+#include "api/report.h"
 
 #include "base/mark.h"
 #include "base/option.h"
@@ -45,7 +45,7 @@ static bool is_ours(const char *file)
 	return strstr(file, "%p") || mark_is_ours(MARK_STATS_OWNER);
 }
 
-void stats_begin(void)
+void report_begin(void)
 {
 	option_complain();
 	claim_file();
@@ -57,7 +57,7 @@ static bool is_used(void)
 	struct arn_stats stats;
 
 	arn_stats_read(&stats);
-	return stats_parts() || stats.heaps || stats.raw_mallocs;
+	return report_parts() || stats.heaps || stats.raw_mallocs;
 }
 
 static void at_exit(void)
@@ -67,7 +67,7 @@ static void at_exit(void)
 	if (option(OPTION_STATS) == STATS_TEXT)
 		arn_stats_print(STDERR_FILENO);
 	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))
-		stats_write_file(option_stats_file());
+		report_write_file(option_stats_file());
 }
 
 static bool is_preload(void)
@@ -75,9 +75,9 @@ static bool is_preload(void)
 	return dlsym(RTLD_DEFAULT, "arn_python_install") != NULL;
 }
 
-void stats_init(void)
+void report_init(void)
 {
 	if (!is_preload())
-		stats_begin();
+		report_begin();
 	atexit(at_exit);
 }

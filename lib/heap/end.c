@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/end.h"
+
+#include "heap/family.h"
+#include "heap/remote.h"
+
+static void abandon_heaps(struct thread *thread)
+{
+	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
+		arn_heap_abandon(&thread->heap[tag]);
+}
+
+/* First what others wait for is sent; then the heaps become orphans; and the record comes last, because whoever takes
+ * it expects handles without a heap. */
+void end_thread_record(struct thread *thread)
+{
+#ifndef ARN_BUG_leave_gathered
+	remote_flush();
+#endif
+	family_end_slow_path();
+#ifdef ARN_BUG_spare_first
+	thread_give_back(thread);
+	abandon_heaps(thread);
+#else
+	abandon_heaps(thread);
+	thread_give_back(thread);
+#endif
+}
+
+void end_init(void)
+{
+	thread_init(end_thread_record);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * handle.c - handles of heaps, as programs have them.
+ */
+#include "heap/family.h"
+#include "heap/remote.h"
+#include "os/raw.h"
+
+void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)
+{
+	handle_init(handle, family, tag);
+}
+
+void arn_heap_abandon(arn_heap *handle)
+{
+	struct heap *heap = handle->heap;
+
+	if (!heap || heap == &heap_none)
+		return;
+	remote_flush();
+	handle->heap = &heap_none;
+	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
+		family_abandon(heap);
+}
+
+void arn_heap_pass(arn_heap *handle)
+{
+	struct heap *heap = handle->heap;
+
+	if (heap && heap != &heap_none && load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
+		family_pass(heap);
+}
+
+arn_heap *arn_heap_new(enum arn_tag tag)
+{
+	arn_heap *handle = raw_malloc(sizeof(*handle));
+
+	if (handle)
+		arn_heap_init(handle, NULL, tag);
+	return handle;
+}
+
+void arn_heap_delete(arn_heap *handle)
+{
+	if (!handle)
+		return;
+	arn_heap_abandon(handle);
+	raw_free(handle);
+}

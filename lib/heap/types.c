@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/types.h"
+
+struct heap heap_none;
+static _Atomic size_t x_heaps;
+
+void heap_init(struct heap *heap, arn_family *family, unsigned tag)
+{
+	heap->family = family;
+	heap->tag = (uint8_t)tag;
+	heap->deferred = family->provider && tag != ARN_TAG_MEM;
+	add_relaxed(&x_heaps, 1);
+}
+
+size_t heap_count(void)
+{
+	return max_size(1, load_relaxed(&x_heaps));
+}
