@@ -68,8 +68,7 @@ struct view {
 };
 
 /* Plain fields of somebody else's pool: a guess, so the size of a block and the span are made to fit. */
-__attribute__((no_sanitize("thread"))) noinline static void
-view_shape(struct view *view, const struct pool *pool, size_t room)
+no_tsan static void view_shape(struct view *view, const struct pool *pool, size_t room)
 {
 	unsigned cls = load_guess(&pool->cls);
 	size_t slices = load_guess(&pool->slices), size = load_guess(&pool->block_size);

@@ -154,9 +154,8 @@ static void send_home(struct heap *heap)
 /* What the caches hold is sent home, so that the bitmaps are exact. */
 static void prepare(struct heap *heap)
 {
-#ifndef ARN_BUG_unmarked_walk
-	heap_begin(heap);
-#endif
+	if (!BUG(unmarked_walk))
+		heap_begin(heap);
 	send_home(heap);
 	heap_trim_if_idle(heap);
 	heap_end(heap);
@@ -218,9 +217,8 @@ static bool is_nothing_to_walk(const struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-#ifdef ARN_BUG_walk_all
-	return false;
-#endif
+	if (BUG(walk_all))
+		return false;
 	return owner == OWNER_STRANDED || (owner == OWNER_NONE && !heap->all_first);
 }
 
@@ -230,9 +228,8 @@ static void drop_from_walk(struct heap *last, struct heap *heap)
 		last->walk_next = heap->walk_next;
 	else
 		store_relaxed(&heap->family->x_walked[heap->tag], heap->walk_next);
-#ifndef ARN_BUG_stay_unwalked
-	heap->in_walk = false;
-#endif
+	if (!BUG(stay_unwalked))
+		heap->in_walk = false;
 }
 
 /*

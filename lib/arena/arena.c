@@ -37,9 +37,8 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 				break;
 			arn_yield_point("claim_one");
 			free = and_acquire(&arena->x_free_slices[word], ~bit); /* A1 */
-#ifdef ARN_BUG_claim_blindly
-			free |= bit;
-#endif
+			if (BUG(claim_blindly))
+				free |= bit;
 			if (free & bit) {
 				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0 };
 				arena_count_claim(run, take_dirty(arena, word, bit));

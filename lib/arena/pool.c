@@ -10,14 +10,13 @@
 
 /* The section keeps mapped what the registry has found in it.  The descriptor may change hands while it is read: a pool
  * that was carved here leaves its words behind. */
-__attribute__((no_sanitize("thread"))) noinline bool pool_look(const void *address, struct pool_view *view)
+no_tsan bool pool_look(const void *address, struct pool_view *view)
 {
 	const struct pool *pool;
 	bool found = false;
 
-#ifndef ARN_BUG_look_outside
-	reclaim_enter();
-#endif
+	if (!BUG(look_outside))
+		reclaim_enter();
 	if (likely(registry_finds(address))) {
 		arn_yield_point("pool_look");
 		pool = arena_pool_at(address);
@@ -29,9 +28,8 @@ __attribute__((no_sanitize("thread"))) noinline bool pool_look(const void *addre
 			found = true;
 		}
 	}
-#ifndef ARN_BUG_look_outside
-	reclaim_exit();
-#endif
+	if (!BUG(look_outside))
+		reclaim_exit();
 	return found;
 }
 
@@ -62,9 +60,8 @@ static void copy_lead(struct pool *lead, unsigned slices)
 
 static unsigned remote_kind(unsigned tag)
 {
-#ifdef ARN_BUG_one_remote_kind
-	return REMOTE_PLAIN;
-#endif
+	if (BUG(one_remote_kind))
+		return REMOTE_PLAIN;
 	return tag < ARN_TAG_GC ? REMOTE_PLAIN : REMOTE_WALKED;
 }
 
@@ -199,6 +196,19 @@ unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 	return i;
 }
 
+/* What others have freed of these blocks, and they are in no word from now on. */
+static uint64_t take_word_of_bits(_Atomic uint64_t *x_word)
+{
+	uint64_t bits;
+
+	if (!BUG(take_in_two_steps))
+		return exchange_seq(x_word, 0); /* R1, R2 */
+	bits = load_seq(x_word);
+	arn_yield_point("pool_drain");
+	store_seq(x_word, 0);
+	return bits;
+}
+
 unsigned pool_drain(struct pool *pool)
 {
 	_Atomic uint64_t *x_remote = load_relaxed(&pool->bits->x_remote);
@@ -210,13 +220,7 @@ unsigned pool_drain(struct pool *pool)
 		if (load_seq(&x_remote[word]) == 0) /* R1 */
 			continue;
 		arn_yield_point("pool_drain");
-#ifdef ARN_BUG_take_in_two_steps
-		bits = load_seq(&x_remote[word]);
-		arn_yield_point("pool_drain");
-		store_seq(&x_remote[word], 0);
-#else
-		bits = exchange_seq(&x_remote[word], 0); /* R1, R2 */
-#endif
+		bits = take_word_of_bits(&x_remote[word]);
 		free = load_relaxed(&pool->bits->x_free_map[word]);
 		if (unlikely(bits & free))
 			panic_block("block freed twice, in pool", pool->base, NULL);

@@ -75,7 +75,7 @@ void reclaim_exit(void)
 
 /* liburcu writes the word with plain stores, ordered by its barriers.  Its own inline function for this would be
  * called, and so be instrumented: gcc inlines nothing into a function that the sanitizer leaves alone. */
-__attribute__((no_sanitize("thread"))) noinline bool reader_is_inside(const struct reader *record)
+no_tsan bool reader_is_inside(const struct reader *record)
 {
 	const unsigned long *word = (const unsigned long *)load_seq(&record->x_word); /* E1, E2 */
 

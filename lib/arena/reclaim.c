@@ -27,9 +27,8 @@ static __thread bool left;
 
 static void leave(void *record)
 {
-#ifndef ARN_BUG_records_at_the_end
-	left = true;
-#endif
+	if (!BUG(records_at_the_end))
+		left = true;
 	reader_own = NULL;
 	give_back(record);
 }

@@ -54,9 +54,8 @@ bool registry_add(struct arena *arena, unsigned *index)
 
 void registry_hide(const struct arena *arena, unsigned index)
 {
-#ifndef ARN_BUG_hide_in_table_only
-	store_seq(byte_of(arena), REGISTRY_RETIRED); /* E2 */
-#endif
+	if (!BUG(hide_in_table_only))
+		store_seq(byte_of(arena), REGISTRY_RETIRED); /* E2 */
 	store_seq(&x_arenas[index], NULL); /* A2, E2 */
 }
 

@@ -71,9 +71,8 @@ void retain_note_refault(size_t bytes)
 /* Did it cost more than one part in so many of that time? */
 static bool costs(size_t faulted, unsigned part, unsigned ms)
 {
-#ifdef ARN_BUG_credit_for_all
-	return true;
-#endif
+	if (BUG(credit_for_all))
+		return true;
 	return faulted / RETAIN_FAULTED_PER_MS * part > ms;
 }
 
@@ -107,9 +106,8 @@ static void note_gone(unsigned now)
 
 static bool had_pause(void)
 {
-#ifdef ARN_BUG_overlook_pauses
-	return false;
-#endif
+	if (BUG(overlook_pauses))
+		return false;
 	return load_relaxed(&x_resumed) - load_relaxed(&x_ended) >= RETAIN_PAUSE;
 }
 
@@ -155,9 +153,8 @@ static bool begins_anew(unsigned now)
 /* What goes back since this cycle began is far more than the cycles with credit were about. */
 static bool is_larger_drop(void)
 {
-#ifdef ARN_BUG_credit_for_larger
-	return false;
-#endif
+	if (BUG(credit_for_larger))
+		return false;
 	return gone_in_cycle() > 2 * load_relaxed(&x_credit) + retain_limit();
 }
 
@@ -207,9 +204,8 @@ bool retain_expire_credit(size_t kept)
 	size_t fall;
 
 	note_kept(kept);
-#ifdef ARN_BUG_credit_for_ever
-	return false;
-#endif
+	if (BUG(credit_for_ever))
+		return false;
 	if (now - begun < load_relaxed(&x_length) || !cas_acquire(&x_window, &begun, now))
 		return false;
 	fall = load_relaxed(&x_fall);

@@ -40,7 +40,8 @@
 	atomic_compare_exchange_strong_explicit(p, old, new, memory_order_seq_cst, memory_order_seq_cst)
 
 /* A plain field of somebody else, read for a guess that is made to fit before it is used.  Only in a function that
- * ThreadSanitizer leaves alone: no_sanitize("thread"). */
+ * ThreadSanitizer leaves alone. */
+#define no_tsan __attribute__((no_sanitize("thread"))) noinline
 #define load_guess(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 
 /* A counter that one thread writes and others read: no lock prefix. */

@@ -22,6 +22,16 @@
 #define noinline __attribute__((__noinline__))
 #define cold __attribute__((__noinline__, __cold__))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+/*
+ * A deliberate fault, which a test must find (t/unit/broken.sh): 1 where the compiler was told -DARN_BUG_name, else 0.
+ * The code of a fault is always compiled, and left out as if (0) is.
+ */
+#define BUG(name) BUG_EXPANDED(ARN_BUG_##name)
+#define BUG_EXPANDED(value) BUG_IS_SET(value)
+#define BUG_IS_SET(value) BUG_SECOND(BUG_SHIFT_##value 1, 0, 0)
+#define BUG_SHIFT_1 0,
+#define BUG_SECOND(first, second, ...) second
+
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 
 /*

@@ -11,9 +11,12 @@
 
 #include "base/base.h"
 
-#define STATS_OWNER "ARENITE_STATS_OWNER"   /* which process writes the file of ARENITE_STATS=json:FILE without %p */
-#define COMPLAINED "ARENITE_COMPLAINED"     /* a number for the lines that option_complain has written */
-#define FIRST_PYTHON "ARENITE_FIRST_PYTHON" /* which process says that objects stay with CPython */
+/* Which process writes the file of ARENITE_STATS=json:FILE without %p. */
+#define STATS_OWNER "ARENITE_STATS_OWNER"
+/* A number for the lines that option_complain has written. */
+#define COMPLAINED "ARENITE_COMPLAINED"
+/* Which process says that objects stay with CPython. */
+#define FIRST_PYTHON "ARENITE_FIRST_PYTHON"
 enum mark { MARK_STATS_OWNER, MARK_COMPLAINED, MARK_FIRST_PYTHON, MARKS };
 
 /* What was found at the start, or set since; 0: nothing. */

@@ -42,9 +42,8 @@ void text_add_pointer(struct text *text, const void *pointer)
 /* libc's write(2) is a cancellation point: a thread that was told to end would end here, in the middle of malloc. */
 static ssize_t write_some(int fd, const char *bytes, size_t size)
 {
-#ifdef ARN_BUG_cancelled
-	return write(fd, bytes, size);
-#endif
+	if (BUG(cancelled))
+		return write(fd, bytes, size);
 	return syscall(SYS_write, fd, bytes, size);
 }
 

@@ -94,9 +94,8 @@ static inline uint64_t stack_word(const struct stack_node *node, uint64_t old)
 {
 	uint64_t generation = ((old >> 48) | (old & (CACHE_LINE - 1)) << 16) + 1;
 
-#ifdef ARN_BUG_no_generation
-	generation = 0;
-#endif
+	if (BUG(no_generation))
+		generation = 0;
 	return (uint64_t)(uintptr_t)node | (generation & 0xffff) << 48 | (generation >> 16 & (CACHE_LINE - 1));
 }
 

@@ -14,17 +14,14 @@ static void abandon_heaps(struct thread *thread)
  * it expects handles without a heap. */
 void end_thread_record(struct thread *thread)
 {
-#ifndef ARN_BUG_leave_gathered
-	remote_flush();
-#endif
+	if (!BUG(leave_gathered))
+		remote_flush();
 	family_end_slow_path();
-#ifdef ARN_BUG_spare_first
-	thread_give_back(thread);
+	if (BUG(spare_first))
+		thread_give_back(thread);
 	abandon_heaps(thread);
-#else
-	abandon_heaps(thread);
-	thread_give_back(thread);
-#endif
+	if (!BUG(spare_first))
+		thread_give_back(thread);
 }
 
 void end_init(void)

@@ -80,11 +80,9 @@ static bool try_own(struct heap *heap)
 {
 	uintptr_t owner = OWNER_NONE;
 
-#ifdef ARN_BUG_adopt_blindly
-	store_relaxed(&heap->x_owner, owner_draw());
-	return true;
-#endif
-	if (!cas_acq_rel(&heap->x_owner, &owner, owner_draw())) /* H1, H2 */
+	if (BUG(adopt_blindly))
+		store_relaxed(&heap->x_owner, owner_draw());
+	else if (!cas_acq_rel(&heap->x_owner, &owner, owner_draw())) /* H1, H2 */
 		return false;
 	store_relaxed(&heap->x_thread, thread_id());
 	return true;
@@ -93,9 +91,8 @@ static bool try_own(struct heap *heap)
 /* An orphan that somebody drains goes back to the stack; a stranded one is dropped. */
 static void put_back(struct heap *heap)
 {
-#ifdef ARN_BUG_forget_busy
-	return;
-#endif
+	if (BUG(forget_busy))
+		return;
 	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
 		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
@@ -196,12 +193,7 @@ static void end_orphan(struct heap *heap)
 
 	while (owner == OWNER_NONE || owner == OWNER_DRAINING) {
 		arn_yield_point("end_orphan");
-#ifdef ARN_BUG_end_blindly
-		if (owner == OWNER_NONE)
-			end_heap(heap);
-		return;
-#endif
-		if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_ENDING)) /* H1 */
+		if (!BUG(end_blindly) && !cas_acq_rel(&heap->x_owner, &owner, OWNER_ENDING)) /* H1 */
 			continue;
 		if (owner == OWNER_NONE)
 			end_heap(heap);
@@ -234,14 +226,10 @@ static bool begin_drain_orphan(struct heap *heap)
 
 	if (!family_is_user(heap->family))
 		return false;
-#ifdef ARN_BUG_drain_blindly
-	if (load_acquire(&heap->x_owner) != owner)
+	if (BUG(drain_blindly) && load_acquire(&heap->x_owner) == owner)
+		store_relaxed(&heap->x_owner, OWNER_DRAINING);
+	else if (BUG(drain_blindly) || !cas_acq_rel(&heap->x_owner, &owner, OWNER_DRAINING)) /* H1 */
 		return false;
-	store_relaxed(&heap->x_owner, OWNER_DRAINING);
-#else
-	if (!cas_acq_rel(&heap->x_owner, &owner, OWNER_DRAINING)) /* H1 */
-		return false;
-#endif
 	arn_yield_point("family_drain_orphan");
 	return true;
 }

@@ -184,9 +184,8 @@ static void cut_off(struct pool *pool)
 	struct arena *arena = arena_at(pool);
 	size_t size = ARENA_HEAD * SLICE + LARGE_KEPT, slices = LARGE_KEPT / SLICE - ARENA_GUARD;
 
-#ifdef ARN_BUG_uncut
-	return;
-#endif
+	if (BUG(uncut))
+		return;
 	sub_relaxed(&arena_counters.x_mapped, arena_size(arena) - size);
 	sub_relaxed(&arena_counters.x_claimed, (pool->slices - slices) * SLICE);
 	store_relaxed(&arena->x_size, size);

@@ -10,9 +10,8 @@
 
 static unsigned index_of(unsigned tag, unsigned cls)
 {
-#ifdef ARN_BUG_limbo_of_any_tag
-	tag = ARN_TAG_OBJECT;
-#endif
+	if (BUG(limbo_of_any_tag))
+		tag = ARN_TAG_OBJECT;
 	return tag * (CLASSES + 1) + cls;
 }
 
@@ -154,9 +153,8 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 
 static bool is_over(arn_family *family, struct pool *pool, bool stopped)
 {
-#ifdef ARN_BUG_limbo_at_once
-	return true;
-#endif
+	if (BUG(limbo_at_once))
+		return true;
 	if (stopped)
 		return true;
 	if (pool->goal == NO_GOAL)

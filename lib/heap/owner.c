@@ -8,9 +8,8 @@ uintptr_t owner_draw(void)
 {
 	static _Atomic uintptr_t x_numbers = OWNER_FIRST;
 
-#ifdef ARN_BUG_thread_pointers
-	return thread_id();
-#endif
+	if (BUG(thread_pointers))
+		return thread_id();
 	if (owner_number == OWNER_NOBODY)
 		owner_number = add_relaxed(&x_numbers, 1);
 	return owner_number;

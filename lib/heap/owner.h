@@ -32,9 +32,8 @@ extern __thread uintptr_t owner_number PRIVATE(owner_number);
 /* The calling thread's number, or OWNER_NOBODY. */
 static inline uintptr_t owner_self(void)
 {
-#ifdef ARN_BUG_thread_pointers
-	return thread_id();
-#endif
+	if (BUG(thread_pointers))
+		return thread_id();
 	return owner_number;
 }
 

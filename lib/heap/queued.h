@@ -14,14 +14,12 @@ static inline bool queued_may_release(const struct pool *pool)
 {
 	uint32_t queued = QUEUED;
 
-#ifdef ARN_BUG_release_queued
-	return true;
-#endif
+	if (BUG(release_queued))
+		return true;
 	if (load_seq(&pool->bits->x_queued) == UNQUEUED) /* R1 */
 		return true;
-#ifdef ARN_BUG_unawaited
-	return false;
-#endif
+	if (BUG(unawaited))
+		return false;
 	return !cas_seq(&pool->bits->x_queued, &queued, AWAITED) && queued == UNQUEUED; /* R1 */
 }
 

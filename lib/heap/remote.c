@@ -28,20 +28,17 @@ static bool has_bits(const struct pool *pool)
 
 void remote_push(_Atomic(struct pool *) *list, struct pool *pool)
 {
+	static _Atomic bool x_locked; /* of a broken variant */
 	struct pool *head = load_relaxed(list);
 
-#ifdef ARN_BUG_push_locked
-	static _Atomic bool x_locked;
-	while (exchange_acquire(&x_locked, true))
+	while (BUG(push_locked) && exchange_acquire(&x_locked, true))
 		;
-#endif
 	do {
 		store_relaxed(&pool->bits->x_next, head);
 		arn_yield_point("remote_push");
 	} while (!cas_release(list, &head, pool)); /* R3 */
-#ifdef ARN_BUG_push_locked
-	store_release(&x_locked, false);
-#endif
+	if (BUG(push_locked))
+		store_release(&x_locked, false);
 }
 
 /* With x_queued ours and no bits: take it back, unless the owner has seen it and waits for us. */
@@ -87,22 +84,19 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 	struct pool_bits *bits = pool->bits;
 	_Atomic uint64_t *x_remote = load_relaxed(&bits->x_remote);
 	struct heap *told = NULL;
+	bool was_queued = false;
 	uint64_t old;
 
 	reclaim_enter();
-#ifdef ARN_BUG_queued_first
-	bool queued = load_seq(&bits->x_queued) != UNQUEUED;
-	arn_yield_point("remote_send");
-#endif
+	if (BUG(queued_first))
+		was_queued = load_seq(&bits->x_queued) != UNQUEUED;
+	if (BUG(queued_first))
+		arn_yield_point("remote_send");
 	old = or_seq(&x_remote[word], mask); /* R1, R2 */
 	if (unlikely(old & mask))
 		panic_block("block freed twice, in word of pool", pool, NULL);
 	arn_yield_point("remote_send");
-#ifdef ARN_BUG_queued_first
-	if (!queued)
-#else
-	if (load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
-#endif
+	if (BUG(queued_first) ? !was_queued : load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
 		told = queue_pool(pool, bits);
 	reclaim_exit();
 	if (told)
@@ -205,15 +199,14 @@ static void drain_pool(struct heap *heap, struct pool *pool)
 	uint32_t before = pool_free_count(pool);
 	unsigned n;
 
-#ifdef ARN_BUG_unqueue_last
-	n = pool_drain(pool);
-	arn_yield_point("remote_drain");
-	exchange_seq(&pool->bits->x_queued, UNQUEUED);
-#else
-	exchange_seq(&pool->bits->x_queued, UNQUEUED); /* R1 */
+	if (!BUG(unqueue_last))
+		exchange_seq(&pool->bits->x_queued, UNQUEUED); /* R1 */
 	arn_yield_point("remote_drain");
 	n = pool_drain(pool);
-#endif
+	if (BUG(unqueue_last))
+		arn_yield_point("remote_drain");
+	if (BUG(unqueue_last))
+		exchange_seq(&pool->bits->x_queued, UNQUEUED);
 	count_drained(heap, pool, n);
 	if (n > 0 || pool_is_empty(pool)) /* empty: its release waited for this drain */
 		heap_reclassify_pool(heap, pool, n > 0 ? before : pool->capacity);
@@ -232,9 +225,8 @@ static void drain_list(struct heap *heap, struct pool *pool)
 void remote_drain_all(struct heap *heap)
 {
 	drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */
-#ifdef ARN_BUG_forget_swept
-	return;
-#endif
+	if (BUG(forget_swept))
+		return;
 	if (load_relaxed(&heap->x_swept))
 		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
 }

@@ -124,9 +124,8 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 
 	bits->unswept -= bytes;
 	count_sub(&heap->x_unswept, bytes);
-#ifdef ARN_BUG_sweep_blindly
-	return;
-#endif
+	if (BUG(sweep_blindly))
+		return;
 	if (clean_granules(pool))
 		touch_granules(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
 }
@@ -175,9 +174,8 @@ bool sweep_whole(struct pool *pool)
 		return true;
 	if (os_purge(pool->base, pool_span(pool)) != 0)
 		return false;
-#ifdef ARN_BUG_purge_to_garbage
-	__builtin_memset(pool->base, 0xdd, pool_span(pool));
-#endif
+	if (BUG(purge_to_garbage))
+		__builtin_memset(pool->base, 0xdd, pool_span(pool));
 	sweep_mark_clean(pool);
 	arena_count_purge(resident);
 	return true;
@@ -198,9 +196,8 @@ static uint64_t granules_in(size_t from, size_t to, unsigned shift)
 {
 	size_t first = align_up(from, (size_t)1 << shift) >> shift;
 
-#ifdef ARN_BUG_sweep_outward
-	first = from >> shift;
-#endif
+	if (BUG(sweep_outward))
+		first = from >> shift;
 	to >>= shift;
 	return first < to ? bit_run((unsigned)first, (unsigned)(to - first)) : 0;
 }

@@ -61,9 +61,8 @@ void tend_one(arn_family *family)
 {
 	struct heap *heap = family_is_user(family) ? find_idle(family) : NULL;
 
-#ifdef ARN_BUG_look_away
-	heap = NULL;
-#endif
+	if (BUG(look_away))
+		heap = NULL;
 	if (heap)
 		tend_heap(heap);
 }

@@ -21,9 +21,8 @@ static __thread bool ended; /* the record was handed back */
 
 static void at_thread_end(void *record)
 {
-#ifndef ARN_BUG_records_at_the_end
-	ended = true;
-#endif
+	if (!BUG(records_at_the_end))
+		ended = true;
 	end_thread(record);
 }
 

@@ -2,6 +2,7 @@
 #include "python/binding.h"
 
 #include "base/atomic.h"
+#include "base/base.h"
 #include "python/interp.h"
 
 #include <pthread.h>
@@ -24,9 +25,8 @@ static __thread bool ended; /* the binding was left: see thread.h */
 
 static void at_thread_end(void *binding)
 {
-#ifndef ARN_BUG_bindings_at_the_end
-	ended = true;
-#endif
+	if (!BUG(bindings_at_the_end))
+		ended = true;
 	binding_current = &nobody;
 	leave(binding);
 }
@@ -34,9 +34,8 @@ static void at_thread_end(void *binding)
 /* Threads that are gone allocate no more; what they had may be used. */
 static void in_child(void)
 {
-#ifdef ARN_BUG_keep_bindings
-	return;
-#endif
+	if (BUG(keep_bindings))
+		return;
 	for (struct binding *binding = load_acquire(&x_bindings); binding; binding = binding->next) /* Z2 */
 		if (binding != binding_current && load_relaxed(&binding->x_taken))
 			leave(binding);

@@ -7,6 +7,8 @@
  */
 #include "python/layout.h"
 
+#include "base/base.h"
+
 #include <errno.h>
 #include <stdalign.h>
 #include <sys/syscall.h>
@@ -33,9 +35,8 @@ static bool is_memory(const void *word)
 /* Is there memory at these words?  Pages are of 4 KiB or larger. */
 static bool readable(const void *from, size_t size)
 {
-#ifdef ARN_BUG_trust_pointers
-	return from && (uintptr_t)from % sizeof(uint64_t) == 0;
-#endif
+	if (BUG(trust_pointers))
+		return from && (uintptr_t)from % sizeof(uint64_t) == 0;
 	const uintptr_t page = 4096, first = (uintptr_t)from, last = first + size - sizeof(uint64_t);
 
 	if (first == 0 || first % sizeof(uint64_t) != 0 || last < first)
@@ -60,9 +61,8 @@ static bool share_tld(const struct layout *found, const char *thread_state)
 	const char *tld = heap_at(found, thread_state, HEAPS);
 	unsigned same = 0;
 
-#ifdef ARN_BUG_any_heaps
-	return true;
-#endif
+	if (BUG(any_heaps))
+		return true;
 	for (unsigned tag = 0; tag < HEAPS; tag++)
 		same += layout_word(heap_at(found, thread_state, tag), 0) == tld;
 	return same == HEAPS;
@@ -133,9 +133,8 @@ static bool is_in_array(const struct qsbr_thread *thread, const struct qsbr_shar
 	size_t size = (size_t)layout_word(shared, size_at);
 	size_t distance = (size_t)((const char *)thread - (const char *)shared->array);
 
-#ifdef ARN_BUG_any_array
-	return true;
-#endif
+	if (BUG(any_array))
+		return true;
 	return size < 1 << 24 && distance % sizeof(*thread) == 0 && distance / sizeof(*thread) < size;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "python/qsbr.h"
 
+#include "base/base.h"
 #include "python/cpython.h"
 #include "python/layout.h"
 #include "python/binding.h"
@@ -55,9 +56,8 @@ static uint64_t scan(struct qsbr_shared *shared)
 	/* Partner: the store of x_seq in _Py_qsbr_attach.  The protocol is CPython's, and so is the fence. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* Z4 */
 	lowest = load(&shared->x_wr_seq);
-#ifdef ARN_BUG_overlook_threads
-	size = 0;
-#endif
+	if (BUG(overlook_threads))
+		size = 0;
 	for (size_t i = 0; i < size; i++) {
 		uint64_t seq = load(&shared->array[i].x_seq);
 
@@ -76,11 +76,9 @@ static void issue(struct qsbr_shared *shared, uint64_t goal)
 {
 	uint64_t before = goal - 2;
 
-#ifndef ARN_BUG_await_unissued
-	if (load(&shared->x_wr_seq) == before)
+	if (!BUG(await_unissued) && load(&shared->x_wr_seq) == before)
 		__atomic_compare_exchange_n(&shared->x_wr_seq, &before, goal, false, __ATOMIC_SEQ_CST,
 		                            __ATOMIC_SEQ_CST); /* Z4 */
-#endif
 }
 
 static bool reached(uint64_t goal)
@@ -88,10 +86,8 @@ static bool reached(uint64_t goal)
 	struct qsbr_shared *shared = own_sequence(binding_current);
 
 	/* not of this sequence, which gives no such goal */
-#ifndef ARN_BUG_await_the_dead
-	if (goal > load(&shared->x_wr_seq) + 2)
+	if (!BUG(await_the_dead) && goal > load(&shared->x_wr_seq) + 2)
 		return true;
-#endif
 	issue(shared, goal);
 	return goal <= load(&shared->x_rd_seq) || goal <= scan(shared);
 }

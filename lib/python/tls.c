@@ -74,9 +74,8 @@ static const struct instruction *match(const struct instruction *known, size_t c
 
 static bool holds(struct rax rax, enum holds what)
 {
-#ifdef ARN_BUG_believe_loads
-	return true;
-#endif
+	if (BUG(believe_loads))
+		return true;
 	return what == ANYTHING || rax.holds == what || (what == ADDRESS && rax.holds == WORD && rax.value == 0);
 }
 

@@ -3,7 +3,7 @@
 #
 # Models with something broken must fail.
 #
-#   t/model/*.c    the library's own source under the explorer: with a step of a protocol left out (ARN_BUG_*), and
+#   t/model/*.c    the library's own source under the explorer: with a step of a protocol left out (BUG(name)), and
 #                  with the order of one access taken away; as it is they run as tests of their own
 #   t/model/*.pml  the protocols in Promela, checked by spin: as they are, and with -DBUG_*
 set -u
@@ -33,7 +33,7 @@ fails() { # PROGRAM ARGUMENT...
 	[ $status -ne 0 ] && [ $status -ne 124 ] && ! grep -q '^Bail out' "$work/log"
 }
 
-# model, macro without ARN_BUG_
+# model, name of the fault
 bugs='
 generation no_generation
 queue      queued_first
@@ -52,7 +52,7 @@ leave      look_outside
 '
 while read -r model bug; do
 	[ -n "$model" ] || continue
-	build "$work/broken" "$model" "-DARN_BUG_$bug" && grep -q "ARN_BUG_$bug" "$top_srcdir"/lib/*/*.[ch] &&
+	build "$work/broken" "$model" "-DARN_BUG_$bug" && grep -q "BUG($bug)" "$top_srcdir"/lib/*/*.[ch] &&
 		fails "$work/broken"
 	result $? "$model: fails with $bug"
 done <<<"$bugs"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Broken variants: each takes one step or one order away from a protocol, by a macro ARN_BUG_* in the library's own
+# Broken variants: each takes one step or one order away from a protocol, by BUG(name) in the library's own
 # source, and the test of that protocol must fail.  The library as it is passes the same runs.
 #
 # A variant's sources are compiled anew and linked before the archive of the test build, which gives the rest.
@@ -22,7 +22,7 @@ with_unit_python_tls='python/tls.c'
 # shellcheck disable=SC2034
 more_property_property='property/actor.c property/blocks.c property/bound.c property/readers.c property/round.c'
 
-# macro without ARN_BUG_, test, sources that change
+# name of the fault, test, sources that change
 variants='
 queued_first       unit/remote          heap/remote.c
 unqueue_last       unit/remote          heap/remote.c
@@ -100,7 +100,7 @@ check_variant() { # NAME TEST [SOURCE...]
 	build "$work/$name" "-DARN_BUG_$name" "${@:2}"
 	result $? "$name: compiles"
 	[ -x "$work/$name" ] || return
-	grep -q "ARN_BUG_$name" "$top_srcdir"/lib/*/*.[ch]
+	grep -q "BUG($name)" "$top_srcdir"/lib/*/*.[ch]
 	result $? "$name: is in the source"
 	seed=$(failing_seed "$work/$name" "$seeds" 20)
 	[ -n "$seed" ]
