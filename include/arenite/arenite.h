@@ -3,23 +3,25 @@
  * arenite.h - the C interface of Arenite, a memory allocator for Python without a GIL.
  *
  * Sizes are bytes.  Every block is aligned to 16 bytes.  A request for zero bytes yields a distinct
- * pointer.  A size above PTRDIFF_MAX, a product that overflows, or lack of memory yields NULL and, for
- * realloc, leaves the old block as it was.  free(NULL) does nothing, and no free changes errno.
+ * pointer.  A size above PTRDIFF_MAX, a product that overflows, or lack of memory yields NULL and,
+ * for realloc, leaves the old block as it was.  free(NULL) does nothing, and no free changes errno.
  *
- * Threads: unless it says otherwise, a function may be called from any thread at any time.  A block may
- * be freed or resized by any thread.
+ * Threads: unless it says otherwise, a function may be called from any thread at any time.  A block
+ * may be freed or resized by any thread.
  *
- * Signals: no function may be called from a signal handler, malloc and free included.  A handler that interrupts one of
- * them finds its thread's heap in the middle of a change, in the fast paths too: the same block may be handed out
- * twice.  So a handler must not leave by longjmp either, if it may have interrupted a call.  Otherwise a handler may
- * take any time, because no other thread waits for the one that it has interrupted.
+ * Signals: no function may be called from a signal handler, malloc and free included.  A handler
+ * that interrupts one of them finds its thread's heap in the middle of a change, in the fast paths
+ * too: the same block may be handed out twice.  So a handler must not leave by longjmp either, if
+ * it may have interrupted a call.  Otherwise a handler may take any time, because no other thread
+ * waits for the one that it has interrupted.
  *
- * Cancellation: no function is a cancellation point, except what an arn_stats_part does.  A thread that calls any of
- * them must not be cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS).
+ * Cancellation: no function is a cancellation point, except what an arn_stats_part does.  A thread
+ * that calls any of them must not be cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS).
  *
- * Progress: malloc is wait-free while the pool cache of its size class holds a block, else lock-free.
- * free of a block by the thread that owns its heap is wait-free while the cache has room, else lock-free.
- * free by another thread is lock-free.  System calls aside; see doc/design.md.
+ * Progress: malloc is wait-free while the pool cache of its size class holds a block, else
+ * lock-free.  free of a block by the thread that owns its heap is wait-free while the cache has
+ * room, else lock-free.  free by another thread is lock-free.  System calls aside; see
+ * doc/design.md.
  *
  * Rules for the Python domains: Doc/c-api/memory.rst of CPython ("Memory Management").
  */
@@ -35,7 +37,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define ARN_API __attribute__((visibility("default")))
+#define ARN_API    __attribute__((visibility("default")))
 #define ARN_MALLOC __attribute__((malloc, warn_unused_result))
 #else
 #define ARN_API
@@ -46,17 +48,18 @@ extern "C" {
 
 /* What a heap holds.  The numbers are those of CPython's _Py_mimalloc_heap_id. */
 enum arn_tag {
-	ARN_TAG_MEM,     /* PyMem_Malloc: buffers that no lock-free reader looks at after they are freed */
-	ARN_TAG_OBJECT,  /* objects without the collector */
-	ARN_TAG_GC,      /* objects that the collector walks */
-	ARN_TAG_GC_PRE,  /* the same, with two words before the object */
+	/* PyMem_Malloc: buffers that no lock-free reader looks at after they are freed */
+	ARN_TAG_MEM,
+	ARN_TAG_OBJECT, /* objects without the collector */
+	ARN_TAG_GC,     /* objects that the collector walks */
+	ARN_TAG_GC_PRE, /* the same, with two words before the object */
 	ARN_TAGS
 };
 
 /*
  * The three domains.  raw passes through to the system's malloc and is counted; mem and object are
- * served from the calling thread's heaps ARN_TAG_MEM and ARN_TAG_OBJECT.  A block goes back through the
- * domain that it came from.
+ * served from the calling thread's heaps ARN_TAG_MEM and ARN_TAG_OBJECT.  A block goes back through
+ * the domain that it came from.
  */
 ARN_API ARN_MALLOC void *arn_raw_malloc(size_t size);
 ARN_API ARN_MALLOC void *arn_raw_calloc(size_t count, size_t size);
@@ -73,46 +76,50 @@ ARN_API ARN_MALLOC void *arn_obj_calloc(size_t count, size_t size);
 ARN_API void *arn_obj_realloc(void *block, size_t size);
 ARN_API void arn_obj_free(void *block);
 
-/* Free any block of mem, object or a heap, whichever heap it came from.  A pointer that is not one of
- * our blocks aborts the program with a message. */
+/* Free any block of mem, object or a heap, whichever heap it came from.  A pointer that is not one
+ * of our blocks aborts the program with a message. */
 ARN_API void arn_free(void *block);
 
-/* The same for a pointer that may be somebody else's: false, and nothing done, if it is in no live pool of ours, as
- * NULL is. */
+/* The same for a pointer that may be somebody else's: false, and nothing done, if it is in no live
+ * pool of ours, as NULL is. */
 ARN_API bool arn_try_free(void *block);
 
 /* Free a block of any domain, raw included: what is not ours goes to the system's free. */
 ARN_API void arn_any_free(void *block);
 
-/* Usable bytes of a block of ours; 0 for NULL and for any address that is not in a live pool of ours. */
+/* Usable bytes of a block of ours; 0 for NULL and for any address that is not in a live pool of
+ * ours. */
 ARN_API size_t arn_usable_size(const void *block);
 
 /* The thread that owns the heap of this block: the address of a word that holds its thread pointer
- * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block may point into the
- * first 64 KiB of the block.  The word is to be read atomically.  It is the pointer of a thread that has ended, or of a
- * newer one that the system has given the same stack, if an ended thread has left its heap with the handle. */
+ * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block
+ * may point into the first 64 KiB of the block.  The word is to be read atomically.  It is the
+ * pointer of a thread that has ended, or of a newer one that the system has given the same stack,
+ * if an ended thread has left its heap with the handle. */
 ARN_API const uintptr_t *arn_owner(const void *block);
 
 /*
- * Where arn_owner looks, for a collector that cannot afford the call: the heap of a block is the pointer at
- * ARN_LAYOUT_POOLS + ARN_LAYOUT_POOL * (slice of the block in its arena) in the arena, its owner the word at
- * ARN_LAYOUT_OWNER in the heap.  For live blocks of ours only.  A change of these numbers is a change of the ABI.
+ * Where arn_owner looks, for a collector that cannot afford the call: the heap of a block is the
+ * pointer at ARN_LAYOUT_POOLS + ARN_LAYOUT_POOL * (slice of the block in its arena) in the arena,
+ * its owner the word at ARN_LAYOUT_OWNER in the heap.  For live blocks of ours only.  A change of
+ * these numbers is a change of the ABI.
  */
 #define ARN_LAYOUT_ARENA_SHIFT 25
 #define ARN_LAYOUT_SLICE_SHIFT 16
-#define ARN_LAYOUT_POOLS 192
-#define ARN_LAYOUT_POOL 128
-#define ARN_LAYOUT_OWNER 2240
+#define ARN_LAYOUT_POOLS       192
+#define ARN_LAYOUT_POOL        128
+#define ARN_LAYOUT_OWNER       2240
 
 /*
- * A word of the library whose name has these numbers in it.  Whoever has them compiled in refers to it, and the dynamic
- * linker does not start a program with a library that has other numbers: one line says which name is missing.
+ * A word of the library whose name has these numbers in it.  Whoever has them compiled in refers to
+ * it, and the dynamic linker does not start a program with a library that has other numbers: one
+ * line says which name is missing.
  */
 #define ARN_LAYOUT_JOIN(a, b, c, d, e) arn_layout_##a##_##b##_##c##_##d##_##e
 #define ARN_LAYOUT_NAME(a, b, c, d, e) ARN_LAYOUT_JOIN(a, b, c, d, e)
-#define arn_layout \
-	ARN_LAYOUT_NAME(ARN_LAYOUT_ARENA_SHIFT, ARN_LAYOUT_SLICE_SHIFT, ARN_LAYOUT_POOLS, ARN_LAYOUT_POOL, \
-	                ARN_LAYOUT_OWNER)
+#define arn_layout                                                                        \
+	ARN_LAYOUT_NAME(ARN_LAYOUT_ARENA_SHIFT, ARN_LAYOUT_SLICE_SHIFT, ARN_LAYOUT_POOLS, \
+	                ARN_LAYOUT_POOL, ARN_LAYOUT_OWNER)
 extern const char arn_layout;
 
 /* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point into
@@ -120,24 +127,27 @@ extern const char arn_layout;
 ARN_API enum arn_tag arn_tag_of(const void *block);
 
 /*
- * Grace periods of somebody else's readers.  Pools of the tags OBJECT, GC and GC_PRE that fall empty keep
- * their block size until `reached` says yes to a goal that `goal` gave after the last block was freed.
- * Both are called by users of the family only, on any thread to which `is_user` says yes, or by the one that walks a
- * heap while the others are stopped.  They must not allocate from the family, nor wait.
+ * Grace periods of somebody else's readers.  Pools of the tags OBJECT, GC and GC_PRE that fall
+ * empty keep their block size until `reached` says yes to a goal that `goal` gave after the last
+ * block was freed.  Both are called by users of the family only, on any thread to which `is_user`
+ * says yes, or by the one that walks a heap while the others are stopped.  They must not allocate
+ * from the family, nor wait.
  *
- * goal     A number for the readers of now: it is reached when each of them has been seen without a reference to
- *          what it read.  bytes is the size of what waits.  The provider need not begin a grace period at once: it
- *          may give the same number for several calls, and a number that it has not issued yet.
- * reached  Whoever calls it waits for this goal.  It must not rely on another call of `goal` to come: if the grace
- *          period of this goal has not begun, it begins now.  When the readers have passed, `reached` says yes, even
- *          if `goal` is never called again.  A goal that has been reached stays reached.
+ * goal     A number for the readers of now: it is reached when each of them has been seen without a
+ *          reference to what it read.  bytes is the size of what waits.  The provider need not
+ *          begin a grace period at once: it may give the same number for several calls, and a
+ *          number that it has not issued yet.
+ * reached  Whoever calls it waits for this goal.  It must not rely on another call of `goal` to
+ *          come: if the grace period of this goal has not begun, it begins now.  When the readers
+ *          have passed, `reached` says yes, even if `goal` is never called again.  A goal that has
+ *          been reached stays reached.
  */
 struct arn_family;
 struct arn_provider {
 	uint64_t (*goal)(size_t bytes);
 	bool (*reached)(uint64_t goal);
-	/* May this thread ask the two above about this family, and work on heaps of it that have no owner, or could a
-	 * walk be under way?  NULL: it may always. */
+	/* May this thread ask the two above about this family, and work on heaps of it that have no
+	 * owner, or could a walk be under way?  NULL: it may always. */
 	bool (*is_user)(const struct arn_family *family);
 };
 
@@ -146,38 +156,41 @@ struct arn_provider {
  * A family is never freed. */
 typedef struct arn_family arn_family;
 ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
-/* The same for an embedder's state at an address that no other state has while it lives.  A family that was made for an
- * ended state at the same address serves again; blocks which that one has left alive stay where they are and are not
- * counted any more, and those of the tags GC and GC_PRE are not walked.  Called once for each state, before any other
- * thread uses it. */
+/* The same for an embedder's state at an address that no other state has while it lives.  A family
+ * that was made for an ended state at the same address serves again; blocks which that one has left
+ * alive stay where they are and are not counted any more, and those of the tags GC and GC_PRE are
+ * not walked.  Called once for each state, before any other thread uses it. */
 ARN_API arn_family *arn_family_at(const struct arn_provider *provider, const void *state);
 
 /*
- * A heap of one tag.  One thread allocates from it; blocks may be freed by all.  The struct is a handle in the
- * caller's memory: the pools stand elsewhere, and nothing points back at it.
+ * A heap of one tag.  One thread allocates from it; blocks may be freed by all.  The struct is a
+ * handle in the caller's memory: the pools stand elsewhere, and nothing points back at it.
  *
- * A handle belongs to the thread that allocates from it first after arn_heap_init, arn_heap_abandon or arn_heap_pass.
- * Another thread may allocate from it only after the first one has called arn_heap_pass or has ended (been joined);
- * what the two do with the handle has to be ordered by the caller.  Else the first thread's frees and the second
- * one's mallocs corrupt the heap.  With ARENITE_CHECKS such a malloc aborts with a message.
+ * A handle belongs to the thread that allocates from it first after arn_heap_init, arn_heap_abandon
+ * or arn_heap_pass.  Another thread may allocate from it only after the first one has called
+ * arn_heap_pass or has ended (been joined); what the two do with the handle has to be ordered by
+ * the caller.  Else the first thread's frees and the second one's mallocs corrupt the heap.  With
+ * ARENITE_CHECKS such a malloc aborts with a message.
  */
 typedef struct arn_heap {
-	struct heap *heap;  /* private: the heap in use, or an empty stand-in until the first malloc */
+	/* private: the heap in use, or an empty stand-in until the first malloc */
+	struct heap *heap;
 	arn_family *family; /* private */
 	unsigned tag;       /* private: enum arn_tag */
 } arn_heap;
 
-/* Bind a handle.  Touches nothing but *heap: safe beside anything.  family NULL: the default family. */
+/* Bind a handle.  Touches nothing but *heap: safe beside anything.  family NULL: the default
+ * family. */
 ARN_API void arn_heap_init(arn_heap *heap, arn_family *family, enum arn_tag tag);
-/* Hand the pools over, in O(1), to whoever adopts them next.  The blocks stay valid, the handle usable:
- * the next malloc adopts a heap again.  Called by the using thread, or by another while that one is
- * stopped or gone.  Calling it twice is harmless. */
+/* Hand the pools over, in O(1), to whoever adopts them next.  The blocks stay valid, the handle
+ * usable: the next malloc adopts a heap again.  Called by the using thread, or by another while
+ * that one is stopped or gone.  Calling it twice is harmless. */
 ARN_API void arn_heap_abandon(arn_heap *heap);
 /* The same with the handle allocated and freed by us.  arn_heap_new: NULL without memory. */
 ARN_API arn_heap *arn_heap_new(enum arn_tag tag);
 ARN_API void arn_heap_delete(arn_heap *heap);
-/* The calling thread no longer allocates from this handle, and another may: with the same pools, in O(1).  Does nothing
- * if the handle belongs to another thread. */
+/* The calling thread no longer allocates from this handle, and another may: with the same pools, in
+ * O(1).  Does nothing if the handle belongs to another thread. */
 ARN_API void arn_heap_pass(arn_heap *heap);
 
 ARN_API void *arn_heap_malloc(arn_heap *heap, size_t size);
@@ -194,20 +207,21 @@ struct arn_area {
 	size_t full_block_size; /* from one block to the next */
 };
 
-/* Called once for each pool with block NULL, then, if blocks were asked for, once for each live block.
- * Returning false ends the walk.  Must not allocate from or free to the walked family. */
-typedef bool arn_visit_fn(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg);
+/* Called once for each pool with block NULL, then, if blocks were asked for, once for each live
+ * block.  Returning false ends the walk.  Must not allocate from or free to the walked family. */
+typedef bool arn_visit_fn(const arn_heap *heap, const struct arn_area *area, void *block,
+                          size_t size, void *arg);
 
-/* Visit the heap of this handle; exact: blocks in caches and in remote queues are not live.  No other
- * thread may allocate from or free to this family's heaps meanwhile, nor call arn_trim, unless the family has a
- * provider with is_user.  False: the visitor ended it.
- * A handle that is all zeros, or has not allocated yet, has nothing to visit.  In a family with a provider,
- * blocks of the tags MEM and OBJECT that another thread has freed and still gathers (up to 64 a thread) count
- * as live. */
+/* Visit the heap of this handle; exact: blocks in caches and in remote queues are not live.  No
+ * other thread may allocate from or free to this family's heaps meanwhile, nor call arn_trim,
+ * unless the family has a provider with is_user.  False: the visitor ended it.
+ * A handle that is all zeros, or has not allocated yet, has nothing to visit.  In a family with a
+ * provider, blocks of the tags MEM and OBJECT that another thread has freed and still gathers (up
+ * to 64 a thread) count as live. */
 ARN_API bool arn_heap_visit(const arn_heap *heap, bool blocks, arn_visit_fn *visitor, void *arg);
 /* The same for the family's heaps of this tag that have no owner. */
-ARN_API bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks, arn_visit_fn *visitor,
-                                      void *arg);
+ARN_API bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks,
+                                      arn_visit_fn *visitor, void *arg);
 
 /*
  * Statistics.  Exact while nobody allocates; else each number is one that was true during the call.
@@ -222,23 +236,26 @@ struct arn_stats_tag {
 
 struct arn_stats {
 	struct arn_stats_tag tag[ARN_TAGS];
-	size_t raw_mallocs, raw_frees;  /* calls of the raw domain: blocks made, blocks freed */
-	size_t raw_live_bytes;          /* usable bytes of live raw blocks */
-	size_t arenas, arena_bytes;     /* mapped arenas and their address space */
-	size_t claimed_bytes;           /* of them, in pools */
-	size_t retained_bytes;          /* of the rest, resident for reuse */
-	size_t metadata_bytes;          /* our own records: mapped, touched on demand */
-	size_t heaps, orphan_heaps;     /* heaps that exist, and those without an owner */
-	size_t purges, purged_bytes;    /* madvise calls that returned memory, and what they returned */
+	size_t raw_mallocs, raw_frees; /* calls of the raw domain: blocks made, blocks freed */
+	size_t raw_live_bytes;         /* usable bytes of live raw blocks */
+	size_t arenas, arena_bytes;    /* mapped arenas and their address space */
+	size_t claimed_bytes;          /* of them, in pools */
+	size_t retained_bytes;         /* of the rest, resident for reuse */
+	size_t metadata_bytes;         /* our own records: mapped, touched on demand */
+	size_t heaps, orphan_heaps;    /* heaps that exist, and those without an owner */
+	/* madvise calls that returned memory, and what they returned */
+	size_t purges, purged_bytes;
 };
 
 /*
- * What is resident, in bytes, and why: each page of our mappings that is in memory, put down to what stands on it.
- * Takes a few system calls for each 32 MiB and looks at each pool: up to 60 ms for each GiB.  Nobody is stopped or
- * waited for; what changes meanwhile is put down to what it was or to what it is.
+ * What is resident, in bytes, and why: each page of our mappings that is in memory, put down to
+ * what stands on it.  Takes a few system calls for each 32 MiB and looks at each pool: up to 60 ms
+ * for each GiB.  Nobody is stopped or waited for; what changes meanwhile is put down to what it was
+ * or to what it is.
  */
 struct arn_resident {
-	size_t live;     /* in blocks handed out, those included that the program itself frees late */
+	/* in blocks handed out, those included that the program itself frees late */
+	size_t live;
 	size_t cached;   /* in pool caches */
 	size_t remote;   /* in blocks that other threads have freed, not yet taken home */
 	size_t waiting;  /* in empty pools that wait for a family's provider (CPython: QSBR) */
@@ -255,9 +272,10 @@ ARN_API void arn_stats_print(int fd); /* a table, written with write(2) */
 ARN_API void arn_stats_json(int fd);  /* one JSON object */
 
 /*
- * Lines about something that runs on Arenite, after ours: text writes them, json writes one value, for the member
- * `name`.  Both may be called by any thread.  part stays where it is; at the same address it is added once.
- * A process that has allocated nothing and added nothing prints no statistics at exit.
+ * Lines about something that runs on Arenite, after ours: text writes them, json writes one value,
+ * for the member `name`.  Both may be called by any thread.  part stays where it is; at the same
+ * address it is added once.  A process that has allocated nothing and added nothing prints no
+ * statistics at exit.
  */
 struct arn_stats_part {
 	const char *name;
@@ -268,26 +286,30 @@ struct arn_stats_part {
 ARN_API bool arn_stats_add(const struct arn_stats_part *part);
 
 /*
- * Give back to the system all that is free: from the caller's heaps and those without an owner what is in pool caches,
- * in remote queues and on free pages; from other threads' heaps the pages of remote queues; all that is kept for reuse;
- * arenas without pools.  Other threads are asked for the rest, and give it back in their next slow path of malloc or
- * free.  Heaps of a family with a provider are left to its users: in Python, call it with the thread attached
- * (ctypes.PyDLL, and restype is c_size_t).  Any thread.  Lock-free; no thread is stopped.  Returns bytes.
+ * Give back to the system all that is free: from the caller's heaps and those without an owner what
+ * is in pool caches, in remote queues and on free pages; from other threads' heaps the pages of
+ * remote queues; all that is kept for reuse; arenas without pools.  Other threads are asked for the
+ * rest, and give it back in their next slow path of malloc or free.  Heaps of a family with a
+ * provider are left to its users: in Python, call it with the thread attached (ctypes.PyDLL, and
+ * restype is c_size_t).  Any thread.  Lock-free; no thread is stopped.  Returns bytes.
  */
 ARN_API size_t arn_trim(void);
 
 /* The same, with a report. */
 struct arn_trimmed {
-	size_t returned_bytes;             /* of pages, while it ran */
-	size_t unmapped_bytes;             /* of address space */
-	size_t retired_bytes;              /* of arenas that could not be unmapped yet: somebody may be reading there */
+	size_t returned_bytes; /* of pages, while it ran */
+	size_t unmapped_bytes; /* of address space */
+	/* of arenas that could not be unmapped yet: somebody may be reading there */
+	size_t retired_bytes;
 	size_t trimmed_heaps;
-	size_t asked_heaps, asked_bytes;   /* heaps of other threads: what is in their caches and on their free pages */
+	/* heaps of other threads: what is in their caches and on their free pages */
+	size_t asked_heaps, asked_bytes;
 };
 ARN_API void arn_trim_report(struct arn_trimmed *report);
 
-/* The user of this heap is stopped, and so are all who walk: send home and give back what the heap does not need, if it
- * has been left alone for a while.  For a collector, of heaps that it does not walk. */
+/* The user of this heap is stopped, and so are all who walk: send home and give back what the heap
+ * does not need, if it has been left alone for a while.  For a collector, of heaps that it does not
+ * walk. */
 ARN_API void arn_heap_trim_if_idle(arn_heap *heap);
 
 ARN_API const char *arn_version(void);

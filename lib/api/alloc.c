@@ -63,15 +63,17 @@ static struct heap *adopt(arn_heap *handle)
 
 	if (!heap)
 		return NULL;
-	heap->external = !(thread && handle >= thread->heap && handle < thread->heap + array_length(thread->heap));
+	heap->external = !(thread && handle >= thread->heap &&
+	                   handle < thread->heap + array_length(thread->heap));
 	handle->heap = heap;
 	note_owner();
 	return heap;
 }
 
 /*
- * The caller goes on with a handle that another thread has used.  That thread has passed it on, or has ended.  In the
- * child of a fork the heap may have been stranded: then the handle gets another heap.
+ * The caller goes on with a handle that another thread has used.  That thread has passed it on, or
+ * has ended.  In the child of a fork the heap may have been stranded: then the handle gets another
+ * heap.
  */
 static struct heap *take_over(arn_heap *handle)
 {
@@ -136,7 +138,8 @@ void *malloc_slow(arn_heap *handle, size_t size)
 			return raw_malloc(size);
 		if (!(heap = adopt(handle)))
 			return no_memory();
-	} else if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) && !(heap = take_over(handle))) { /* H2 */
+	} else if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) &&
+	           !(heap = take_over(handle))) { /* H2 */
 		return no_memory();
 	}
 	if (size <= SMALL_MAX && (block = pop(&heap->bin[sizeclass_of(size)])) != NULL)
@@ -229,13 +232,15 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 	if (!product(count, size, &bytes))
 		return no_memory();
 	block = heap_malloc(handle, bytes);
-	if (block && !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->reads_zero))
+	if (block &&
+	    !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->reads_zero))
 		memset(block, 0, bytes);
 	return block;
 }
 
 /*
- * Late readers may look at an object's first words in the new block: word by word, so that none is torn.
+ * Late readers may look at an object's first words in the new block: word by word, so that none is
+ * torn.
  */
 static void copy_object(void *to, const void *from, size_t bytes)
 {
@@ -256,7 +261,8 @@ static void copy(const arn_heap *handle, void *to, const void *from, size_t byte
 		copy_object(to, from, bytes);
 }
 
-/* From one block to the other, both the caller's, without a copy.  false: the second is not to be used. */
+/* From one block to the other, both the caller's, without a copy.  false: the second is not to be
+ * used. */
 static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
 {
 	struct heap *heap = load_relaxed(&from->x_heap), *other = load_relaxed(&to->x_heap);
@@ -299,7 +305,8 @@ static bool resize_large(struct pool *pool, size_t size)
 	struct heap *heap = load_relaxed(&pool->x_heap);
 	bool done;
 
-	if (!is_own(pool) || (size <= pool->block_size && size >= pool->block_size - pool->block_size / 4))
+	if (!is_own(pool) ||
+	    (size <= pool->block_size && size >= pool->block_size - pool->block_size / 4))
 		return false;
 	heap_enter(heap);
 	done = large_resize(heap, pool, size);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * alloc.h - the fast paths of malloc and free, to be compiled into the few functions that users call.
+ * alloc.h - the fast paths of malloc and free, to be compiled into the few functions that users
+ * call.
  *
- * t/source/fastpath.sh looks at the machine code: no call, no lock prefix, no TLS resolver on the way to the first return.
+ * t/source/fastpath.sh looks at the machine code: no call, no lock prefix, no TLS resolver on the
+ * way to the first return.
  */
 #ifndef ARN_ALLOC_H
 #define ARN_ALLOC_H

@@ -67,7 +67,8 @@ void arn_any_free(void *block)
 		arn_raw_free(block);
 }
 
-/* The calling thread's heap of this tag; NULL: it has no record, and borrows one for each request. */
+/* The calling thread's heap of this tag; NULL: it has no record, and borrows one for each
+ * request. */
 static inline arn_heap *own(enum arn_tag tag)
 {
 	struct thread *thread = thread_self();
@@ -97,7 +98,8 @@ static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
 	return block;
 }
 
-/* A thread's first call, and all calls of one without a record: out of the way, so that the others need no frame. */
+/* A thread's first call, and all calls of one without a record: out of the way, so that the others
+ * need no frame. */
 static cold void *malloc_first(enum arn_tag tag, size_t size)
 {
 	arn_heap *heap = own(tag);
@@ -109,14 +111,16 @@ static inline void *calloc_in(enum arn_tag tag, size_t count, size_t size)
 {
 	arn_heap *heap = own(tag);
 
-	return likely(heap != NULL) ? arn_heap_calloc(heap, count, size) : calloc_borrowed(tag, count, size);
+	return likely(heap != NULL) ? arn_heap_calloc(heap, count, size)
+	                            : calloc_borrowed(tag, count, size);
 }
 
 static inline void *realloc_in(enum arn_tag tag, void *block, size_t size)
 {
 	arn_heap *heap = own(tag);
 
-	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size) : realloc_borrowed(tag, block, size);
+	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size)
+	                            : realloc_borrowed(tag, block, size);
 }
 
 void *arn_mem_malloc(size_t size)

@@ -2,15 +2,16 @@
  *
  * process.c - process start and end, and the one list of what fork does to us.
  *
- * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in which some
- * thread has stopped, which they bear.  In the child
+ * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in
+ * which some thread has stopped, which they bear.  In the child
  *   1. readers that are gone are forgotten;
- *   2. a heap that a thread which is gone was at work on is stranded: its blocks can be freed, but it is never used
- *      again.  That thread was its owner in a slow path (a step of a fast path is one store), or walked it, or drained
- *      an orphan.  A handle that has such a heap, the forking thread's own among them, gets another at its next malloc;
+ *   2. a heap that a thread which is gone was at work on is stranded: its blocks can be freed, but
+ *      it is never used again.  That thread was its owner in a slow path (a step of a fast path is
+ *      one store), or walked it, or drained an orphan.  A handle that has such a heap, the forking
+ *      thread's own among them, gets another at its next malloc;
  *   3. any other heap of a thread that is gone becomes an orphan, but for
- *   4. heaps behind an embedder's handle, which are left to the embedder (CPython stops its threads before it
- *      forks and clears their states in the child);
+ *   4. heaps behind an embedder's handle, which are left to the embedder (CPython stops its threads
+ *      before it forks and clears their states in the child);
  *   5. blocks that threads which are gone had freed to others' heaps, and gathered, are sent home.
  */
 #include "api/process.h"
@@ -38,7 +39,8 @@ static void strand_heap(struct heap *heap)
 	store_relaxed(&heap->x_owner, OWNER_STRANDED);
 }
 
-/* By somebody who is gone.  The forking thread itself may be in a slow path, if it forks in a signal handler. */
+/* By somebody who is gone.  The forking thread itself may be in a slow path, if it forks in a
+ * signal handler. */
 static bool is_half_done(const struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner), busy = load_relaxed(&heap->x_busy);
@@ -67,9 +69,11 @@ static void in_child(void)
 	reclaim_fork_child();
 	retire_fork_child();
 	thread_fork_child();
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
+	for (arn_family *family = family_first(); family;
+	     family = load_acquire(&family->x_next)) { /* F1 */
 		family_fork_child(family);
-		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap;
+		     heap = heap->next) /* F1 */
 			leave_heap(heap);
 	}
 	remote_flush_all();
@@ -86,7 +90,8 @@ void process_init(void)
 	end_init();
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	report_init();
-	/* the first records, while there is memory; liburcu, if it is that, would end the program for want of it */
+	/* the first records, while there is memory; liburcu, if it is that, would end the program
+	 * for want of it */
 	reclaim_enter();
 	reclaim_exit();
 }

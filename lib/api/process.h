@@ -13,8 +13,8 @@ void process_init(void);
 /* ARENITE_DISABLE: a Python that was not built for us is left alone. */
 bool process_is_disabled(void) PRIVATE(process_is_disabled);
 
-/* A Python that we serve runs in this process.  Of those that start each other the first one says what is to be said
- * once.  While there is one thread. */
+/* A Python that we serve runs in this process.  Of those that start each other the first one says
+ * what is to be said once.  While there is one thread. */
 void process_has_python(void) PRIVATE(process_has_python);
 /* Is this the first one? */
 bool process_is_first_python(void) PRIVATE(process_is_first_python);

@@ -2,8 +2,8 @@
  *
  * report-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
  *
- * A preload comes into every process, also where nothing runs on us.  Such a one is silent, whatever is in its
- * environment, and claims no file.
+ * A preload comes into every process, also where nothing runs on us.  Such a one is silent,
+ * whatever is in its environment, and claims no file.
  */
 #include "api/report.h"
 
@@ -31,8 +31,9 @@ static void say_hello(void)
 }
 
 /*
- * Which process a file without %p belongs to: the first that uses us.  Its children find its number in the
- * environment; else the last of them to end, perhaps after it, would leave its own numbers in the file.
+ * Which process a file without %p belongs to: the first that uses us.  Its children find its number
+ * in the environment; else the last of them to end, perhaps after it, would leave its own numbers
+ * in the file.
  */
 static void claim_file(void)
 {

@@ -2,10 +2,10 @@
  *
  * report-file.c - the file of ARENITE_STATS=json:FILE.
  *
- * A reader finds the old text or the new one, never a part: the text is made first, written to a file beside, and that
- * is renamed.  What is no regular file, as a pipe, a terminal or /dev/null, is opened and written to.  A symbolic link
- * is not followed, since it may be somebody else's; the names of the process's own descriptors, which are links as
- * well, stand for the descriptors.
+ * A reader finds the old text or the new one, never a part: the text is made first, written to a
+ * file beside, and that is renamed.  What is no regular file, as a pipe, a terminal or /dev/null,
+ * is opened and written to.  A symbolic link is not followed, since it may be somebody else's; the
+ * names of the process's own descriptors, which are links as well, stand for the descriptors.
  */
 #include "api/report.h"
 
@@ -125,7 +125,8 @@ static bool write_in_place(const char *path, int text)
 	return fd >= 0 && copy_and_close(fd, text);
 }
 
-/* One may write to a file in a directory that one may not; and a file that is mounted by itself stays what it is. */
+/* One may write to a file in a directory that one may not; and a file that is mounted by itself
+ * stays what it is. */
 static bool is_for_want_of_directory(int error)
 {
 	return error == EACCES || error == EPERM || error == EROFS || error == EBUSY;

@@ -95,17 +95,19 @@ static void fill_causes(struct line causes[CAUSES])
 	struct arn_resident r;
 
 	arn_stats_resident(&r);
-	memcpy(causes, (struct line[CAUSES]){
-		{ "resident: live blocks", "live", r.live },
-		{ "resident: in pool caches", "cached", r.cached },
-		{ "resident: freed by other threads", "remote", r.remote },
-		{ "resident: empty pools that wait for readers", "waiting", r.waiting },
-		{ "resident: arenas that wait for readers", "retired", r.retired },
-		{ "resident: free, beside what is used", "pinned", r.pinned },
-		{ "resident: free, kept for reuse", "retained", r.retained },
-		{ "resident: own records", "metadata", r.metadata },
-		{ "resident: all", "total", r.total },
-	}, CAUSES * sizeof(*causes));
+	memcpy(causes,
+	       (struct line[CAUSES]){
+		       { "resident: live blocks", "live", r.live },
+		       { "resident: in pool caches", "cached", r.cached },
+		       { "resident: freed by other threads", "remote", r.remote },
+		       { "resident: empty pools that wait for readers", "waiting", r.waiting },
+		       { "resident: arenas that wait for readers", "retired", r.retired },
+		       { "resident: free, beside what is used", "pinned", r.pinned },
+		       { "resident: free, kept for reuse", "retained", r.retained },
+		       { "resident: own records", "metadata", r.metadata },
+		       { "resident: all", "total", r.total },
+	       },
+	       CAUSES * sizeof(*causes));
 }
 
 void arn_stats_print(int fd)
@@ -119,7 +121,8 @@ void arn_stats_print(int fd)
 	text_add(&head, "arenite " ARN_VERSION ", process ");
 	text_add_number(&head, (size_t)getpid());
 	text_add(&head, "\n"
-	                "  tag       live blocks     live bytes      cached      remote    pools     pool bytes\n");
+	                "  tag       live blocks     live bytes      cached      remote    pools   "
+	                "  pool bytes\n");
 	text_write(&head, fd);
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
 		print_tag(fd, tag_names[tag], &stats.tag[tag]);

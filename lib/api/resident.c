@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * resident - what is resident, and why: each page of our mappings that the kernel has in memory is put down to one
- * cause, by bytes.
+ * resident - what is resident, and why: each page of our mappings that the kernel has in memory is
+ * put down to one cause, by bytes.
  *
- * The kernel says which pages (os_resident), the descriptors say what stands on them.  They are read while their
- * owners work: a pool that changes hands meanwhile has a page or two put down to the wrong cause, but every page is
- * counted once.  Blocks in pool caches cannot be told from live ones by the bitmaps; of each class, as large a part of
- * what is resident is taken for cached as is cached of all its blocks.
+ * The kernel says which pages (os_resident), the descriptors say what stands on them.  They are
+ * read while their owners work: a pool that changes hands meanwhile has a page or two put down to
+ * the wrong cause, but every page is counted once.  Blocks in pool caches cannot be told from live
+ * ones by the bitmaps; of each class, as large a part of what is resident is taken for cached as is
+ * cached of all its blocks.
  *
- * An arena is looked at in one section of reclaim.h.  One that waits to be unmapped is in no table any more, and may
- * be unmapped while we look: of these only the addresses count, nothing in them is read.
+ * An arena is looked at in one section of reclaim.h.  One that waits to be unmapped is in no table
+ * any more, and may be unmapped while we look: of these only the addresses count, nothing in them
+ * is read.
  */
 #include "arena/arena.h"
 #include "heap/cache.h"
@@ -19,8 +21,8 @@
 #include "arena/reclaim.h"
 #include "arena/retire.h"
 
-
-/* By class: resident bytes of blocks that are neither free nor in a remote word, and how many such blocks there are. */
+/* By class: resident bytes of blocks that are neither free nor in a remote word, and how many such
+ * blocks there are. */
 struct taken {
 	size_t resident, blocks;
 };
@@ -28,7 +30,7 @@ struct taken {
 struct survey {
 	struct arn_resident *to;
 	struct taken taken[CLASSES + 1];
-	size_t remote_bytes;               /* in remote words, resident or not */
+	size_t remote_bytes;                              /* in remote words, resident or not */
 	unsigned char resident[ARENA_SIZE / OS_PAGE_MIN]; /* of the part that is looked at */
 };
 
@@ -56,7 +58,7 @@ static size_t resident_bytes(struct survey *survey, const char *address, size_t 
 	return n;
 }
 
-/* ---- pools ----------------------------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------------------- */
 
 /* A pool as it was when we looked. */
 struct view {
@@ -67,7 +69,8 @@ struct view {
 	uint64_t taken[POOL_WORDS + 1], remote[POOL_WORDS + 1];
 };
 
-/* Plain fields of somebody else's pool: a guess, so the size of a block and the span are made to fit. */
+/* Plain fields of somebody else's pool: a guess, so the size of a block and the span are made to
+ * fit. */
 no_tsan static void view_shape(struct view *view, const struct pool *pool, size_t room)
 {
 	unsigned cls = load_guess(&pool->cls);
@@ -77,7 +80,8 @@ no_tsan static void view_shape(struct view *view, const struct pool *pool, size_
 	if (cls < CLASSES)
 		slices = sizeclasses[cls].slices;
 	view->span = min_size(max_size(slices, 1) * SLICE, room);
-	view->block_size = cls < CLASSES ? sizeclasses[cls].size : max_size(min_size(size, view->span), 16);
+	view->block_size = cls < CLASSES ? sizeclasses[cls].size
+	                                 : max_size(min_size(size, view->span), 16);
 	view->capacity = cls < CLASSES ? sizeclasses[cls].capacity : 1;
 }
 
@@ -115,7 +119,8 @@ static size_t count_range(const uint64_t *map, size_t first, size_t last)
 	size_t n = 0;
 
 	for (size_t word = first / 64; word <= last / 64; word++) {
-		unsigned low = word == first / 64 ? first % 64 : 0, high = word == last / 64 ? last % 64 : 63;
+		unsigned low = word == first / 64 ? first % 64 : 0,
+			 high = word == last / 64 ? last % 64 : 63;
 
 		n += count_bits(map[word] & bit_run(low, high - low + 1));
 	}
@@ -161,8 +166,9 @@ static void add_pool(struct survey *survey, const struct view *view, const unsig
 		survey->remote_bytes += count_bits(view->remote[word]) * view->block_size;
 	}
 	if (view->empty) {
-		*(view->heap->deferred ? &survey->to->waiting : &survey->to->retained) +=
-			count_resident(resident, view->span);
+		*(view->heap->deferred
+		          ? &survey->to->waiting
+		          : &survey->to->retained) += count_resident(resident, view->span);
 		return;
 	}
 	for (size_t offset = 0; offset < view->span; offset += os_page_size())
@@ -170,7 +176,7 @@ static void add_pool(struct survey *survey, const struct view *view, const unsig
 			add_page(survey, view, offset);
 }
 
-/* ---- arenas ---------------------------------------------------------------------------------------------- */
+/* ---- arenas ---------------------------------------------------------------------------------- */
 
 static bool has_slice(const _Atomic uint64_t *map, unsigned slice)
 {
@@ -196,7 +202,8 @@ static unsigned add_slice(struct survey *survey, struct arena *arena, unsigned s
 	const unsigned char *resident = survey->resident + slice * SLICE / os_page_size();
 	struct view view;
 
-	if (!has_slice(arena->x_free_slices, slice) && view_pool(&view, arena, slice, (ARENA_END - slice) * SLICE)) {
+	if (!has_slice(arena->x_free_slices, slice) &&
+	    view_pool(&view, arena, slice, (ARENA_END - slice) * SLICE)) {
 		add_pool(survey, &view, resident);
 		return (unsigned)(view.span / SLICE);
 	}
@@ -249,7 +256,8 @@ static void add_arenas(struct survey *survey)
 /* Retired arenas, found by their bytes.  Their pages have gone back, but for the head. */
 static void add_retired(struct survey *survey)
 {
-	for (uintptr_t index = 0; retire_waiting() && index < array_length(registry_bytes); index++) {
+	for (uintptr_t index = 0; retire_waiting() && index < array_length(registry_bytes);
+	     index++) {
 		struct arena *arena = (struct arena *)(index << ARENA_SHIFT);
 
 		if (registry_is_retired(arena))
@@ -257,12 +265,14 @@ static void add_retired(struct survey *survey)
 	}
 }
 
-/* ---- caches and sums ------------------------------------------------------------------------------------- */
+/* ---- caches and sums ------------------------------------------------------------------------- */
 
 static void count_cached(size_t cached[CLASSES])
 {
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
-		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+	for (arn_family *family = family_first(); family;
+	     family = load_acquire(&family->x_next)) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap;
+		     heap = heap->next) /* F1 */
 			for (unsigned cls = 0; cls < CLASSES; cls++)
 				cached[cls] += cache_count(heap, cls);
 }
@@ -277,7 +287,8 @@ static void split_taken(struct survey *survey)
 		size_t part = 0;
 
 		if (taken->blocks)
-			part = (size_t)((double)taken->resident * (double)min_size(cached[cls], taken->blocks) /
+			part = (size_t)((double)taken->resident *
+			                (double)min_size(cached[cls], taken->blocks) /
 			                (double)taken->blocks);
 		survey->to->cached += part;
 		survey->to->live += taken->resident - part;
@@ -317,6 +328,6 @@ void arn_stats_resident(struct arn_resident *to)
 	meta_visit(add_record, &survey);
 	split_taken(&survey);
 	move_gathered(&survey);
-	to->total = to->live + to->cached + to->remote + to->waiting + to->retired + to->pinned + to->retained +
-	            to->metadata;
+	to->total = to->live + to->cached + to->remote + to->waiting + to->retired + to->pinned +
+	            to->retained + to->metadata;
 }

@@ -67,7 +67,8 @@ static void add_totals(struct arn_stats *stats)
 	stats->metadata_bytes = meta_bytes();
 }
 
-/* Read while others free, the two may not belong together: then none, and not the largest number there is. */
+/* Read while others free, the two may not belong together: then none, and not the largest number
+ * there is. */
 static size_t difference(size_t whole, size_t part)
 {
 	size_t rest = whole - part;
@@ -78,8 +79,10 @@ static size_t difference(size_t whole, size_t part)
 void arn_stats_read(struct arn_stats *stats)
 {
 	*stats = (struct arn_stats){ 0 };
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) /* F1 */
-		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+	for (arn_family *family = family_first(); family;
+	     family = load_acquire(&family->x_next)) /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap;
+		     heap = heap->next) /* F1 */
 			add_heap(stats, heap);
 	for (struct thread *thread = thread_first(); thread; thread = thread->next)
 		add_thread(stats, thread);

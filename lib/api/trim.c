@@ -3,13 +3,16 @@
  * trim.c - arn_trim: give back what can be, from any thread, without stopping anybody.
  *
  *     the caller's heaps, orphans     pool caches, remote words, free pages of pools, empty pools
- *     other threads' heaps            pages that nothing but blocks in remote words lies on; their owner is asked
- *                                     for the rest, and answers in its next slow path, or when a collector comes
+ *     other threads' heaps            pages that nothing but blocks in remote words lies on; their
+ *                                     owner is asked for the rest, and answers in its next slow
+ *                                     path, or when a collector comes
  *     empty pools that wait           all whose readers are done; of the others, the pages
  *     free slices, empty arenas       all
  *
- * Heaps of a family with readers are touched by its users alone: who is none may be in the middle of a walk.
- * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a pool, from others.
+ * Heaps of a family with readers are touched by its users alone: who is none may be in the middle
+ * of a walk.
+ * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a
+ *             pool, from others.
  */
 #include "api/trim.h"
 
@@ -68,8 +71,10 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 
 static void trim_heaps(struct arn_trimmed *to)
 {
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
-		for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+	for (arn_family *family = family_first(); family;
+	     family = load_acquire(&family->x_next)) { /* F1 */
+		for (struct heap *heap = load_acquire(&family->x_heaps); heap;
+		     heap = heap->next) /* F1 */
 			trim_heap(heap, to);
 		limbo_poll_all(family, false);
 		limbo_purge(family);
@@ -98,7 +103,8 @@ static void trim_remote(void)
 
 static size_t needed(size_t size)
 {
-	return size > SMALL_MAX ? align_up(size, SLICE) : sizeclasses[sizeclass_of(size)].slices * SLICE;
+	return size > SMALL_MAX ? align_up(size, SLICE)
+	                        : sizeclasses[sizeclass_of(size)].slices * SLICE;
 }
 
 /* First what is near: each step looks at more of what others have. */
@@ -121,7 +127,8 @@ bool trim_for_limit(struct heap *heap, size_t size)
 
 void arn_trim_report(struct arn_trimmed *to)
 {
-	size_t purged = load_relaxed(&arena_counters.x_purged), mapped = load_relaxed(&arena_counters.x_mapped);
+	size_t purged = load_relaxed(&arena_counters.x_purged),
+	       mapped = load_relaxed(&arena_counters.x_mapped);
 
 	*to = (struct arn_trimmed){ 0 };
 	remote_flush();

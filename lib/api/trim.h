@@ -7,8 +7,8 @@
 
 #include "heap/types.h"
 
-/* Option LIMIT: a request of this size was refused.  true: room was made of memory that no block is in, by what
- * arn_trim does.  The heap is the caller's, in a slow path. */
+/* Option LIMIT: a request of this size was refused.  true: room was made of memory that no block is
+ * in, by what arn_trim does.  The heap is the caller's, in a slow path. */
 bool trim_for_limit(struct heap *heap, size_t size);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The heap walk: pools in the order in which they were made, blocks by scanning the bitmaps.  Free blocks are
- * never touched.
+ * The heap walk: pools in the order in which they were made, blocks by scanning the bitmaps.  Free
+ * blocks are never touched.
  *
- * What lies in the pool cache and in remote words is sent home first, so the bitmaps are exact.  All of it
- * happens while the users of the family are stopped (arenite.h), so plain fields may be read.
+ * What lies in the pool cache and in remote words is sent home first, so the bitmaps are exact.
+ * All of it happens while the users of the family are stopped (arenite.h), so plain fields may be
+ * read.
  */
 #include "heap/cache.h"
 #include "heap/family.h"
@@ -21,8 +22,9 @@ struct walk {
 };
 
 /*
- * Blocks are found AHEAD visits before they are visited, and asked for then: late enough that the cache still has
- * them, early enough that they have come.  All at once, word by word, would stall on the first few.
+ * Blocks are found AHEAD visits before they are visited, and asked for then: late enough that the
+ * cache still has them, early enough that they have come.  All at once, word by word, would stall
+ * on the first few.
  */
 #define AHEAD 16u
 
@@ -36,7 +38,9 @@ struct cursor {
 
 static struct cursor cursor_at_start(const struct pool *pool)
 {
-	return (struct cursor){ pool, 0, pool_words(pool), pool_taken(pool, 0), pool->base, 64 * pool->block_size };
+	return (struct cursor){
+		pool, 0, pool_words(pool), pool_taken(pool, 0), pool->base, 64 * pool->block_size
+	};
 }
 
 /* The next live block, or NULL; its first two lines are on the way. */
@@ -139,8 +143,8 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 	return !walk->blocks || walk->area.used == 0 || visit_blocks(walk, pool);
 }
 
-/* As cache_send_home, with two differences: all waiting pools are asked, and the cache of an orphan is flushed in the
- * first walk only, since no thread fills it between the walks of a collection. */
+/* As cache_send_home, with two differences: all waiting pools are asked, and the cache of an orphan
+ * is flushed in the first walk only, since no thread fills it between the walks of a collection. */
 static void send_home(struct heap *heap)
 {
 	remote_drain(heap);
@@ -174,8 +178,9 @@ static bool visit_heap(struct walk *walk, struct heap *heap)
 }
 
 /*
- * Remote frees that threads have gathered; collectors' tags are never gathered.  A family with a provider is an
- * embedder's, whose other families may be running: their threads' records are not ours to read.
+ * Remote frees that threads have gathered; collectors' tags are never gathered.  A family with a
+ * provider is an embedder's, whose other families may be running: their threads' records are not
+ * ours to read.
  */
 static void gather_in(const arn_family *family, unsigned tag)
 {
@@ -190,7 +195,8 @@ static void gather_in(const arn_family *family, unsigned tag)
 /* It has a heap, and not one that a fork has left in an unknown state. */
 static bool is_usable(const arn_heap *handle)
 {
-	return handle->heap && handle->heap != &heap_none && load_relaxed(&handle->heap->x_owner) != OWNER_STRANDED;
+	return handle->heap && handle->heap != &heap_none &&
+	       load_relaxed(&handle->heap->x_owner) != OWNER_STRANDED;
 }
 
 bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, void *arg)
@@ -233,8 +239,8 @@ static void drop_from_walk(struct heap *last, struct heap *heap)
 }
 
 /*
- * A burst of threads leaves thousands of heaps that soon have no pool any more.  Each is dropped from the list when it
- * is found so, and costs nothing in the walks that follow.
+ * A burst of threads leaves thousands of heaps that soon have no pool any more.  Each is dropped
+ * from the list when it is found so, and costs nothing in the walks that follow.
  */
 static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 {
@@ -254,7 +260,8 @@ static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 	return true;
 }
 
-bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks, arn_visit_fn *visitor, void *arg)
+bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks,
+                              arn_visit_fn *visitor, void *arg)
 {
 	arn_heap stand_in = { &heap_none, family, tag };
 	struct walk walk = { &stand_in, blocks, visitor, arg, { 0 } };

@@ -162,14 +162,16 @@ bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct ru
 		return false;
 	if (arena->huge)
 		return claim_huge(arena, slices, run);
-	return slices == 1 ? claim_one(arena, resident, run) : claim_run(arena, (unsigned)slices, run);
+	return slices == 1 ? claim_one(arena, resident, run)
+	                   : claim_run(arena, (unsigned)slices, run);
 }
 
 /* The slices from this one on are free; those before it are the caller's. */
 void arena_free_from(struct arena *arena, unsigned first)
 {
 	for (unsigned word = first / 64; word < ARENA_WORDS; word++)
-		or_release(&arena->x_free_slices[word], run_mask(word, first, ARENA_END - first)); /* A1 */
+		or_release(&arena->x_free_slices[word],
+		           run_mask(word, first, ARENA_END - first)); /* A1 */
 }
 
 void arena_say(const char *what, const struct arena *arena)
@@ -212,7 +214,8 @@ bool arena_is_free(const struct arena *arena)
 	if (arena->huge)
 		return load_relaxed(&arena->x_huge_used) == 0;
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		if (load_relaxed(&arena->x_free_slices[word]) != run_mask(word, ARENA_HEAD, ARENA_END - ARENA_HEAD))
+		if (load_relaxed(&arena->x_free_slices[word]) !=
+		    run_mask(word, ARENA_HEAD, ARENA_END - ARENA_HEAD))
 			return false;
 	return true;
 }

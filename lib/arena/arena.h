@@ -2,23 +2,25 @@
  *
  * arena.h - 32 MiB of address space, aligned to its size, cut into 512 slices of 64 KiB.
  *
- * The head (8 slices) holds a descriptor and the bitmaps for every slice that may begin a pool, so that pools
- * themselves are nothing but blocks, and address to descriptor is two shifts.  A huge arena is longer: its
- * one pool begins in the first 32 MiB and runs to its end; only that first part is in the registry.  The last slice
- * of every arena is a guard without access (PROT_NONE), so that a write beyond the last block faults and does not reach
- * the head of the next arena.
+ * The head (8 slices) holds a descriptor and the bitmaps for every slice that may begin a pool, so
+ * that pools themselves are nothing but blocks, and address to descriptor is two shifts.  A huge
+ * arena is longer: its one pool begins in the first 32 MiB and runs to its end; only that first
+ * part is in the registry.  The last slice of every arena is a guard without access (PROT_NONE), so
+ * that a write beyond the last block faults and does not reach the head of the next arena.
  *
- * Slices      free (bit set in x_free_slices) -> claimed (clear) -> free.  Only the claimer touches a claimed slice's
- *             descriptor, memory and x_dirty bit.  x_dirty: the slice may hold resident pages.
- * Lifetime    mapped by supply_claim; unmapped by retire.c, after all slices were claimed, the table entry cleared,
- *             and a grace period of reclaim.h.
+ * Slices      free (bit set in x_free_slices) -> claimed (clear) -> free.  Only the claimer touches
+ *             a claimed slice's descriptor, memory and x_dirty bit.  x_dirty: the slice may hold
+ *             resident pages.
+ * Lifetime    mapped by supply_claim; unmapped by retire.c, after all slices were claimed, the
+ *             table entry cleared, and a grace period of reclaim.h.
  * Invariant   popcount(x_free_slices) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
  *             x_dirty is a subset of x_free_slices while nobody is between claim and release
  *
  * Synchronization      claim  release  purge  retire    - free, X caller owns the run
  *     claim              -       -       -      -
  *     release            -       X       -      -
- * Ordering    A1  x_free_slices: release (release) -> claim (acquire): the slice's descriptor, memory, x_dirty.
+ * Ordering    A1  x_free_slices: release (release) -> claim (acquire): the slice's descriptor,
+ *             memory, x_dirty.
  *             A2  the table of registry.h.
  * Progress    claim, release, purge, retire: lock-free, a bounded number of system calls.
  */
@@ -32,22 +34,24 @@
 #include "base/stack.h"
 
 #define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
-#define ARENA_WORDS (ARENA_SLICES / 64)
-#define ARENA_HEAD 8u
-#define ARENA_GUARD 1u
-#define ARENA_END (ARENA_SLICES - ARENA_GUARD)
+#define ARENA_WORDS  (ARENA_SLICES / 64)
+#define ARENA_HEAD   8u
+#define ARENA_GUARD  1u
+#define ARENA_END    (ARENA_SLICES - ARENA_GUARD)
 #define LARGE_SLICES 256u /* the longest run in a shared arena: 16 MiB */
 
 struct heap;
 
 /*
- * A pool: a run of slices cut into blocks of one size, for one heap.  The descriptor of the first slice
- * leads; those of the other slices of a class pool copy the first line.
+ * A pool: a run of slices cut into blocks of one size, for one heap.  The descriptor of the first
+ * slice leads; those of the other slices of a class pool copy the first line.
  *
  * Owner       the user of its heap.  Without x_ and below line 0: the owner only.
- * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free slice;
- *             an empty pool of a heap with a provider goes to the limbo first, and may come back from there.
- * Invariant   x_free_count + |live| + |cached| + |remote| == capacity, popcount(bits->x_free_map) == x_free_count
+ * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free
+ *             slice; an empty pool of a heap with a provider goes to the limbo first, and may come
+ *             back from there.
+ * Invariant   x_free_count + |live| + |cached| + |remote| == capacity, popcount(bits->x_free_map)
+ *             == x_free_count
  */
 struct pool {
 	/* line 0: constant from carve to release, read by every free */
@@ -59,52 +63,61 @@ struct pool {
 	uint32_t capacity;
 	struct pool_bits *bits;
 	uint8_t cls, tag;
-	bool reads_zero; /* large: nobody has written to it since it came from the OS: calloc need not clear it */
+	/* large: nobody has written to it since it came from the OS: calloc need not clear it */
+	bool reads_zero;
 	bool was_swept;  /* class: pages of it were purged, and touching them faults again */
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */
-	alignas(CACHE_LINE) struct stack_node wait;  /* limbo.h */
-	_Atomic uint32_t x_free_count;               /* bits set in bits->x_free_map */
-	uint16_t hint;                               /* no free bit in words below this one */
-	bool listed;                                 /* in its heap's list of partial pools */
-	uint16_t left;                               /* blocks that an ended state of the family has left alive */
-	struct pool *next, *prev;                    /* list of partial pools */
-	struct pool *all_next, *all_prev;            /* list of all pools of the heap */
-	uint64_t goal;                               /* of the provider, while it waits in the limbo */
+	alignas(CACHE_LINE) struct stack_node wait; /* limbo.h */
+	_Atomic uint32_t x_free_count;              /* bits set in bits->x_free_map */
+	uint16_t hint;                              /* no free bit in words below this one */
+	bool listed;                                /* in its heap's list of partial pools */
+	/* blocks that an ended state of the family has left alive */
+	uint16_t left;
+	struct pool *next, *prev;         /* list of partial pools */
+	struct pool *all_next, *all_prev; /* list of all pools of the heap */
+	/* of the provider, while it waits in the limbo */
+	uint64_t goal;
 };
 static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
 
 #define POOL_WORDS (BLOCKS_MAX / 64)
 
-/* Words of pools that a collector walks are nobody's but the owner's to take: sweep_remote finds the others here. */
+/* Words of pools that a collector walks are nobody's but the owner's to take: sweep_remote finds
+ * the others here. */
 enum { REMOTE_PLAIN, REMOTE_WALKED, REMOTE_KINDS };
 
 struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
-	uint32_t unswept;                              /* sweep.h: the owner's, and so the next four */
-	_Atomic(struct pool *) x_next;                 /* remote.h */
-	_Atomic uint64_t x_clean;                      /* sweep.h: granules without pages; of a large pool, bit 0 */
+	/* sweep.h: the owner's, and so the next four */
+	uint32_t unswept;
+	_Atomic(struct pool *) x_next; /* remote.h */
+	/* sweep.h: granules without pages; of a large pool, bit 0 */
+	_Atomic uint64_t x_clean;
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
-	_Atomic(_Atomic uint64_t *) x_remote; /* remote.h: words in the arena's x_remote, by the pool's tag */
+	/* remote.h: words in the arena's x_remote, by the pool's tag */
+	_Atomic(_Atomic uint64_t *) x_remote;
 	/* the owner's; guard.c reads the bit of a block that it was given */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_map[POOL_WORDS];
 };
 
 struct arena {
-	_Atomic size_t x_size; /* bytes mapped, from the head on; large.c makes a huge one that is in use smaller */
-	unsigned index;        /* in the table */
+	/* bytes mapped, from the head on; large.c makes a huge one that is in use smaller */
+	_Atomic size_t x_size;
+	unsigned index; /* in the table */
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic unsigned x_huge_dirty;
-	bool retired_clean;            /* retired, and its pages have gone back */
-	struct arena *next_retired;    /* retire.h */
+	bool retired_clean;         /* retired, and its pages have gone back */
+	struct arena *next_retired; /* retire.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_slices[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
-	/* By themselves: without remote frees these pages are never written to, and so not resident. */
+	/* By themselves: without remote frees these pages are never written to, and so not
+	 * resident. */
 	alignas(CACHE_LINE) _Atomic uint64_t x_remote[REMOTE_KINDS][ARENA_SLICES][POOL_WORDS];
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
@@ -149,7 +162,8 @@ static inline char *arena_body(const struct arena *arena)
 	return (char *)arena + ARENA_HEAD * SLICE;
 }
 
-/* So many slices of this arena in a row; resident: one that has pages, or none.  false: there are none. */
+/* So many slices of this arena in a row; resident: one that has pages, or none.  false: there are
+ * none. */
 bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run);
 /* These slices and no others; false: not all of them are free. */
 bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run);
@@ -172,7 +186,8 @@ bool arena_is_valid(const struct arena *arena);
 /* bytes, and calls of purge; relaxed, sums only */
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
-	_Atomic size_t x_clean_bytes;  /* claimed, but without pages: never touched, or given back (sweep.h) */
+	/* claimed, but without pages: never touched, or given back (sweep.h) */
+	_Atomic size_t x_clean_bytes;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
 	_Atomic size_t x_limbo;   /* the rest of those pools, which has no pages */
 	_Atomic size_t x_peak;    /* the most that was in use */

@@ -65,6 +65,7 @@ size_t meta_bytes(void)
 
 void meta_visit(void (*visitor)(void *arg, const void *chunk, size_t size), void *arg)
 {
-	for (const struct chunk *chunk = load_acquire(&x_chunk); chunk; chunk = chunk->older) /* M1 */
+	for (const struct chunk *chunk = load_acquire(&x_chunk); chunk;
+	     chunk = chunk->older) /* M1 */
 		visitor(arg, chunk, CHUNK);
 }

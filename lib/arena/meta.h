@@ -2,8 +2,8 @@
  *
  * meta.h - memory for our own records: heaps, thread records, families.
  *
- * Records are zeroed, aligned to a page where asked, and never given back: a stale pointer to one always
- * points to a record of the same type.  Lock-free.
+ * Records are zeroed, aligned to a page where asked, and never given back: a stale pointer to one
+ * always points to a record of the same type.  Lock-free.
  */
 #ifndef ARN_META_H
 #define ARN_META_H

@@ -8,8 +8,8 @@
 
 #include <arenite/arenite.h>
 
-/* The section keeps mapped what the registry has found in it.  The descriptor may change hands while it is read: a pool
- * that was carved here leaves its words behind. */
+/* The section keeps mapped what the registry has found in it.  The descriptor may change hands
+ * while it is read: a pool that was carved here leaves its words behind. */
 no_tsan bool pool_look(const void *address, struct pool_view *view)
 {
 	const struct pool *pool;
@@ -65,7 +65,8 @@ static unsigned remote_kind(unsigned tag)
 	return tag < ARN_TAG_GC ? REMOTE_PLAIN : REMOTE_WALKED;
 }
 
-struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size)
+struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag,
+                        size_t block_size)
 {
 	struct pool *pool = &run->arena->pool[run->first];
 	bool large = cls == CLASS_LARGE;
@@ -158,13 +159,15 @@ static void give_word(struct pool *pool, unsigned word, uint64_t bits)
 
 	if (unlikely(old & bits))
 		panic_block("block freed twice, or no block",
-		            pool->base + (word * 64 + lowest_bit(old & bits)) * pool->block_size, NULL);
+		            pool->base + (word * 64 + lowest_bit(old & bits)) * pool->block_size,
+		            NULL);
 	store_relaxed(&pool->bits->x_free_map[word], old | bits);
 	if (word < pool->hint)
 		pool->hint = (uint16_t)word;
 }
 
-/* Blocks that were taken together come back together: those of one word are gathered before they are written. */
+/* Blocks that were taken together come back together: those of one word are gathered before they
+ * are written. */
 unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 {
 	size_t size = pool->block_size, span = pool->capacity * size;

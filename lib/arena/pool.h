@@ -9,8 +9,8 @@
 #include "arena/arena.h"
 
 /*
- * The pool that a block lies in, or NULL if it is somebody else's.  For a block that the caller holds: pool_look tells
- * of any other address.
+ * The pool that a block lies in, or NULL if it is somebody else's.  For a block that the caller
+ * holds: pool_look tells of any other address.
  */
 static inline struct pool *pool_find(const void *address)
 {
@@ -30,13 +30,14 @@ struct pool_view {
 };
 
 /*
- * Any address: false if it is in no pool.  If it is in one, what is said is true of a pool that was there during the
- * call.  Wait-free.
+ * Any address: false if it is in no pool.  If it is in one, what is said is true of a pool that was
+ * there during the call.  Wait-free.
  */
 bool pool_look(const void *address, struct pool_view *view);
 
 /* Make a pool of a claimed run.  block_size counts only for CLASS_LARGE. */
-struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag, size_t block_size);
+struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag,
+                        size_t block_size);
 /* An empty pool, in no list, serves another heap of the same tag, as it is. */
 void pool_adopt(struct pool *pool, struct heap *heap);
 /* Give an empty pool back to its arena; it is in no list.  resident: it may have pages. */
@@ -44,8 +45,8 @@ void pool_release(struct pool *pool, bool resident);
 
 /* Up to `want` free blocks, in descending order of address into slots[]; how many. */
 unsigned pool_take(struct pool *pool, void **slots, unsigned want);
-/* Set the free bits of those of n blocks, from the first, that lie in this pool; how many.  Panics on one that is free
- * already or is not the start of a block. */
+/* Set the free bits of those of n blocks, from the first, that lie in this pool; how many.  Panics
+ * on one that is free already or is not the start of a block. */
 unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n);
 /* Take in what other threads have freed; how many blocks. */
 unsigned pool_drain(struct pool *pool);
@@ -78,7 +79,8 @@ static inline size_t pool_span(const struct pool *pool)
 	return pool->slices * SLICE;
 }
 
-/* A block that has an arena of its own leaves the end of that untouched; elsewhere it is less than a slice. */
+/* A block that has an arena of its own leaves the end of that untouched; elsewhere it is less than
+ * a slice. */
 static inline size_t pool_tail(const struct pool *pool)
 {
 	size_t used = align_up(pool->block_size, SLICE);

@@ -29,7 +29,8 @@ static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 /* Each run of resident free slices in a word: claimed, purged, released clean. */
 static size_t purge_word(struct arena *arena, unsigned word)
 {
-	uint64_t candidates = load_relaxed(&arena->x_free_slices[word]) & load_relaxed(&arena->x_dirty[word]);
+	uint64_t candidates = load_relaxed(&arena->x_free_slices[word]) &
+	                      load_relaxed(&arena->x_dirty[word]);
 	size_t done = 0;
 
 	while (candidates) {
@@ -51,7 +52,8 @@ static size_t purge_huge(struct arena *arena)
 	unsigned unused = 0;
 	size_t bytes, done = 0;
 
-	if (!load_relaxed(&arena->x_huge_dirty) || !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
+	if (!load_relaxed(&arena->x_huge_dirty) ||
+	    !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return 0;
 	bytes = arena_room(arena) * SLICE;
 	if (load_relaxed(&arena->x_huge_dirty) && os_purge(arena_body(arena), bytes) == 0) {
@@ -68,7 +70,8 @@ static size_t purge_arena(struct arena *arena, size_t keep)
 
 	if (arena->huge)
 		return purge_huge(arena);
-	for (unsigned word = 0; word < ARENA_WORDS && load_relaxed(&arena_counters.x_retained) > keep; word++)
+	for (unsigned word = 0;
+	     word < ARENA_WORDS && load_relaxed(&arena_counters.x_retained) > keep; word++)
 		done += purge_word(arena, word);
 	return done;
 }
@@ -79,7 +82,8 @@ size_t purge_to(size_t keep)
 	size_t done = 0;
 
 	reclaim_enter();
-	for (unsigned index = registry_count(); index-- > 0 && load_relaxed(&arena_counters.x_retained) > keep;) {
+	for (unsigned index = registry_count();
+	     index-- > 0 && load_relaxed(&arena_counters.x_retained) > keep;) {
 		struct arena *arena = registry_entry(index);
 
 		if (arena)

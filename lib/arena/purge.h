@@ -2,8 +2,8 @@
  *
  * purge.h - memory goes back to the operating system: the pages of free slices.
  *
- * A run of free, resident slices is claimed like any other, purged, and released clean: nobody can allocate it
- * meanwhile, and nobody waits for it.
+ * A run of free, resident slices is claimed like any other, purged, and released clean: nobody can
+ * allocate it meanwhile, and nobody waits for it.
  * Progress    lock-free, a system call for each run.
  */
 #ifndef ARN_PURGE_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Readers of our own: a word for each thread, how many sections it is in.  Built unless configure --with-liburcu.
+ * Readers of our own: a word for each thread, how many sections it is in.  Built unless configure
+ * --with-liburcu.
  *
- * The reader's store of its word costs no barrier where the system can make one in all threads for who asks
- * (membarrier).
+ * The reader's store of its word costs no barrier where the system can make one in all threads for
+ * who asks (membarrier).
  */
 #include "arena/reclaim-reader.h"
 

@@ -2,8 +2,8 @@
  *
  * The only file that includes liburcu: its readers, of the bp flavour.
  *
- * Each thread's word of liburcu is listed by us as well, because liburcu's own list is private and can only be waited
- * on: x_word of a record is the address of that word.
+ * Each thread's word of liburcu is listed by us as well, because liburcu's own list is private and
+ * can only be waited on: x_word of a record is the address of that word.
  */
 #define _LGPL_SOURCE /* inline readers; the licence allows it for MIT code */
 #include "arena/reclaim-reader.h"
@@ -23,7 +23,8 @@ static char order;
 #define order_acquire() ((void)0)
 #endif
 
-/* liburcu ends the program when it finds no memory for a thread: where that may happen, see first. */
+/* liburcu ends the program when it finds no memory for a thread: where that may happen, see
+ * first. */
 static bool has_memory(void)
 {
 	void *probe;
@@ -73,8 +74,9 @@ void reclaim_exit(void)
 		reader_exit_as_guest();
 }
 
-/* liburcu writes the word with plain stores, ordered by its barriers.  Its own inline function for this would be
- * called, and so be instrumented: gcc inlines nothing into a function that the sanitizer leaves alone. */
+/* liburcu writes the word with plain stores, ordered by its barriers.  Its own inline function for
+ * this would be called, and so be instrumented: gcc inlines nothing into a function that the
+ * sanitizer leaves alone. */
 no_tsan bool reader_is_inside(const struct reader *record)
 {
 	const unsigned long *word = (const unsigned long *)load_seq(&record->x_word); /* E1, E2 */

@@ -22,7 +22,8 @@ static void give_back(struct reader *record)
 	stack_push(&spares, &record->spare);
 }
 
-/* A thread at its end gets no other record: nobody would give back what the last of its destructors had taken. */
+/* A thread at its end gets no other record: nobody would give back what the last of its destructors
+ * had taken. */
 static __thread bool left;
 
 static void leave(void *record)
@@ -93,7 +94,7 @@ static bool full_barrier(void)
 
 void reclaim_grace_begin(struct reclaim_grace *grace)
 {
-	grace->begun = full_barrier(); /* E2 */
+	grace->begun = full_barrier();          /* E2 */
 	grace->next = load_acquire(&x_readers); /* E3 */
 }
 
@@ -110,7 +111,8 @@ bool reclaim_grace_over(struct reclaim_grace *grace)
 void reader_fork_child(void)
 {
 	store_relaxed(&x_guests, reader_guest);
-	for (struct reader *record = load_acquire(&x_readers); record; record = record->next) /* E3 */
+	for (struct reader *record = load_acquire(&x_readers); record;
+	     record = record->next) /* E3 */
 		if (record != reader_own && load_relaxed(&record->x_used))
 			give_back(record);
 }

@@ -56,7 +56,7 @@ void registry_hide(const struct arena *arena, unsigned index)
 {
 	if (!BUG(hide_in_table_only))
 		store_seq(byte_of(arena), REGISTRY_RETIRED); /* E2 */
-	store_seq(&x_arenas[index], NULL); /* A2, E2 */
+	store_seq(&x_arenas[index], NULL);                   /* A2, E2 */
 }
 
 void registry_remove(const struct arena *arena)

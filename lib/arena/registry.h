@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * registry.h - which arenas there are: a table for those who look for memory, and one byte for each 32 MiB of the
- * 47-bit address space (48 on aarch64), zero pages until an arena is there, for those who have an address.
+ * registry.h - which arenas there are: a table for those who look for memory, and one byte for each
+ * 32 MiB of the 47-bit address space (48 on aarch64), zero pages until an arena is there, for those
+ * who have an address.
  *
  * Synchronization      add  hide  remove  entry  has  finds      - free, X caller owns the arena
  *     add               -     -      -      -     -     -
  *     hide, remove      -     X      X      -     -     -
- * Lifetime    An arena that a reader has found, in the table or by its byte, stays mapped for the rest of the reader's
- *             section (reclaim.h).  So both are cleared first (hide); then a grace period passes; then the arena is
- *             unmapped (remove).  Who holds a live block needs no section: the block keeps the arena.
+ * Lifetime    An arena that a reader has found, in the table or by its byte, stays mapped for the
+ *             rest of the reader's section (reclaim.h).  So both are cleared first (hide); then a
+ *             grace period passes; then the arena is unmapped (remove).  Who holds a live block
+ *             needs no section: the block keeps the arena.
  * Ordering    A2  table: add (release) -> entry (acquire): the arena's head.
- *             E2  hide (seq_cst) against entry and finds (seq_cst), of reclaim-reader.h: either the reader does not
- *                 find the arena, or the grace period finds the reader.
- *             G1  byte: add (release) -> has, finds (acquire): the arena's head.  free() of a block that was handed
- *                 to it needs no order here: the block came from the arena.
+ *             E2  hide (seq_cst) against entry and finds (seq_cst), of reclaim-reader.h: either the
+ *                 reader does not find the arena, or the grace period finds the reader.
+ *             G1  byte: add (release) -> has, finds (acquire): the arena's head.  free() of a block
+ *                 that was handed to it needs no order here: the block came from the arena.
  * Progress    wait-free; add lock-free.
  */
 #ifndef ARN_REGISTRY_H
@@ -23,8 +25,8 @@
 #include "base/base.h"
 
 #define ARENA_SHIFT 25
-#define ARENA_SIZE ((size_t)1 << ARENA_SHIFT)
-#define ARENAS_MAX 65536u
+#define ARENA_SIZE  ((size_t)1 << ARENA_SHIFT)
+#define ARENAS_MAX  65536u
 #if defined(__x86_64__)
 #define ADDRESS_BITS 47
 #else
@@ -33,14 +35,15 @@
 
 struct arena;
 
-extern _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)] PRIVATE(registry_bytes);
+extern _Atomic uint8_t
+	registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)] PRIVATE(registry_bytes);
 
-#define REGISTRY_HERE 1u
+#define REGISTRY_HERE    1u
 #define REGISTRY_RETIRED 2u /* mapped still, for readers of before: nobody finds it any more */
 
 /*
- * Is this address ours?  Of a live block, or of a block that somebody else holds: the answer stays true as long as that
- * block lives.
+ * Is this address ours?  Of a live block, or of a block that somebody else holds: the answer stays
+ * true as long as that block lives.
  */
 static inline bool registry_has(const void *address)
 {
@@ -50,7 +53,8 @@ static inline bool registry_has(const void *address)
 	       (load_acquire(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* G1 */
 }
 
-/* The same for any address, in a section of reclaim.h: if it is ours, it stays so until the section ends. */
+/* The same for any address, in a section of reclaim.h: if it is ours, it stays so until the section
+ * ends. */
 static inline bool registry_finds(const void *address)
 {
 	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
@@ -59,8 +63,8 @@ static inline bool registry_finds(const void *address)
 	       (load_seq(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* E2, G1 */
 }
 
-/* false: the table is full, or the arena lies beyond the addresses that have a byte.  Sets *index, the arena's place in
- * the table, before anybody can see it. */
+/* false: the table is full, or the arena lies beyond the addresses that have a byte.  Sets *index,
+ * the arena's place in the table, before anybody can see it. */
 bool registry_add(struct arena *arena, unsigned *index);
 /* No new reader finds it, by the table or by an address. */
 void registry_hide(const struct arena *arena, unsigned index);

@@ -6,14 +6,17 @@
 #include "base/option.h"
 #include "os/os.h"
 
-static _Atomic size_t x_faulted;   /* in this cycle */
-static _Atomic unsigned x_cycle;   /* ms, its begin */
-static _Atomic unsigned x_fell;   /* ms, when memory fell free beyond the base, the last time */
-static _Atomic unsigned x_period; /* ms that the cycle before took, if it cost more than 5 %; else 0 */
+static _Atomic size_t x_faulted; /* in this cycle */
+static _Atomic unsigned x_cycle; /* ms, its begin */
+static _Atomic unsigned x_fell;  /* ms, when memory fell free beyond the base, the last time */
+/* ms that the cycle before took, if it cost more than 5 %; else 0 */
+static _Atomic unsigned x_period;
 
-static _Atomic size_t x_begun;     /* what had gone back when this cycle began */
-static _Atomic size_t x_owed;      /* what had gone back by then and was not taken again; nothing from before a pause */
-static _Atomic unsigned x_ended;   /* ms, when memory went back the last time before the first MiB was faulted */
+static _Atomic size_t x_begun; /* what had gone back when this cycle began */
+/* what had gone back by then and was not taken again; nothing from before a pause */
+static _Atomic size_t x_owed;
+/* ms, when memory went back the last time before the first MiB was faulted */
+static _Atomic unsigned x_ended;
 static _Atomic size_t x_gone;      /* and what had gone back by then */
 static _Atomic unsigned x_resumed; /* ms, when that MiB was faulted */
 
@@ -122,12 +125,14 @@ static void begin_window(unsigned now)
 static void earn(size_t faulted, size_t period, unsigned now)
 {
 	size_t credit = load_relaxed(&x_credit), length = min_size(2 * period, RETAIN_WINDOW_MAX);
-	size_t room = min_size(faulted, retain_limit() / 4); /* what purge_excess takes beyond need */
+	/* what purge_excess takes beyond need */
+	size_t room = min_size(faulted, retain_limit() / 4);
 
 	if (credit == 0)
 		begin_window(now);
 	store_relaxed(&x_length, (unsigned)max_size(length, RETAIN_WINDOW_MIN));
-	store_relaxed(&x_credit, min_size(credit + faulted + room, 2 * load_relaxed(&arena_counters.x_peak)));
+	store_relaxed(&x_credit,
+	              min_size(credit + faulted + room, 2 * load_relaxed(&arena_counters.x_peak)));
 }
 
 static void end_cycle(unsigned now)

@@ -89,7 +89,8 @@ static size_t count_free(void)
 	return n;
 }
 
-/* One arena to swing in, and what may be kept; not what is left of one whose pages have moved (large.h). */
+/* One arena to swing in, and what may be kept; not what is left of one whose pages have moved
+ * (large.h). */
 static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
@@ -111,7 +112,8 @@ static void unmap_retired(struct arena *arena)
 	registry_remove(arena);
 	sub_relaxed(&arena_counters.x_mapped, size);
 	sub_relaxed(&x_waiting, size);
-	/* On failure it stays mapped and unused: at most address space is lost, for its pages are purged. */
+	/* On failure it stays mapped and unused: at most address space is lost, for its pages are
+	 * purged. */
 	os_unmap(arena, size);
 }
 
@@ -173,7 +175,8 @@ size_t retire_waiting(void)
 	return load_relaxed(&x_waiting);
 }
 
-/* A batch that a thread of the parent was at work on is in an unknown state: it stays where it is. */
+/* A batch that a thread of the parent was at work on is in an unknown state: it stays where it
+ * is. */
 void retire_fork_child(void)
 {
 	if (!load_relaxed(&x_taken))

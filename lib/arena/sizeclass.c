@@ -3,11 +3,13 @@
 
 /* The table is written by the compiler from the sizes alone. */
 #define DIVIDE_UP(a, b) (((a) + (b)-1) / (b))
-#define SLICES(size) ((size) <= 8192 ? 1 : (size) <= 16384 ? 2 : (size) <= 32768 ? 4 : 8)
-#define FIT(size) (SLICES(size) * SLICE / (size))
-#define CLASS(size) \
-	{ size, (uint32_t)DIVIDE_UP((uint64_t)1 << 32, size), FIT(size) > BLOCKS_MAX ? BLOCKS_MAX : FIT(size), \
-	  SLICES(size) }
+#define SLICES(size)    ((size) <= 8192 ? 1 : (size) <= 16384 ? 2 : (size) <= 32768 ? 4 : 8)
+#define FIT(size)       (SLICES(size) * SLICE / (size))
+#define CLASS(size)                                                                   \
+	{                                                                             \
+		size, (uint32_t)DIVIDE_UP((uint64_t)1 << 32, size),                   \
+			FIT(size) > BLOCKS_MAX ? BLOCKS_MAX : FIT(size), SLICES(size) \
+	}
 
 /* clang-format off */
 const struct sizeclass sizeclasses[CLASSES] = {

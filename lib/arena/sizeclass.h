@@ -2,21 +2,21 @@
  *
  * sizeclass.h - size to class, class to size: pure functions and one constant table.
  *
- * 16 bytes apart up to 256, then 8 classes for each doubling up to 8 KiB, then 4 up to 64 KiB: at most
- * 12.5 % (above 8 KiB: 25 %) of a block is padding.  Every class is a multiple of 16.
+ * 16 bytes apart up to 256, then 8 classes for each doubling up to 8 KiB, then 4 up to 64 KiB: at
+ * most 12.5 % (above 8 KiB: 25 %) of a block is padding.  Every class is a multiple of 16.
  */
 #ifndef ARN_SIZECLASS_H
 #define ARN_SIZECLASS_H
 
 #include "base/base.h"
 
-#define CLASSES 68
-#define CLASS_LARGE CLASSES       /* a pool of one block */
-#define SMALL_MAX (64 * KIB)      /* the largest class */
-#define TABLE_MAX ((size_t)1024)  /* class by table up to here */
+#define CLASSES     68
+#define CLASS_LARGE CLASSES        /* a pool of one block */
+#define SMALL_MAX   (64 * KIB)     /* the largest class */
+#define TABLE_MAX   ((size_t)1024) /* class by table up to here */
 #define SLICE_SHIFT 16
-#define SLICE ((size_t)1 << SLICE_SHIFT) /* the unit that arenas hand out */
-#define BLOCKS_MAX 2048           /* blocks of a pool */
+#define SLICE       ((size_t)1 << SLICE_SHIFT) /* the unit that arenas hand out */
+#define BLOCKS_MAX  2048                       /* blocks of a pool */
 
 struct sizeclass {
 	uint32_t size;     /* bytes of a block */

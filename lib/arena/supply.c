@@ -66,7 +66,8 @@ static bool add_huge(size_t slices, struct run *run)
 	return true;
 }
 
-/* Map option ARENA bytes at once; the first arena carries our run, so nobody can take it from us. */
+/* Map option ARENA bytes at once; the first arena carries our run, so nobody can take it from
+ * us. */
 static bool add_shared(unsigned slices, struct run *run)
 {
 	size_t size = option(OPTION_ARENA);
@@ -104,7 +105,8 @@ static bool claim_mapped(size_t slices, struct run *run)
 		hint = 0;
 	found = (slices == 1 && load_relaxed(&arena_counters.x_retained) > 0 &&
 	         claim_from(0, count, 1, true, run)) ||
-		claim_from(hint, count, slices, false, run) || claim_from(0, hint, slices, false, run);
+	        claim_from(hint, count, slices, false, run) ||
+	        claim_from(0, hint, slices, false, run);
 	reclaim_exit();
 	return found;
 }
@@ -135,8 +137,8 @@ static bool add_arena(size_t slices, struct run *run)
 /* Free memory in the wrong shape is kept up to here while the program grows. */
 #define KEEP_GROWING (2 * MIB)
 
-/* When more is in use than ever before, what is kept for reuse makes up for it, so that a program's peak is what it
- * uses.  Below that peak nothing is given back here: it would be wanted again. */
+/* When more is in use than ever before, what is kept for reuse makes up for it, so that a program's
+ * peak is what it uses.  Below that peak nothing is given back here: it would be wanted again. */
 static void make_up_for_growth(void)
 {
 	size_t used = arena_in_use(), peak = load_relaxed(&arena_counters.x_peak);
@@ -189,8 +191,9 @@ static void unmap_empty(void)
 }
 
 /*
- * The system has no address space for a new arena.  That of arenas without pools may be what is missing.  Pages would
- * not help, so they stay with those who keep them; and a request that is beyond the limit in any case takes nothing.
+ * The system has no address space for a new arena.  That of arenas without pools may be what is
+ * missing.  Pages would not help, so they stay with those who keep them; and a request that is
+ * beyond the limit in any case takes nothing.
  */
 static bool claim_after_unmapping(size_t slices, struct run *run)
 {

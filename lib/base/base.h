@@ -11,39 +11,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KIB ((size_t)1024)
-#define MIB (1024 * KIB)
+#define KIB        ((size_t)1024)
+#define MIB        (1024 * KIB)
 #define CACHE_LINE 64
 
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 /* Of a variable that no other library sees: it is reached without a table. */
-#define hidden __attribute__((visibility("hidden")))
-#define noinline __attribute__((__noinline__))
-#define cold __attribute__((__noinline__, __cold__))
+#define hidden                          __attribute__((visibility("hidden")))
+#define noinline                        __attribute__((__noinline__))
+#define cold                            __attribute__((__noinline__, __cold__))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 /*
- * A deliberate fault, which a test must find (t/unit/broken.sh): 1 where the compiler was told -DARN_BUG_name, else 0.
- * The code of a fault is always compiled, and left out as if (0) is.
+ * A deliberate fault, which a test must find (t/unit/broken.sh): 1 where the compiler was told
+ * -DARN_BUG_name, else 0.  The code of a fault is always compiled, and left out as if (0) is.
  */
-#define BUG(name) BUG_EXPANDED(ARN_BUG_##name)
-#define BUG_EXPANDED(value) BUG_IS_SET(value)
-#define BUG_IS_SET(value) BUG_SECOND(BUG_SHIFT_##value 1, 0, 0)
-#define BUG_SHIFT_1 0,
+#define BUG(name)                      BUG_EXPANDED(ARN_BUG_##name)
+#define BUG_EXPANDED(value)            BUG_IS_SET(value)
+#define BUG_IS_SET(value)              BUG_LOOK(BUG_SHIFT_##value)
+#define BUG_LOOK(shift)                BUG_SECOND(shift 1, 0, 0)
+#define BUG_SHIFT_1                    0,
 #define BUG_SECOND(first, second, ...) second
 
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
- * What the fast paths need of the core, under a name that libarenite-python can link with: for the two libraries of one
- * version and nobody else.  The core itself keeps the hidden names.
+ * What the fast paths need of the core, under a name that libarenite-python can link with: for the
+ * two libraries of one version and nobody else.  The core itself keeps the hidden names.
  */
 #ifdef ARN_OUTSIDE_CORE
 #define PRIVATE(name) __asm__("arn_private_" #name)
 #else
 #define PRIVATE(name)
-#define EXPORT_PRIVATE(name) \
-	extern __typeof__(name) arn_private_##name __attribute__((alias(#name), visibility("default")))
+#define EXPORT_PRIVATE(name)                       \
+	extern __typeof__(name) arn_private_##name \
+		__attribute__((alias(#name), visibility("default")))
 #endif
 
 static inline size_t min_size(size_t a, size_t b)
@@ -97,8 +99,8 @@ static inline uint64_t hash_bytes(const char *bytes, size_t length)
 }
 
 /*
- * The thread pointer: unique among live threads, never 0 or odd, and the very number that CPython puts
- * into ob_tid (_Py_ThreadId).
+ * The thread pointer: unique among live threads, never 0 or odd, and the very number that CPython
+ * puts into ob_tid (_Py_ThreadId).
  */
 static inline uintptr_t thread_id(void)
 {

@@ -2,7 +2,8 @@
  *
  * mark.h - what a process tells those that it starts, by numbers in the environment.
  *
- * Read once at the start (mark_read), and kept apart from the environment, whose memory programs overwrite.
+ * Read once at the start (mark_read), and kept apart from the environment, whose memory programs
+ * overwrite.
  *
  * Synchronization: marks are set while there is one thread.
  */

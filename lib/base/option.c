@@ -61,7 +61,9 @@ static bool parse_domains(const char *value)
 /* What people write for yes and no; an empty value is no. */
 static bool parse_switch(const char *value, bool *on)
 {
-	static const char *const words[] = { "", "1", "0", "yes", "no", "true", "false", "on", "off" };
+	static const char *const words[] = {
+		"", "1", "0", "yes", "no", "true", "false", "on", "off"
+	};
 
 	for (size_t i = 0; i < array_length(words); i++) {
 		if (strcasecmp(value, words[i]) == 0) {
@@ -100,28 +102,36 @@ static bool parse_stats(const char *value)
 
 static const struct spec specs[OPTIONS] = {
 	[OPTION_DOMAINS] = { "DOMAINS", 0, 3, false, "mem,object or none",
-	                     "domains that Arenite serves; the others go to the system's malloc", parse_domains },
+	                     "domains that Arenite serves; the others go to the system's malloc",
+	                     parse_domains },
 	[OPTION_CACHE] = { "CACHE", 0, 64 * MIB, true, "0 to 64M",
 	                   "bytes of ready blocks that a heap may keep in its pool caches", NULL },
 	[OPTION_RETAIN] = { "RETAIN", 0, (size_t)1 << 46, true, "0 to 64T",
 	                    "free memory that stays resident for reuse, at least", NULL },
 	[OPTION_RETAIN_PERCENT] = { "RETAIN_PERCENT", 0, 1000, false, "0 to 1000",
-	                            "free memory that stays resident, in percent of what is live", NULL },
+	                            "free memory that stays resident, in percent of what is live",
+	                            NULL },
 	[OPTION_LIMIT] = { "LIMIT", 0, (size_t)1 << 46, true, "0 to 64T, 0 is none",
-	                   "pages of mem and object that may be resident; beyond it there is no memory", NULL },
+	                   "pages of mem and object that may be resident; beyond it there is no "
+	                   "memory",
+	                   NULL },
 	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
 	                   "address space that is taken from the system at a time", NULL },
-	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 2, false, "0 never, 1 always, 2 as the system says",
+	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 2, false,
+	                        "0 never, 1 always, 2 as the system says",
 	                        "transparent huge pages in arenas", NULL },
 	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
-	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also our own records",
+	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also "
+	                    "our own records",
 	                    NULL },
 	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE",
 	                   "statistics at exit, on stderr or to FILE, where %p is the process",
 	                   parse_stats },
-	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr", NULL },
+	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr",
+	                     NULL },
 	[OPTION_DISABLE] = { "DISABLE", 0, 1, false, "0 or 1, no or yes, off or on",
-	                     "an interpreter that was not built on Arenite keeps its own allocator", parse_disable },
+	                     "an interpreter that was not built on Arenite keeps its own allocator",
+	                     parse_disable },
 };
 
 static size_t suffix_shift(char c)
@@ -202,7 +212,7 @@ static void add_value(struct text *text, enum option option)
 	}
 }
 
-/* ---- complaints ------------------------------------------------------------------------------------------- */
+/* ---- complaints ------------------------------------------------------------------------------ */
 
 static struct text complaints[8]; /* of more than that the others are not said */
 static unsigned complaints_used;
@@ -218,7 +228,8 @@ static void complain(const char *entry, enum option option)
 	memcpy(text->bytes, entry, length);
 	text->length = length;
 	if (option == OPTIONS) {
-		text_add(text, " is not an option of Arenite and is ignored; `arenite options` lists them");
+		text_add(text, " is not an option of Arenite and is ignored; `arenite options` "
+		               "lists them");
 	} else {
 		text_add(text, " takes ");
 		text_add(text, specs[option].range);
@@ -227,7 +238,8 @@ static void complain(const char *entry, enum option option)
 	}
 }
 
-/* The same lines have the same number, in any order, as shells change that; others most likely have another. */
+/* The same lines have the same number, in any order, as shells change that; others most likely have
+ * another. */
 static size_t complaints_number(void)
 {
 	uint64_t sum = 0;
@@ -248,14 +260,14 @@ void option_complain(void)
 	mark_set(MARK_COMPLAINED, number);
 }
 
-/* ---- the environment -------------------------------------------------------------------------------------- */
+/* ---- the environment ------------------------------------------------------------------------- */
 
 enum option option_find(const char *name, size_t length)
 {
 	enum option option = 0;
 
-	while (option < OPTIONS &&
-	       (strlen(specs[option].name) != length || memcmp(specs[option].name, name, length) != 0))
+	while (option < OPTIONS && (strlen(specs[option].name) != length ||
+	                            memcmp(specs[option].name, name, length) != 0))
 		option++;
 	return option;
 }

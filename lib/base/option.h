@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * option.h - settings from the environment, ARENITE_*: one table with name, default, range and meaning.
+ * option.h - settings from the environment, ARENITE_*: one table with name, default, range and
+ * meaning.
  *
- * Read once, before the first heap is made, without malloc; nothing that is kept points into the environment, whose
- * memory programs overwrite (setproctitle).  Where a malformed value or an unknown ARENITE_ name stands the default
- * stays, and a line on stderr says so: option_complain.  A program that runs with more rights than whoever started
- * it (set-user-ID, file capabilities: AT_SECURE) takes nothing from the environment.
+ * Read once, before the first heap is made, without malloc; nothing that is kept points into the
+ * environment, whose memory programs overwrite (setproctitle).  Where a malformed value or an
+ * unknown ARENITE_ name stands the default stays, and a line on stderr says so: option_complain.  A
+ * program that runs with more rights than whoever started it (set-user-ID, file capabilities:
+ * AT_SECURE) takes nothing from the environment.
  *
- * Synchronization: options are written by the constructor, before threads exist; a malloc before the constructor runs
- * it early.
+ * Synchronization: options are written by the constructor, before threads exist; a malloc before
+ * the constructor runs it early.
  */
 #ifndef ARN_OPTION_H
 #define ARN_OPTION_H
@@ -40,7 +42,8 @@ static inline size_t option(enum option option)
 	return option_values[option];
 }
 
-/* The option that ARENITE_ and this name make, or OPTIONS; its name; the values it takes, in words. */
+/* The option that ARENITE_ and this name make, or OPTIONS; its name; the values it takes, in
+ * words. */
 enum option option_find(const char *name, size_t length);
 const char *option_name(enum option option);
 const char *option_range(enum option option);
@@ -49,7 +52,8 @@ const char *option_range(enum option option);
 const char *option_stats_file(void);
 
 void option_init(void);
-/* Says what is wrong in the environment, unless the process that started this one has said the same. */
+/* Says what is wrong in the environment, unless the process that started this one has said the
+ * same. */
 void option_complain(void);
 /* The table with the values in force, for `arenite options`. */
 void option_print_table(int fd);

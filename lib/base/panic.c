@@ -39,7 +39,8 @@ void text_add_pointer(struct text *text, const void *pointer)
 	add_digits(text, (uintptr_t)pointer, 16);
 }
 
-/* libc's write(2) is a cancellation point: a thread that was told to end would end here, in the middle of malloc. */
+/* libc's write(2) is a cancellation point: a thread that was told to end would end here, in the
+ * middle of malloc. */
 static ssize_t write_some(int fd, const char *bytes, size_t size)
 {
 	if (BUG(cancelled))
@@ -53,7 +54,8 @@ void text_write(const struct text *text, int fd)
 	int saved = errno;
 	ssize_t n;
 
-	while (done < text->length && (n = write_some(fd, text->bytes + done, text->length - done)) > 0)
+	while (done < text->length &&
+	       (n = write_some(fd, text->bytes + done, text->length - done)) > 0)
 		done += (size_t)n;
 	errno = saved;
 }
@@ -63,7 +65,8 @@ void log_line(const struct text *text)
 	struct text line = { 0 };
 
 	text_add(&line, "arenite: ");
-	memcpy(line.bytes + line.length, text->bytes, min_size(text->length, sizeof(line.bytes) - 10));
+	memcpy(line.bytes + line.length, text->bytes,
+	       min_size(text->length, sizeof(line.bytes) - 10));
 	line.length += min_size(text->length, sizeof(line.bytes) - 10);
 	text_add(&line, "\n");
 	text_write(&line, STDERR_FILENO);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * panic.h - lines on stderr and the end of the program, by the system call write: no stdio, no malloc, no cancellation
- * point, from any thread and any state.
+ * panic.h - lines on stderr and the end of the program, by the system call write: no stdio, no
+ * malloc, no cancellation point, from any thread and any state.
  */
 #ifndef ARN_PANIC_H
 #define ARN_PANIC_H
@@ -29,9 +29,9 @@ _Noreturn void panic_block(const char *what, const void *block, const void *call
 /* An invariant of ours does not hold. */
 _Noreturn void panic_broken(const char *what, const char *file, int line);
 
-#define invariant(condition) \
-	do { \
-		if (unlikely(!(condition))) \
+#define invariant(condition)                                          \
+	do {                                                          \
+		if (unlikely(!(condition)))                           \
 			panic_broken(#condition, __FILE__, __LINE__); \
 	} while (0)
 

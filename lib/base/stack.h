@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack.h - LIFO of records that are mapped while anybody may pop: orphaned heaps and thread records for ever, pools
- * because who pops them is in a section of reclaim.h.
+ * stack.h - LIFO of records that are mapped while anybody may pop: orphaned heaps and thread
+ * records for ever, pools because who pops them is in a section of reclaim.h.
  *
- * This is the only file that includes ck.  A popped record may be pushed again at once: the head carries a
- * generation, so a pop that read an old `next` fails its compare-and-swap (ABA).  Where ck has no 16-byte
- * pop, the generation stands in the bits of the word that a 64-byte aligned user address leaves free.
+ * This is the only file that includes ck.  A popped record may be pushed again at once: the head
+ * carries a generation, so a pop that read an old `next` fails its compare-and-swap (ABA).  Where
+ * ck has no 16-byte pop, the generation stands in the bits of the word that a 64-byte aligned user
+ * address leaves free.
  *
  * Synchronization      push   pop        - free
  *     push              -      -
@@ -28,7 +29,8 @@ void __tsan_release(void *);
 #endif
 
 #if defined(ARN_HAVE_CK_STACK) && !defined(ARN_STACK_PLAIN)
-/* ck counts generations in a char * that begins as NULL.  It is no address, and clang's sanitizer may not complain. */
+/* ck counts generations in a char * that begins as NULL.  It is no address, and clang's sanitizer
+ * may not complain. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #endif
@@ -71,10 +73,11 @@ static inline struct stack_node *stack_pop(struct stack *stack)
 #else
 
 #define STACK_ADDRESS (((uint64_t)1 << 48) - CACHE_LINE) /* bits 6 to 47 */
-#define STACK_ONE ((uint64_t)1 << 48)                    /* generation: bits 48 to 63 and 0 to 5 */
+#define STACK_ONE     ((uint64_t)1 << 48)                /* generation: bits 48 to 63 and 0 to 5 */
 
 struct stack_node {
-	_Atomic(struct stack_node *) x_next; /* the low bits of its address are needed: see STACK_NODE */
+	/* the low bits of its address are needed: see STACK_NODE */
+	_Atomic(struct stack_node *) x_next;
 };
 
 #define STACK_NODE alignas(CACHE_LINE) struct stack_node
@@ -96,7 +99,8 @@ static inline uint64_t stack_word(const struct stack_node *node, uint64_t old)
 
 	if (BUG(no_generation))
 		generation = 0;
-	return (uint64_t)(uintptr_t)node | (generation & 0xffff) << 48 | (generation >> 16 & (CACHE_LINE - 1));
+	return (uint64_t)(uintptr_t)node | (generation & 0xffff) << 48 |
+	       (generation >> 16 & (CACHE_LINE - 1));
 }
 
 static inline bool stack_is_empty(const struct stack *stack)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli.h - the subcommands of the command `arenite`.  argv[0] is the subcommand's name; what they return is
- * the exit status: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.
+ * cli.h - the subcommands of the command `arenite`.  argv[0] is the subcommand's name; what they
+ * return is the exit status: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.
  */
 #ifndef ARN_CLI_H
 #define ARN_CLI_H
@@ -11,7 +11,8 @@ enum { CLI_OK, CLI_FAILED, CLI_USAGE };
 /* A line on stderr: "arenite: ..." */
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
 
-/* CLI_OK, or CLI_FAILED and a line when what was printed could not be written: a full disk, a closed pipe. */
+/* CLI_OK, or CLI_FAILED and a line when what was printed could not be written: a full disk, a
+ * closed pipe. */
 int cli_flushed(void);
 
 int doctor_main(int argc, char **argv);

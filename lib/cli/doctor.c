@@ -2,8 +2,8 @@
  *
  * cli-doctor.c - what `arenite run` takes over in an interpreter, and what keeps it from doing so.
  *
- * The interpreter is asked: it runs under the preload in the environment as it is.  Where that comes to nothing
- * because of a variable it runs once more without.
+ * The interpreter is asked: it runs under the preload in the environment as it is.  Where that
+ * comes to nothing because of a variable it runs once more without.
  */
 #include "cli/preload.h"
 #include "cli/probe.h"
@@ -27,11 +27,14 @@ static const struct {
 } variables[] = {
 	{ "ARENITE_DISABLE", true, "switches Arenite off" },
 	{ "PYTHONMALLOC", true, "whatever the value, CPython puts its own allocators in again" },
-	{ "PYTHONDEVMODE", true, "the same, as does -X dev: debug hooks on CPython's own allocators" },
+	{ "PYTHONDEVMODE", true,
+	  "the same, as does -X dev: debug hooks on CPython's own allocators" },
 	{ "ARENITE_DOMAINS", false, "the domains that Arenite may serve" },
 	{ "PYTHONTRACEMALLOC", false, "traces each block, on top of Arenite; that is slow" },
-	{ "MALLOC_CONF", false, "for jemalloc, which has malloc and raw; Arenite does not read it" },
-	{ "MIMALLOC_PURGE_DELAY", false, "for CPython's own heaps, those of the collector's objects" },
+	{ "MALLOC_CONF", false,
+	  "for jemalloc, which has malloc and raw; Arenite does not read it" },
+	{ "MIMALLOC_PURGE_DELAY", false,
+	  "for CPython's own heaps, those of the collector's objects" },
 };
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
@@ -49,7 +52,7 @@ static bool is_served(const char *state)
 	return strcmp(state, "served") == 0 || strcmp(state, "covered") == 0;
 }
 
-/* ---- which program ---------------------------------------------------------------------------------------- */
+/* ---- which program --------------------------------------------------------------------------- */
 
 static bool is_called_python(const char *path)
 {
@@ -72,11 +75,12 @@ static bool find_interpreter(char path[PATH_MAX], const char *name)
 	strcpy(script, path);
 	if (program_of_script(script, path) && is_called_python(path))
 		return true;
-	cli_error("%s is no python, nor a script for one; arenite run --stats %s tells more", script, name);
+	cli_error("%s is no python, nor a script for one; arenite run --stats %s tells more",
+	          script, name);
 	return false;
 }
 
-/* ---- what is told ----------------------------------------------------------------------------------------- */
+/* ---- what is told ---------------------------------------------------------------------------- */
 
 /* Blocks at the end of the trial; since 3.14 hardly any are left then. */
 static void tell_domain(const char *name, const char *state, size_t blocks, const char *but)
@@ -121,14 +125,16 @@ static const char *explain(const struct probe *probe)
 	if (is_set("ARENITE_DISABLE"))
 		return "ARENITE_DISABLE is set";
 	if (!probe->loaded)
-		return "the library was not loaded: is the interpreter static, or for another machine or C library?";
+		return "the library was not loaded: is the interpreter static, or for another "
+		       "machine or C library?";
 	return "it is not a CPython of 3.11 or later";
 }
 
 static void tell_interpreter(const char *path, const struct probe *probe)
 {
 	printf("%s: %s %s, %s%s\n", path, probe->implementation, probe->version,
-	       probe->free_threaded ? "free-threaded" : "with a GIL", probe->debug ? ", a debug build" : "");
+	       probe->free_threaded ? "free-threaded" : "with a GIL",
+	       probe->debug ? ", a debug build" : "");
 	if (strcmp(path, probe->executable) != 0)
 		printf("  is       %s\n", probe->executable);
 	if (probe->free_threaded && probe->gil)
@@ -142,7 +148,8 @@ static bool tell(const char *path, const struct probe *probe)
 		if (WIFSIGNALED(probe->status))
 			printf("%s: died of signal %d\n", path, WTERMSIG(probe->status));
 		else
-			printf("%s: exit status %d, and no answer\n", path, WEXITSTATUS(probe->status));
+			printf("%s: exit status %d, and no answer\n", path,
+			       WEXITSTATUS(probe->status));
 		printf("%s", probe->complaint);
 		return false;
 	}
@@ -169,7 +176,8 @@ static bool tell_environment(bool built_in)
 			defeated |= variables[i].defeats;
 		}
 	if (preload_others(others, sizeof(others)) && *others)
-		printf("LD_PRELOAD=%s\n  stays; a malloc in it serves raw and extensions\n", others);
+		printf("LD_PRELOAD=%s\n  stays; a malloc in it serves raw and extensions\n",
+		       others);
 	return defeated;
 }
 

@@ -92,9 +92,10 @@ static const char *string_at(const struct elf *elf, size_t offset)
 {
 	size_t at = elf->strings + offset;
 
-	return offset < elf->size && is_inside(elf, at, 1) && memchr(elf->bytes + at, 0, elf->size - at) ?
-	               elf->bytes + at :
-	               NULL;
+	return offset < elf->size && is_inside(elf, at, 1) &&
+	                       memchr(elf->bytes + at, 0, elf->size - at)
+	               ? elf->bytes + at
+	               : NULL;
 }
 
 const char *elf_next(const struct elf *elf, ElfW(Sxword) tag, size_t *position)

@@ -11,13 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A file in memory, and its table of dynamic entries.  It stays mapped: another program follows, or the end. */
+/* A file in memory, and its table of dynamic entries.  It stays mapped: another program follows, or
+ * the end. */
 struct elf {
 	const char *bytes;
 	size_t size;
-	const ElfW(Phdr) *segments;
+	const ElfW(Phdr) * segments;
 	size_t segment_count;
-	const ElfW(Dyn) *entries;
+	const ElfW(Dyn) * entries;
 	size_t entry_count;
 	size_t strings; /* where their strings are in the file */
 };
@@ -25,7 +26,8 @@ struct elf {
 /* False: no such file, not for this machine, or linked with nothing. */
 bool elf_open(struct elf *elf, const char *path);
 
-/* The next string with this tag (DT_NEEDED, DT_RPATH, DT_RUNPATH), from entry *position on; NULL: no more. */
+/* The next string with this tag (DT_NEEDED, DT_RPATH, DT_RUNPATH), from entry *position on; NULL:
+ * no more. */
 const char *elf_next(const struct elf *elf, ElfW(Sxword) tag, size_t *position);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-check.c - does the overlay have all that a source tree uses of mimalloc?  A tree is known by this, not by
- * its version: CPython changes what it bundles within a release series.
+ * cli-graft-check.c - does the overlay have all that a source tree uses of mimalloc?  A tree is
+ * known by this, not by its version: CPython changes what it bundles within a release series.
  */
 #include "cli/graft.h"
 
@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const folders[] = { "Include", "Modules", "Objects", "Parser", "Programs", "Python" };
+static const char *const folders[] = { "Include", "Modules",  "Objects",
+	                               "Parser",  "Programs", "Python" };
 
 /* Of the walk over the tree; nftw passes nothing on. */
 static struct uses found, shared;
@@ -30,7 +31,8 @@ static bool is_source(const char *path)
 /* What comes with CPython's mimalloc is replaced, or is used by what is replaced. */
 static bool is_bundled(const char *name)
 {
-	return strncmp(name, "Objects/mimalloc/", 17) == 0 || strncmp(name, "Include/internal/mimalloc/", 26) == 0;
+	return strncmp(name, "Objects/mimalloc/", 17) == 0 ||
+	       strncmp(name, "Include/internal/mimalloc/", 26) == 0;
 }
 
 static bool concerns_mimalloc(const char *text)
@@ -145,7 +147,8 @@ static bool is_same(const struct use *a, const struct use *b)
 	return strcmp(a->name, b->name) == 0 && strcmp(kind_name(a->kind), kind_name(b->kind)) == 0;
 }
 
-/* Is this the first of several of the same name and kind?  They stand together but for those of another kind. */
+/* Is this the first of several of the same name and kind?  They stand together but for those of
+ * another kind. */
 static bool is_first(const struct use *use)
 {
 	for (const struct use *u = use; u-- > found.use && strcmp(u->name, use->name) == 0;)
@@ -159,7 +162,8 @@ static void print_places(const struct use *use)
 {
 	const char *file = "";
 
-	for (const struct use *u = use; u < found.use + found.count && strcmp(u->name, use->name) == 0; u++) {
+	for (const struct use *u = use;
+	     u < found.use + found.count && strcmp(u->name, use->name) == 0; u++) {
 		if (is_same(u, use) && strcmp(u->file, file) != 0)
 			printf(" %s:%u", u->file, u->line);
 		file = is_same(u, use) ? u->file : file;
@@ -172,8 +176,8 @@ static void print_list(const char *tree, const struct uses *names, size_t count,
 	for (size_t i = 0; i < found.count; i++) {
 		if (!is_first(&found.use[i]))
 			continue;
-		printf("%-7s  %-6s  %-38s ", judge(&found.use[i], names), kind_name(found.use[i].kind),
-		       found.use[i].name);
+		printf("%-7s  %-6s  %-38s ", judge(&found.use[i], names),
+		       kind_name(found.use[i].kind), found.use[i].name);
 		print_places(&found.use[i]);
 	}
 	printf("%s: %zu names, fields and headers of mimalloc are used outside it; ", tree, count);
@@ -192,10 +196,12 @@ static void print_missing(const char *tree, const struct uses *names)
 		const struct use *use = &found.use[i];
 
 		if (is_first(use) && is_missing(use, names))
-			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s (%s:%u)",
-			                           length ? ", " : "", use->name, use->file, use->line);
+			length += (size_t)snprintf(list + length, sizeof(list) - length,
+			                           "%s%s (%s:%u)", length ? ", " : "", use->name,
+			                           use->file, use->line);
 	}
-	cli_error("%s uses what the overlay does not have: %s; arenite graft --check lists it all", tree, list);
+	cli_error("%s uses what the overlay does not have: %s; arenite graft --check lists it all",
+	          tree, list);
 }
 
 bool graft_check(const char *tree, const struct content overlay[GRAFT_FILES], bool list)

@@ -26,7 +26,8 @@ bool content_read(struct content *content, const char *path)
 	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode)) {
 		content->length = (size_t)status.st_size;
 		content->bytes = calloc(1, content->length + 1);
-		ok = content->bytes && fread(content->bytes, 1, content->length, file) == content->length;
+		ok = content->bytes &&
+		     fread(content->bytes, 1, content->length, file) == content->length;
 	}
 	fclose(file);
 	if (!ok) {
@@ -79,7 +80,9 @@ bool graft_join(char path[PATH_MAX], const char *directory, const char *name, co
 }
 
 /* The line that stands first in a file of the overlay, with hash_bytes of all that follows it */
-#define STAMP "/* arenite graft %016" PRIx64 ": the sum of what follows, by which a changed file is known */\n"
+#define STAMP                          \
+	"/* arenite graft %016" PRIx64 \
+	": the sum of what follows, by which a changed file is known */\n"
 
 static size_t stamp_write(char stamp[128], const char *bytes, size_t length)
 {
@@ -130,6 +133,7 @@ enum graft_origin graft_origin(const struct content *content)
 		return is_unchanged(content) ? GRAFT_OVERLAY : GRAFT_EDITED;
 	if (strstr(content->bytes, "Microsoft Research, Daan Leijen"))
 		return GRAFT_CPYTHON;
-	return begins_with(content, old_head) && strstr(content->bytes, " - stands in for ") ? GRAFT_OVERLAY
-	                                                                                     : GRAFT_FOREIGN;
+	return begins_with(content, old_head) && strstr(content->bytes, " - stands in for ")
+	               ? GRAFT_OVERLAY
+	               : GRAFT_FOREIGN;
 }

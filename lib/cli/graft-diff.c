@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-diff.c - the graft as a patch.  Hardly a line of CPython's file is in the overlay's, so one hunk takes all
- * of the one away and puts all of the other in.
+ * cli-graft-diff.c - the graft as a patch.  Hardly a line of CPython's file is in the overlay's, so
+ * one hunk takes all of the one away and puts all of the other in.
  */
 #include "cli/graft.h"
 
@@ -37,7 +37,8 @@ void graft_print_diff(const char *name, const struct content *before, const stru
 	if (content_equal(before, after))
 		return;
 	printf("--- a/%s\n+++ b/%s\n", name, name);
-	printf("@@ -%d,%zu +%d,%zu @@\n", before->length > 0, lines(before), after->length > 0, lines(after));
+	printf("@@ -%d,%zu +%d,%zu @@\n", before->length > 0, lines(before), after->length > 0,
+	       lines(after));
 	print_lines(before, '-');
 	print_lines(after, '+');
 }

@@ -24,12 +24,14 @@ static bool is_overlay(const char *directory)
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < GRAFT_FILES; i++)
-		if (!graft_join(path, directory, graft_files[i].overlay, "") || access(path, R_OK) != 0)
+		if (!graft_join(path, directory, graft_files[i].overlay, "") ||
+		    access(path, R_OK) != 0)
 			return false;
 	return true;
 }
 
-/* ../share/arenite/graft from the directory of this program, so that an installation can be moved */
+/* ../share/arenite/graft from the directory of this program, so that an installation can be
+ * moved */
 static bool beside_program(char directory[PATH_MAX])
 {
 	char program[PATH_MAX];

@@ -39,7 +39,8 @@ static void skip_comment(struct reader *r)
 		r->at += 2;
 }
 
-/* A string or a character.  One that does not end in its line is an apostrophe in the text of an #error. */
+/* A string or a character.  One that does not end in its line is an apostrophe in the text of an
+ * #error. */
 static void skip_quoted(struct reader *r)
 {
 	char quote = *r->at++;
@@ -84,7 +85,9 @@ static struct token next_token(struct reader *r)
 	struct token token;
 
 	skip_blank(r);
-	token = (struct token){ .text = r->at, .line = r->line, .at_margin = r->at == r->line_start };
+	token = (struct token){ .text = r->at,
+		                .line = r->line,
+		                .at_margin = r->at == r->line_start };
 	if (!*r->at)
 		return token;
 	token.length = word_length(r->at);
@@ -126,7 +129,8 @@ struct token *tokens_read(const char *text)
 			tokens = more;
 		}
 		tokens[count++] = next_token(&r);
-		if (count > 1 && token_is(&tokens[count - 2], "#") && token_is(&tokens[count - 1], "include"))
+		if (count > 1 && token_is(&tokens[count - 2], "#") &&
+		    token_is(&tokens[count - 1], "include"))
 			tokens[count++] = header_token(&r);
 	} while (tokens[count - 1].kind != TOKEN_END);
 	return tokens;

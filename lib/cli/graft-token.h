@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-token.h - the words of a C source: identifiers, punctuation and the paths of includes.  Comments, strings,
- * characters and numbers are left out.  Every branch of an #if counts.
+ * cli-graft-token.h - the words of a C source: identifiers, punctuation and the paths of includes.
+ * Comments, strings, characters and numbers are left out.  Every branch of an #if counts.
  */
 #ifndef ARN_CLI_GRAFT_TOKEN_H
 #define ARN_CLI_GRAFT_TOKEN_H
@@ -24,7 +24,8 @@ struct token {
 	bool at_margin; /* the first of its line, in the first column */
 };
 
-/* All tokens of a text, ended by one TOKEN_END, in malloc'ed memory; NULL: no memory.  They point into the text. */
+/* All tokens of a text, ended by one TOKEN_END, in malloc'ed memory; NULL: no memory.  They point
+ * into the text. */
 struct token *tokens_read(const char *text);
 
 bool token_is(const struct token *token, const char *text);

@@ -78,7 +78,8 @@ static bool is_name(const struct token *token)
 /* mi_x_t */
 static bool is_type(const struct token *token)
 {
-	return is_name(token) && token->length > 2 && memcmp(token->text + token->length - 2, "_t", 2) == 0;
+	return is_name(token) && token->length > 2 &&
+	       memcmp(token->text + token->length - 2, "_t", 2) == 0;
 }
 
 /* Of "mi_x_t *const name", at the type: the name; NULL: nothing that holds one is declared here. */
@@ -125,8 +126,8 @@ bool uses_add_members(struct uses *uses, const char *text, const char *file)
 	return ok;
 }
 
-/* One source, and the part of it that is read: a function and what stands before it, so that one function's variables
- * are not taken for another's of the same name. */
+/* One source, and the part of it that is read: a function and what stands before it, so that one
+ * function's variables are not taken for another's of the same name. */
 struct source {
 	struct uses *uses, locals;
 	const struct uses *shared;
@@ -153,8 +154,8 @@ static bool is_access(const struct token *t)
 	return (token_is(t, "->") || token_is(t, ".")) && t[1].kind == TOKEN_WORD;
 }
 
-/* The fields after a name that holds something of mimalloc's: name[i].field->field.  Those of a member that is
- * CPython's own struct are not followed. */
+/* The fields after a name that holds something of mimalloc's: name[i].field->field.  Those of a
+ * member that is CPython's own struct are not followed. */
 static bool add_fields(struct source *s, const struct token *t)
 {
 	for (;;) {
@@ -176,13 +177,15 @@ static bool is_holder(const struct source *s, const struct token *t)
 
 	if (is_name(t))
 		return token_is(t + 1, "(");
-	return is_known(s->shared, USE_HOLDER, t) || (!member && is_known(&s->locals, USE_HOLDER, t));
+	return is_known(s->shared, USE_HOLDER, t) ||
+	       (!member && is_known(&s->locals, USE_HOLDER, t));
 }
 
 /* offsetof(mi_x_t, field) and macros like it */
 static bool names_field(const struct token *t)
 {
-	return is_type(t) && token_is(t + 1, ",") && t[2].kind == TOKEN_WORD && token_is(t + 3, ")");
+	return is_type(t) && token_is(t + 1, ",") && t[2].kind == TOKEN_WORD &&
+	       token_is(t + 3, ")");
 }
 
 static bool add_word(struct source *s, const struct token *t)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-uses.h - what a C source uses of mimalloc: names (functions, types and macros that begin with mi_, _mi_ or
- * MI_), headers, and fields of its structs.
+ * cli-graft-uses.h - what a C source uses of mimalloc: names (functions, types and macros that
+ * begin with mi_, _mi_ or MI_), headers, and fields of its structs.
  *
- * Fields are found by a rule of thumb, not by a compiler: of a variable, parameter or struct member whose type is named
- * mi_..._t, of what a function named mi_... returns, and in offsetof and the like, where such a type stands before the
- * field.  A macro that hides one of these hides the field.
+ * Fields are found by a rule of thumb, not by a compiler: of a variable, parameter or struct member
+ * whose type is named mi_..._t, of what a function named mi_... returns, and in offsetof and the
+ * like, where such a type stands before the field.  A macro that hides one of these hides the
+ * field.
  */
 #ifndef ARN_CLI_GRAFT_USES_H
 #define ARN_CLI_GRAFT_USES_H
@@ -14,7 +15,7 @@
 #include <stddef.h>
 
 enum use_kind {
-	USE_HEADER,  /* a header with mimalloc in its path */
+	USE_HEADER, /* a header with mimalloc in its path */
 	USE_NAME,
 	USE_DEFINED, /* a name that this source itself defines as a macro */
 	USE_FIELD,   /* a field that is read or written */
@@ -43,7 +44,8 @@ bool uses_add_holders(struct uses *uses, const char *text, const char *file);
 /* Members that the overlay declares */
 bool uses_add_members(struct uses *uses, const char *text, const char *file);
 
-/* Headers, names and fields.  shared: the holders of all headers, and the overlay's members.  False: no memory. */
+/* Headers, names and fields.  shared: the holders of all headers, and the overlay's members.
+ * False: no memory. */
 bool uses_add(struct uses *uses, const struct uses *shared, const char *text, const char *file);
 
 /* The first of this kind and name, or NULL */

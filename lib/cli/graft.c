@@ -2,10 +2,10 @@
  *
  * cli-graft.c - puts the overlay into CPython's source tree, and takes it out again.
  *
- * Four files are replaced; each original stays beside its file as FILE.arenite-orig until --undo.  Everything
- * is read and judged before anything is written.  A file changes by rename, so that it is never half
- * written, and hard links to it (a copy of the tree made with cp -al) keep the old text.  When a step fails
- * the steps before it are taken back.
+ * Four files are replaced; each original stays beside its file as FILE.arenite-orig until --undo.
+ * Everything is read and judged before anything is written.  A file changes by rename, so that it
+ * is never half written, and hard links to it (a copy of the tree made with cp -al) keep the old
+ * text.  When a step fails the steps before it are taken back.
  */
 #include "cli/graft.h"
 
@@ -32,7 +32,8 @@ static bool apply(const struct step *steps, size_t count)
 		if (content_equal(&steps[i].before, &steps[i].after) ||
 		    content_put(steps[i].path, &steps[i].after))
 			continue;
-		cli_error("cannot write %s: %s; nothing is changed", steps[i].path, strerror(errno));
+		cli_error("cannot write %s: %s; nothing is changed", steps[i].path,
+		          strerror(errno));
 		while (i-- > 0)
 			if (!content_equal(&steps[i].before, &steps[i].after) &&
 			    !content_put(steps[i].path, &steps[i].before))
@@ -50,7 +51,8 @@ static bool check_version(const char *tree)
 	bool found;
 
 	if (!graft_join(path, tree, "Include/patchlevel.h", "") || !content_read(&header, path)) {
-		cli_error("%s is not a source tree of CPython: it has no Include/patchlevel.h", tree);
+		cli_error("%s is not a source tree of CPython: it has no Include/patchlevel.h",
+		          tree);
 		return false;
 	}
 	found = strstr(header.bytes, "PY_MAJOR_VERSION");
@@ -87,9 +89,12 @@ static bool check_origin(const struct step *file, const struct step *saved, bool
 	if (origin == GRAFT_CPYTHON || (undo && is_saved))
 		return true;
 	if (undo && origin != GRAFT_FOREIGN)
-		cli_error("%s has no original beside it: take the patch back with which it was made", file->path);
+		cli_error(
+			"%s has no original beside it: take the patch back with which it was made",
+			file->path);
 	else if (origin == GRAFT_EDITED)
-		cli_error("%s has been edited since the graft: keep what you need of it, then arenite graft --undo",
+		cli_error("%s has been edited since the graft: keep what you need of it, then "
+		          "arenite graft --undo",
 		          file->path);
 	else if (origin == GRAFT_FOREIGN)
 		cli_error("%s is neither CPython's own file nor a graft", file->path);
@@ -97,14 +102,16 @@ static bool check_origin(const struct step *file, const struct step *saved, bool
 }
 
 /*
- * Plan two steps for one file, the saved original first when grafting, last when undoing: at any moment the
- * original is in one of the two places.
+ * Plan two steps for one file, the saved original first when grafting, last when undoing: at any
+ * moment the original is in one of the two places.
  */
-static bool plan_file(struct step step[2], const char *tree, const char *name, const struct content *overlay)
+static bool plan_file(struct step step[2], const char *tree, const char *name,
+                      const struct content *overlay)
 {
 	struct step *file = &step[overlay ? 1 : 0], *saved = &step[overlay ? 0 : 1];
 
-	if (!graft_join(file->path, tree, name, "") || !graft_join(saved->path, tree, name, ".arenite-orig")) {
+	if (!graft_join(file->path, tree, name, "") ||
+	    !graft_join(saved->path, tree, name, ".arenite-orig")) {
 		cli_error("%s: the path is too long", tree);
 		return false;
 	}
@@ -115,7 +122,8 @@ static bool plan_file(struct step step[2], const char *tree, const char *name, c
 	}
 	if (!check_origin(file, saved, !overlay))
 		return false;
-	/* A saved text beside CPython's own file is from before that file came back, perhaps newer */
+	/* A saved text beside CPython's own file is from before that file came back, perhaps
+	 * newer */
 	file->after = graft_origin(&file->before) == GRAFT_CPYTHON ? file->before : saved->before;
 	if (overlay) {
 		saved->after = file->after;
@@ -130,10 +138,12 @@ static void report(const char *tree, const struct step *steps, bool undo)
 	size_t changed = 0;
 
 	for (size_t i = 0; i < GRAFT_FILES; i++)
-		changed += !content_equal(&steps[2 * i + !undo].before, &steps[2 * i + !undo].after);
+		changed += !content_equal(&steps[2 * i + !undo].before,
+		                          &steps[2 * i + !undo].after);
 	printf("%s: %zu of %d files changed, %s\n", tree, changed, GRAFT_FILES,
 	       undo ? "CPython's own allocator is back" : "Arenite is in");
-	if (changed && graft_join(built, tree, "Objects/obmalloc.o", "") && access(built, F_OK) == 0)
+	if (changed && graft_join(built, tree, "Objects/obmalloc.o", "") &&
+	    access(built, F_OK) == 0)
 		printf("%s holds objects of an earlier build: run make clean there\n", tree);
 }
 
@@ -152,7 +162,8 @@ static bool prepare_overlay(const char *tree, struct content overlay[GRAFT_FILES
 static int print_diff(const struct step *steps)
 {
 	for (size_t i = 0; i < GRAFT_FILES; i++)
-		graft_print_diff(graft_files[i].path, &steps[2 * i + 1].before, &steps[2 * i + 1].after);
+		graft_print_diff(graft_files[i].path, &steps[2 * i + 1].before,
+		                 &steps[2 * i + 1].after);
 	return cli_flushed();
 }
 

@@ -16,7 +16,8 @@ struct graft_file {
 };
 extern const struct graft_file graft_files[GRAFT_FILES];
 
-/* The text of a file, in malloc'ed memory and with a 0 after it; bytes NULL: there is no such file. */
+/* The text of a file, in malloc'ed memory and with a 0 after it; bytes NULL: there is no such
+ * file. */
 struct content {
 	char *bytes;
 	size_t length;
@@ -32,9 +33,9 @@ bool content_put(const char *path, const struct content *content);
 bool graft_join(char path[PATH_MAX], const char *directory, const char *name, const char *suffix);
 
 /*
- * What a file in one of the four places is.  A file of the overlay carries in its first line the checksum of the rest,
- * which tells one that somebody has changed from one of another version.  Overlays of before November 2026 have no such
- * line and are known by their head.
+ * What a file in one of the four places is.  A file of the overlay carries in its first line the
+ * checksum of the rest, which tells one that somebody has changed from one of another version.
+ * Overlays of before November 2026 have no such line and are known by their head.
  */
 enum graft_origin {
 	GRAFT_FOREIGN,
@@ -47,14 +48,16 @@ enum graft_origin graft_origin(const struct content *content);
 /* Put the line with the checksum before the text; false: no memory. */
 bool graft_stamp(struct content *content);
 
-/* The overlay's files, as installed and without the line of the checksum; false: a line has said why. */
+/* The overlay's files, as installed and without the line of the checksum; false: a line has said
+ * why. */
 bool graft_read_overlay(struct content overlay[GRAFT_FILES]);
 
-/* Whether the overlay has all that the tree uses of mimalloc.  list: print all of it; else one line on stderr, if
- * something is missing, that names it. */
+/* Whether the overlay has all that the tree uses of mimalloc.  list: print all of it; else one line
+ * on stderr, if something is missing, that names it. */
 bool graft_check(const char *tree, const struct content overlay[GRAFT_FILES], bool list);
 
-/* A unified diff between two texts of a file of the tree, for patch -p1; nothing where they are equal. */
+/* A unified diff between two texts of a file of the tree, for patch -p1; nothing where they are
+ * equal. */
 void graft_print_diff(const char *name, const struct content *before, const struct content *after);
 
 #endif

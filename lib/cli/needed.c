@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-needed.c - is a program linked with libarenite, by itself or by way of a library such as libpython?
+ * cli-needed.c - is a program linked with libarenite, by itself or by way of a library such as
+ * libpython?
  *
- * Libraries are looked for as ld.so(8) does: RPATH, LD_LIBRARY_PATH, RUNPATH, the cache of ldconfig, and the system's
- * directories.  One that is not found is left out.
+ * Libraries are looked for as ld.so(8) does: RPATH, LD_LIBRARY_PATH, RUNPATH, the cache of
+ * ldconfig, and the system's directories.  One that is not found is left out.
  */
 #include "cli/elf.h"
 #include "cli/program.h"
@@ -33,7 +34,7 @@ static void add(const char *path)
 		strcpy(files.path[files.count++], path);
 }
 
-/* ---- directories ----------------------------------------------------------------------------------------- */
+/* ---- directories ----------------------------------------------------------------------------- */
 
 /* The directory at the begin of a list, in which $ORIGIN is the file's own */
 static bool expand(char directory[PATH_MAX], const char *list, size_t length, const char *file)
@@ -45,15 +46,16 @@ static bool expand(char directory[PATH_MAX], const char *list, size_t length, co
 		size_t skipped = strlen(origins[i]);
 
 		if (length >= skipped && memcmp(list, origins[i], skipped) == 0)
-			return snprintf(directory, PATH_MAX, "%.*s%.*s", own, file, (int)(length - skipped),
-			                list + skipped) < PATH_MAX;
+			return snprintf(directory, PATH_MAX, "%.*s%.*s", own, file,
+			                (int)(length - skipped), list + skipped) < PATH_MAX;
 	}
 	return length > 0 && snprintf(directory, PATH_MAX, "%.*s", (int)length, list) < PATH_MAX;
 }
 
 static bool is_in(char path[PATH_MAX], const char *directory, const char *name)
 {
-	return snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX && access(path, R_OK) == 0;
+	return snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX &&
+	       access(path, R_OK) == 0;
 }
 
 /* In one of the directories of a list with colons */
@@ -78,9 +80,10 @@ static const char *first(const struct elf *elf, ElfW(Sxword) tag)
 	return elf_next(elf, tag, &position);
 }
 
-/* ---- the cache of ldconfig ------------------------------------------------------------------------------- */
+/* ---- the cache of ldconfig ------------------------------------------------------------------- */
 
-/* dl-cache.h of glibc: a head of 48 bytes, entries of 24, and strings by their offset in the file */
+/* dl-cache.h of glibc: a head of 48 bytes, entries of 24, and strings by their offset in the
+ * file */
 struct cache_entry {
 	int32_t flags;
 	uint32_t name, path, version;
@@ -108,17 +111,18 @@ static bool is_in_cache(char path[PATH_MAX], const char *name)
 
 	if (file)
 		fclose(file);
-	if (size < sizeof(*cache) || memcmp(cache->magic, "glibc-ld.so.cache1.1", sizeof(cache->magic)) != 0 ||
+	if (size < sizeof(*cache) ||
+	    memcmp(cache->magic, "glibc-ld.so.cache1.1", sizeof(cache->magic)) != 0 ||
 	    cache->count > (size - sizeof(*cache)) / sizeof(cache->entries[0]))
 		return false;
 	for (uint32_t i = 0; i < cache->count; i++)
 		if (strcmp(string_of(cache, size, cache->entries[i].name), name) == 0)
-			return snprintf(path, PATH_MAX, "%s", string_of(cache, size, cache->entries[i].path)) <
-			       PATH_MAX;
+			return snprintf(path, PATH_MAX, "%s",
+			                string_of(cache, size, cache->entries[i].path)) < PATH_MAX;
 	return false;
 }
 
-/* ---- what is needed -------------------------------------------------------------------------------------- */
+/* ---- what is needed -------------------------------------------------------------------------- */
 
 #define SYSTEM "/lib:/usr/lib:/lib64:/usr/lib64:/usr/local/lib"
 
@@ -126,14 +130,16 @@ static bool is_in_cache(char path[PATH_MAX], const char *name)
 static bool find(char path[PATH_MAX], const char *name, const struct elf *elf, const char *file,
                  const char *program_rpath)
 {
-	const char *runpath = first(elf, DT_RUNPATH), *rpath = runpath ? NULL : first(elf, DT_RPATH);
+	const char *runpath = first(elf, DT_RUNPATH),
+		   *rpath = runpath ? NULL : first(elf, DT_RPATH);
 
 	if (strchr(name, '/'))
 		return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX && access(path, R_OK) == 0;
 	return is_in_list(path, rpath, name, file) ||
 	       (!runpath && is_in_list(path, program_rpath, name, files.path[0])) ||
-	       is_in_list(path, getenv("LD_LIBRARY_PATH"), name, file) || is_in_list(path, runpath, name, file) ||
-	       is_in_cache(path, name) || is_in_list(path, SYSTEM, name, file);
+	       is_in_list(path, getenv("LD_LIBRARY_PATH"), name, file) ||
+	       is_in_list(path, runpath, name, file) || is_in_cache(path, name) ||
+	       is_in_list(path, SYSTEM, name, file);
 }
 
 /* Takes down what one file needs; true: it is libarenite. */

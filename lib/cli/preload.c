@@ -24,7 +24,8 @@ static bool find_in(char path[PATH_MAX], const char *directory)
 	return snprintf(path, PATH_MAX, "%s/" LIBRARY, real) < PATH_MAX && access(path, R_OK) == 0;
 }
 
-/* As seen from this program: first in the directory where both were built, then where both were installed. */
+/* As seen from this program: first in the directory where both were built, then where both were
+ * installed. */
 static bool find_beside(char path[PATH_MAX])
 {
 	static const char *const places[] = { "lib/.libs", "../lib" };
@@ -50,7 +51,9 @@ bool preload_find(char path[PATH_MAX])
 		return false;
 	}
 	if (strpbrk(path, " :")) {
-		cli_error("%s cannot be preloaded: LD_PRELOAD takes no path with a blank or a colon", path);
+		cli_error(
+			"%s cannot be preloaded: LD_PRELOAD takes no path with a blank or a colon",
+			path);
 		return false;
 	}
 	return true;
@@ -76,7 +79,8 @@ bool preload_others(char *list, size_t size)
 		if (length && !is_ours(entry, length)) {
 			if (used + length + 2 > size)
 				return false;
-			used += (size_t)sprintf(list + used, "%s%.*s", used ? ":" : "", (int)length, entry);
+			used += (size_t)sprintf(list + used, "%s%.*s", used ? ":" : "", (int)length,
+			                        entry);
 		}
 		entry += length;
 	}
@@ -103,9 +107,9 @@ static bool set_list(const char *path)
 }
 
 /*
- * A program that was built with gcc's AddressSanitizer does not start when another library comes before the
- * sanitizer's, which may have what the sanitizer wants to replace.  Ours has nothing of that, so the check is
- * switched off; what the user says of it stays.
+ * A program that was built with gcc's AddressSanitizer does not start when another library comes
+ * before the sanitizer's, which may have what the sanitizer wants to replace.  Ours has nothing of
+ * that, so the check is switched off; what the user says of it stays.
  */
 static bool let_sanitizer_pass(void)
 {

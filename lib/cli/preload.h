@@ -9,13 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where the library is: beside this program, built or installed; false: a line on stderr says why not. */
+/* Where the library is: beside this program, built or installed; false: a line on stderr says why
+ * not. */
 bool preload_find(char path[PATH_MAX]);
 
 /* What LD_PRELOAD has besides our library, with colons between; false: longer than size. */
 bool preload_others(char *list, size_t size);
 
-/* Put the library at the end of LD_PRELOAD, once; and let programs with a sanitizer start below it. */
+/* Put the library at the end of LD_PRELOAD, once; and let programs with a sanitizer start below
+ * it. */
 bool preload_set(const char *path);
 
 /* Take it out, should it be there. */

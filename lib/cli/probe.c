@@ -12,17 +12,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Prints what struct probe wants to know, one a line, and has some objects and some memory at its end. */
-static const char code[] =
-	"import sys, platform, sysconfig\n"
-	"gil = getattr(sys, '_is_gil_enabled', lambda: True)()\n"
-	"loaded = 'libarenite-python' in open('/proc/self/maps').read()\n"
-	"flags = sysconfig.get_config_var('Py_GIL_DISABLED'), gil, hasattr(sys, 'gettotalrefcount'), loaded\n"
-	"print(platform.python_implementation())\n"
-	"print(platform.python_version())\n"
-	"print(sys.executable)\n"
-	"print(''.join('1' if flag else '0' for flag in flags))\n"
-	"kept = [object() for i in range(1000)]\n";
+/* Prints what struct probe wants to know, one a line, and has some objects and some memory at its
+ * end. */
+static const char code[] = "import sys, platform, sysconfig\n"
+			   "gil = getattr(sys, '_is_gil_enabled', lambda: True)()\n"
+			   "loaded = 'libarenite-python' in open('/proc/self/maps').read()\n"
+			   "flags = sysconfig.get_config_var('Py_GIL_DISABLED'), gil, hasattr(sys, "
+			   "'gettotalrefcount'), loaded\n"
+			   "print(platform.python_implementation())\n"
+			   "print(platform.python_version())\n"
+			   "print(sys.executable)\n"
+			   "print(''.join('1' if flag else '0' for flag in flags))\n"
+			   "kept = [object() for i in range(1000)]\n";
 
 /* Seconds for that; a program that takes longer is not what we think it is */
 enum { PATIENCE = 30 };
@@ -92,7 +93,8 @@ static void read_string(const char *from, const char *name, char *value, size_t 
 	snprintf(key, sizeof(key), "\"%s\": \"", name);
 	at = from ? strstr(from, key) : NULL;
 	if (at)
-		snprintf(value, size, "%.*s", (int)strcspn(at + strlen(key), "\""), at + strlen(key));
+		snprintf(value, size, "%.*s", (int)strcspn(at + strlen(key), "\""),
+		         at + strlen(key));
 }
 
 static size_t read_blocks(const char *json, const char *tag)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-probe.h - runs an interpreter under the preload, with a program that tells about it, and reads what Arenite's
- * statistics say of that process: for `doctor`.
+ * cli-probe.h - runs an interpreter under the preload, with a program that tells about it, and
+ * reads what Arenite's statistics say of that process: for `doctor`.
  */
 #ifndef ARN_CLI_PROBE_H
 #define ARN_CLI_PROBE_H
@@ -19,7 +19,7 @@ struct probe {
 	bool statistics;
 	char mem[16], object[16], reason[256];
 	size_t mem_blocks, object_blocks; /* alive at its end */
-	char complaint[400]; /* the last of what it wrote on stderr */
+	char complaint[400];              /* the last of what it wrote on stderr */
 };
 
 /* In this environment; false: it could not be started, and errno says why. */

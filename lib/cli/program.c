@@ -36,7 +36,8 @@ bool program_of_script(const char *path, char interpreter[PATH_MAX])
 	if (!is_script || !(word = strtok_r(line + 2, " \t\n", &rest)))
 		return false;
 	if (strcmp(strrchr(word, '/') ? strrchr(word, '/') : word, "/env") == 0)
-		while ((word = strtok_r(NULL, " \t\n", &rest)) && (*word == '-' || strchr(word, '=')))
+		while ((word = strtok_r(NULL, " \t\n", &rest)) &&
+		       (*word == '-' || strchr(word, '=')))
 			;
 	return word && program_find(interpreter, word);
 }

@@ -2,11 +2,12 @@
  *
  * cli-run.c - starts a program in which every CPython runs on Arenite, as far as it can.
  *
- * The program takes this process's place.  What it needs is in its environment, so its children have it too:
- * the library in LD_PRELOAD, and the options, whose flags are made from the names of their variables:
- * --retain-percent=5 is ARENITE_RETAIN_PERCENT=5.
+ * The program takes this process's place.  What it needs is in its environment, so its children
+ * have it too: the library in LD_PRELOAD, and the options, whose flags are made from the names of
+ * their variables: --retain-percent=5 is ARENITE_RETAIN_PERCENT=5.
  *
- * One that is linked with libarenite has Arenite already, in a version of its own: there is no preload for it.
+ * One that is linked with libarenite has Arenite already, in a version of its own: there is no
+ * preload for it.
  */
 #include "cli/preload.h"
 #include "cli/program.h"
@@ -80,7 +81,8 @@ static bool set_option(const char *flag)
 	else if (option == OPTION_STATS || option == OPTION_VERBOSE)
 		value = "1";
 	if (!value || !is_value(option, value)) {
-		cli_error("--%.*s=VALUE takes %s", (int)strcspn(flag, "="), flag, option_range(option));
+		cli_error("--%.*s=VALUE takes %s", (int)strcspn(flag, "="), flag,
+		          option_range(option));
 		return false;
 	}
 	if (option == OPTION_STATS) {
@@ -150,13 +152,15 @@ static int start(char **words)
 	execvp(words[0], words);
 	error = errno;
 	if (error == ENOENT && !strchr(words[0], '/') && access(words[0], R_OK) == 0)
-		cli_error("%s is not a program; did you mean: arenite run python3 %s", words[0], words[0]);
+		cli_error("%s is not a program; did you mean: arenite run python3 %s", words[0],
+		          words[0]);
 	else
 		cli_error("cannot run %s: %s", words[0], strerror(error));
 	return error == ENOENT ? NOT_FOUND : CANNOT_START;
 }
 
-/* This process has claimed the file of the statistics (stats.h) where nobody had; that is the program's to do. */
+/* This process has claimed the file of the statistics (stats.h) where nobody had; that is the
+ * program's to do. */
 static void unclaim(void)
 {
 	const char *owner = getenv(STATS_OWNER);

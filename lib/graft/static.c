@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * static.c - stands in for Objects/mimalloc/static.c of CPython.  Included by obmalloc.c, whose static declarations
- * and hidden functions (_PyThreadState_GET, _Py_qsbr_*) it may use.  Compiled with Arenite's public
- * header on the include path: CPPFLAGS="$(pkg-config --cflags arenite)".
+ * static.c - stands in for Objects/mimalloc/static.c of CPython.  Included by obmalloc.c, whose
+ * static declarations and hidden functions (_PyThreadState_GET, _Py_qsbr_*) it may use.  Compiled
+ * with Arenite's public header on the include path: CPPFLAGS="$(pkg-config --cflags arenite)".
  */
 #include "pycore_mimalloc.h"
 
 #include <arenite/arenite.h>
 
-_Static_assert(sizeof(((mi_heap_t *)0)->arenite) == sizeof(arn_heap), "types.h copies the layout of arn_heap");
+_Static_assert(sizeof(((mi_heap_t *)0)->arenite) == sizeof(arn_heap),
+               "types.h copies the layout of arn_heap");
 _Static_assert(offsetof(mi_heap_t, arenite) == 0, "a visitor gets the handle as a mi_heap_t");
-_Static_assert(sizeof(mi_heap_area_t) == sizeof(struct arn_area), "mimalloc.h copies the layout of arn_area");
+_Static_assert(sizeof(mi_heap_area_t) == sizeof(struct arn_area),
+               "mimalloc.h copies the layout of arn_area");
 _Static_assert(offsetof(mi_heap_area_t, used) == offsetof(struct arn_area, used), "as above");
-_Static_assert(offsetof(mi_heap_area_t, full_block_size) == offsetof(struct arn_area, full_block_size), "as above");
+_Static_assert(offsetof(mi_heap_area_t, full_block_size) ==
+                       offsetof(struct arn_area, full_block_size),
+               "as above");
 
-_Static_assert(ARN_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1, "internal.h copies the layout");
-_Static_assert(ARN_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARN_POOL_SHIFT == ARN_LAYOUT_POOL, "as above");
+_Static_assert(ARN_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1,
+               "internal.h copies the layout");
+_Static_assert(ARN_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARN_POOL_SHIFT == ARN_LAYOUT_POOL,
+               "as above");
 _Static_assert(ARN_POOLS == ARN_LAYOUT_POOLS && ARN_OWNER == ARN_LAYOUT_OWNER, "as above");
 /* A library with another layout does not have this name, and the program does not start with it. */
 __attribute__((used)) static const char *const arenite_layout = &arn_layout;
@@ -23,68 +29,69 @@ __attribute__((used)) static const char *const arenite_layout = &arn_layout;
 /* The bundled allocator calls these; Arenite needs none of them. */
 __attribute__((unused)) static void _PyMem_mi_page_clear_qsbr(mi_page_t *page);
 __attribute__((unused)) static bool _PyMem_mi_page_is_safe_to_free(mi_page_t *page);
-__attribute__((unused)) static bool _PyMem_mi_page_maybe_free(mi_page_t *page, mi_page_queue_t *queue, bool force);
+__attribute__((unused)) static bool _PyMem_mi_page_maybe_free(mi_page_t *page,
+                                                              mi_page_queue_t *queue, bool force);
 __attribute__((unused)) static void _PyMem_mi_page_reclaimed(mi_page_t *page);
 __attribute__((unused)) static void _PyMem_mi_heap_collect_qsbr(mi_heap_t *heap);
 
 static inline arn_heap *arenite_heap(const mi_heap_t *heap)
 {
-    return (arn_heap *)&heap->arenite;
+	return (arn_heap *)&heap->arenite;
 }
 
 void *mi_heap_malloc(mi_heap_t *heap, size_t size)
 {
-    return arn_heap_malloc(arenite_heap(heap), size);
+	return arn_heap_malloc(arenite_heap(heap), size);
 }
 
 void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size)
 {
-    return arn_heap_calloc(arenite_heap(heap), count, size);
+	return arn_heap_calloc(arenite_heap(heap), count, size);
 }
 
 void *mi_heap_realloc(mi_heap_t *heap, void *block, size_t size)
 {
-    return arn_heap_realloc(arenite_heap(heap), block, size);
+	return arn_heap_realloc(arenite_heap(heap), block, size);
 }
 
 size_t mi_usable_size(const void *block)
 {
-    return arn_usable_size(block);
+	return arn_usable_size(block);
 }
 
 /*
- * Without a heap: the raw domain of 3.15 and later, which goes to the system's allocator; in a build with the GIL,
- * where mimalloc is an option for mem and object, those.
+ * Without a heap: the raw domain of 3.15 and later, which goes to the system's allocator; in a
+ * build with the GIL, where mimalloc is an option for mem and object, those.
  */
 #ifdef Py_GIL_DISABLED
 void *mi_malloc(size_t size)
 {
-    return arn_raw_malloc(size);
+	return arn_raw_malloc(size);
 }
 
 void *mi_calloc(size_t count, size_t size)
 {
-    return arn_raw_calloc(count, size);
+	return arn_raw_calloc(count, size);
 }
 
 void *mi_realloc(void *block, size_t size)
 {
-    return arn_raw_realloc(block, size);
+	return arn_raw_realloc(block, size);
 }
 #else
 void *mi_malloc(size_t size)
 {
-    return arn_mem_malloc(size);
+	return arn_mem_malloc(size);
 }
 
 void *mi_calloc(size_t count, size_t size)
 {
-    return arn_mem_calloc(count, size);
+	return arn_mem_calloc(count, size);
 }
 
 void *mi_realloc(void *block, size_t size)
 {
-    return arn_mem_realloc(block, size);
+	return arn_mem_realloc(block, size);
 }
 #endif
 
@@ -92,149 +99,159 @@ void *mi_realloc(void *block, size_t size)
 /* _PyMem_MiRawFree, too, comes here. */
 void mi_free(void *block)
 {
-    arn_any_free(block);
+	arn_any_free(block);
 }
 #else
 void mi_free(void *block)
 {
-    arn_free(block);
+	arn_free(block);
 }
 #endif
 
 #ifdef Py_GIL_DISABLED
 static _PyThreadStateImpl *arenite_tstate(void)
 {
-    return (_PyThreadStateImpl *)_PyThreadState_GET();
+	return (_PyThreadStateImpl *)_PyThreadState_GET();
 }
 
-/* The bound by which the bundled allocator spares the shared counter, which all threads read all the time. */
+/* The bound by which the bundled allocator spares the shared counter, which all threads read all
+ * the time. */
 #define ARN_QSBR_LIMIT (4096 * 20)
 
-/* A pool has become empty.  Little memory gets a goal that has not been issued: the next one that is serves it too. */
+/* A pool has become empty.  Little memory gets a goal that has not been issued: the next one that
+ * is serves it too. */
 static uint64_t arenite_goal(size_t bytes)
 {
-    static _Thread_local size_t deferred;
-    _PyThreadStateImpl *tstate = arenite_tstate();
+	static _Thread_local size_t deferred;
+	_PyThreadStateImpl *tstate = arenite_tstate();
 
-    deferred += bytes;
-    if (deferred <= ARN_QSBR_LIMIT) {
-        return _Py_qsbr_shared_next(tstate->qsbr->shared);
-    }
-    deferred = 0;
-    return _Py_qsbr_advance(tstate->qsbr->shared);
+	deferred += bytes;
+	if (deferred <= ARN_QSBR_LIMIT) {
+		return _Py_qsbr_shared_next(tstate->qsbr->shared);
+	}
+	deferred = 0;
+	return _Py_qsbr_advance(tstate->qsbr->shared);
 }
 
-/* Somebody waits for this goal, and perhaps nobody else will ask for another one: it is issued now, once. */
+/* Somebody waits for this goal, and perhaps nobody else will ask for another one: it is issued now,
+ * once. */
 static void arenite_issue(struct _qsbr_shared *shared, uint64_t goal)
 {
-    uint64_t current = _Py_qsbr_shared_current(shared);
+	uint64_t current = _Py_qsbr_shared_current(shared);
 
-    if (QSBR_LT(current, goal)) {
-        _Py_atomic_compare_exchange_uint64(&shared->wr_seq, &current, goal);
-    }
+	if (QSBR_LT(current, goal)) {
+		_Py_atomic_compare_exchange_uint64(&shared->wr_seq, &current, goal);
+	}
 }
 
 static bool arenite_reached(uint64_t goal)
 {
-    _PyThreadStateImpl *tstate = arenite_tstate();
+	_PyThreadStateImpl *tstate = arenite_tstate();
 
-    /* Who runs while the world is stopped has stopped it: nobody reads. */
-    if (tstate->base.interp->stoptheworld.world_stopped) {
-        return true;
-    }
-    arenite_issue(tstate->qsbr->shared, goal);
-    return _Py_qsbr_poll(tstate->qsbr, goal);
+	/* Who runs while the world is stopped has stopped it: nobody reads. */
+	if (tstate->base.interp->stoptheworld.world_stopped) {
+		return true;
+	}
+	arenite_issue(tstate->qsbr->shared, goal);
+	return _Py_qsbr_poll(tstate->qsbr, goal);
 }
 
 /* An attached thread keeps its interpreter's world from being stopped and walked. */
 static bool arenite_is_user(const arn_family *family)
 {
-    _PyThreadStateImpl *tstate = arenite_tstate();
+	_PyThreadStateImpl *tstate = arenite_tstate();
 
-    return tstate != NULL && (arn_family *)tstate->mimalloc.heaps[_Py_MIMALLOC_HEAP_MEM].arenite.family == family;
+	return tstate != NULL &&
+	       (arn_family *)tstate->mimalloc.heaps[_Py_MIMALLOC_HEAP_MEM].arenite.family == family;
 }
 
 static const struct arn_provider arenite_qsbr = { arenite_goal, arenite_reached, arenite_is_user };
 
 /*
- * The family of this thread state's interpreter.  Made by whoever comes first: thread states are bound beside running
- * threads.  It is found again by the address of the interpreter, so one that ended leaves its heaps to the next one
- * that CPython makes there, whatever became of the subprocess.
+ * The family of this thread state's interpreter.  Made by whoever comes first: thread states are
+ * bound beside running threads.  It is found again by the address of the interpreter, so one that
+ * ended leaves its heaps to the next one that CPython makes there, whatever became of the
+ * subprocess.
  */
 static arn_family *arenite_family(mi_tld_t *tld)
 {
-    _PyThreadStateImpl *tstate = (_PyThreadStateImpl *)((char *)tld - offsetof(_PyThreadStateImpl, mimalloc.tld));
-    mi_subproc_t *subproc = tld->segments.subproc;
-    void *family = __atomic_load_n(&subproc->family, __ATOMIC_ACQUIRE);
-    void *made;
+	_PyThreadStateImpl *tstate =
+		(_PyThreadStateImpl *)((char *)tld - offsetof(_PyThreadStateImpl, mimalloc.tld));
+	mi_subproc_t *subproc = tld->segments.subproc;
+	void *family = __atomic_load_n(&subproc->family, __ATOMIC_ACQUIRE);
+	void *made;
 
-    if (family != NULL) {
-        return family;
-    }
-    made = arn_family_at(&arenite_qsbr, tstate->base.interp);
-    if (made == NULL) {
-        Py_FatalError("arenite: no memory for an interpreter's heaps");
-    }
-    if (__atomic_compare_exchange_n(&subproc->family, &family, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        return made;
-    }
-    return family;
+	if (family != NULL) {
+		return family;
+	}
+	made = arn_family_at(&arenite_qsbr, tstate->base.interp);
+	if (made == NULL) {
+		Py_FatalError("arenite: no memory for an interpreter's heaps");
+	}
+	if (__atomic_compare_exchange_n(&subproc->family, &family, made, false, __ATOMIC_ACQ_REL,
+	                                __ATOMIC_ACQUIRE)) {
+		return made;
+	}
+	return family;
 }
 
 mi_page_t *_mi_ptr_page(void *block)
 {
-    static _Thread_local mi_page_t page;
-    enum arn_tag tag = arn_tag_of(block);
-    struct _mimalloc_thread_state *state = &arenite_tstate()->mimalloc;
+	static _Thread_local mi_page_t page;
+	enum arn_tag tag = arn_tag_of(block);
+	struct _mimalloc_thread_state *state = &arenite_tstate()->mimalloc;
 
-    page.debug_offset = state->heaps[tag < ARN_TAGS ? tag : ARN_TAG_OBJECT].debug_offset;
-    return &page;
+	page.debug_offset = state->heaps[tag < ARN_TAGS ? tag : ARN_TAG_OBJECT].debug_offset;
+	return &page;
 }
 #else
 static arn_family *arenite_family(mi_tld_t *tld)
 {
-    (void)tld;
-    return NULL;
+	(void)tld;
+	return NULL;
 }
 #endif
 
 mi_subproc_id_t mi_subproc_new(void)
 {
-    return arn_raw_calloc(1, sizeof(mi_subproc_t));
+	return arn_raw_calloc(1, sizeof(mi_subproc_t));
 }
 
 /*
- * The interpreter has ended.  Its heaps stay in their family, which no block or heap reaches through the subprocess:
- * objects that outlive the interpreter can still be freed, and the next interpreter at this address gets what is free.
+ * The interpreter has ended.  Its heaps stay in their family, which no block or heap reaches
+ * through the subprocess: objects that outlive the interpreter can still be freed, and the next
+ * interpreter at this address gets what is free.
  */
 void mi_subproc_delete(mi_subproc_id_t subproc)
 {
-    arn_raw_free(subproc);
+	arn_raw_free(subproc);
 }
 
 void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing)
 {
-    (void)tld;
-    (void)backing;
+	(void)tld;
+	(void)backing;
 }
 
 /* Runs while the world may be stopped and walked: it touches nothing but the handle. */
-void _mi_heap_init(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag)
+void _mi_heap_init(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim,
+                   uint8_t tag)
 {
-    (void)arena;
-    (void)no_reclaim;
-    heap->tld = tld;
-    arn_heap_init(arenite_heap(heap), arenite_family(tld), (enum arn_tag)tag);
+	(void)arena;
+	(void)no_reclaim;
+	heap->tld = tld;
+	arn_heap_init(arenite_heap(heap), arenite_family(tld), (enum arn_tag)tag);
 }
 
-void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim, uint8_t tag)
+void _mi_heap_init_ex(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim,
+                      uint8_t tag)
 {
-    _mi_heap_init(heap, tld, arena, no_reclaim, tag);
+	_mi_heap_init(heap, tld, arena, no_reclaim, tag);
 }
 
 void _mi_heap_collect_abandon(mi_heap_t *heap)
 {
-    arn_heap_abandon(arenite_heap(heap));
+	arn_heap_abandon(arenite_heap(heap));
 }
 
 /* sys._debugmallocstats() asks for the default heap: it gets sums over the whole process. */
@@ -242,94 +259,98 @@ static mi_heap_t arenite_everything;
 
 mi_heap_t *mi_heap_get_default(void)
 {
-    return &arenite_everything;
+	return &arenite_everything;
 }
 
 /* Two areas for each tag, so that blocks and bytes both come out exactly. */
 static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
 {
-    struct arn_stats stats;
+	struct arn_stats stats;
 
-    arn_stats_read(&stats);
-    for (int tag = 0; tag < ARN_TAGS; tag++) {
-        const struct arn_stats_tag *t = &stats.tag[tag];
-        size_t size = t->live_blocks ? t->live_bytes / t->live_blocks : 0;
-        size_t larger = t->live_blocks ? t->live_bytes % t->live_blocks : 0;
-        mi_heap_area_t low = { NULL, t->pool_bytes, t->pool_bytes, t->live_blocks - larger, size, size };
-        mi_heap_area_t high = { NULL, 0, 0, larger, size + 1, size + 1 };
+	arn_stats_read(&stats);
+	for (int tag = 0; tag < ARN_TAGS; tag++) {
+		const struct arn_stats_tag *t = &stats.tag[tag];
+		size_t size = t->live_blocks ? t->live_bytes / t->live_blocks : 0;
+		size_t larger = t->live_blocks ? t->live_bytes % t->live_blocks : 0;
+		mi_heap_area_t low = { NULL, t->pool_bytes, t->pool_bytes, t->live_blocks - larger,
+			               size, size };
+		mi_heap_area_t high = { NULL, 0, 0, larger, size + 1, size + 1 };
 
-        if (!visitor(&arenite_everything, &low, NULL, size, arg) ||
-            !visitor(&arenite_everything, &high, NULL, size + 1, arg)) {
-            return false;
-        }
-    }
-    return true;
+		if (!visitor(&arenite_everything, &low, NULL, size, arg) ||
+		    !visitor(&arenite_everything, &high, NULL, size + 1, arg)) {
+			return false;
+		}
+	}
+	return true;
 }
 
-/* The collector asks for the heaps of its tags; its thread state's other heaps stand before them, and are as idle. */
+/* The collector asks for the heaps of its tags; its thread state's other heaps stand before them,
+ * and are as idle. */
 static void arenite_rest(const mi_heap_t *heap)
 {
-    if (arenite_heap(heap)->tag == ARN_TAG_GC) {
-        arn_heap_trim_if_idle(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_MEM));
-        arn_heap_trim_if_idle(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_OBJECT));
-    }
+	if (arenite_heap(heap)->tag == ARN_TAG_GC) {
+		arn_heap_trim_if_idle(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_MEM));
+		arn_heap_trim_if_idle(arenite_heap(heap - ARN_TAG_GC + ARN_TAG_OBJECT));
+	}
 }
 
-bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor, void *arg)
+bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor,
+                          void *arg)
 {
-    if (heap == &arenite_everything) {
-        return arenite_visit_everything(visitor, arg);
-    }
-    arenite_rest(heap);
-    return arn_heap_visit(arenite_heap(heap), visit_blocks, (arn_visit_fn *)visitor, arg);
+	if (heap == &arenite_everything) {
+		return arenite_visit_everything(visitor, arg);
+	}
+	arenite_rest(heap);
+	return arn_heap_visit(arenite_heap(heap), visit_blocks, (arn_visit_fn *)visitor, arg);
 }
 
-bool mi_abandoned_visit_blocks(mi_subproc_id_t id, int tag, bool visit_blocks, mi_block_visit_fun *visitor, void *arg)
+bool mi_abandoned_visit_blocks(mi_subproc_id_t id, int tag, bool visit_blocks,
+                               mi_block_visit_fun *visitor, void *arg)
 {
-    mi_subproc_t *subproc = id;
-    arn_family *family = __atomic_load_n(&subproc->family, __ATOMIC_ACQUIRE);
+	mi_subproc_t *subproc = id;
+	arn_family *family = __atomic_load_n(&subproc->family, __ATOMIC_ACQUIRE);
 
-    return family == NULL ||
-           arn_family_visit_orphans(family, (enum arn_tag)tag, visit_blocks, (arn_visit_fn *)visitor, arg);
+	return family == NULL || arn_family_visit_orphans(family, (enum arn_tag)tag, visit_blocks,
+	                                                  (arn_visit_fn *)visitor, arg);
 }
 
 bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, bool visit_blocks,
                                      mi_block_visit_fun *visitor, void *arg)
 {
-    return mi_abandoned_visit_blocks(pool, tag, visit_blocks, visitor, arg);
+	return mi_abandoned_visit_blocks(pool, tag, visit_blocks, visitor, arg);
 }
 
 /* The same as a walk over segments: the first and only one stands for all of the subprocess. */
 void _mi_arena_field_cursor_init(mi_heap_t *heap, mi_subproc_t *subproc, bool visit_all,
                                  mi_arena_field_cursor_t *cursor)
 {
-    (void)heap;
-    (void)visit_all;
-    cursor->subproc = subproc;
+	(void)heap;
+	(void)visit_all;
+	cursor->subproc = subproc;
 }
 
 mi_segment_t *_mi_arena_segment_clear_abandoned_next(mi_arena_field_cursor_t *cursor)
 {
-    mi_subproc_t *subproc = cursor->subproc;
+	mi_subproc_t *subproc = cursor->subproc;
 
-    cursor->subproc = NULL;
-    return subproc == NULL ? NULL : &subproc->orphans;
+	cursor->subproc = NULL;
+	return subproc == NULL ? NULL : &subproc->orphans;
 }
 
-bool _mi_segment_visit_blocks(mi_segment_t *segment, int tag, bool visit_blocks, mi_block_visit_fun *visitor,
-                              void *arg)
+bool _mi_segment_visit_blocks(mi_segment_t *segment, int tag, bool visit_blocks,
+                              mi_block_visit_fun *visitor, void *arg)
 {
-    mi_subproc_t *subproc = (mi_subproc_t *)((char *)segment - offsetof(mi_subproc_t, orphans));
+	mi_subproc_t *subproc = (mi_subproc_t *)((char *)segment - offsetof(mi_subproc_t, orphans));
 
-    return mi_abandoned_visit_blocks(subproc, tag, visit_blocks, visitor, arg);
+	return mi_abandoned_visit_blocks(subproc, tag, visit_blocks, visitor, arg);
 }
 
 void _mi_arena_segment_mark_abandoned(mi_segment_t *segment)
 {
-    (void)segment;
+	(void)segment;
 }
 
 void _mi_arena_field_cursor_done(mi_arena_field_cursor_t *cursor)
 {
-    (void)cursor;
+	(void)cursor;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * types.h - stands in for Include/internal/mimalloc/mimalloc/types.h of CPython.  A heap is a handle: the pools
- * stand in Arenite's memory, nothing points back into a thread state.
+ * types.h - stands in for Include/internal/mimalloc/mimalloc/types.h of CPython.  A heap is a
+ * handle: the pools stand in Arenite's memory, nothing points back into a thread state.
  */
 #ifndef MIMALLOC_TYPES_H
 #define MIMALLOC_TYPES_H
@@ -9,61 +9,64 @@
 #include "../mimalloc.h"
 
 /* printed by sys._debugmallocstats() */
-#define MI_SMALL_OBJ_SIZE_MAX ((size_t)1024)
+#define MI_SMALL_OBJ_SIZE_MAX  ((size_t)1024)
 #define MI_MEDIUM_OBJ_SIZE_MAX ((size_t)64 * 1024)
-#define MI_LARGE_OBJ_SIZE_MAX ((size_t)16 * 1024 * 1024)
-#define MI_BIN_HUGE (68U)
+#define MI_LARGE_OBJ_SIZE_MAX  ((size_t)16 * 1024 * 1024)
+#define MI_BIN_HUGE            (68U)
 
 /* What CPython asks a block about: the thread that may own its object. */
 typedef struct mi_segment_s {
-    uintptr_t thread_id;
+	uintptr_t thread_id;
 } mi_segment_t;
 
 /*
- * One for each interpreter: the family of its heaps, which is made when the first thread state is bound.  CPython with
- * mimalloc 2.1.2 has it by value in its interpreter state, zeroed, and calls it mi_abandoned_pool_t; with 2.5.2 it asks
- * mi_subproc_new for one.
+ * One for each interpreter: the family of its heaps, which is made when the first thread state is
+ * bound.  CPython with mimalloc 2.1.2 has it by value in its interpreter state, zeroed, and calls
+ * it mi_abandoned_pool_t; with 2.5.2 it asks mi_subproc_new for one.
  */
 typedef struct mi_subproc_s {
-    void *family;
-    mi_segment_t orphans; /* stands for all that ended threads have left, where CPython asks for their segments */
+	void *family;
+	/* stands for all that ended threads have left, where CPython asks for their segments */
+	mi_segment_t orphans;
 } mi_subproc_t;
 
 typedef mi_subproc_t mi_abandoned_pool_t;
 
 typedef struct mi_tld_s {
-    struct {
-        union {
-            mi_abandoned_pool_t *abandoned; /* written by CPython with mimalloc 2.1.2 */
-            mi_subproc_t *subproc;          /* with 2.5.2 */
-        };
-    } segments;
+	struct {
+		union {
+			mi_abandoned_pool_t *abandoned; /* written by CPython with mimalloc 2.1.2 */
+			mi_subproc_t *subproc;          /* with 2.5.2 */
+		};
+	} segments;
 } mi_tld_t;
 
-/* CPython walks over the segments that ended threads have left.  It sees one, which stands for all. */
+/* CPython walks over the segments that ended threads have left.  It sees one, which stands for
+ * all. */
 typedef struct mi_arena_field_cursor_s {
-    mi_subproc_t *subproc; /* NULL: the walk is over */
+	mi_subproc_t *subproc; /* NULL: the walk is over */
 } mi_arena_field_cursor_t;
 
 struct mi_heap_s {
-    struct {
-        void *heap;
-        void *family;
-        unsigned tag;
-    } arenite;            /* the layout of arn_heap */
-    mi_tld_t *tld;
-    uint8_t debug_offset; /* written by CPython */
-    bool page_use_qsbr;   /* written by CPython; Arenite goes by the tag */
+	struct {
+		void *heap;
+		void *family;
+		unsigned tag;
+	} arenite; /* the layout of arn_heap */
+	mi_tld_t *tld;
+	uint8_t debug_offset; /* written by CPython */
+	bool page_use_qsbr;   /* written by CPython; Arenite goes by the tag */
 };
 
-/* Of a page only debug_offset is real.  The other fields are named in hooks of CPython that nothing calls. */
+/* Of a page only debug_offset is real.  The other fields are named in hooks of CPython that nothing
+ * calls. */
 typedef struct mi_page_s {
-    uint8_t debug_offset;
-    uint8_t retire_expire;
-    bool use_qsbr;
-    uint16_t capacity;
-    uint64_t qsbr_goal;
-    struct llist_node qsbr_node; /* pycore_llist.h comes in before this file */
+	uint8_t debug_offset;
+	uint8_t retire_expire;
+	bool use_qsbr;
+	uint16_t capacity;
+	uint64_t qsbr_goal;
+	struct llist_node qsbr_node; /* pycore_llist.h comes in before this file */
 } mi_page_t;
 
 typedef struct mi_page_queue_s mi_page_queue_t;

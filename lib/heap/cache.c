@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A bin grows when it was refilled or flushed this often. */
-#define MOVES 6u
+#define MOVES       6u
 #define MOVES_FIRST 640u
 static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
@@ -26,7 +26,8 @@ static uint16_t cap_of(unsigned cls)
 
 	if (budget == 0 || option(OPTION_CHECKS) > 0)
 		return 0;
-	return (uint16_t)max_size(2, min_size(budget / sizeclasses[cls].size, cls < LEVEL3_CLASSES ? LEVEL3 : LEVEL2));
+	return (uint16_t)max_size(2, min_size(budget / sizeclasses[cls].size,
+	                                      cls < LEVEL3_CLASSES ? LEVEL3 : LEVEL2));
 }
 
 static void set_limit(struct bin *bin)
@@ -64,27 +65,30 @@ void cache_move(struct heap *to, struct heap *from)
 
 size_t cache_count(const struct heap *heap, unsigned cls)
 {
-	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) - load_relaxed(&heap->bin[cls].x_base));
+	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) -
+	                    load_relaxed(&heap->bin[cls].x_base));
 
 	return n <= LEVEL3 ? n : 0; /* torn by a growing bin: statistics only */
 }
 
-/* Without a bin each malloc and each free is a move.  Ready blocks pin pages: where there are many heaps, most of them
- * of idle threads, a class has to be used more before it gets one. */
+/* Without a bin each malloc and each free is a move.  Ready blocks pin pages: where there are many
+ * heaps, most of them of idle threads, a class has to be used more before it gets one. */
 static unsigned moves_to_grow(const struct bin *bin)
 {
-	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 2)) : MOVES;
+	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 2))
+	                       : MOVES;
 }
 
-/* true: the bin has moved to a larger array, its own for good.  Arrays of all heaps stand one after the other, so that
- * few of them touch few pages. */
+/* true: the bin has moved to a larger array, its own for good.  Arrays of all heaps stand one after
+ * the other, so that few of them touch few pages. */
 static bool grow_bin(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = &heap->bin[cls];
 	size_t n = cache_count(heap, cls);
 	void **base;
 
-	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap || ++bin->moves < moves_to_grow(bin))
+	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap ||
+	    ++bin->moves < moves_to_grow(bin))
 		return false;
 	bin->moves = 0;
 	base = meta_take(level_slots[bin->level + 1] * sizeof(void *), CACHE_LINE);
@@ -115,8 +119,10 @@ static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, un
 
 #define TRIES 64u
 
-/* At the limit the first pool may have blocks without pages only, and one of the next blocks with pages. */
-static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, void **slots, unsigned want)
+/* At the limit the first pool may have blocks without pages only, and one of the next blocks with
+ * pages. */
+static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, void **slots,
+                                             unsigned want)
 {
 	struct pool *first = heap->partial[cls], *pool = first;
 	unsigned n = 0;
@@ -139,8 +145,8 @@ static inline unsigned take_blocks(struct heap *heap, unsigned cls, void **slots
 }
 
 /*
- * A class that is rarely used gets no pool, so no page, of its own while one that is not much larger has a free block.
- * Above 2 KiB a page has few neighbours to share it.
+ * A class that is rarely used gets no pool, so no page, of its own while one that is not much
+ * larger has a free block.  Above 2 KiB a page has few neighbours to share it.
  */
 static void *take_one(struct heap *heap, unsigned cls)
 {
@@ -161,7 +167,8 @@ static void end_sweeping(struct heap *heap)
 		set_limit(&heap->bin[cls]);
 }
 
-/* A quarter comes in, a half goes out: swings of a program that are smaller than the bin then stay inside it. */
+/* A quarter comes in, a half goes out: swings of a program that are smaller than the bin then stay
+ * inside it. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = &heap->bin[cls];
@@ -183,7 +190,8 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	return base[n - 1];
 }
 
-/* What lies in the first block's pool, of n blocks of one class: it goes there, and the pool is settled once. */
+/* What lies in the first block's pool, of n blocks of one class: it goes there, and the pool is
+ * settled once. */
 static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, unsigned n)
 {
 	uint32_t before = pool_free_count(pool);
@@ -210,7 +218,8 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
 	size_t rest = (size_t)(load_relaxed(&bin->x_top) - base) - n;
 
 	for (size_t i = 0; i < n;) {
-		unsigned given = give_run(heap, arena_pool_at(base[i])->lead, base + i, (unsigned)(n - i));
+		unsigned given = give_run(heap, arena_pool_at(base[i])->lead, base + i,
+		                          (unsigned)(n - i));
 
 		if (unlikely(given == 0))
 			panic_block("freed pointer is not the start of a block", base[i], NULL);
@@ -220,8 +229,8 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
 	store_relaxed(&bin->x_top, base + rest);
 }
 
-/* A heap that does nothing but give, so much that pages go back, keeps few blocks ready until it takes again: freed in
- * no order, each of them pins a page. */
+/* A heap that does nothing but give, so much that pages go back, keeps few blocks ready until it
+ * takes again: freed in no order, each of them pins a page. */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 {
 	struct bin *bin = &heap->bin[pool->cls];

@@ -2,11 +2,13 @@
  *
  * cache.h - the pool cache: arrays of ready blocks per size class, between malloc and the pools.
  *
- * A block in the cache counts as taken in its pool's bitmap and is not written to.  A bin starts with none
- * and moves to larger arrays (16, 128, for small blocks 2048) after a few refills or flushes, within the budget of
- * option CACHE; with checks on it has none, and every block goes through the pool.
+ * A block in the cache counts as taken in its pool's bitmap and is not written to.  A bin starts
+ * with none and moves to larger arrays (16, 128, for small blocks 2048) after a few refills or
+ * flushes, within the budget of option CACHE; with checks on it has none, and every block goes
+ * through the pool.
  *
- * For the owner of the heap.  Progress: a refill or flush is bounded, but for lock-free claims of slices.
+ * For the owner of the heap.  Progress: a refill or flush is bounded, but for lock-free claims of
+ * slices.
  */
 #ifndef ARN_CACHE_H
 #define ARN_CACHE_H

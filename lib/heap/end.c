@@ -10,8 +10,8 @@ static void abandon_heaps(struct thread *thread)
 		arn_heap_abandon(&thread->heap[tag]);
 }
 
-/* First what others wait for is sent; then the heaps become orphans; and the record comes last, because whoever takes
- * it expects handles without a heap. */
+/* First what others wait for is sent; then the heaps become orphans; and the record comes last,
+ * because whoever takes it expects handles without a heap. */
 void end_thread_record(struct thread *thread)
 {
 	if (!BUG(leave_gathered))

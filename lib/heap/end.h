@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * end.h - what a thread hands over when it ends: blocks that it has gathered, its heaps, its record.
+ * end.h - what a thread hands over when it ends: blocks that it has gathered, its heaps, its
+ * record.
  */
 #ifndef ARN_END_H
 #define ARN_END_H

@@ -24,7 +24,8 @@ arn_family *family_first(void)
 
 static arn_family *add_family(const struct arn_provider *provider, const void *state)
 {
-	arn_family *family = meta_take(sizeof(*family), CACHE_LINE), *head = load_relaxed(&x_families);
+	arn_family *family = meta_take(sizeof(*family), CACHE_LINE),
+		   *head = load_relaxed(&x_families);
 
 	if (!family)
 		return NULL;
@@ -53,10 +54,12 @@ void family_pass(struct heap *heap)
 	store_relaxed(&heap->x_owner, OWNER_PASSED); /* H2 */
 }
 
-/* Heaps share pages: four of them make three.  Owned by the caller before a walk or a drainer can see it. */
+/* Heaps share pages: four of them make three.  Owned by the caller before a walk or a drainer can
+ * see it. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
-	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE), *head = load_relaxed(&family->x_heaps);
+	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE),
+		    *head = load_relaxed(&family->x_heaps);
 
 	if (!heap)
 		return NULL;
@@ -100,7 +103,8 @@ static void put_back(struct heap *heap)
 /* There are as many drainers as threads at most: so many heaps more than are used at once. */
 #define TRIES 8u
 
-/* The heap is the caller's: from its first block on, walks must meet it.  None is under way, nor can one begin. */
+/* The heap is the caller's: from its first block on, walks must meet it.  None is under way, nor
+ * can one begin. */
 static void join_walk(struct heap *heap)
 {
 	_Atomic(struct heap *) *x_list = &heap->family->x_walked[heap->tag];
@@ -154,8 +158,8 @@ void family_abandon(struct heap *heap)
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
 
-/* Its blocks are the ended state's, and a collector must not meet them again: the heap stays as it is, and another one
- * has its tag and the arrays of its cache. */
+/* Its blocks are the ended state's, and a collector must not meet them again: the heap stays as it
+ * is, and another one has its tag and the arrays of its cache. */
 static void strand_blocks(struct heap *heap)
 {
 	struct heap *other = add_heap(heap->family, heap->tag);
@@ -167,14 +171,16 @@ static void strand_blocks(struct heap *heap)
 	store_release(&heap->x_owner, OWNER_STRANDED); /* H1 */
 }
 
-/* What no collector walks is for the next state: its free blocks serve, those in use are counted no more. */
+/* What no collector walks is for the next state: its free blocks serve, those in use are counted no
+ * more. */
 static void leave_blocks(struct heap *heap)
 {
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		pool->left = (uint16_t)(pool->capacity - pool_free_count(pool));
 }
 
-/* Of a heap that is OWNER_ENDING, and the caller's.  Blocks that the ended state has left are nobody's. */
+/* Of a heap that is OWNER_ENDING, and the caller's.  Blocks that the ended state has left are
+ * nobody's. */
 static void end_heap(struct heap *heap)
 {
 	heap_trim(heap);
@@ -193,7 +199,8 @@ static void end_orphan(struct heap *heap)
 
 	while (owner == OWNER_NONE || owner == OWNER_DRAINING) {
 		arn_yield_point("end_orphan");
-		if (!BUG(end_blindly) && !cas_acq_rel(&heap->x_owner, &owner, OWNER_ENDING)) /* H1 */
+		if (!BUG(end_blindly) &&
+		    !cas_acq_rel(&heap->x_owner, &owner, OWNER_ENDING)) /* H1 */
 			continue;
 		if (owner == OWNER_NONE)
 			end_heap(heap);
@@ -211,7 +218,8 @@ static void begin_anew(arn_family *family)
 
 arn_family *arn_family_at(const struct arn_provider *provider, const void *state)
 {
-	for (arn_family *family = family_first(); family; family = load_acquire(&family->x_next)) { /* F1 */
+	for (arn_family *family = family_first(); family;
+	     family = load_acquire(&family->x_next)) { /* F1 */
 		if (load_relaxed(&family->x_state) != state || family->provider != provider)
 			continue;
 		begin_anew(family);
@@ -228,7 +236,8 @@ static bool begin_drain_orphan(struct heap *heap)
 		return false;
 	if (BUG(drain_blindly) && load_acquire(&heap->x_owner) == owner)
 		store_relaxed(&heap->x_owner, OWNER_DRAINING);
-	else if (BUG(drain_blindly) || !cas_acq_rel(&heap->x_owner, &owner, OWNER_DRAINING)) /* H1 */
+	else if (BUG(drain_blindly) ||
+	         !cas_acq_rel(&heap->x_owner, &owner, OWNER_DRAINING)) /* H1 */
 		return false;
 	arn_yield_point("family_drain_orphan");
 	return true;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* the longest header of an object: debug words, pre-header, ob_tid to ob_ref_shared */
-#define HEADER 56
+#define HEADER    56
 #define DEAD_BYTE 0xDD
 
 void guard_live(const struct pool *pool, const void *block, const void *caller)
@@ -38,7 +38,8 @@ void guard_owner(const arn_heap *handle)
 		return;
 	for (const struct thread *thread = thread_first(); thread; thread = thread->next)
 		if (load_relaxed(&thread->x_number) == owner)
-			panic_block("heap belongs to another thread, which has not passed it on", handle, NULL);
+			panic_block("heap belongs to another thread, which has not passed it on",
+			            handle, NULL);
 }
 
 void guard_heap(const struct heap *heap)

@@ -69,7 +69,8 @@ void heap_attach_pool(struct heap *heap, struct pool *pool)
 /* One that waits for readers, of the same shape, or NULL. */
 struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices)
 {
-	struct pool *pool = heap->deferred ? limbo_take(heap->family, heap->tag, cls, slices) : NULL;
+	struct pool *pool = heap->deferred ? limbo_take(heap->family, heap->tag, cls, slices)
+	                                   : NULL;
 
 	if (pool)
 		pool_adopt(pool, heap);
@@ -137,7 +138,8 @@ static bool list_is_valid(const struct heap *heap, unsigned cls)
 	if (!first)
 		return true;
 	do {
-		if (pool->cls != cls || !pool->listed || pool_free_count(pool) == 0 || pool->next->prev != pool)
+		if (pool->cls != cls || !pool->listed || pool_free_count(pool) == 0 ||
+		    pool->next->prev != pool)
 			return false;
 	} while ((pool = pool->next) != first);
 	return true;
@@ -149,7 +151,8 @@ bool heap_is_valid(const struct heap *heap)
 	size_t blocks = 0, bytes = 0;
 
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
-		if (load_relaxed(&pool->x_heap) != heap || (pool->cls != CLASS_LARGE && !pool_is_valid(pool)))
+		if (load_relaxed(&pool->x_heap) != heap ||
+		    (pool->cls != CLASS_LARGE && !pool_is_valid(pool)))
 			return false;
 		blocks += pool->capacity - pool_free_count(pool);
 		bytes += (pool->capacity - pool_free_count(pool)) * pool->block_size;
@@ -157,6 +160,6 @@ bool heap_is_valid(const struct heap *heap)
 	for (unsigned cls = 0; cls < CLASSES; cls++)
 		if (!list_is_valid(heap, cls))
 			return false;
-	return blocks == load_relaxed(&heap->x_out_blocks) && bytes == load_relaxed(&heap->x_out_bytes) &&
-	       sweep_is_valid(heap);
+	return blocks == load_relaxed(&heap->x_out_blocks) &&
+	       bytes == load_relaxed(&heap->x_out_bytes) && sweep_is_valid(heap);
 }

@@ -16,10 +16,11 @@ static bool is_huge(const struct pool *pool)
 	return pool->cls == CLASS_LARGE && arena_at(pool)->huge;
 }
 
-/* ---- new blocks ------------------------------------------------------------------------------------------ */
+/* ---- new blocks ------------------------------------------------------------------------------ */
 
-/* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time, and what it does not
- * touch is not resident.  Where a limit counts what it may touch, it is what it takes. */
+/* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time,
+ * and what it does not touch is not resident.  Where a limit counts what it may touch, it is what
+ * it takes. */
 size_t large_size(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
@@ -29,8 +30,8 @@ size_t large_size(size_t size)
 	return align_up(size, (size_t)1 << (k - 2));
 }
 
-/* An empty large pool that waits for its goal may serve again at once: its one block begins where the old one began, so
- * a late reader finds an object header there, or the old words. */
+/* An empty large pool that waits for its goal may serve again at once: its one block begins where
+ * the old one began, so a late reader finds an object header there, or the old words. */
 static struct pool *take_large(struct heap *heap, size_t size)
 {
 	struct pool *pool = heap_take_waiting(heap, CLASS_LARGE, slices_of(size));
@@ -46,7 +47,8 @@ static struct pool *take_large(struct heap *heap, size_t size)
 	sweep_mark_resident(pool);
 	tail = pool_tail(pool);
 	/* what may have pages beyond the block is not its tail */
-	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size) : size;
+	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size)
+	                                                    : size;
 	sweep_note_tail(pool, tail);
 	pool->reads_zero = false;
 	return pool;
@@ -76,7 +78,7 @@ void *large_malloc(struct heap *heap, size_t size)
 	return block;
 }
 
-/* ---- in place -------------------------------------------------------------------------------------------- */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 static void set_size(struct heap *heap, struct pool *pool, size_t size)
 {
@@ -123,8 +125,8 @@ static void give_slices(struct heap *heap, struct pool *pool, size_t slices)
 	supply_release(arena, (unsigned)first, rest, true);
 }
 
-/* A huge arena is its block's as long as that is there: what the block does not need, from one offset to the other, has
- * no pages. */
+/* A huge arena is its block's as long as that is there: what the block does not need, from one
+ * offset to the other, has no pages. */
 static void give_pages(const struct pool *pool, size_t from, size_t to)
 {
 	from = align_up(from, os_page_size());
@@ -143,7 +145,8 @@ static bool grow_block(struct heap *heap, struct pool *pool, size_t size, size_t
 {
 	if (!may_grow(pool, wanted))
 		return false;
-	if (size > pool_span(pool) && !extend_pool(heap, pool, slices_of(wanted)) && !extend_pool(heap, pool, slices_of(size)))
+	if (size > pool_span(pool) && !extend_pool(heap, pool, slices_of(wanted)) &&
+	    !extend_pool(heap, pool, slices_of(size)))
 		return false;
 	set_size(heap, pool, min_size(wanted, pool_span(pool)));
 	return true;
@@ -171,14 +174,15 @@ bool large_resize(struct heap *heap, struct pool *pool, size_t size)
 	return shrink_block(heap, pool, wanted);
 }
 
-/* ---- by pages -------------------------------------------------------------------------------------------- */
+/* ---- by pages -------------------------------------------------------------------------------- */
 
 bool large_may_move(const struct pool *from, const struct pool *to)
 {
 	return to && is_huge(from) && is_huge(to) && !load_relaxed(&x_refused);
 }
 
-/* The arena ends where its pages have moved from, or may have: somebody else may be mapped there by now. */
+/* The arena ends where its pages have moved from, or may have: somebody else may be mapped there by
+ * now. */
 static void cut_off(struct pool *pool)
 {
 	struct arena *arena = arena_at(pool);
@@ -203,7 +207,8 @@ bool large_move(struct pool *from, struct pool *to)
 {
 	struct arena *arena = arena_at(from);
 
-	if (os_move(from->base + LARGE_KEPT, movable(from), to->base + LARGE_KEPT, movable(to)) != 0) {
+	if (os_move(from->base + LARGE_KEPT, movable(from), to->base + LARGE_KEPT, movable(to)) !=
+	    0) {
 		store_relaxed(&x_refused, true);
 		cut_off(to);
 		return false;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * large.h - large blocks that grow and shrink without a copy: where they are, or by taking their pages with them.
+ * large.h - large blocks that grow and shrink without a copy: where they are, or by taking their
+ * pages with them.
  *
- * In place    A block in a shared arena takes free slices behind it, and gives its last ones back; one with an arena of
- *             its own (huge) has room there.  The block begins where it began, so late readers of objects see no
- *             change of layout (R1).
- * By pages    A huge block that outgrows its arena is moved by mremap(2) to the next one: its pages are the new
- *             block's, but for the first LARGE_KEPT bytes, which are copied.  Those stay as they are, in the old block,
- *             until that is freed and its readers are gone (R2); behind them the old arena has no address space any
- *             more, and so it ends there.
+ * In place    A block in a shared arena takes free slices behind it, and gives its last ones back;
+ *             one with an arena of its own (huge) has room there.  The block begins where it began,
+ *             so late readers of objects see no change of layout (R1).
+ * By pages    A huge block that outgrows its arena is moved by mremap(2) to the next one: its pages
+ *             are the new block's, but for the first LARGE_KEPT bytes, which are copied.  Those
+ *             stay as they are, in the old block, until that is freed and its readers are gone
+ *             (R2); behind them the old arena has no address space any more, and so it ends there.
  *
  * Owner       the user of the pool's heap, for all of it.  Others copy.
  * Invariant   a huge arena is mapped from its head up to x_size, and nowhere else
@@ -27,12 +28,13 @@ void *large_malloc(struct heap *heap, size_t size);
 /* Bytes of the block that serves a request for so many. */
 size_t large_size(size_t size);
 
-/* The pool's block has room for `size` bytes, more than SMALL_MAX, and not much more; false: not here. */
+/* The pool's block has room for `size` bytes, more than SMALL_MAX, and not much more; false: not
+ * here. */
 bool large_resize(struct heap *heap, struct pool *pool, size_t size);
 /* Could the pages of one block become those of the other? */
 bool large_may_move(const struct pool *from, const struct pool *to);
-/* Do it, the first LARGE_KEPT bytes being copied already; `from` has but these from now on.  false: `to` has but these,
- * and no pages will be moved in this process any more. */
+/* Do it, the first LARGE_KEPT bytes being copied already; `from` has but these from now on.  false:
+ * `to` has but these, and no pages will be moved in this process any more. */
 bool large_move(struct pool *from, struct pool *to);
 
 #endif

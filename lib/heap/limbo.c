@@ -5,7 +5,8 @@
 #include "heap/sweep.h"
 #include "arena/retain.h"
 
-/* The goal of a pool that fell empty in the hands of a thread which is no user: it had none to give. */
+/* The goal of a pool that fell empty in the hands of a thread which is no user: it had none to
+ * give. */
 #define NO_GOAL UINT64_MAX
 
 static unsigned index_of(unsigned tag, unsigned cls)
@@ -15,14 +16,14 @@ static unsigned index_of(unsigned tag, unsigned cls)
 	return tag * (CLASSES + 1) + cls;
 }
 
-/* A pool without pages is not taken again: a free slice that has some is better.  It waits in the place of MEM, whose
- * own pools never wait. */
+/* A pool without pages is not taken again: a free slice that has some is better.  It waits in the
+ * place of MEM, whose own pools never wait. */
 static unsigned index_for(const struct pool *pool)
 {
 	return index_of(sweep_resident(pool) ? pool->tag : ARN_TAG_MEM, pool->cls);
 }
 
-/* ---- which stacks have pools, as a guess ------------------------------------------------------------------- */
+/* ---- which stacks have pools, as a guess ----------------------------------------------------- */
 
 static void note_filled(arn_family *family, unsigned index)
 {
@@ -42,7 +43,8 @@ static void note_empty(arn_family *family, unsigned index)
 /* The next one from this one on, once around; LIMBO_STACKS: none. */
 static unsigned find_filled(const arn_family *family, unsigned from)
 {
-	for (unsigned n = 0, word = from / 64; n <= LIMBO_WORDS; n++, word = (word + 1) % LIMBO_WORDS) {
+	for (unsigned n = 0, word = from / 64; n <= LIMBO_WORDS;
+	     n++, word = (word + 1) % LIMBO_WORDS) {
 		uint64_t filled = load_relaxed(&family->x_filled[word]);
 
 		if (n == 0)
@@ -61,9 +63,10 @@ static void look_at_all(arn_family *family)
 			note_filled(family, index);
 }
 
-/* ---- stacks ------------------------------------------------------------------------------------------------ */
+/* ---- stacks ---------------------------------------------------------------------------------- */
 
-/* Who pops looks at a pool that another may have taken, and let go: its descriptor stays mapped in this section. */
+/* Who pops looks at a pool that another may have taken, and let go: its descriptor stays mapped in
+ * this section. */
 static struct pool *pop_waiting(arn_family *family, unsigned index)
 {
 	struct stack *stack = &family->limbo[index];
@@ -120,7 +123,8 @@ static uint64_t goal_of(const arn_family *family, const struct pool *pool)
 
 void limbo_add(arn_family *family, struct pool *pool)
 {
-	limbo_poll(family); /* a pool that comes lets some go: else they come faster than they leave */
+	limbo_poll(
+		family); /* a pool that comes lets some go: else they come faster than they leave */
 	if (retain_is_exceeded(sweep_resident(pool)))
 		purge_pool(pool);
 	pool->goal = goal_of(family, pool);
@@ -130,7 +134,8 @@ void limbo_add(arn_family *family, struct pool *pool)
 
 static bool fits(const struct pool *pool, size_t slices)
 {
-	return pool->cls != CLASS_LARGE || (pool->slices >= slices && pool->slices <= slices + slices / 4);
+	return pool->cls != CLASS_LARGE ||
+	       (pool->slices >= slices && pool->slices <= slices + slices / 4);
 }
 
 /* Up to LIMBO_STEP pools, the last one to fall empty first, until one fits. */
@@ -140,7 +145,8 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 	struct pool *others[LIMBO_STEP], *pool = NULL;
 	unsigned n = 0;
 
-	while (n < LIMBO_STEP && (pool = pop_waiting(family, index)) != NULL && !fits(pool, slices)) {
+	while (n < LIMBO_STEP && (pool = pop_waiting(family, index)) != NULL &&
+	       !fits(pool, slices)) {
 		others[n++] = pool;
 		pool = NULL;
 	}
@@ -163,8 +169,9 @@ static bool is_over(arn_family *family, struct pool *pool, bool stopped)
 }
 
 /*
- * Take some pools out and let those go whose goals are reached.  The oldest goal comes first, and where it is not
- * reached, those that were given later are not either: asking may cost a look at every thread.
+ * Take some pools out and let those go whose goals are reached.  The oldest goal comes first, and
+ * where it is not reached, those that were given later are not either: asking may cost a look at
+ * every thread.
  */
 static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 {
@@ -184,7 +191,8 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 
 #define LOOK_EVERY 256u /* polls */
 
-/* The next stack in turn, from where the last poll came to; one in which pools leave is asked again next time. */
+/* The next stack in turn, from where the last poll came to; one in which pools leave is asked again
+ * next time. */
 void limbo_poll(arn_family *family)
 {
 	unsigned polls, index;

@@ -2,7 +2,8 @@
 #include "heap/owner.h"
 
 __thread uintptr_t owner_number = OWNER_NOBODY;
-extern __thread uintptr_t arn_private_owner_number __attribute__((alias("owner_number"), visibility("default")));
+extern __thread uintptr_t arn_private_owner_number
+	__attribute__((alias("owner_number"), visibility("default")));
 
 uintptr_t owner_draw(void)
 {

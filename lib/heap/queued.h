@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * queued.h - is a pool in the list of its heap's pools that others have freed to, or about to be?  See remote.h, R1.
+ * queued.h - is a pool in the list of its heap's pools that others have freed to, or about to be?
+ * See remote.h, R1.
  */
 #ifndef ARN_QUEUED_H
 #define ARN_QUEUED_H
@@ -9,7 +10,8 @@
 
 enum { UNQUEUED, QUEUED, AWAITED };
 
-/* May an empty pool be released?  If not, it is or will be in the list, and its drain asks again. */
+/* May an empty pool be released?  If not, it is or will be in the list, and its drain asks
+ * again. */
 static inline bool queued_may_release(const struct pool *pool)
 {
 	uint32_t queued = QUEUED;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * remote-sweep.c - pages of blocks that others have freed go back before the owner takes the blocks home.
+ * remote-sweep.c - pages of blocks that others have freed go back before the owner takes the blocks
+ * home.
  *
- * The bits are taken out of a pool's remote words, so that its blocks are the caller's; the pages that nothing else lies
- * on go back; then the bits are sent again, as if the blocks had been freed just now.
+ * The bits are taken out of a pool's remote words, so that its blocks are the caller's; the pages
+ * that nothing else lies on go back; then the bits are sent again, as if the blocks had been freed
+ * just now.
  */
 #include "heap/remote.h"
 
@@ -24,15 +26,18 @@ static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
 	return any != 0;
 }
 
-/* The bits of this word that stand for a block: behind the last one there is none that could keep a page. */
+/* The bits of this word that stand for a block: behind the last one there is none that could keep a
+ * page. */
 static uint64_t blocks_of(const struct pool *pool, unsigned word)
 {
 	unsigned before = word * 64;
 
-	return pool->capacity > before ? bit_run(0, (unsigned)min_size(pool->capacity - before, 64)) : 0;
+	return pool->capacity > before ? bit_run(0, (unsigned)min_size(pool->capacity - before, 64))
+	                               : 0;
 }
 
-/* What has been taken out of these words, with nothing said to anybody: the pool is queued, or was before. */
+/* What has been taken out of these words, with nothing said to anybody: the pool is queued, or was
+ * before. */
 static void sweep_taken_out(struct pool *pool, const uint64_t *freed)
 {
 	uint64_t others[POOL_WORDS];
@@ -62,11 +67,12 @@ static void sweep_queued(struct pool *pool)
 		sweep_taken_out(pool, freed);
 }
 
-/* ---- for an owner that waits ----------------------------------------------------------------------------- */
+/* ---- for an owner that waits ----------------------------------------------------------------- */
 
 #define LOOK_AFTER 16u /* pools at a time */
 
-/* Queued pools go back to the list that they were taken from; what has been queued there meanwhile is not much. */
+/* Queued pools go back to the list that they were taken from; what has been queued there meanwhile
+ * is not much. */
 static void give_back_list(struct heap *heap, struct pool *list)
 {
 	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
@@ -102,7 +108,7 @@ void remote_look_after(struct heap *heap)
 	if (!cas_acq_rel(&heap->x_tended, &tended, true)) /* R4 */
 		return;
 	if (!load_relaxed(&heap->x_pending) && exchange_acq_rel(&heap->x_freed, false)) /* R4 */
-		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL));           /* R3 */
 	look_after_some(heap);
 	store_release(&heap->x_tended, false); /* R4 */
 }

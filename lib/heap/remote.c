@@ -22,7 +22,8 @@ static bool has_bits(const struct pool *pool)
 	struct arena *arena = arena_at(pool);
 	size_t slice = (size_t)(pool - arena->pool);
 
-	return has_any(load_relaxed(&arena->bits[slice].x_remote)) || has_any(arena->x_remote[REMOTE_PLAIN][slice]) ||
+	return has_any(load_relaxed(&arena->bits[slice].x_remote)) ||
+	       has_any(arena->x_remote[REMOTE_PLAIN][slice]) ||
 	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
 
@@ -50,15 +51,17 @@ static bool try_unqueue(struct pool_bits *bits)
 }
 
 /*
- * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or none: with no
- * bits set there is nobody to tell.  With x_queued ours, and bits set or the owner waiting, it is not
- * released, so it stays the pool of the heap that x_heap names.  Returns the heap that was told, or NULL.
+ * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or
+ * none: with no bits set there is nobody to tell.  With x_queued ours, and bits set or the owner
+ * waiting, it is not released, so it stays the pool of the heap that x_heap names.  Returns the
+ * heap that was told, or NULL.
  */
 static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 {
 	uint32_t queued = UNQUEUED;
 
-	for (; has_bits(pool) && cas_seq(&bits->x_queued, &queued, QUEUED); queued = UNQUEUED) { /* R1 */
+	for (; has_bits(pool) && cas_seq(&bits->x_queued, &queued, QUEUED);
+	     queued = UNQUEUED) { /* R1 */
 		arn_yield_point("remote_notify");
 		if (has_bits(pool) || !try_unqueue(bits)) {
 			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
@@ -70,7 +73,8 @@ static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 	return NULL;
 }
 
-/* Nobody refills an orphan: now and then who frees to it drains it, at the end of its slow path (family.h). */
+/* Nobody refills an orphan: now and then who frees to it drains it, at the end of its slow path
+ * (family.h). */
 static void note_orphan(struct heap *heap)
 {
 	struct thread *thread = thread_peek();
@@ -138,8 +142,8 @@ void remote_flush_all(void)
 		flush_gathered(thread);
 }
 
-static void gather_block(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit, const void *block,
-                   const void *caller)
+static void gather_block(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit,
+                         const void *block, const void *caller)
 {
 	if (thread->pool != pool || thread->word != word || thread->gathered == 0) {
 		flush_gathered(thread);
@@ -231,7 +235,8 @@ void remote_drain_all(struct heap *heap)
 		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
 }
 
-/* Somebody who is gone had taken pools out of the lists: all that are queued are put into one again. */
+/* Somebody who is gone had taken pools out of the lists: all that are queued are put into one
+ * again. */
 void remote_fork_child(struct heap *heap)
 {
 	if (!load_relaxed(&heap->x_tended))

@@ -12,7 +12,8 @@
 /* Of all heaps, as far as published. */
 static _Atomic size_t x_unswept;
 
-/* Whole pages, and at most so many that a word has a bit for each; a pool is a power of two, and so are pages. */
+/* Whole pages, and at most so many that a word has a bit for each; a pool is a power of two, and so
+ * are pages. */
 static unsigned granule_shift(const struct pool *pool)
 {
 	size_t span = pool_span(pool), granule = max_size(span / GRANULES, os_page_size());
@@ -29,7 +30,9 @@ static bool has_granules(const struct pool *pool)
 /* A large pool has one: all of it. */
 static uint64_t all_granules(const struct pool *pool)
 {
-	return pool->cls == CLASS_LARGE ? 1 : bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
+	return pool->cls == CLASS_LARGE
+	               ? 1
+	               : bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
 }
 
 static size_t bytes_of(const struct pool *pool, uint64_t granules)
@@ -73,8 +76,10 @@ static void unlist_unswept(struct heap *heap, struct pool *pool)
 {
 	struct pool_bits *bits = pool->bits;
 
-	*(bits->sweep_prev ? &bits->sweep_prev->bits->sweep_next : &heap->sweep_first) = bits->sweep_next;
-	*(bits->sweep_next ? &bits->sweep_next->bits->sweep_prev : &heap->sweep_last) = bits->sweep_prev;
+	*(bits->sweep_prev ? &bits->sweep_prev->bits->sweep_next
+	                   : &heap->sweep_first) = bits->sweep_next;
+	*(bits->sweep_next ? &bits->sweep_next->bits->sweep_prev
+	                   : &heap->sweep_last) = bits->sweep_prev;
 	bits->in_sweep = false;
 }
 
@@ -94,7 +99,8 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 static void touch_granules(struct pool *pool, size_t low, size_t high)
 {
 	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
-	uint64_t touched = bit_run(from, (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
+	uint64_t touched = bit_run(from,
+	                           (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
 
 	touched &= clean_granules(pool);
 	if (!touched)
@@ -106,7 +112,8 @@ static void touch_granules(struct pool *pool, size_t low, size_t high)
 /* At most: a page more at either end. */
 static size_t touched_by(const struct pool *pool, unsigned n)
 {
-	return min_size(n * pool->block_size + 2 * bytes_of(pool, 1), bytes_of(pool, clean_granules(pool)));
+	return min_size(n * pool->block_size + 2 * bytes_of(pool, 1),
+	                bytes_of(pool, clean_granules(pool)));
 }
 
 unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
@@ -117,7 +124,8 @@ unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 }
 
 /* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
-void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low,
+                 const void *high)
 {
 	struct pool_bits *bits = pool->bits;
 	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->unswept);
@@ -127,7 +135,8 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 	if (BUG(sweep_blindly))
 		return;
 	if (clean_granules(pool))
-		touch_granules(pool, (size_t)((const char *)low - pool->base), (size_t)((const char *)high - pool->base));
+		touch_granules(pool, (size_t)((const char *)low - pool->base),
+		               (size_t)((const char *)high - pool->base));
 }
 
 void sweep_forget(struct heap *heap, struct pool *pool)
@@ -164,8 +173,9 @@ size_t sweep_resident(const struct pool *pool)
 	return pool_span(pool) - pool_tail(pool) - bytes_of(pool, clean_granules(pool));
 }
 
-/* The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header was, which is no
- * object that it could take a reference to.  The address range stays as it is until the goal is reached. */
+/* The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header
+ * was, which is no object that it could take a reference to.  The address range stays as it is
+ * until the goal is reached. */
 bool sweep_whole(struct pool *pool)
 {
 	size_t resident = sweep_resident(pool);
@@ -286,7 +296,8 @@ void sweep_freed(struct pool *pool, const uint64_t *others)
 		mark_clean(pool, purge_granules(pool, granules));
 }
 
-/* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at most. */
+/* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at
+ * most. */
 static size_t publish_unswept(struct heap *heap)
 {
 	size_t step = retain_limit() / 32 / heap_count(), published = heap->unswept_published;
@@ -301,7 +312,8 @@ static size_t publish_unswept(struct heap *heap)
 
 #define WATCH_EVERY 8u /* slow paths */
 
-/* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches have pinned. */
+/* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches
+ * have pinned. */
 static void watch_credit(struct heap *heap, size_t unswept)
 {
 	if (!retain_expire_credit(arena_kept() + unswept))
@@ -325,7 +337,9 @@ void sweep_enforce(struct heap *heap)
 	if (unswept <= retain_for_pages() || load_relaxed(&heap->x_unswept) <= part_of_heap())
 		return;
 	retain_note_drop();
-	for (unsigned n = 0; heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP; n++)
+	for (unsigned n = 0;
+	     heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP;
+	     n++)
 		sweep_pool(heap, heap->sweep_first);
 	publish_unswept(heap);
 }
@@ -340,8 +354,8 @@ size_t sweep_all(struct heap *heap)
 	return done;
 }
 
-/* A clean one with a block that is not free.  Where others may have swept, blocks that they have freed count, too, and
- * while they are at it their bits are nowhere: nothing can be said. */
+/* A clean one with a block that is not free.  Where others may have swept, blocks that they have
+ * freed count, too, and while they are at it their bits are nowhere: nothing can be said. */
 static bool has_wrong_granule(const struct pool *pool)
 {
 	if (pool->tag < ARN_TAG_GC || load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */

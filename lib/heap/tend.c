@@ -5,7 +5,8 @@
 #include "heap/idle.h"
 #include "heap/remote.h"
 
-/* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner meanwhile. */
+/* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner
+ * meanwhile. */
 static bool has_work(const struct heap *heap)
 {
 	if (load_relaxed(&heap->x_pending))

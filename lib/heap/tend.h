@@ -6,12 +6,14 @@
  *     the caller's own        the same goes home, though the caller uses other heaps
  *     its owner waits         pages of what others have freed go back (remote.h)
  *
- * A heap is not looked after while its owner was in a slow path within the last half second (heap_is_idle), nor
- * for as long after it was abandoned, so that it is warm for the next owner.
+ * A heap is not looked after while its owner was in a slow path within the last half second
+ * (heap_is_idle), nor for as long after it was abandoned, so that it is warm for the next owner.
  *
  * Synchronization   any user of the family, in malloc or free: so nobody walks it.
- * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the other one has from F1.
- * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked after.
+ * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the other one
+ *                       has from F1.
+ * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked
+ *                   after.
  */
 #ifndef ARN_TEND_H
 #define ARN_TEND_H
@@ -19,7 +21,7 @@
 #include "heap/types.h"
 
 #define TEND_EVERY 4u /* slow paths */
-#define TEND_LOOK 16u
+#define TEND_LOOK  16u
 
 void tend_one(arn_family *family);
 

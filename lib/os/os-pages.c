@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * os-pages - which pages are in memory.  mincore(2) tells, but counts pages that were read and never written to,
- * which all share one page of zeros and are not resident in the sense of /proc/self/smaps.  Linux 6.7 can be asked for
- * pages without those: ioctl PAGEMAP_SCAN, see Documentation/admin-guide/mm/pagemap.rst of the kernel.
+ * os-pages - which pages are in memory.  mincore(2) tells, but counts pages that were read and
+ * never written to, which all share one page of zeros and are not resident in the sense of
+ * /proc/self/smaps.  Linux 6.7 can be asked for pages without those: ioctl PAGEMAP_SCAN, see
+ * Documentation/admin-guide/mm/pagemap.rst of the kernel.
  */
 #include "os/os.h"
 
@@ -21,8 +22,8 @@ struct scan {
 struct region {
 	uint64_t start, end, categories;
 };
-#define SCAN _IOWR('f', 16, struct scan)
-#define PRESENT (1u << 3)
+#define SCAN      _IOWR('f', 16, struct scan)
+#define PRESENT   (1u << 3)
 #define ZERO_PAGE (1u << 5)
 
 static void mark(unsigned char *pages, uintptr_t base, const struct region *region)
@@ -35,9 +36,14 @@ static void mark(unsigned char *pages, uintptr_t base, const struct region *regi
 static int scan(int fd, uintptr_t base, size_t size, unsigned char *pages)
 {
 	struct region region[64] = { 0 }; /* Valgrind does not know who fills it */
-	struct scan scan = { .size = sizeof(scan), .start = base, .end = base + size, .regions = (uintptr_t)region,
-		             .regions_max = array_length(region), .inverted = ZERO_PAGE,
-		             .all_of = PRESENT | ZERO_PAGE, .returned = PRESENT };
+	struct scan scan = { .size = sizeof(scan),
+		             .start = base,
+		             .end = base + size,
+		             .regions = (uintptr_t)region,
+		             .regions_max = array_length(region),
+		             .inverted = ZERO_PAGE,
+		             .all_of = PRESENT | ZERO_PAGE,
+		             .returned = PRESENT };
 
 	memset(pages, 0, size / os_page_size());
 	while (scan.start < scan.end) {

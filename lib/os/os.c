@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA           0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
@@ -28,7 +28,8 @@ static bool fails(_Atomic unsigned *countdown)
 {
 	unsigned n = load_relaxed(countdown);
 
-	while (n != 0 && !(n == 1 && load_relaxed(&os_fail_on)) && !cas_acquire(countdown, &n, n - 1))
+	while (n != 0 && !(n == 1 && load_relaxed(&os_fail_on)) &&
+	       !cas_acquire(countdown, &n, n - 1))
 		;
 	if (n == 1)
 		errno = ENOMEM; /* as the system does */
@@ -37,7 +38,7 @@ static bool fails(_Atomic unsigned *countdown)
 #define ahead() load_relaxed(&os_ahead)
 #else
 #define fails(countdown) false
-#define ahead() 0u
+#define ahead()          0u
 #endif
 
 static _Atomic bool x_refused; /* a mapping, once */
@@ -47,14 +48,16 @@ static void *map_pages(size_t size)
 	void *p = MAP_FAILED;
 
 	if (!fails(&os_fail_map))
-		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p != MAP_FAILED)
 		return p;
 	store_relaxed(&x_refused, true);
 	return NULL;
 }
 
-/* The system maps from the top down: below a place that it has found there is room, and no more of it is needed. */
+/* The system maps from the top down: below a place that it has found there is room, and no more of
+ * it is needed. */
 static void *map_at(void *address, size_t size)
 {
 	void *p = mmap(address, size, PROT_READ | PROT_WRITE,
@@ -112,7 +115,8 @@ int os_unmap(void *address, size_t size)
 	return error;
 }
 
-/* The kernel rounds the length up: less than whole pages would take what others have on the last one. */
+/* The kernel rounds the length up: less than whole pages would take what others have on the last
+ * one. */
 static bool is_whole_pages(const void *address, size_t size)
 {
 	return (((uintptr_t)address | size) & (os_page_size() - 1)) == 0;
@@ -133,7 +137,8 @@ int os_move(void *from, size_t size, void *to, size_t room)
 {
 	int saved = errno, error = 0;
 
-	if (fails(&os_fail_move) || mremap(from, size, room, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+	if (fails(&os_fail_move) ||
+	    mremap(from, size, room, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
 		error = errno;
 	errno = saved;
 	return error;

@@ -36,7 +36,8 @@ static void in_child(void)
 {
 	if (BUG(keep_bindings))
 		return;
-	for (struct binding *binding = load_acquire(&x_bindings); binding; binding = binding->next) /* Z2 */
+	for (struct binding *binding = load_acquire(&x_bindings); binding;
+	     binding = binding->next) /* Z2 */
 		if (binding != binding_current && load_relaxed(&binding->x_taken))
 			leave(binding);
 }
@@ -49,7 +50,8 @@ void binding_init(void)
 
 static struct binding *reuse(void)
 {
-	for (struct binding *binding = load_acquire(&x_bindings); binding; binding = binding->next) { /* Z2 */
+	for (struct binding *binding = load_acquire(&x_bindings); binding;
+	     binding = binding->next) { /* Z2 */
 		bool taken = load_relaxed(&binding->x_taken);
 
 		if (!taken && cas_acq_rel(&binding->x_taken, &taken, true)) /* Z3 */

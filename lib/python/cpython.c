@@ -11,21 +11,21 @@
 struct cpython cpython;
 
 /*
- * By dlsym, which also finds a libpython that was loaded late; or linked into one program with us that does not
- * export it: a weak reference takes nothing out of an archive.
+ * By dlsym, which also finds a libpython that was loaded late; or linked into one program with us
+ * that does not export it: a weak reference takes nothing out of an archive.
  */
-#define NAMES(X) \
-	X(Py_IsInitialized, is_initialized) \
+#define NAMES(X)                                     \
+	X(Py_IsInitialized, is_initialized)          \
 	X(PyInterpreterState_Main, main_interpreter) \
-	X(Py_AddPendingCall, add_pending_call) \
-	X(PyMem_GetAllocator, get_allocator) \
-	X(PyInterpreterState_Get, interpreter) \
-	X(PyObject_Malloc, object_malloc) \
-	X(PyObject_Free, object_free) \
-	X(PyType_GenericAlloc, generic_alloc) \
-	X(Py_DecRef, decref) \
-	X(PyErr_Clear, clear_error) \
-	X(PyList_Type, list_type) \
+	X(Py_AddPendingCall, add_pending_call)       \
+	X(PyMem_GetAllocator, get_allocator)         \
+	X(PyInterpreterState_Get, interpreter)       \
+	X(PyObject_Malloc, object_malloc)            \
+	X(PyObject_Free, object_free)                \
+	X(PyType_GenericAlloc, generic_alloc)        \
+	X(Py_DecRef, decref)                         \
+	X(PyErr_Clear, clear_error)                  \
+	X(PyList_Type, list_type)                    \
 	X(PyFloat_Type, float_type)
 
 #define WEAK(symbol, member) extern __attribute__((weak)) char symbol[];
@@ -69,7 +69,8 @@ static bool find_version(void)
 	cpython.number = (unsigned)(*version >> 16);
 	memcpy(cpython.version, cpython.get_version(), sizeof(cpython.version) - 1);
 	cpython.version[strcspn(cpython.version, " ")] = '\0';
-	/* getversion.c: "3.14.7 free-threading build (...)", in 3.13 "experimental free-threading build" */
+	/* getversion.c: "3.14.7 free-threading build (...)", in 3.13 "experimental free-threading
+	 * build" */
 	cpython.gil = strstr(cpython.get_version(), "free-threading build") == NULL;
 	return cpython.gil || find_thread_state();
 }
@@ -95,10 +96,12 @@ static bool is_in(const struct module *module, const char *name)
 	void *symbol = dlsym(RTLD_DEFAULT, name);
 	struct module its;
 
-	return symbol && module_of(&its, symbol) && its.base == module->base && its.dynamic == module->dynamic;
+	return symbol && module_of(&its, symbol) && its.base == module->base &&
+	       its.dynamic == module->dynamic;
 }
 
-/* The graft is what calls arn_heap_init from there: from the library, or linked into one file with it. */
+/* The graft is what calls arn_heap_init from there: from the library, or linked into one file with
+ * it. */
 bool cpython_is_grafted(void)
 {
 	struct module module;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * cpython.h - what we call in the interpreter of this process, found by name at run time: no CPython header and no
- * libpython is needed to build us, and one library serves all versions.
+ * cpython.h - what we call in the interpreter of this process, found by name at run time: no
+ * CPython header and no libpython is needed to build us, and one library serves all versions.
  *
- * Lifetime    filled once by cpython_find, before hooks are installed; read by everybody afterwards.
+ * Lifetime    filled once by cpython_find, before hooks are installed; read by everybody
+ *             afterwards.
  */
 #ifndef ARN_PYTHON_CPYTHON_H
 #define ARN_PYTHON_CPYTHON_H
@@ -29,11 +30,12 @@ struct cpython {
 	void (*set_allocator)(int domain, struct allocator *allocator);
 	int (*is_initialized)(void);
 	const char *(*get_version)(void);
-	unsigned number;             /* 0x030d: 3.13 */
-	char version[24];            /* "3.13.15" */
-	bool gil;                    /* not a free-threaded build */
-	void *(*thread_state)(void); /* this thread's, NULL while it is detached; free-threaded builds only */
-	ptrdiff_t thread_state_at;   /* tls.h: where that reads it; 0: not known */
+	unsigned number;  /* 0x030d: 3.13 */
+	char version[24]; /* "3.13.15" */
+	bool gil;         /* not a free-threaded build */
+	/* this thread's, NULL while it is detached; free-threaded builds only */
+	void *(*thread_state)(void);
+	ptrdiff_t thread_state_at;       /* tls.h: where that reads it; 0: not known */
 	void *(*main_interpreter)(void); /* NULL: no interpreter yet, or no longer */
 	void *(*interpreter)(void);      /* this attached thread's */
 	int (*add_pending_call)(int (*call)(void *), void *arg);

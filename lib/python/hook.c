@@ -34,7 +34,8 @@ static void *mem_malloc(void *ctx, size_t size)
 	struct thread *thread = thread_peek();
 
 	(void)ctx;
-	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_MEM], size) : arn_mem_malloc(size);
+	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_MEM], size)
+	                              : arn_mem_malloc(size);
 }
 
 static void *mem_calloc(void *ctx, size_t count, size_t size)
@@ -57,13 +58,15 @@ static void mem_free(void *ctx, void *block)
 	free_in(DOMAIN_MEM, block);
 }
 
-/* With the GIL nobody reads without a lock, and the collector has lists of its own: all objects may be ours. */
+/* With the GIL nobody reads without a lock, and the collector has lists of its own: all objects may
+ * be ours. */
 static void *gil_malloc(void *ctx, size_t size)
 {
 	struct thread *thread = thread_peek();
 
 	(void)ctx;
-	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_OBJECT], size) : arn_obj_malloc(size);
+	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_OBJECT], size)
+	                              : arn_obj_malloc(size);
 }
 
 static void *gil_calloc(void *ctx, size_t count, size_t size)
@@ -88,7 +91,8 @@ static void object_free(void *ctx, void *block)
 
 static bool is_plain_object(const void *thread_state)
 {
-	return layout_word(thread_state, layout.current_heap) == (const char *)thread_state + layout.object_heap;
+	return layout_word(thread_state, layout.current_heap) ==
+	       (const char *)thread_state + layout.object_heap;
 }
 
 /* The thread's first object in this interpreter, or objects are not ours, or not yet. */
@@ -96,7 +100,8 @@ static cold arn_heap *first_heap(const void *thread_state, size_t size)
 {
 	struct binding *binding;
 
-	if (!thread_state || !selftest_is_served(thread_state, size) || !is_plain_object(thread_state))
+	if (!thread_state || !selftest_is_served(thread_state, size) ||
+	    !is_plain_object(thread_state))
 		return NULL;
 	binding = binding_take(layout_word(thread_state, LAYOUT_INTERP));
 	return binding ? &binding->heap : NULL;
@@ -132,8 +137,9 @@ static noinline void *malloc_first(size_t size)
 }
 
 /*
- * No frame, and no call but the last, as long as the thread state can be read and the thread has its heap.  At offset 0
- * stands the thread's control block, whose third word is its own address and no interpreter's.
+ * No frame, and no call but the last, as long as the thread state can be read and the thread has
+ * its heap.  At offset 0 stands the thread's control block, whose third word is its own address and
+ * no interpreter's.
  */
 static void *object_malloc(void *ctx, size_t size)
 {
@@ -181,8 +187,10 @@ static void *object_realloc(void *ctx, void *block, size_t size)
 }
 
 static const struct allocator mem = { NULL, mem_malloc, mem_calloc, mem_realloc, mem_free };
-static const struct allocator gil_object = { NULL, gil_malloc, gil_calloc, gil_realloc, object_free };
-static const struct allocator object = { NULL, object_malloc, object_calloc, object_realloc, object_free };
+static const struct allocator gil_object = { NULL, gil_malloc, gil_calloc, gil_realloc,
+	                                     object_free };
+static const struct allocator object = { NULL, object_malloc, object_calloc, object_realloc,
+	                                 object_free };
 
 const struct allocator *hook_of(enum domain domain)
 {
@@ -191,15 +199,15 @@ const struct allocator *hook_of(enum domain domain)
 	return cpython.gil ? &gil_object : &object;
 }
 
-/* ---- the first request ------------------------------------------------------------------------------------ */
+/* ---- the first request ----------------------------------------------------------------------- */
 
 static bool is_begun[DOMAINS];
 static void (*tell_begun)(void);
 
 /*
- * No request is made before there is an interpreter, so the first one is the moment when that begins.  The hook
- * that has seen it takes itself out, so that later requests pay nothing; where debug hooks are on top already it
- * stays below them.
+ * No request is made before there is an interpreter, so the first one is the moment when that
+ * begins.  The hook that has seen it takes itself out, so that later requests pay nothing; where
+ * debug hooks are on top already it stays below them.
  */
 static cold void begin(enum domain domain, const struct allocator *ours)
 {
@@ -212,7 +220,8 @@ static cold void begin(enum domain domain, const struct allocator *ours)
 		cpython.set_allocator(domain, &wanted);
 }
 
-/* The domain's functions.  A program may ask for memory before it initializes Python: that is no beginning. */
+/* The domain's functions.  A program may ask for memory before it initializes Python: that is no
+ * beginning. */
 static const struct allocator *first_request(const struct allocator *ours)
 {
 	enum domain domain = ours == &mem ? DOMAIN_MEM : DOMAIN_OBJECT;
@@ -244,7 +253,8 @@ static void first_free(void *ours, void *block)
 
 void hook_install(enum domain domain, void (*begun)(void))
 {
-	struct allocator first = { (void *)hook_of(domain), first_malloc, first_calloc, first_realloc, first_free };
+	struct allocator first = { (void *)hook_of(domain), first_malloc, first_calloc,
+		                   first_realloc, first_free };
 
 	tell_begun = begun;
 	is_begun[domain] = false;
@@ -252,11 +262,11 @@ void hook_install(enum domain domain, void (*begun)(void))
 	cpython.set_allocator(domain, &first);
 }
 
-/* ---- what is in place ------------------------------------------------------------------------------------- */
+/* ---- what is in place ------------------------------------------------------------------------ */
 
 /*
- * CPython's hooks keep the allocator that they call in static data, at their context: debug hooks after a letter,
- * tracemalloc alone.  Nobody else's context is looked at.
+ * CPython's hooks keep the allocator that they call in static data, at their context: debug hooks
+ * after a letter, tracemalloc alone.  Nobody else's context is looked at.
  */
 static bool calls(const struct allocator *top, uintptr_t ours)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * install.c - puts Arenite into the Python of this process: by itself when the library is loaded, or when a Python is
- * initialized that came later; or when the program says so.
+ * install.c - puts Arenite into the Python of this process: by itself when the library is loaded,
+ * or when a Python is initialized that came later; or when the program says so.
  */
 #include "python/reinit.h"
 #include "python/cpython.h"
@@ -32,14 +32,15 @@ static bool fits_core(void)
 
 	if (layout && strcmp(arn_version(), ARN_VERSION) == 0)
 		return true;
-	dprintf(STDERR_FILENO, "arenite: libarenite-python %s does not fit libarenite %s: nothing is served\n",
-		ARN_VERSION, arn_version());
+	dprintf(STDERR_FILENO,
+	        "arenite: libarenite-python %s does not fit libarenite %s: nothing is served\n",
+	        ARN_VERSION, arn_version());
 	return false;
 }
 
 /*
- * Why a domain is not to be had; NULL: it is.  What ARENITE_DOMAINS leaves out gets the system's blocks from us, which
- * we could not tell from CPython's.
+ * Why a domain is not to be had; NULL: it is.  What ARENITE_DOMAINS leaves out gets the system's
+ * blocks from us, which we could not tell from CPython's.
  */
 static const char *obstacle(enum domain domain)
 {
@@ -52,7 +53,8 @@ static const char *obstacle(enum domain domain)
 	return ours ? NULL : "ARENITE_DOMAINS";
 }
 
-/* Twice in one process, as when the program has the library linked in and inherits it as a preload: one is enough. */
+/* Twice in one process, as when the program has the library linked in and inherits it as a preload:
+ * one is enough. */
 static bool is_first(void)
 {
 	void *first = dlsym(RTLD_DEFAULT, "arn_python_install");

@@ -30,7 +30,8 @@ static struct interp *make(const void *state)
 
 struct interp *interp_of(const void *state)
 {
-	struct interp *head = load_acquire(&x_interps), *interp = search(head, state), *made; /* Z1 */
+	/* Z1 */
+	struct interp *head = load_acquire(&x_interps), *interp = search(head, state), *made;
 
 	if (interp || !(made = make(state)))
 		return interp;

@@ -57,7 +57,8 @@ static bool look_in_caller(bool (*install)(void *library), const void *caller)
 	return done;
 }
 
-/* In most programs nothing was loaded since the start, or there is nothing to look for: they go no further. */
+/* In most programs nothing was loaded since the start, or there is nothing to look for: they go no
+ * further. */
 void late_look(const void *caller)
 {
 	bool (*install)(void *library);

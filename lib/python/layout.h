@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * layout.h - where a free-threaded CPython keeps what its public interface does not tell: the heap that the present
- * request is for, and the sequence numbers of QSBR.
+ * layout.h - where a free-threaded CPython keeps what its public interface does not tell: the heap
+ * that the present request is for, and the sequence numbers of QSBR.
  *
- * Source      Include/internal/pycore_tstate.h (struct _PyThreadStateImpl), pycore_mimalloc.h (struct
- *             _mimalloc_thread_state), pycore_qsbr.h of each version.
- * Measured    The places differ between versions, and between patch releases of one: 3.14.10 and 3.15.2 came with
- *             other heaps than 3.14.8 and 3.15.0.  So nothing is listed.  layout_measure finds each place in the
- *             thread state of a running interpreter, by what has to be true of it.
- * Trust       none: a word is read only where the kernel says that there is memory, and selftest.c looks at what CPython
- *             does with the places that were found.
+ * Source      Include/internal/pycore_tstate.h (struct _PyThreadStateImpl), pycore_mimalloc.h
+ *             (struct _mimalloc_thread_state), pycore_qsbr.h of each version.
+ * Measured    The places differ between versions, and between patch releases of one: 3.14.10 and
+ *             3.15.2 came with other heaps than 3.14.8 and 3.15.0.  So nothing is listed.
+ *             layout_measure finds each place in the thread state of a running interpreter, by what
+ *             has to be true of it.
+ * Trust       none: a word is read only where the kernel says that there is memory, and selftest.c
+ *             looks at what CPython does with the places that were found.
  */
 #ifndef ARN_PYTHON_LAYOUT_H
 #define ARN_PYTHON_LAYOUT_H
@@ -20,7 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Offsets in bytes.  All are 0 until they are measured, and then an object hook finds no heap of its own. */
+/* Offsets in bytes.  All are 0 until they are measured, and then an object hook finds no heap of
+ * its own. */
 struct layout {
 	unsigned current_heap; /* thread state: mimalloc.current_object_heap */
 	unsigned object_heap;  /* thread state: mimalloc.heaps[_Py_MIMALLOC_HEAP_OBJECT] */
@@ -32,7 +34,7 @@ extern hidden struct layout layout;
 
 /* The rest is the same in all versions; layout_measure verifies it. */
 #define LAYOUT_INTERP 16 /* thread state: interp */
-#define LAYOUT_HEAPS 8   /* from current_object_heap to heaps[0] */
+#define LAYOUT_HEAPS  8  /* from current_object_heap to heaps[0] */
 
 /* struct _qsbr_thread_state, one in 64 bytes */
 struct qsbr_thread {
@@ -59,8 +61,9 @@ static inline struct qsbr_thread *layout_qsbr(const void *thread_state)
 }
 
 /*
- * Measures the thread state of the calling thread, which is attached to `interp` and does not allocate at the moment.
- * Returns NULL and sets `layout`, or returns which part was not found and leaves `layout` as it was.
+ * Measures the thread state of the calling thread, which is attached to `interp` and does not
+ * allocate at the moment.  Returns NULL and sets `layout`, or returns which part was not found and
+ * leaves `layout` as it was.
  */
 const char *layout_measure(const void *thread_state, const void *interp);
 
@@ -68,9 +71,12 @@ const char *layout_measure(const void *thread_state, const void *interp);
 static inline int layout_tag(const void *thread_state)
 {
 	const char *heaps = (const char *)thread_state + layout.current_heap + LAYOUT_HEAPS;
-	size_t distance = (size_t)((const char *)layout_word(thread_state, layout.current_heap) - heaps);
+	size_t distance = (size_t)((const char *)layout_word(thread_state, layout.current_heap) -
+	                           heaps);
 
-	return distance % layout.heap == 0 && distance / layout.heap < 4 ? (int)(distance / layout.heap) : -1;
+	return distance % layout.heap == 0 && distance / layout.heap < 4
+	               ? (int)(distance / layout.heap)
+	               : -1;
 }
 
 #endif

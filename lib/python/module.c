@@ -35,7 +35,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *wanted)
 	search->module = (struct module){ info->dlpi_addr, NULL };
 	for (unsigned i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-			search->module.dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+			search->module.dynamic = (const void *)(info->dlpi_addr +
+			                                        info->dlpi_phdr[i].p_vaddr);
 	return 1;
 }
 
@@ -61,12 +62,14 @@ static const void *table(const struct module *module, ElfW(Sxword) tag)
 {
 	for (const ElfW(Dyn) *entry = module->dynamic; entry && entry->d_tag != DT_NULL; entry++)
 		if (entry->d_tag == tag)
-			return (const void *)(entry->d_un.d_ptr < module->base ? module->base + entry->d_un.d_ptr :
-			                                                         entry->d_un.d_ptr);
+			return (const void *)(entry->d_un.d_ptr < module->base
+			                              ? module->base + entry->d_un.d_ptr
+			                              : entry->d_un.d_ptr);
 	return NULL;
 }
 
-/* A symbol that is taken from others is not hashed: with the new table of hashes it stands before those that are. */
+/* A symbol that is taken from others is not hashed: with the new table of hashes it stands before
+ * those that are. */
 static uint32_t imports_end(const struct module *module)
 {
 	const uint32_t *hashes = table(module, DT_GNU_HASH);
@@ -83,7 +86,8 @@ bool module_imports(const struct module *module, const char *name)
 	uint32_t end = imports_end(module);
 
 	for (uint32_t i = 1; symbols && names && i < end; i++)
-		if (symbols[i].st_shndx == SHN_UNDEF && strcmp(names + symbols[i].st_name, name) == 0)
+		if (symbols[i].st_shndx == SHN_UNDEF &&
+		    strcmp(names + symbols[i].st_name, name) == 0)
 			return true;
 	return false;
 }

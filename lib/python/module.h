@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * module.h - a program or library in this process, as the dynamic linker has loaded it, and what it takes from others.
+ * module.h - a program or library in this process, as the dynamic linker has loaded it, and what it
+ * takes from others.
  *
  * By dl_iterate_phdr, which every C library has, and the tables of the ELF file in memory.
  */

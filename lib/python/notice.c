@@ -17,8 +17,9 @@ void notice(const char *why)
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	dprintf(STDERR_FILENO,
-		"arenite: Python %s: objects stay with CPython: %s; a newer Arenite may serve them, and "
-		"ARENITE_DOMAINS=mem leaves them without a word\n",
-		cpython.version, why);
+	        "arenite: Python %s: objects stay with CPython: %s; a newer Arenite may serve "
+	        "them, and "
+	        "ARENITE_DOMAINS=mem leaves them without a word\n",
+	        cpython.version, why);
 	pthread_setcancelstate(cancel, NULL);
 }

@@ -6,7 +6,8 @@
 #include "python/layout.h"
 #include "python/binding.h"
 
-/* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be written for little */
+/* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be
+ * written for little */
 #define ADVANCE_BYTES (4096 * 20)
 
 /* These words are the interpreter's, plain integers for it. */
@@ -15,7 +16,8 @@ static uint64_t load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_SEQ_CST); /* Z4 */
 }
 
-/* The interpreter's sequence numbers, if this thread is attached to the interpreter that its binding is for. */
+/* The interpreter's sequence numbers, if this thread is attached to the interpreter that its
+ * binding is for. */
 static struct qsbr_shared *own_sequence(const struct binding *binding)
 {
 	const void *thread_state = cpython_thread_state();
@@ -45,15 +47,16 @@ static uint64_t goal(size_t bytes)
 }
 
 /*
- * qsbr_poll_scan of CPython's qsbr.c.  The array is replaced while the world is stopped, which cannot be while the
- * calling thread is attached and here.
+ * qsbr_poll_scan of CPython's qsbr.c.  The array is replaced while the world is stopped, which
+ * cannot be while the calling thread is attached and here.
  */
 static uint64_t scan(struct qsbr_shared *shared)
 {
 	uint64_t lowest, read = load(&shared->x_rd_seq);
 	size_t size = (size_t)layout_word(shared, layout.size);
 
-	/* Partner: the store of x_seq in _Py_qsbr_attach.  The protocol is CPython's, and so is the fence. */
+	/* Partner: the store of x_seq in _Py_qsbr_attach.  The protocol is CPython's, and so is the
+	 * fence. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* Z4 */
 	lowest = load(&shared->x_wr_seq);
 	if (BUG(overlook_threads))
@@ -67,18 +70,20 @@ static uint64_t scan(struct qsbr_shared *shared)
 	if (read >= lowest)
 		return read;
 	/* whoever was faster has raised it as well */
-	__atomic_compare_exchange_n(&shared->x_rd_seq, &read, lowest, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	__atomic_compare_exchange_n(&shared->x_rd_seq, &read, lowest, false, __ATOMIC_SEQ_CST,
+	                            __ATOMIC_SEQ_CST);
 	return lowest;
 }
 
-/* Somebody waits for the number that comes next, and perhaps nobody else will ask for another one. */
+/* Somebody waits for the number that comes next, and perhaps nobody else will ask for another
+ * one. */
 static void issue(struct qsbr_shared *shared, uint64_t goal)
 {
 	uint64_t before = goal - 2;
 
 	if (!BUG(await_unissued) && load(&shared->x_wr_seq) == before)
-		__atomic_compare_exchange_n(&shared->x_wr_seq, &before, goal, false, __ATOMIC_SEQ_CST,
-		                            __ATOMIC_SEQ_CST); /* Z4 */
+		__atomic_compare_exchange_n(&shared->x_wr_seq, &before, goal, false,
+		                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); /* Z4 */
 }
 
 static bool reached(uint64_t goal)
@@ -92,8 +97,8 @@ static bool reached(uint64_t goal)
 	return goal <= load(&shared->x_rd_seq) || goal <= scan(shared);
 }
 
-/* A thread without a heap of this family, or not attached to its interpreter, could not tell goals for it.  The two
- * functions above are called by users alone, so they find a sequence. */
+/* A thread without a heap of this family, or not attached to its interpreter, could not tell goals
+ * for it.  The two functions above are called by users alone, so they find a sequence. */
 static bool is_user(const arn_family *family)
 {
 	const struct binding *binding = binding_current;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 static void (*expected)(void);
-static _Atomic bool x_begun; /* the interpreter has begun; false again when reinit_expect is called for the next */
+/* the interpreter has begun; false again when reinit_expect is called for the next */
+static _Atomic bool x_begun;
 
 void reinit_begun(void)
 {
@@ -27,7 +28,8 @@ void reinit_expect(void (*begin)(void))
 /* The interpreter that began is gone, and its runtime may have been replaced. */
 static bool has_ended(void)
 {
-	return load_acquire(&x_begun) && !cpython.is_initialized() && !cpython.main_interpreter(); /* Z5 */
+	return load_acquire(&x_begun) && !cpython.is_initialized() &&
+	       !cpython.main_interpreter(); /* Z5 */
 }
 
 __attribute__((visibility("default"))) char *setlocale(int category, const char *locale)

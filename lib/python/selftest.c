@@ -8,7 +8,6 @@
 
 #include <arenite/arenite.h>
 
-
 static _Atomic unsigned x_state = SELFTEST_LEFT;
 static const char *reason;
 
@@ -93,7 +92,8 @@ static const char *try(struct sight *seen, bool *aloud)
 		return "memory for objects is not asked for as expected";
 	if (asked != 1000) {
 		*aloud = false;
-		return "debug hooks are on top, which look for CPython's own pages around an object";
+		return "debug hooks are on top, which look for CPython's own pages around an "
+		       "object";
 	}
 	if (!object_fits(seen, cpython.float_type, ARN_TAG_OBJECT))
 		return "an object without the collector is not where it was expected";
@@ -124,7 +124,8 @@ static void ask(void)
 {
 	unsigned state = SELFTEST_UNTRIED;
 
-	if (cas_acq_rel(&x_state, &state, SELFTEST_ASKED) && cpython.add_pending_call(run, NULL) != 0)
+	if (cas_acq_rel(&x_state, &state, SELFTEST_ASKED) &&
+	    cpython.add_pending_call(run, NULL) != 0)
 		store_release(&x_state, SELFTEST_UNTRIED);
 }
 

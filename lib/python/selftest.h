@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * selftest.h - may objects of a free-threaded interpreter be ours?  Asked of the interpreter itself, once it runs.
+ * selftest.h - may objects of a free-threaded interpreter be ours?  Asked of the interpreter
+ * itself, once it runs.
  *
- * The hook lets everything through at first.  When the first object is asked for, a call is left with the
- * interpreter (Py_AddPendingCall), which makes it at its next eval breaker, in its main thread, where objects may be
- * allocated.  That call compares the thread state with layout.h, allocates an object with the collector and one
- * without, and sees which heaps CPython asks for.
+ * The hook lets everything through at first.  When the first object is asked for, a call is left
+ * with the interpreter (Py_AddPendingCall), which makes it at its next eval breaker, in its main
+ * thread, where objects may be allocated.  That call compares the thread state with layout.h,
+ * allocates an object with the collector and one without, and sees which heaps CPython asks for.
  *
- * States      LEFT; UNTRIED -> ASKED -> SERVED or LEFT.  x_state: release by the self-test, acquire by the others: layout.
+ * States      LEFT; UNTRIED -> ASKED -> SERVED or LEFT.  x_state: release by the self-test, acquire
+ *             by the others: layout.
  */
 #ifndef ARN_PYTHON_TRIAL_H
 #define ARN_PYTHON_TRIAL_H

@@ -14,7 +14,8 @@ static struct {
 	const char *why;
 } domains[DOMAINS];
 
-static const char removed[] = "CPython took the hook out: PYTHONMALLOC, -X dev, or a second Py_Initialize";
+static const char removed[] =
+	"CPython took the hook out: PYTHONMALLOC, -X dev, or a second Py_Initialize";
 
 void served_left(enum domain domain, const char *why)
 {
@@ -68,8 +69,9 @@ void arn_python_state(struct arn_python_state *state)
 }
 
 static const char *const names[] = {
-	[ARN_PYTHON_LEFT] = "left",       [ARN_PYTHON_WAITING] = "waiting", [ARN_PYTHON_SERVED] = "served",
-	[ARN_PYTHON_COVERED] = "covered", [ARN_PYTHON_REMOVED] = "removed",
+	[ARN_PYTHON_LEFT] = "left",       [ARN_PYTHON_WAITING] = "waiting",
+	[ARN_PYTHON_SERVED] = "served",   [ARN_PYTHON_COVERED] = "covered",
+	[ARN_PYTHON_REMOVED] = "removed",
 };
 
 static void print(int fd)
@@ -77,8 +79,9 @@ static void print(int fd)
 	struct arn_python_state state;
 
 	arn_python_state(&state);
-	dprintf(fd, "  Python %s%s: mem %s, object %s%s%s\n", state.version, state.gil ? "" : " free-threaded",
-	        names[state.mem], names[state.object], state.reason ? ": " : "", state.reason ? state.reason : "");
+	dprintf(fd, "  Python %s%s: mem %s, object %s%s%s\n", state.version,
+	        state.gil ? "" : " free-threaded", names[state.mem], names[state.object],
+	        state.reason ? ": " : "", state.reason ? state.reason : "");
 }
 
 static void print_json(int fd)
@@ -86,7 +89,9 @@ static void print_json(int fd)
 	struct arn_python_state state;
 
 	arn_python_state(&state);
-	dprintf(fd, "{\"version\": \"%s\", \"gil\": %s, \"mem\": \"%s\", \"object\": \"%s\", \"reason\": \"%s\"}",
+	dprintf(fd,
+	        "{\"version\": \"%s\", \"gil\": %s, \"mem\": \"%s\", \"object\": \"%s\", "
+	        "\"reason\": \"%s\"}",
 	        state.version, state.gil ? "true" : "false", names[state.mem], names[state.object],
 	        state.reason ? state.reason : "");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The few instructions of x86-64 by which compilers and linkers load a thread-local word into rax (ELF Handling For
- * Thread-Local Storage, section 4.4, and what is left of its sequences after relaxation).
+ * The few instructions of x86-64 by which compilers and linkers load a thread-local word into rax
+ * (ELF Handling For Thread-Local Storage, section 4.4, and what is left of its sequences after
+ * relaxation).
  */
 #include "python/tls.h"
 
@@ -27,14 +28,22 @@ struct instruction {
 };
 
 static const struct instruction loads[] = {
-	{ 5, { 0x64, 0x48, 0x8b, 0x04, 0x25 }, 4, ANYTHING, WORD, false },                   /* mov %fs:n, %rax */
-	{ 8, { 0x66, 0x66, 0x66, 0x64, 0x48, 0x8b, 0x04, 0x25 }, 4, ANYTHING, WORD, false }, /* padded */
-	{ 3, { 0x48, 0xc7, 0xc0 }, 4, ANYTHING, NUMBER, false },                             /* mov $n, %rax */
-	{ 3, { 0x48, 0x8b, 0x05 }, 4, ANYTHING, NUMBER, true },                              /* mov n(%rip), %rax */
-	{ 4, { 0x64, 0x48, 0x8b, 0x00 }, 0, NUMBER, WORD, false },                           /* mov %fs:(%rax), %rax */
-	{ 3, { 0x48, 0x8d, 0x80 }, 4, ADDRESS, ADDRESS, false },                             /* lea n(%rax), %rax */
-	{ 3, { 0x48, 0x8b, 0x80 }, 4, ADDRESS, WORD, false },                                /* mov n(%rax), %rax */
-	{ 3, { 0x48, 0x8b, 0x00 }, 0, ADDRESS, WORD, false },                                /* mov (%rax), %rax */
+	/* mov %fs:n, %rax */
+	{ 5, { 0x64, 0x48, 0x8b, 0x04, 0x25 }, 4, ANYTHING, WORD, false },
+	/* padded */
+	{ 8, { 0x66, 0x66, 0x66, 0x64, 0x48, 0x8b, 0x04, 0x25 }, 4, ANYTHING, WORD, false },
+	/* mov $n, %rax */
+	{ 3, { 0x48, 0xc7, 0xc0 }, 4, ANYTHING, NUMBER, false },
+	/* mov n(%rip), %rax */
+	{ 3, { 0x48, 0x8b, 0x05 }, 4, ANYTHING, NUMBER, true },
+	/* mov %fs:(%rax), %rax */
+	{ 4, { 0x64, 0x48, 0x8b, 0x00 }, 0, NUMBER, WORD, false },
+	/* lea n(%rax), %rax */
+	{ 3, { 0x48, 0x8d, 0x80 }, 4, ADDRESS, ADDRESS, false },
+	/* mov n(%rax), %rax */
+	{ 3, { 0x48, 0x8b, 0x80 }, 4, ADDRESS, WORD, false },
+	/* mov (%rax), %rax */
+	{ 3, { 0x48, 0x8b, 0x00 }, 0, ADDRESS, WORD, false },
 };
 
 /* What leaves rax alone: frames, and marks for jumps */
@@ -64,7 +73,8 @@ static bool begins_with(const uint8_t *code, const struct instruction *known)
 	return true;
 }
 
-static const struct instruction *match(const struct instruction *known, size_t count, const uint8_t *code)
+static const struct instruction *match(const struct instruction *known, size_t count,
+                                       const uint8_t *code)
 {
 	for (size_t i = 0; i < count; i++)
 		if (begins_with(code, &known[i]))
@@ -76,7 +86,8 @@ static bool holds(struct rax rax, enum holds what)
 {
 	if (BUG(believe_loads))
 		return true;
-	return what == ANYTHING || rax.holds == what || (what == ADDRESS && rax.holds == WORD && rax.value == 0);
+	return what == ANYTHING || rax.holds == what ||
+	       (what == ADDRESS && rax.holds == WORD && rax.value == 0);
 }
 
 static ptrdiff_t operand(const struct instruction *load, const uint8_t *next)

@@ -36,8 +36,8 @@ uint64_t stress_random(uint64_t *state)
 }
 
 /*
- * The pattern: a word that depends on the cookie and the place.  Blocks of up to 1 KiB are covered whole,
- * larger ones at both ends and once per KiB: the tool shall not spend its time in memset.
+ * The pattern: a word that depends on the cookie and the place.  Blocks of up to 1 KiB are covered
+ * whole, larger ones at both ends and once per KiB: the tool shall not spend its time in memset.
  */
 static size_t pattern_next(size_t at, size_t size)
 {
@@ -67,7 +67,7 @@ void stress_fill(struct stress_item *item, uint64_t salt)
 static bool pattern_fails(const struct stress_item *item, size_t at)
 {
 	stress_fail("block %p of %zu bytes, kind %d, worker %d: foreign content at byte %zu",
-		    (void *)item->block, item->size, item->kind, item->worker, at);
+	            (void *)item->block, item->size, item->kind, item->worker, at);
 	return false;
 }
 
@@ -92,14 +92,14 @@ void stress_check_zero(const struct stress_item *item)
 {
 	for (size_t at = 0; at < item->size; at++) {
 		if (item->block[at]) {
-			stress_fail("calloc of %zu bytes, kind %d: byte %zu is not zero", item->size,
-				    item->kind, at);
+			stress_fail("calloc of %zu bytes, kind %d: byte %zu is not zero",
+			            item->size, item->kind, at);
 			return;
 		}
 	}
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 /* Live items of our heaps, by address; filled at each stop. */
 static struct stress_item **by_address;
@@ -131,7 +131,8 @@ struct walk {
 
 static int compare_items(const void *a, const void *b)
 {
-	const struct stress_item *x = *(struct stress_item *const *)a, *y = *(struct stress_item *const *)b;
+	const struct stress_item *x = *(struct stress_item *const *)a,
+				 *y = *(struct stress_item *const *)b;
 
 	return (x->block > y->block) - (x->block < y->block);
 }
@@ -156,8 +157,8 @@ static void sort_items(void)
 static struct stress_item *find_item(const void *block)
 {
 	struct stress_item key = { .block = (char *)block }, *at = &key;
-	struct stress_item **found =
-		bsearch(&at, by_address, by_address_count, sizeof *by_address, compare_items);
+	struct stress_item **found = bsearch(&at, by_address, by_address_count, sizeof *by_address,
+	                                     compare_items);
 
 	return found ? *found : NULL;
 }
@@ -171,7 +172,7 @@ static void area_end(struct walk *walk)
 {
 	if (walk->area_used != walk->area_seen)
 		stress_fail("%s: an area says %zu live blocks, the walk found %zu", walk->what,
-			    walk->area_used, walk->area_seen);
+		            walk->area_used, walk->area_seen);
 }
 
 static void area_begin(struct walk *walk, const struct arn_area *area)
@@ -182,47 +183,54 @@ static void area_begin(struct walk *walk, const struct arn_area *area)
 	walk->area_start = area->blocks;
 	if (area->block_size > area->full_block_size || area->full_block_size > area->reserved ||
 	    area->committed > area->reserved)
-		stress_fail("%s: area of %zu/%zu bytes, blocks of %zu/%zu", walk->what, area->committed,
-		            area->reserved, area->block_size, area->full_block_size);
+		stress_fail("%s: area of %zu/%zu bytes, blocks of %zu/%zu", walk->what,
+		            area->committed, area->reserved, area->block_size,
+		            area->full_block_size);
 }
 
-static void check_place(const struct walk *walk, const struct arn_area *area, const char *block, size_t size)
+static void check_place(const struct walk *walk, const struct arn_area *area, const char *block,
+                        size_t size)
 {
 	size_t at = (size_t)(block - walk->area_start);
 
 	if (block < walk->area_start || at % area->full_block_size || at + size > area->reserved)
-		stress_fail("%s: block %p at an odd place of its area", walk->what, (const void *)block);
+		stress_fail("%s: block %p at an odd place of its area", walk->what,
+		            (const void *)block);
 	if (size != area->block_size || size != arn_usable_size(block))
 		stress_fail("%s: block %p visited with %zu bytes, usable %zu", walk->what,
-			    (const void *)block, size, arn_usable_size(block));
+		            (const void *)block, size, arn_usable_size(block));
 }
 
-/* A block of a worker's present life stands in that worker's heap, or at least in nobody's for the domains. */
+/* A block of a worker's present life stands in that worker's heap, or at least in nobody's for the
+ * domains. */
 static void check_owner(const struct walk *walk, const struct stress_item *item)
 {
 	const struct stress_worker *owner = &stress.workers[item->worker];
 	bool bound = item->kind <= KIND_NEW && item->life == owner->life;
 
 	if (bound && walk->worker != owner)
-		stress_fail("%s: block %p belongs to the heap of worker %d, which lives", walk->what,
-		            (void *)item->block, item->worker);
+		stress_fail("%s: block %p belongs to the heap of worker %d, which lives",
+		            walk->what, (void *)item->block, item->worker);
 }
 
 /*
- * Buffers and objects that another thread frees are gathered, up to 64, before they are sent home, and a walk
- * of a family with a provider leaves the records of other threads alone.  Not so for what a collector walks.
+ * Buffers and objects that another thread frees are gathered, up to 64, before they are sent home,
+ * and a walk of a family with a provider leaves the records of other threads alone.  Not so for
+ * what a collector walks.
  */
 static void visit_unknown(const struct walk *walk, const void *block, size_t size)
 {
 	if (!walk->own_family && stress.partial)
 		return;
-	if (walk->own_family && walk->tag < ARN_TAG_GC && ++gathered <= GATHERED_MAX * threads_alive())
+	if (walk->own_family && walk->tag < ARN_TAG_GC &&
+	    ++gathered <= GATHERED_MAX * threads_alive())
 		return;
-	stress_fail("%s, tag %u: block %p of %zu bytes is visited, but not alive", walk->what, walk->tag,
-		    block, size);
+	stress_fail("%s, tag %u: block %p of %zu bytes is visited, but not alive", walk->what,
+	            walk->tag, block, size);
 }
 
-static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
+                  void *arg)
 {
 	struct walk *walk = arg;
 	struct stress_item *item;
@@ -240,19 +248,25 @@ static bool visit(const arn_heap *heap, const struct arn_area *area, void *block
 		visit_unknown(walk, block, size);
 		return true;
 	}
-	if (item->seen || item->tag != walk->tag || own_family(item) != walk->own_family || item->size > size)
-		stress_fail("%s: block %p of %zu bytes, tag %d, kind %d: visited %s, tag %u, %zu bytes",
-		            walk->what, block, item->size, item->tag, item->kind,
-		            item->seen ? "twice" : "once", walk->tag, size);
+	if (item->seen || item->tag != walk->tag || own_family(item) != walk->own_family ||
+	    item->size > size)
+		stress_fail(
+			"%s: block %p of %zu bytes, tag %d, kind %d: visited %s, tag %u, %zu bytes",
+			walk->what, block, item->size, item->tag, item->kind,
+			item->seen ? "twice" : "once", walk->tag, size);
 	item->seen = true;
 	check_owner(walk, item);
 	return true;
 }
 
-static void walk_heap(const struct stress_worker *worker, const arn_heap *heap, bool own, unsigned tag)
+static void walk_heap(const struct stress_worker *worker, const arn_heap *heap, bool own,
+                      unsigned tag)
 {
 	struct walk walk = {
-		.what = own ? "heap" : "default heap", .own_family = own, .tag = tag, .worker = worker,
+		.what = own ? "heap" : "default heap",
+		.own_family = own,
+		.tag = tag,
+		.worker = worker,
 	};
 
 	if (!arn_heap_visit(heap, true, visit, &walk))
@@ -262,23 +276,29 @@ static void walk_heap(const struct stress_worker *worker, const arn_heap *heap, 
 
 static void walk_orphans(arn_family *family, unsigned tag)
 {
-	struct walk walk = {.what = family ? "orphans" : "default orphans", .own_family = family, .tag = tag};
+	struct walk walk = { .what = family ? "orphans" : "default orphans",
+		             .own_family = family,
+		             .tag = tag };
 
 	if (!arn_family_visit_orphans(family, tag, true, visit, &walk))
 		stress_fail("arn_family_visit_orphans ended early");
 	area_end(&walk);
 }
 
-/* Blocks that a walk must have met: those of our family and of handles that live; with all, every block. */
+/* Blocks that a walk must have met: those of our family and of handles that live; with all, every
+ * block. */
 static void check_seen(bool all)
 {
 	for (size_t i = 0; i < by_address_count; i++) {
 		const struct stress_item *item = by_address[i];
-		bool bound = item->kind == KIND_NEW && item->life == stress.workers[item->worker].life;
+		bool bound = item->kind == KIND_NEW &&
+		             item->life == stress.workers[item->worker].life;
 
 		if (!item->seen && (all || own_family(item) || bound))
-			stress_fail("block %p of %zu bytes, tag %d, kind %d, worker %d: alive, but not visited",
-				    (void *)item->block, item->size, item->tag, item->kind, item->worker);
+			stress_fail("block %p of %zu bytes, tag %d, kind %d, worker %d: alive, but "
+			            "not visited",
+			            (void *)item->block, item->size, item->tag, item->kind,
+			            item->worker);
 	}
 }
 
@@ -301,13 +321,13 @@ static void check_walks(bool all)
 	check_seen(all);
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------ */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 static void check_number(const char *what, unsigned tag, size_t is, size_t base, size_t wanted)
 {
 	if (is - base != wanted)
-		stress_fail("statistics, tag %u: %s is %zu, the model says %zu", tag, what, is - base,
-			    wanted);
+		stress_fail("statistics, tag %u: %s is %zu, the model says %zu", tag, what,
+		            is - base, wanted);
 }
 
 static void check_stats(void)
@@ -328,11 +348,13 @@ static void check_stats(void)
 		}
 	}
 	for (unsigned t = 0; t < ARN_TAGS; t++) {
-		check_number("live_blocks", t, is.tag[t].live_blocks, base->tag[t].live_blocks, blocks[t]);
-		check_number("live_bytes", t, is.tag[t].live_bytes, base->tag[t].live_bytes, bytes[t]);
+		check_number("live_blocks", t, is.tag[t].live_blocks, base->tag[t].live_blocks,
+		             blocks[t]);
+		check_number("live_bytes", t, is.tag[t].live_bytes, base->tag[t].live_bytes,
+		             bytes[t]);
 	}
 	check_number("raw_mallocs - raw_frees", 0, is.raw_mallocs - is.raw_frees,
-		     base->raw_mallocs - base->raw_frees, raw);
+	             base->raw_mallocs - base->raw_frees, raw);
 	check_number("raw_live_bytes", 0, is.raw_live_bytes, base->raw_live_bytes, raw_bytes);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * stress-storm.c - `arenite stress --forks N`: fork after fork from a process whose other threads allocate, free,
- * start and end all the time.  Each child frees what it inherits, allocates, starts threads of its own and leaves;
- * one that does not within a minute is ended by its alarm and counts as a failure.
+ * stress-storm.c - `arenite stress --forks N`: fork after fork from a process whose other threads
+ * allocate, free, start and end all the time.  Each child frees what it inherits, allocates, starts
+ * threads of its own and leaves; one that does not within a minute is ended by its alarm and counts
+ * as a failure.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,14 @@
 
 #include "stress/stress.h"
 
-enum { BOXES = 128, HELD = 24, CHILD_SECONDS = 60, CHILD_THREADS = 2, CHILD_ROUNDS = 16, TURN = 4000 };
+enum {
+	BOXES = 128,
+	HELD = 24,
+	CHILD_SECONDS = 60,
+	CHILD_THREADS = 2,
+	CHILD_ROUNDS = 16,
+	TURN = 4000
+};
 
 struct storm_thread {
 	pthread_t thread;
@@ -21,7 +29,8 @@ struct storm_thread {
 	long rounds; /* 0: until told to stop */
 };
 
-/* Blocks that wait for whoever frees them; their first, second and last word depend on address and size. */
+/* Blocks that wait for whoever frees them; their first, second and last word depend on address and
+ * size. */
 static _Atomic(uint64_t *) x_boxes[BOXES];
 static _Atomic bool x_stop;
 static _Atomic size_t x_ops;
@@ -160,7 +169,8 @@ static void storm_fork(size_t number)
 	if (child == 0)
 		storm_child(stress.seed + number);
 	if (child < 0 || waitpid(child, &status, 0) != child || status)
-		stress_fail("storm: fork %zu: the child %s %d", number, WIFSIGNALED(status) ? "got signal" : "exited",
+		stress_fail("storm: fork %zu: the child %s %d", number,
+		            WIFSIGNALED(status) ? "got signal" : "exited",
 		            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	stress.forked++;
 }
@@ -183,14 +193,16 @@ int stress_storm(void)
 	while (stress.forked < stress.storm && !load_relaxed(&stress.x_failures)) {
 		storm_fork(stress.forked);
 		if (stress.verbose && stress.forked % 1000 == 0)
-			dprintf(2, "# %zu forks, %.0f s\n", stress.forked, seconds_of_day() - start);
+			dprintf(2, "# %zu forks, %.0f s\n", stress.forked,
+			        seconds_of_day() - start);
 	}
 	store_relaxed(&x_stop, true);
 	storm_join(threads, stress.threads);
 	storm_empty_boxes();
 	failed = load_relaxed(&stress.x_failures) != 0;
-	printf("arenite stress: %s: seed %llu, %zu forks in %.1f s beside %u threads of %zu operations\n",
-	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.forked, seconds_of_day() - start,
-	       stress.threads, load_relaxed(&x_ops));
+	printf("arenite stress: %s: seed %llu, %zu forks in %.1f s beside %u threads of %zu "
+	       "operations\n",
+	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.forked,
+	       seconds_of_day() - start, stress.threads, load_relaxed(&x_ops));
 	return failed;
 }

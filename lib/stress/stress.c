@@ -30,7 +30,7 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-/* ---- a grace period passes at each stop: then no thread can hold anything ---------------------------- */
+/* ---- a grace period passes at each stop: then no thread can hold anything -------------------- */
 
 static uint64_t grace_goal(size_t bytes)
 {
@@ -45,7 +45,7 @@ static bool grace_reached(uint64_t goal)
 
 static const struct arn_provider provider = { .goal = grace_goal, .reached = grace_reached };
 
-/* ---- the main thread --------------------------------------------------------------------------------- */
+/* ---- the main thread ------------------------------------------------------------------------- */
 
 /* Deal the items out to the workers and the shared array. */
 static void items_deal(void)
@@ -142,7 +142,7 @@ static void drop_all(void)
 			stress_item_drop(&stress.items[i]);
 }
 
-/* ---- forks ------------------------------------------------------------------------------------------- */
+/* ---- forks ----------------------------------------------------------------------------------- */
 
 static _Noreturn void child_works(void)
 {
@@ -154,7 +154,8 @@ static _Noreturn void child_works(void)
 	_exit(load_relaxed(&stress.x_failures) != 0);
 }
 
-/* Everybody was parked: the child inherits a consistent world, and the heaps of threads that are gone. */
+/* Everybody was parked: the child inherits a consistent world, and the heaps of threads that are
+ * gone. */
 static _Noreturn void child_of_stop(void)
 {
 	for (unsigned i = 0; i < stress.threads; i++) {
@@ -172,7 +173,8 @@ static _Noreturn void child_of_stop(void)
 	child_works();
 }
 
-/* The others were caught anywhere, also in the middle of malloc: begin anew beside what they left. */
+/* The others were caught anywhere, also in the middle of malloc: begin anew beside what they
+ * left. */
 static _Noreturn void child_of_run(void)
 {
 	stress.partial = true;
@@ -194,12 +196,12 @@ static void fork_child(void (*work)(void), const char *what)
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child || status)
 		stress_fail("%s: the child %s %d", what,
-			    WIFSIGNALED(status) ? "got signal" : "exited",
-			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		            WIFSIGNALED(status) ? "got signal" : "exited",
+		            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	stress.forked++;
 }
 
-/* ---- run --------------------------------------------------------------------------------------------- */
+/* ---- run ------------------------------------------------------------------------------------- */
 
 static void one_stop(void)
 {
@@ -210,8 +212,8 @@ static void one_stop(void)
 	if (stress.stops % 3 == 0)
 		arn_trim();
 	if (stress.verbose)
-		dprintf(2, "# stop %zu: %zu lives, %zu blocks visited\n", stress.stops, stress.lives,
-			stress.walked);
+		dprintf(2, "# stop %zu: %zu lives, %zu blocks visited\n", stress.stops,
+		        stress.lives, stress.walked);
 	go();
 }
 
@@ -250,8 +252,8 @@ static int summary(void)
 		ops += stress.workers[i].ops;
 	printf("arenite stress: %s: seed %llu, %u threads, %zu lives, %ld operations, %zu stops, "
 	       "%zu blocks visited, %zu forks\n",
-	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.threads, stress.lives, ops,
-	       stress.stops, stress.walked, stress.forked);
+	       failed ? "FAILED" : "ok", (unsigned long long)stress.seed, stress.threads,
+	       stress.lives, ops, stress.stops, stress.walked, stress.forked);
 	return failed;
 }
 
@@ -268,12 +270,14 @@ static void read_sabotage(void)
 static int usage(FILE *to, int status)
 {
 	fprintf(to,
-		"usage: arenite stress "
-		"[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--forks N] [--verbose]\n"
-		"  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
-		"  --fork  fork at stops and in full run; the children work on\n"
-		"  --forks fork N times, one after the other, beside threads at work, and nothing else\n",
-		STRESS_WORKERS);
+	        "usage: arenite stress "
+	        "[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--forks N] "
+	        "[--verbose]\n"
+	        "  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
+	        "  --fork  fork at stops and in full run; the children work on\n"
+	        "  --forks fork N times, one after the other, beside threads at work, and nothing "
+	        "else\n",
+	        STRESS_WORKERS);
 	return status;
 }
 
@@ -290,10 +294,14 @@ static void read_number(uint64_t *to, uint64_t max)
 static void read_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' }, { "threads", required_argument, NULL, 't' },
-		{ "seed", required_argument, NULL, 'r' },    { "fork", no_argument, NULL, 'f' },
-		{ "walk", no_argument, NULL, 'w' },          { "verbose", no_argument, NULL, 'v' },
-		{ "forks", required_argument, NULL, 'n' },   { "help", no_argument, NULL, 'h' },
+		{ "seconds", required_argument, NULL, 's' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "seed", required_argument, NULL, 'r' },
+		{ "fork", no_argument, NULL, 'f' },
+		{ "walk", no_argument, NULL, 'w' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "forks", required_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	uint64_t storm = 0;
@@ -304,21 +312,38 @@ static void read_options(int argc, char **argv)
 	stress.seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 's': read_number(&seconds, 1000000); break;
-		case 't': read_number(&threads, STRESS_WORKERS); break;
-		case 'r': read_number(&stress.seed, UINT64_MAX); break;
-		case 'f': stress.forks = true; break;
-		case 'n': read_number(&storm, 1000000000); break;
-		case 'w': stress.walks = true; break;
-		case 'v': stress.verbose = true; break;
-		case 'h': exit(usage(stdout, 0));
-		default: exit(usage(stderr, 2));
+		case 's':
+			read_number(&seconds, 1000000);
+			break;
+		case 't':
+			read_number(&threads, STRESS_WORKERS);
+			break;
+		case 'r':
+			read_number(&stress.seed, UINT64_MAX);
+			break;
+		case 'f':
+			stress.forks = true;
+			break;
+		case 'n':
+			read_number(&storm, 1000000000);
+			break;
+		case 'w':
+			stress.walks = true;
+			break;
+		case 'v':
+			stress.verbose = true;
+			break;
+		case 'h':
+			exit(usage(stdout, 0));
+		default:
+			exit(usage(stderr, 2));
 		}
 	}
 	if (optind != argc || !threads)
 		exit(usage(stderr, 2));
 #ifdef ARN_TSAN
-	stress.forks = false; /* ThreadSanitizer does not bear threads in the child of a threaded fork */
+	stress.forks =
+		false; /* ThreadSanitizer does not bear threads in the child of a threaded fork */
 #endif
 	stress.storm = (size_t)storm;
 	stress.seconds = (unsigned)seconds;

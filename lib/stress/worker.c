@@ -6,7 +6,7 @@
 
 #include "stress/stress.h"
 
-/* ---- operations on one item, by the thread that holds it --------------------------------------------- */
+/* ---- operations on one item, by the thread that holds it ------------------------------------- */
 
 /* What Python asks for: mostly below 512 bytes; the last line is larger than any pool. */
 static size_t random_size(struct stress_worker *worker)
@@ -32,51 +32,74 @@ static arn_heap *handle_of(struct stress_worker *worker, unsigned kind)
 static void *block_malloc(struct stress_worker *worker, unsigned kind, size_t size)
 {
 	switch (kind) {
-	case KIND_MEM: return arn_mem_malloc(size);
-	case KIND_OBJ: return arn_obj_malloc(size);
-	case KIND_RAW: return arn_raw_malloc(size);
-	default: return arn_heap_malloc(handle_of(worker, kind), size);
+	case KIND_MEM:
+		return arn_mem_malloc(size);
+	case KIND_OBJ:
+		return arn_obj_malloc(size);
+	case KIND_RAW:
+		return arn_raw_malloc(size);
+	default:
+		return arn_heap_malloc(handle_of(worker, kind), size);
 	}
 }
 
 static void *block_calloc(struct stress_worker *worker, unsigned kind, size_t size)
 {
 	switch (kind) {
-	case KIND_MEM: return arn_mem_calloc(1, size);
-	case KIND_OBJ: return arn_obj_calloc(size, 1);
-	case KIND_RAW: return arn_raw_calloc(1, size);
-	default: return arn_heap_calloc(handle_of(worker, kind), 1, size);
+	case KIND_MEM:
+		return arn_mem_calloc(1, size);
+	case KIND_OBJ:
+		return arn_obj_calloc(size, 1);
+	case KIND_RAW:
+		return arn_raw_calloc(1, size);
+	default:
+		return arn_heap_calloc(handle_of(worker, kind), 1, size);
 	}
 }
 
 static void *block_realloc(struct stress_worker *worker, unsigned kind, void *block, size_t size)
 {
 	switch (kind) {
-	case KIND_MEM: return arn_mem_realloc(block, size);
-	case KIND_OBJ: return arn_obj_realloc(block, size);
-	case KIND_RAW: return arn_raw_realloc(block, size);
-	default: return arn_heap_realloc(handle_of(worker, kind), block, size);
+	case KIND_MEM:
+		return arn_mem_realloc(block, size);
+	case KIND_OBJ:
+		return arn_obj_realloc(block, size);
+	case KIND_RAW:
+		return arn_raw_realloc(block, size);
+	default:
+		return arn_heap_realloc(handle_of(worker, kind), block, size);
 	}
 }
 
 static void block_free(unsigned kind, void *block)
 {
 	switch (kind) {
-	case KIND_MEM: arn_mem_free(block); break;
-	case KIND_OBJ: arn_obj_free(block); break;
-	case KIND_RAW: arn_raw_free(block); break;
-	default: arn_free(block);
+	case KIND_MEM:
+		arn_mem_free(block);
+		break;
+	case KIND_OBJ:
+		arn_obj_free(block);
+		break;
+	case KIND_RAW:
+		arn_raw_free(block);
+		break;
+	default:
+		arn_free(block);
 	}
 }
 
 static unsigned tag_of(const struct stress_worker *worker, unsigned kind)
 {
 	switch (kind) {
-	case KIND_NEW: return worker->extra_tag;
-	case KIND_OBJ: return ARN_TAG_OBJECT;
+	case KIND_NEW:
+		return worker->extra_tag;
+	case KIND_OBJ:
+		return ARN_TAG_OBJECT;
 	case KIND_MEM:
-	case KIND_RAW: return ARN_TAG_MEM;
-	default: return kind;
+	case KIND_RAW:
+		return ARN_TAG_MEM;
+	default:
+		return kind;
 	}
 }
 
@@ -90,10 +113,11 @@ static void item_settle(struct stress_worker *worker, struct stress_item *item, 
 	if (item->kind == KIND_RAW)
 		return;
 	if ((uintptr_t)block % 16 || arn_usable_size(block) < item->size)
-		stress_fail("block %p of %zu bytes, kind %d: usable %zu", block, item->size, item->kind,
-		            arn_usable_size(block));
+		stress_fail("block %p of %zu bytes, kind %d: usable %zu", block, item->size,
+		            item->kind, arn_usable_size(block));
 	if (load_relaxed((const _Atomic uintptr_t *)arn_owner(block)) != thread_id())
-		stress_fail("block %p, kind %d: its owner is not the thread that asked", block, item->kind);
+		stress_fail("block %p, kind %d: its owner is not the thread that asked", block,
+		            item->kind);
 }
 
 static void item_make(struct stress_worker *worker, struct stress_item *item)
@@ -125,7 +149,7 @@ static void item_resize(struct stress_worker *worker, struct stress_item *item)
 	block = block_realloc(worker, item->kind, item->block, size);
 	if (!block) {
 		stress_fail("no memory to resize from %zu to %zu bytes, kind %d", item->size, size,
-			    item->kind);
+		            item->kind);
 		return;
 	}
 	item->size = size;
@@ -143,7 +167,7 @@ void stress_item_drop(struct stress_item *item)
 	item->block = NULL;
 }
 
-/* ---- a worker ------------------------------------------------------------------------------------------ */
+/* ---- a worker -------------------------------------------------------------------------------- */
 
 static void worker_abandon(struct stress_worker *worker)
 {

@@ -47,9 +47,11 @@ static const struct face faces[] = {
 #define FACES (sizeof faces / sizeof *faces)
 
 /* Around the borders of tables, pools, pages and powers of two. */
-static const size_t sizes[] = {0,     1,     15,    16,    17,     100,    256,    257,     512,
-			       1023,  1024,  1025,  2049,  4095,   4096,   8192,   8193,    20000,
-			       32768, 65535, 65536, 65537, 131072, 200000, 524289, 1048576, 3145733};
+static const size_t sizes[] = {
+	0,     1,     15,    16,    17,     100,    256,    257,     512,
+	1023,  1024,  1025,  2049,  4095,   4096,   8192,   8193,    20000,
+	32768, 65535, 65536, 65537, 131072, 200000, 524289, 1048576, 3145733
+};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
 static size_t usable(const struct face *f, void *block)
@@ -78,8 +80,8 @@ static bool holds(const unsigned char *p, size_t n, size_t salt)
 
 static void test_zero(const struct face *f)
 {
-	void *p[6] = { f->malloc(0), f->calloc(0, 0), f->calloc(0, 5), f->calloc(5, 0), f->realloc(NULL, 0),
-		       f->realloc(f->malloc(100), 0) };
+	void *p[6] = { f->malloc(0),    f->calloc(0, 0),     f->calloc(0, 5),
+		       f->calloc(5, 0), f->realloc(NULL, 0), f->realloc(f->malloc(100), 0) };
 	int bad = 0;
 
 	for (int i = 0; i < 6; i++) {
@@ -124,7 +126,8 @@ static void test_sizes(const struct face *f)
 
 static void test_huge(const struct face *f)
 {
-	static const size_t huge[] = { 1u << 20, (3u << 20) + 5, 33u << 20, 64u << 20, (65u << 20) + 4095 };
+	static const size_t huge[] = { 1u << 20, (3u << 20) + 5, 33u << 20, 64u << 20,
+		                       (65u << 20) + 4095 };
 	int bad = 0;
 
 	for (size_t i = 0; i < sizeof huge / sizeof *huge; i++) {
@@ -145,16 +148,16 @@ static void test_too_large(const struct face *f)
 	static const struct {
 		size_t count, size;
 	} products[] = {
-		{SIZE_MAX / 2, 3},
-		{3, SIZE_MAX / 2},
-		{(size_t)1 << 33, (size_t)1 << 33},
-		{SIZE_MAX, SIZE_MAX},
-		{(size_t)1 << 32, (size_t)1 << 31},
-		{2, (size_t)PTRDIFF_MAX},
-		{1, (size_t)PTRDIFF_MAX + 1},
+		{ SIZE_MAX / 2, 3 },
+		{ 3, SIZE_MAX / 2 },
+		{ (size_t)1 << 33, (size_t)1 << 33 },
+		{ SIZE_MAX, SIZE_MAX },
+		{ (size_t)1 << 32, (size_t)1 << 31 },
+		{ 2, (size_t)PTRDIFF_MAX },
+		{ 1, (size_t)PTRDIFF_MAX + 1 },
 	};
-	static const size_t too_large[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2, SIZE_MAX - 15,
-					   SIZE_MAX - 1, SIZE_MAX};
+	static const size_t too_large[] = { (size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2,
+		                            SIZE_MAX - 15, SIZE_MAX - 1, SIZE_MAX };
 	unsigned char *kept = f->malloc(100);
 	int got = 0, lost = 0;
 
@@ -180,10 +183,12 @@ static void test_no_memory(const struct face *f)
 
 	fill(kept, 300000, 4);
 	for (size_t n = most - 5000; n < most; n += 4999) {
-		got += f->malloc(n) != NULL || f->calloc(1, n) != NULL || f->realloc(kept, n) != NULL;
+		got += f->malloc(n) != NULL || f->calloc(1, n) != NULL ||
+		       f->realloc(kept, n) != NULL;
 		got += f->malloc(n / 2) != NULL;
 	}
-	ok(!got && holds(kept, 300000, 4), "%s: lack of memory gives NULL and keeps the block", f->name);
+	ok(!got && holds(kept, 300000, 4), "%s: lack of memory gives NULL and keeps the block",
+	   f->name);
 	f->free(kept);
 }
 
@@ -200,7 +205,8 @@ static void test_realloc(const struct face *f)
 				least = 70000;
 			fill(p, least, i);
 			p = f->realloc(p, sizes[k]);
-			bad += !p || (uintptr_t)p % 16 || usable(f, p) < sizes[k] || !holds(p, least, i);
+			bad += !p || (uintptr_t)p % 16 || usable(f, p) < sizes[k] ||
+			       !holds(p, least, i);
 			if (sizes[k])
 				p[sizes[k] - 1] = 1;
 			f->free(p);
@@ -261,13 +267,26 @@ static void test_foreign(void)
 	char *libc = malloc(100000), *small = malloc(20);
 	char *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const uintptr_t odd[] = {
-		1, 8, 16, 4095, 65536, 1u << 30, (uintptr_t)1 << 46, ((uintptr_t)1 << 47) - 16,
-		(uintptr_t)1 << 47, (uintptr_t)1 << 52, (uintptr_t)1 << 63, 0xdeadbeefdeadbeefu,
-		0x8000000000001000u, UINTPTR_MAX - 4095, UINTPTR_MAX,
+		1,
+		8,
+		16,
+		4095,
+		65536,
+		1u << 30,
+		(uintptr_t)1 << 46,
+		((uintptr_t)1 << 47) - 16,
+		(uintptr_t)1 << 47,
+		(uintptr_t)1 << 52,
+		(uintptr_t)1 << 63,
+		0xdeadbeefdeadbeefu,
+		0x8000000000001000u,
+		UINTPTR_MAX - 4095,
+		UINTPTR_MAX,
 	};
 	int bad = 0;
 
-	bad += arn_usable_size(NULL) != 0 || arn_usable_size(&in_data) || arn_usable_size(&on_stack);
+	bad += arn_usable_size(NULL) != 0 || arn_usable_size(&in_data) ||
+	       arn_usable_size(&on_stack);
 	bad += arn_usable_size(libc) || arn_usable_size(small) || arn_usable_size(page);
 	bad += arn_usable_size((void *)(uintptr_t)&test_foreign) != 0;
 	ok(!bad, "usable size of foreign addresses is 0");
@@ -279,7 +298,8 @@ static void test_foreign(void)
 	free(small);
 }
 
-/* The interface says: no live pool.  A large block is a pool of its own, so then nothing is there. */
+/* The interface says: no live pool.  A large block is a pool of its own, so then nothing is
+ * there. */
 static void test_gone(void)
 {
 	char *large = arn_mem_malloc(9u << 20);
@@ -299,13 +319,15 @@ static void test_raw_counts(void)
 	p = arn_raw_malloc(1000);
 	q = arn_raw_realloc(arn_raw_calloc(10, 10), 5000);
 	arn_stats_read(&b);
-	ok(b.raw_mallocs - a.raw_mallocs == 2 + (b.raw_frees - a.raw_frees), "raw: two blocks counted");
+	ok(b.raw_mallocs - a.raw_mallocs == 2 + (b.raw_frees - a.raw_frees),
+	   "raw: two blocks counted");
 	ok(b.raw_live_bytes - a.raw_live_bytes == malloc_usable_size(p) + malloc_usable_size(q),
 	   "raw: their usable bytes counted");
 	arn_raw_free(p);
 	arn_raw_free(q);
 	arn_stats_read(&c);
-	ok(c.raw_live_bytes == a.raw_live_bytes && c.raw_mallocs - c.raw_frees == a.raw_mallocs - a.raw_frees,
+	ok(c.raw_live_bytes == a.raw_live_bytes &&
+	           c.raw_mallocs - c.raw_frees == a.raw_mallocs - a.raw_frees,
 	   "raw: none left");
 }
 

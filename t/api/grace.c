@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * api-grace - the provider of grace periods.  Here the test is the provider, and the only reader: what a
- * lock-free reader may still look at must not take another shape before the test says so.
+ * api-grace - the provider of grace periods.  Here the test is the provider, and the only reader:
+ * what a lock-free reader may still look at must not take another shape before the test says so.
  */
 #include <arenite/arenite.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 enum { SMALL = 64, BLOCKS = 8192, OTHER = 1040, OTHERS = 2000, WORDS = SMALL / 8 };
 
 static uint64_t goals, reached_up_to, asked;
-static bool kept_nothing; /* ARENITE_RETAIN=0: pools leave their heap as they fall empty, and wait all the same */
+/* ARENITE_RETAIN=0: pools leave their heap as they fall empty, and wait all the same */
+static bool kept_nothing;
 static size_t goal_bytes;
 
 static uint64_t goal(size_t bytes)
@@ -62,7 +63,8 @@ static size_t overlaps(size_t others)
 
 	qsort(other, others, sizeof *other, compare);
 	for (size_t i = 0; i < BLOCKS; i++) {
-		size_t from = 0, to = others; /* the last other block at or below the small one's end */
+		/* the last other block at or below the small one's end */
+		size_t from = 0, to = others;
 
 		while (from < to) {
 			size_t middle = (from + to) / 2;
@@ -96,7 +98,8 @@ static size_t spoilt_words(void)
 
 	for (size_t i = 0; i < BLOCKS; i++)
 		for (size_t k = 0; k < WORDS; k++)
-			spoilt += small[i][k] != 0x5eed000000000000u + i * WORDS + k && small[i][k] != 0;
+			spoilt += small[i][k] != 0x5eed000000000000u + i * WORDS + k &&
+			          small[i][k] != 0;
 	return spoilt;
 }
 
@@ -112,8 +115,8 @@ static void test_wait(unsigned tag, const char *name)
 	ok(!goals, "%s: no goal while the blocks live", name);
 	free_small();
 	ok(kept_nothing || (goals && goal_bytes >= BLOCKS * SMALL / 2),
-	   "%s: goals when pools fall empty: %llu, for %zu KiB",
-	   name, (unsigned long long)goals, goal_bytes / 1024);
+	   "%s: goals when pools fall empty: %llu, for %zu KiB", name, (unsigned long long)goals,
+	   goal_bytes / 1024);
 	ok(!spoilt_words(), "%s: freed blocks keep their words", name);
 	make_other(&heap);
 	ok(!overlaps(OTHERS), "%s: no other size in their place before the goal", name);
@@ -148,8 +151,8 @@ static void test_after(unsigned tag, const char *name)
 	make_other(&heap);
 	free_other();
 	make_other(&heap);
-	ok(overlaps(OTHERS) > 0, "%s: after the goal another size takes the place: %zu blocks", name,
-	   overlaps(OTHERS));
+	ok(overlaps(OTHERS) > 0, "%s: after the goal another size takes the place: %zu blocks",
+	   name, overlaps(OTHERS));
 	free_other();
 	arn_heap_abandon(&heap);
 }
@@ -194,8 +197,13 @@ static void test_mem(void)
 
 static void test_all(void)
 {
-	static const struct { unsigned tag; const char *name; } waiting[] = {
-		{ ARN_TAG_OBJECT, "object" }, { ARN_TAG_GC, "gc" }, { ARN_TAG_GC_PRE, "gc_pre" },
+	static const struct {
+		unsigned tag;
+		const char *name;
+	} waiting[] = {
+		{ ARN_TAG_OBJECT, "object" },
+		{ ARN_TAG_GC, "gc" },
+		{ ARN_TAG_GC_PRE, "gc_pre" },
 	};
 
 	for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
@@ -219,7 +227,8 @@ int main(int argc, char **argv)
 	kept_nothing = retain && strcmp(retain, "0") == 0;
 	test_all();
 	if (!kept_nothing)
-		ok(system("ARENITE_RETAIN=0 ARENITE_RETAIN_PERCENT=0 /proc/$PPID/exe >/dev/null") == 0,
+		ok(system("ARENITE_RETAIN=0 ARENITE_RETAIN_PERCENT=0 /proc/$PPID/exe >/dev/null") ==
+		           0,
 		   "the same while nothing is kept");
 	return done();
 }

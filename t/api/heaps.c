@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * api-heaps - what arenite.h promises of heaps: owners, threads that end, families, walks, statistics.
+ * api-heaps - what arenite.h promises of heaps: owners, threads that end, families, walks,
+ * statistics.
  */
 #include <arenite/arenite.h>
 #include <pthread.h>
@@ -43,14 +44,15 @@ static size_t live_blocks(unsigned tag)
 	return s.tag[tag].live_blocks;
 }
 
-/* ---- walks into a list ------------------------------------------------------------------------------- */
+/* ---- walks into a list ----------------------------------------------------------------------- */
 
 static struct visited {
 	void *block[VISITED_MAX];
 	size_t count, areas, used, odd, limit;
 } seen;
 
-static bool remember(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool remember(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
+                     void *arg)
 {
 	struct visited *v = arg;
 
@@ -58,7 +60,8 @@ static bool remember(const arn_heap *heap, const struct arn_area *area, void *bl
 	if (!block) {
 		v->areas++;
 		v->used += area->used;
-		v->odd += area->block_size > area->full_block_size || area->committed > area->reserved;
+		v->odd += area->block_size > area->full_block_size ||
+		          area->committed > area->reserved;
 		return true;
 	}
 	v->odd += size != arn_usable_size(block) || size != area->block_size;
@@ -87,7 +90,8 @@ static bool walk_orphans(arn_family *family, unsigned tag)
 	return arn_family_visit_orphans(family, tag, true, remember, &seen);
 }
 
-/* The walk met these blocks and no others, each once; NULLs in the list are blocks that are free. */
+/* The walk met these blocks and no others, each once; NULLs in the list are blocks that are
+ * free. */
 static bool met(void **blocks, size_t count)
 {
 	static void *wanted[VISITED_MAX];
@@ -99,13 +103,13 @@ static bool met(void **blocks, size_t count)
 	qsort(wanted, n, sizeof *wanted, compare);
 	qsort(seen.block, seen.count, sizeof *seen.block, compare);
 	if (seen.count != n || seen.used != n || seen.odd)
-		note("visited %zu blocks, areas say %zu, wanted %zu, odd %zu", seen.count, seen.used, n,
-		     seen.odd);
+		note("visited %zu blocks, areas say %zu, wanted %zu, odd %zu", seen.count,
+		     seen.used, n, seen.odd);
 	return seen.count == n && seen.used == n && !seen.odd &&
 	       !memcmp(wanted, seen.block, n * sizeof *wanted);
 }
 
-/* ---- one heap ---------------------------------------------------------------------------------------- */
+/* ---- one heap -------------------------------------------------------------------------------- */
 
 static void *block[MANY];
 
@@ -146,7 +150,8 @@ static void test_visit(void)
 	ok(walk(&heap, 0) && met(block, MANY), "blocks that another thread freed are not live");
 	ok(!walk(&heap, 5) && seen.count == 5, "the visitor ends the walk");
 	memset(&seen, 0, sizeof seen);
-	ok(arn_heap_visit(&heap, false, remember, &seen) && seen.areas && !seen.count, "areas only");
+	ok(arn_heap_visit(&heap, false, remember, &seen) && seen.areas && !seen.count,
+	   "areas only");
 	free_step(2, 3);
 	ok(walk(&heap, 0) && met(block, 0), "none left");
 	arn_heap_abandon(&heap);
@@ -160,19 +165,23 @@ static void test_abandon(void)
 	arn_heap_init(&heap, family, ARN_TAG_OBJECT);
 	arn_heap_init(&other, family, ARN_TAG_MEM);
 	make_blocks(&heap);
-	ok(*arn_owner(block[7]) == own_thread() && arn_owner((char *)block[7] + 5) == arn_owner(block[7]),
+	ok(*arn_owner(block[7]) == own_thread() &&
+	           arn_owner((char *)block[7] + 5) == arn_owner(block[7]),
 	   "the owner of a block, and of a place inside it");
 	arn_heap_abandon(&heap);
 	arn_heap_abandon(&heap);
 	ok(*arn_owner(block[7]) == 0 && *arn_owner(block[499]) == 0, "no owner after abandon");
 	ok(walk(&heap, 0) && met(block, 0), "the handle is empty");
-	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, MANY), "the blocks are visited as orphans");
+	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, MANY),
+	   "the blocks are visited as orphans");
 	ok(walk_orphans(family, ARN_TAG_MEM) && met(block, 0), "not under another tag");
 	ok(walk_orphans(NULL, ARN_TAG_OBJECT) && met(block, 0), "not in another family");
 	free_step(0, 2);
-	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, MANY), "blocks of an orphan can be freed");
+	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, MANY),
+	   "blocks of an orphan can be freed");
 	arn_free(arn_heap_malloc(&other, 10));
-	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, MANY), "a heap of another tag does not adopt");
+	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, MANY),
+	   "a heap of another tag does not adopt");
 	block[0] = arn_heap_malloc(&heap, 10);
 	ok(walk(&heap, 0) && met(block, MANY), "malloc adopts the orphan, whole");
 	ok(walk_orphans(family, ARN_TAG_OBJECT) && met(block, 0), "then it is no orphan");
@@ -219,11 +228,12 @@ static void test_families(void)
 	ok(walk(&in_b, 0) && met(&q, 1), "a family does not adopt another's orphans");
 	ok(walk_orphans(a, ARN_TAG_MEM) && met(&p, 1), "they wait for their own");
 	q = arn_heap_realloc(&in_b, p, 100000);
-	ok(walk_orphans(a, ARN_TAG_MEM) && met(&p, 0), "a block that realloc moves leaves its heap");
+	ok(walk_orphans(a, ARN_TAG_MEM) && met(&p, 0),
+	   "a block that realloc moves leaves its heap");
 	arn_free(q);
 }
 
-/* ---- threads of the domains --------------------------------------------------------------------------- */
+/* ---- threads of the domains ------------------------------------------------------------------ */
 
 static void *make_domain_blocks(void *arg)
 {
@@ -248,7 +258,8 @@ static void test_thread_end(void)
 	size_t mem = live_blocks(ARN_TAG_MEM), obj = live_blocks(ARN_TAG_OBJECT);
 
 	in_thread(make_domain_blocks, NULL);
-	ok(live_blocks(ARN_TAG_MEM) - mem == MANY / 2 && live_blocks(ARN_TAG_OBJECT) - obj == MANY / 2,
+	ok(live_blocks(ARN_TAG_MEM) - mem == MANY / 2 &&
+	           live_blocks(ARN_TAG_OBJECT) - obj == MANY / 2,
 	   "blocks outlive their thread and are counted");
 	ok(*arn_owner(block[0]) == 0 && *arn_owner(block[1]) == 0, "its heaps have no owner");
 	in_thread(free_domain_blocks, NULL);
@@ -322,7 +333,8 @@ static void test_trim(void)
 	   "sums are sane");
 	arn_trim();
 	arn_stats_read(&after);
-	ok(after.retained_bytes == 0, "after arn_trim nothing is retained: %zu bytes", after.retained_bytes);
+	ok(after.retained_bytes == 0, "after arn_trim nothing is retained: %zu bytes",
+	   after.retained_bytes);
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * limited - what t/api/limit.sh runs under ulimit -v: takes memory until there is none, gives half of it back and goes
- * on, gives all of it back and takes it again.  The limit is there from the start, so threads, heaps and records are
- * refused as well.
+ * limited - what t/api/limit.sh runs under ulimit -v: takes memory until there is none, gives half
+ * of it back and goes on, gives all of it back and takes it again.  The limit is there from the
+ * start, so threads, heaps and records are refused as well.
  *
  * Exit: 0 all is well; 1 it is not; 3 there was not enough to begin with.
  */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench.h - what the C benchmarks share: the table of allocators, the clock, random numbers, the report.
+ * bench.h - what the C benchmarks share: the table of allocators, the clock, random numbers, the
+ * report.
  *
  * A program runs one case with one allocator in a process of its own:
  *
  *     pairs ALLOCATOR CASE SECONDS    prints "ns-per-operation peak-rss-KiB"
  *     pairs --list                    prints the names of its cases
  *
- * Every allocator is loaded with dlopen and called through the same two pointers, so that none of them
- * gains from inlining or from being the program's own malloc.  ARN_BENCH_LIB names our library.
+ * Every allocator is loaded with dlopen and called through the same two pointers, so that none of
+ * them gains from inlining or from being the program's own malloc.  ARN_BENCH_LIB names our
+ * library.
  */
 #ifndef ARN_BENCH_H
 #define ARN_BENCH_H

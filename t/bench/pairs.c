@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * pairs - one thread allocates and frees blocks of one size: at once, or in batches, last or first first.
- * An operation is one malloc and its free.
+ * pairs - one thread allocates and frees blocks of one size: at once, or in batches, last or first
+ * first.  An operation is one malloc and its free.
  */
 #include "bench.h"
 
@@ -42,15 +42,20 @@ static long lap_fifo(const struct bench_case *c)
 	return 10 * (long)c->b;
 }
 
-#define ONE(size) { "pair-" #size, size, 1, lap_pair, CLOCK_PROCESS_CPUTIME_ID }
-#define BATCH(size, n)                                                               \
-	{ "lifo" #n "-" #size, size, n, lap_lifo, CLOCK_PROCESS_CPUTIME_ID },        \
-	{ "fifo" #n "-" #size, size, n, lap_fifo, CLOCK_PROCESS_CPUTIME_ID }
+#define ONE(size)                                                          \
+	{                                                                  \
+		"pair-" #size, size, 1, lap_pair, CLOCK_PROCESS_CPUTIME_ID \
+	}
+#define BATCH(size, n)                                                           \
+	{ "lifo" #n "-" #size, size, n, lap_lifo, CLOCK_PROCESS_CPUTIME_ID },    \
+	{                                                                        \
+		"fifo" #n "-" #size, size, n, lap_fifo, CLOCK_PROCESS_CPUTIME_ID \
+	}
 #define ALL(size) ONE(size), BATCH(size, 100), BATCH(size, 1000)
 
 static const struct bench_case cases[] = {
-	ALL(8), ALL(16), ALL(64), ALL(256), ALL(1024), ALL(4096), ALL(16384), ALL(65536),
-	ONE(1048576), BATCH(1048576, 100),
+	ALL(8),    ALL(16),    ALL(64),    ALL(256),     ALL(1024),
+	ALL(4096), ALL(16384), ALL(65536), ONE(1048576), BATCH(1048576, 100),
 };
 
 BENCH_MAIN(cases)

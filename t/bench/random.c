@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * random - one thread, a working set: each operation frees a random one of its blocks and allocates another
- * of random size.  small: what a Python program asks for, mostly 16 to 512 bytes.  mixed: now and then up to
- * 64 KiB, rarely up to 1 MiB.
+ * random - one thread, a working set: each operation frees a random one of its blocks and allocates
+ * another of random size.  small: what a Python program asks for, mostly 16 to 512 bytes.  mixed:
+ * now and then up to 64 KiB, rarely up to 1 MiB.
  */
 #include "bench.h"
 
@@ -12,8 +12,8 @@ static uint64_t rng = 88172645463325252u;
 
 static size_t size_small(uint64_t r)
 {
-	static const unsigned char common[16] = {16, 24, 32, 32, 40, 48, 48,  56,
-						 56, 64, 64, 72, 80, 96, 112, 128};
+	static const unsigned char common[16] = { 16, 24, 32, 32, 40, 48, 48,  56,
+		                                  56, 64, 64, 72, 80, 96, 112, 128 };
 
 	return r & 0xf000 ? common[r & 15] : 16 + (r >> 16) % 497;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ring.h - a bounded ring with one producer and one consumer that moves pointers in batches.  It waits by
- * yielding: on a machine with few processors the other side needs this one's.
+ * ring.h - a bounded ring with one producer and one consumer that moves pointers in batches.  It
+ * waits by yielding: on a machine with few processors the other side needs this one's.
  */
 #ifndef ARN_BENCH_RING_H
 #define ARN_BENCH_RING_H

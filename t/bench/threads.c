@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * threads - threads that come and go.  Each allocates 1000 small blocks, frees nine tenths of them and what
- * the thread before it in its lane left, leaves the rest alive and ends.  An operation is one thread's life.
+ * threads - threads that come and go.  Each allocates 1000 small blocks, frees nine tenths of them
+ * and what the thread before it in its lane left, leaves the rest alive and ends.  An operation is
+ * one thread's life.
  */
 #include "bench.h"
 

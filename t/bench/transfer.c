@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * transfer - threads that allocate and one other thread that frees what they made.  one-SIZE: one producer;
- * many-SIZE: four.  An operation is one block's malloc and its free.
+ * transfer - threads that allocate and one other thread that frees what they made.  one-SIZE: one
+ * producer; many-SIZE: four.  An operation is one block's malloc and its free.
  */
 #include "ring.h"
 
@@ -53,8 +53,14 @@ static long lap(const struct bench_case *c)
 	return (long)c->b * BATCHES * RING_BATCH;
 }
 
-#define ONE(size) { "one-" #size, size, 1, lap, CLOCK_MONOTONIC }
-#define MANY(size) { "many-" #size, size, PRODUCERS, lap, CLOCK_MONOTONIC }
+#define ONE(size)                                           \
+	{                                                   \
+		"one-" #size, size, 1, lap, CLOCK_MONOTONIC \
+	}
+#define MANY(size)                                                   \
+	{                                                            \
+		"many-" #size, size, PRODUCERS, lap, CLOCK_MONOTONIC \
+	}
 
 static const struct bench_case cases[] = {
 	ONE(16), ONE(64), ONE(256), ONE(1024), ONE(16384), MANY(64), MANY(1024),

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * flow - blocks that some threads make and another one frees: how much is resident for what is live.
+ * flow - blocks that some threads make and another one frees: how much is resident for what is
+ * live.
  *
- *     fixed      16 producers, blocks of 592 bytes, a fixed number of them live; one thread only frees (R7)
+ *     fixed      16 producers, blocks of 592 bytes, a fixed number of them live; one thread only
+ *                frees (R7)
  *     outrun     three threads make blocks faster than one can free them, then it catches up (R14)
- *     logger     four threads make, one frees, with what the allocator itself says is live (R8; ours only)
+ *     logger     four threads make, one frees, with what the allocator itself says is live (R8;
+ *                ours only)
  */
 #include "memory.h"
 
 #include <arenite/arenite.h>
 
-/* Blocks of one producer on their way, oldest first; it waits by yielding while the ring is full. */
+/* Blocks of one producer on their way, oldest first; it waits by yielding while the ring is
+ * full. */
 struct pipe {
 	_Alignas(64) _Atomic size_t head; /* the freeing thread's */
 	_Alignas(64) _Atomic size_t tail; /* the producer's */
@@ -24,7 +28,9 @@ static size_t (*size_of_block)(uint64_t random);
 
 static void pipe_init(struct pipe *p, size_t self, size_t room, size_t blocks)
 {
-	*p = (struct pipe){ .room = room, .blocks = blocks, .rng = 88172645463325252u * (2 * self + 1) };
+	*p = (struct pipe){ .room = room,
+		            .blocks = blocks,
+		            .rng = 88172645463325252u * (2 * self + 1) };
 	p->at = table(room * sizeof *p->at);
 }
 
@@ -35,7 +41,8 @@ static void *produce(void *arg)
 	for (size_t tail = 0; tail < p->blocks; tail++) {
 		while (tail - atomic_load_explicit(&p->head, memory_order_acquire) == p->room)
 			sched_yield();
-		p->at[tail & (p->room - 1)] = bench_take(size_of_block(bench_random(&p->rng) >> 11));
+		p->at[tail & (p->room - 1)] = bench_take(
+			size_of_block(bench_random(&p->rng) >> 11));
 		atomic_store_explicit(&p->tail, tail + 1, memory_order_release);
 	}
 	return NULL;
@@ -56,7 +63,7 @@ static void pipe_free(struct pipe *p, size_t n)
 	atomic_store_explicit(&p->head, head + n, memory_order_release);
 }
 
-/* ---- a fixed live set ------------------------------------------------------------------------------------ */
+/* ---- a fixed live set ------------------------------------------------------------------------ */
 
 enum { PRODUCERS = 16, ROOM = 8192, BATCH = 64, ROUNDS = 200 };
 static struct pipe pipes[PRODUCERS];
@@ -108,7 +115,7 @@ static void fixed(double scale)
 	_Exit(0); /* producers that are ahead wait for ever */
 }
 
-/* ---- faster than it can be freed ------------------------------------------------------------------------- */
+/* ---- faster than it can be freed ------------------------------------------------------------- */
 
 static size_t size_mixed(uint64_t random)
 {
@@ -128,7 +135,8 @@ static size_t count_made(size_t *length)
 	return made;
 }
 
-/* The list has room for everything that is made, so nobody waits.  While blocks are made, one in three is freed. */
+/* The list has room for everything that is made, so nobody waits.  While blocks are made, one in
+ * three is freed. */
 static void outrun(double scale)
 {
 	size_t blocks = scaled(150000, scale), room = 1, before, most = 0;
@@ -161,11 +169,12 @@ static void outrun(double scale)
 		pthread_join(thread[i], NULL);
 	metric("list", (double)most * 516);
 	metric("peak", (double)bench_peak_kib() * 1024 - (double)before);
-	metric("peak_ratio", ((double)bench_peak_kib() * 1024 - (double)before) / ((double)most * 516));
+	metric("peak_ratio",
+	       ((double)bench_peak_kib() * 1024 - (double)before) / ((double)most * 516));
 	metric("rss_after", above(resident(), before));
 }
 
-/* ---- what the allocator says is live --------------------------------------------------------------------- */
+/* ---- what the allocator says is live --------------------------------------------------------- */
 
 static void (*read_statistics)(struct arn_stats *);
 static size_t (*usable_size)(const void *);
@@ -196,7 +205,8 @@ static size_t free_most(struct pipe *p, size_t stay)
 	return bytes;
 }
 
-/* Each round the threads make some blocks and end; the logger frees most of them; then the books must agree. */
+/* Each round the threads make some blocks and end; the logger frees most of them; then the books
+ * must agree. */
 static void logger(double scale)
 {
 	size_t rounds = scaled(50, scale), wrong = 0, blocks = 0, bytes = 0;
@@ -218,7 +228,8 @@ static void logger(double scale)
 			blocks += 10 * i + 1;
 		}
 		read_statistics(&stats);
-		wrong += stats.tag[ARN_TAG_MEM].live_blocks != blocks || stats.tag[ARN_TAG_MEM].live_bytes != bytes;
+		wrong += stats.tag[ARN_TAG_MEM].live_blocks != blocks ||
+		         stats.tag[ARN_TAG_MEM].live_bytes != bytes;
 	}
 	metric("live_blocks", (double)blocks);
 	metric("live_bytes", (double)bytes);

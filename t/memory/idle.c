@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * idle - 300 000 blocks of 512, 1024 and 2048 bytes, mixed, of which one in twenty stays: how much of the peak goes
- * back at once, and how much after a while in which nothing happens.  The survivors stand far apart, so hardly any
- * pool falls empty: what goes back is pages between them.  Most that can go back, by pages of 4 KiB: 79 % if every
- * twentieth stays, 81 % if they are chosen by lot.
+ * idle - 300 000 blocks of 512, 1024 and 2048 bytes, mixed, of which one in twenty stays: how much
+ * of the peak goes back at once, and how much after a while in which nothing happens.  The
+ * survivors stand far apart, so hardly any pool falls empty: what goes back is pages between them.
+ * Most that can go back, by pages of 4 KiB: 79 % if every twentieth stays, 81 % if they are chosen
+ * by lot.
  *
  * MEMORY_IDLE     seconds of idling (10)
  */

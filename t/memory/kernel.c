@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * kernel - a kernel with larger pages, pretended: preload this, and a program meets pages of ARN_TEST_PAGE bytes.
+ * kernel - a kernel with larger pages, pretended: preload this, and a program meets pages of
+ * ARN_TEST_PAGE bytes.
  *
- * The calls that deal in pages behave as such a kernel's do: an address that is not a multiple of the page is refused
- * with EINVAL, a length is rounded up, and what mmap returns is a multiple.  Memory that no caller meant is so lost as
- * it would be lost there.
+ * The calls that deal in pages behave as such a kernel's do: an address that is not a multiple of
+ * the page is refused with EINVAL, a length is rounded up, and what mmap returns is a multiple.
+ * Memory that no caller meant is so lost as it would be lost there.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,7 +46,7 @@ static int is_odd(const void *address)
 	return (uintptr_t)address % page() != 0;
 }
 
-/* ---- who asks how large a page is ------------------------------------------------------------------------- */
+/* ---- who asks how large a page is ------------------------------------------------------------ */
 
 long sysconf(int name)
 {
@@ -61,12 +62,13 @@ int getpagesize(void)
 
 unsigned long getauxval(unsigned long type)
 {
-	unsigned long (*next)(unsigned long) = (unsigned long (*)(unsigned long))dlsym(RTLD_NEXT, "getauxval");
+	unsigned long (*next)(unsigned long) = (unsigned long (*)(unsigned long))dlsym(RTLD_NEXT,
+	                                                                               "getauxval");
 
 	return type == AT_PAGESZ ? page() : next ? next(type) : 0;
 }
 
-/* ---- mappings --------------------------------------------------------------------------------------------- */
+/* ---- mappings -------------------------------------------------------------------------------- */
 
 static void *map(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
@@ -104,7 +106,8 @@ int munmap(void *address, size_t length)
 
 int mprotect(void *address, size_t length, int protection)
 {
-	return is_odd(address) ? refuse() : (int)syscall(SYS_mprotect, address, whole(length), protection);
+	return is_odd(address) ? refuse()
+	                       : (int)syscall(SYS_mprotect, address, whole(length), protection);
 }
 
 void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...)
@@ -119,14 +122,16 @@ void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...
 		errno = EINVAL; /* a place that it chose itself could be odd */
 		return MAP_FAILED;
 	}
-	return (void *)syscall(SYS_mremap, address, whole(old_length), whole(new_length), flags, to);
+	return (void *)syscall(SYS_mremap, address, whole(old_length), whole(new_length), flags,
+	                       to);
 }
 
-/* ---- pages ------------------------------------------------------------------------------------------------ */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 int madvise(void *address, size_t length, int advice)
 {
-	return is_odd(address) ? refuse() : (int)syscall(SYS_madvise, address, whole(length), advice);
+	return is_odd(address) ? refuse()
+	                       : (int)syscall(SYS_madvise, address, whole(length), advice);
 }
 
 /* The scan of page tables tells of smaller ones: this kernel is too old for it. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * loop - the same gigabyte, allocated, written to, and freed, again and again: what it costs to give memory back that
- * is wanted again at once.  t/memory/memory.sh compares the time with that of a run that keeps everything.
+ * loop - the same gigabyte, allocated, written to, and freed, again and again: what it costs to
+ * give memory back that is wanted again at once.  t/memory/memory.sh compares the time with that of
+ * a run that keeps everything.
  *
- *     small, large, huge    64 B to 8 KiB; 64 KiB to 4 MiB; 16 to 64 MiB; by lot, freed in the order they were made
+ *     small, large, huge    64 B to 8 KiB; 64 KiB to 4 MiB; 16 to 64 MiB; by lot, freed in the
+ *                           order they were made
  *     mixed                 64 B to 4 MiB, as many bytes of each doubling, freed in no order
  *     saw                   small, but half of it stays while the other half comes and goes
  *
@@ -80,7 +82,8 @@ static double page_faults(void)
 	return (double)usage.ru_minflt;
 }
 
-/* A while after the loop, in which a little was allocated and freed now and then: what is there beside what is live. */
+/* A while after the loop, in which a little was allocated and freed now and then: what is there
+ * beside what is live. */
 static double left_later(size_t stay)
 {
 	const char *seconds = getenv("MEMORY_LATER");
@@ -93,12 +96,14 @@ static double left_later(size_t stay)
 	return (double)resident();
 }
 
-/* Prints the processor time of a lap and its page faults, the median of all laps; how often the first lap's faults came
- * again in all others together, but for what is new in a lap whose sizes are others; what stays resident beside what is
- * live after the first lap, between two at most, and a while after the last; and the peak. */
+/* Prints the processor time of a lap and its page faults, the median of all laps; how often the
+ * first lap's faults came again in all others together, but for what is new in a lap whose sizes
+ * are others; what stays resident beside what is live after the first lap, between two at most, and
+ * a while after the last; and the peak. */
 static void run(const struct mix *mix, double scale)
 {
-	size_t bytes = scaled((size_t)1 << 30, scale), fixed = bytes / 100 * mix->stays, stay, before;
+	size_t bytes = scaled((size_t)1 << 30, scale), fixed = bytes / 100 * mix->stays, stay,
+	       before;
 	const char *laps = getenv("MEMORY_LAPS"), *write = getenv("MEMORY_WRITE");
 	struct series trough = { .n = 0 }, lap = { .n = 0 }, faults = { .n = 0 };
 
@@ -154,11 +159,8 @@ static void run_saw(double scale)
 }
 
 static const struct memory_case cases[] = {
-	{ "small", run_small },
-	{ "large", run_large },
-	{ "huge", run_huge },
-	{ "mixed", run_mixed },
-	{ "saw", run_saw },
+	{ "small", run_small }, { "large", run_large }, { "huge", run_huge },
+	{ "mixed", run_mixed }, { "saw", run_saw },
 };
 
 MEMORY_MAIN(cases)

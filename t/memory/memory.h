@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * memory.h - what the programs about resident memory share: the kernel's numbers, series over rounds, metrics.
+ * memory.h - what the programs about resident memory share: the kernel's numbers, series over
+ * rounds, metrics.
  *
- *     PROGRAM ALLOCATOR CASE SCALE    prints lines "metric value"; the bounds stand in t/memory/memory.sh
+ *     PROGRAM ALLOCATOR CASE SCALE    prints lines "metric value"; the bounds stand in
+ *                                     t/memory/memory.sh
  *     PROGRAM --list                  prints the names of its cases
  *
- * One case is one process, for what is resident depends on what ran before.  Sizes are bytes, times seconds, parts
- * percent.  The programs' own tables are mapped before the first measurement and touched, so that they do not count.
+ * One case is one process, for what is resident depends on what ran before.  Sizes are bytes, times
+ * seconds, parts percent.  The programs' own tables are mapped before the first measurement and
+ * touched, so that they do not count.
  */
 #ifndef ARN_T_MEMORY_H
 #define ARN_T_MEMORY_H
@@ -31,7 +34,8 @@ static size_t proc_bytes(const char *file, const char *word)
 	return at ? strtoul(at + strlen(word), NULL, 10) * 1024 : 0;
 }
 
-/* Exact: VmRSS lags behind by some pages for each processor.  A kernel without the file has VmRSS. */
+/* Exact: VmRSS lags behind by some pages for each processor.  A kernel without the file has
+ * VmRSS. */
 static size_t resident(void)
 {
 	size_t bytes = proc_bytes("/proc/self/smaps_rollup", "\nRss:");
@@ -57,7 +61,8 @@ static inline double above(size_t a, size_t b)
 
 static inline void *table(size_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (p == MAP_FAILED)
 		bench_die("mmap", "no memory");
@@ -133,8 +138,8 @@ static inline double series_median(struct series *s)
 	return s->at[s->n / 2];
 }
 
-/* The straight line of least squares through what follows the warm-up: its rise from first to last, so a slope of
- * zero is a rise of zero, and noise in one round counts little. */
+/* The straight line of least squares through what follows the warm-up: its rise from first to last,
+ * so a slope of zero is a rise of zero, and noise in one round counts little. */
 static inline double series_rise(const struct series *s)
 {
 	size_t from = s->n / 5, n = s->n - from;

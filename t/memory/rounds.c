@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * rounds - threads that hand blocks to each other, 200 rounds: does anything grow?  Each round starts where the last
- * one did, so whatever is resident after a round, beside what is live, is the allocator's own doing.
+ * rounds - threads that hand blocks to each other, 200 rounds: does anything grow?  Each round
+ * starts where the last one did, so whatever is resident after a round, beside what is live, is the
+ * allocator's own doing.
  *
- *     executor    4 workers that live on build 4000 blocks each, the main thread frees them all (R4)
- *     short       threads that allocate, leave one live block and end, 500 a round; the blocks of a round are freed two
- *                 rounds later (R6)
- *     fork        three threads allocate all the time while the main thread forks; a child allocates, frees, and tells
- *                 what it holds (R13)
+ *     executor    4 workers that live on build 4000 blocks each, the main thread frees them all
+ *                 (R4)
+ *     short       threads that allocate, leave one live block and end, 500 a round; the blocks of a
+ *                 round are freed two rounds later (R6)
+ *     fork        three threads allocate all the time while the main thread forks; a child
+ *                 allocates, frees, and tells what it holds (R13)
  */
 #include "memory.h"
 
@@ -45,7 +47,7 @@ static void report(void)
 	metric("round_rise", 100 * series_rise(&took) / mean);
 }
 
-/* ---- workers build, the main thread frees --------------------------------------------------------------- */
+/* ---- workers build, the main thread frees ---------------------------------------------------- */
 
 static pthread_barrier_t meet;
 static void *built[WORKERS][BUILT];
@@ -60,7 +62,8 @@ static void *build(void *arg)
 		if (atomic_load(&over))
 			return NULL;
 		for (size_t i = 0; i < BUILT; i++)
-			mine[i] = bench_take(i % 8 ? 64 : 576); /* as a bytearray(64) and now and then a list */
+			mine[i] = bench_take(
+				i % 8 ? 64 : 576); /* as a bytearray(64) and now and then a list */
 		pthread_barrier_wait(&meet);
 	}
 }
@@ -91,7 +94,7 @@ static void executor(double scale)
 	report();
 }
 
-/* ---- short threads --------------------------------------------------------------------------------------- */
+/* ---- short threads --------------------------------------------------------------------------- */
 
 static void *left[3][SHORT];
 
@@ -151,7 +154,7 @@ static void left_threads(double scale)
 	metric("space_block", above(address_space(), space_before) / (double)(rounds * SHORT));
 }
 
-/* ---- forks ----------------------------------------------------------------------------------------------- */
+/* ---- forks ----------------------------------------------------------------------------------- */
 
 static void *allocate_all_the_time(void *arg)
 {
@@ -201,7 +204,8 @@ static double fork_once(void)
 	if (pid == 0)
 		_exit(child(fd[1]));
 	close(fd[1]);
-	if (read(fd[0], &holds, sizeof holds) != sizeof holds || waitpid(pid, &status, 0) != pid || status != 0)
+	if (read(fd[0], &holds, sizeof holds) != sizeof holds || waitpid(pid, &status, 0) != pid ||
+	    status != 0)
 		bench_die("fork", "a child failed");
 	close(fd[0]);
 	return holds;

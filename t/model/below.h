@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * below.h - what the models put in place of the layers below and beside a protocol: one arena whose slices are
- * handed out from a table, a panic that is a failure of the model, and nothing else that matters.
+ * below.h - what the models put in place of the layers below and beside a protocol: one arena whose
+ * slices are handed out from a table, a panic that is a failure of the model, and nothing else that
+ * matters.
  */
 #ifndef ARN_T_MODEL_BELOW_H
 #define ARN_T_MODEL_BELOW_H
@@ -46,7 +47,8 @@ static void below_set_up(void)
 {
 	if (!below_arena)
 		below_arena = arena_at((char *)mmap(NULL, 2 * ARENA_SIZE, PROT_READ | PROT_WRITE,
-		                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) +
+		                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		                                    0) +
 		                       ARENA_SIZE - 1);
 	memset(&below_arena->pool[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool));
 	memset(&below_arena->bits[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool_bits));
@@ -64,14 +66,16 @@ bool supply_claim(size_t slices, struct run *run)
 
 		if (slices != 1 || !cas_acquire(&below_claimed[i], &claimed, true)) /* as A1 */
 			continue;
-		*run = (struct run){ .arena = below_arena, .first = ARENA_HEAD + i, .slices = 1, .clean = 1 };
+		*run = (struct run){
+			.arena = below_arena, .first = ARENA_HEAD + i, .slices = 1, .clean = 1
+		};
 		return true;
 	}
 	return false;
 }
 
-/* A pool that leaves has no bits, and is in no list: is_queued is the model's.  x_queued itself may be set for a
- * moment by a free that was overtaken, and will find no bits. */
+/* A pool that leaves has no bits, and is in no list: is_queued is the model's.  x_queued itself may
+ * be set for a moment by a free that was overtaken, and will find no bits. */
 static bool is_queued(const struct pool *pool);
 
 void supply_release(struct arena *arena, unsigned first, size_t slices, bool resident)
@@ -80,7 +84,8 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, bool res
 	explore_check(atomic_load(&below_claimed[first - ARENA_HEAD]));
 	explore_check(!is_queued(&arena->pool[first]));
 	for (unsigned i = 0; i < REMOTE_KINDS * POOL_WORDS; i++)
-		explore_check(atomic_load(&arena->x_remote[i / POOL_WORDS][first][i % POOL_WORDS]) == 0);
+		explore_check(
+			atomic_load(&arena->x_remote[i / POOL_WORDS][first][i % POOL_WORDS]) == 0);
 	below_released++;
 	store_release(&below_claimed[first - ARENA_HEAD], false); /* as A1 */
 }
@@ -191,7 +196,8 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 	(void)heap, (void)pool, (void)n;
 }
 
-void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low, const void *high)
+void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low,
+                 const void *high)
 {
 	(void)heap, (void)pool, (void)n, (void)low, (void)high;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * counts - the explorer itself: it sees every order that makes a difference, none of them twice, and the mistakes
- * that only some of them show.
+ * counts - the explorer itself: it sees every order that makes a difference, none of them twice,
+ * and the mistakes that only some of them show.
  */
 #include "model/explore.h"
 
@@ -105,16 +105,66 @@ struct expected {
 };
 
 static const struct expected table[] = {
-	{ { "what has nothing in common has one order", set_up, { add_own, add_own, add_own }, finish, NULL }, true, 1, 1 },
-	{ { "two threads, three steps each: 6 over 3", set_up, { add_common, add_common }, finish, NULL }, true, 20, 1 },
-	{ { "three threads, one step each: 3!", set_up, { add_once, add_once, add_once }, finish, NULL }, true, 6, 6 },
-	{ { "four: 4!", set_up, { add_once, add_once, add_once, add_once }, finish, NULL }, true, 24, 24 },
-	{ { "readers have no order among each other", set_up, { add_common, read_common, read_common }, finish, NULL },
-	  true, 16, 16 },
-	{ { "write one, read the other", set_up, { write_and_look, write_and_look }, finish, NULL }, true, 3, 3 },
-	{ { "a lost update is found", set_up, { add_in_two_steps, add_in_two_steps }, finish_sum, NULL }, false, 0, 0 },
-	{ { "released and acquired data", set_up, { hand_over, take_over, read_common }, no_finish, NULL }, true, 0, 0 },
-	{ { "a race is found", set_up, { hand_over_relaxed, take_over }, no_finish, NULL }, false, 0, 0 },
+	{ { "what has nothing in common has one order",
+	    set_up,
+	    { add_own, add_own, add_own },
+	    finish,
+	    NULL },
+	  true,
+	  1,
+	  1 },
+	{ { "two threads, three steps each: 6 over 3",
+	    set_up,
+	    { add_common, add_common },
+	    finish,
+	    NULL },
+	  true,
+	  20,
+	  1 },
+	{ { "three threads, one step each: 3!",
+	    set_up,
+	    { add_once, add_once, add_once },
+	    finish,
+	    NULL },
+	  true,
+	  6,
+	  6 },
+	{ { "four: 4!", set_up, { add_once, add_once, add_once, add_once }, finish, NULL },
+	  true,
+	  24,
+	  24 },
+	{ { "readers have no order among each other",
+	    set_up,
+	    { add_common, read_common, read_common },
+	    finish,
+	    NULL },
+	  true,
+	  16,
+	  16 },
+	{ { "write one, read the other", set_up, { write_and_look, write_and_look }, finish, NULL },
+	  true,
+	  3,
+	  3 },
+	{ { "a lost update is found",
+	    set_up,
+	    { add_in_two_steps, add_in_two_steps },
+	    finish_sum,
+	    NULL },
+	  false,
+	  0,
+	  0 },
+	{ { "released and acquired data",
+	    set_up,
+	    { hand_over, take_over, read_common },
+	    no_finish,
+	    NULL },
+	  true,
+	  0,
+	  0 },
+	{ { "a race is found", set_up, { hand_over_relaxed, take_over }, no_finish, NULL },
+	  false,
+	  0,
+	  0 },
 };
 
 int main(void)
@@ -131,7 +181,8 @@ int main(void)
 		for (unsigned k = 0; k < array_length(seen); k++)
 			seen[k] = false;
 		passes = explore(&row->model, 0, 0);
-		ok(passes == row->passes && (!row->ends || (ends == row->ends && outcomes == row->outcomes)),
+		ok(passes == row->passes &&
+		           (!row->ends || (ends == row->ends && outcomes == row->outcomes)),
 		   "%s: %lu orders, %lu outcomes", row->model.name, ends, outcomes);
 	}
 	return done();

@@ -25,7 +25,8 @@ struct op {
 struct event {
 	struct op op;
 	unsigned thread;
-	vector before; /* the last event of each thread that this one depends on, one based; its own is itself */
+	/* the last event of each thread that this one depends on, one based; its own is itself */
+	vector before;
 };
 
 /* The choice before event i.  Sets of threads are bits. */
@@ -47,11 +48,11 @@ static const struct explore_model *model;
 static struct node nodes[STEPS_MAX];
 static struct event events[STEPS_MAX];
 static unsigned depth, kept;
-static vector last[EXPLORE_THREADS];     /* `before` of each thread's last event */
-static vector orders[EXPLORE_THREADS];   /* C11: what each thread may know of the others */
+static vector last[EXPLORE_THREADS];   /* `before` of each thread's last event */
+static vector orders[EXPLORE_THREADS]; /* C11: what each thread may know of the others */
 static struct location locations[LOCATIONS];
 static unsigned long run;
-static ucontext_t contexts[EXPLORE_THREADS]; /* how they begin */
+static ucontext_t contexts[EXPLORE_THREADS];       /* how they begin */
 static jmp_buf scheduler, points[EXPLORE_THREADS]; /* how they go on: without a system call */
 static bool begun[EXPLORE_THREADS];
 static char stacks[EXPLORE_THREADS][STACK_BYTES];
@@ -76,11 +77,12 @@ static bool is_within(const vector part, const vector whole)
 	return true;
 }
 
-/* ---- failure -------------------------------------------------------------------------------------------- */
+/* ---- failure --------------------------------------------------------------------------------- */
 
 static void show(const struct event *event)
 {
-	note("  thread %u  %s: %s", event->thread, event->op.site.function, event->op.site.operation);
+	note("  thread %u  %s: %s", event->thread, event->op.site.function,
+	     event->op.site.operation);
 }
 
 static bool is_repeated(unsigned i)
@@ -108,7 +110,7 @@ _Noreturn void explore_fail(const char *what, const char *file, int line)
 	_longjmp(scheduler, 1);
 }
 
-/* ---- C11 orders ----------------------------------------------------------------------------------------- */
+/* ---- C11 orders ------------------------------------------------------------------------------ */
 
 static struct location *location_of(const void *address)
 {
@@ -133,7 +135,8 @@ static void order(const void *address, enum explore_kind kind, enum explore_orde
 	own[explore_self]++;
 	if (order == EXPLORE_ACQUIRE || order == EXPLORE_BOTH)
 		join(own, at->release);
-	if (kind == EXPLORE_STORE) /* a plain store ends a release sequence, a change goes on with it */
+	if (kind ==
+	    EXPLORE_STORE) /* a plain store ends a release sequence, a change goes on with it */
 		memset(at->release, 0, sizeof(at->release));
 	if (order == EXPLORE_RELEASE || order == EXPLORE_BOTH)
 		join(at->release, own);
@@ -148,11 +151,12 @@ void explore_touch(const void *data, bool write)
 		return;
 	own = orders[explore_self];
 	if (!is_within(at->writes, own) || (write && !is_within(at->reads, own)))
-		explore_fail("a race: what another thread did to this data is not ordered", __FILE__, __LINE__);
+		explore_fail("a race: what another thread did to this data is not ordered",
+		             __FILE__, __LINE__);
 	(write ? at->writes : at->reads)[explore_self] = ++own[explore_self];
 }
 
-/* ---- memory that is gone -------------------------------------------------------------------------------- */
+/* ---- memory that is gone --------------------------------------------------------------------- */
 
 static struct {
 	const char *memory;
@@ -177,14 +181,14 @@ static bool is_gone(const char *address)
 	return false;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void weaken(struct explore_site *site)
 {
 	size_t length = strlen(site->function);
 
-	if (!weak_site || strncmp(weak_site, site->function, length) != 0 || weak_site[length] != ' ' ||
-	    strcmp(weak_site + length + 1, site->operation) != 0)
+	if (!weak_site || strncmp(weak_site, site->function, length) != 0 ||
+	    weak_site[length] != ' ' || strcmp(weak_site + length + 1, site->operation) != 0)
 		return;
 	weak_seen = true;
 	site->order = EXPLORE_RELAXED;
@@ -214,7 +218,8 @@ bool explore_compared(bool success)
 	if (running && success)
 		order(op->address, EXPLORE_CHANGE, op->site.order);
 	else if (running)
-		order(op->address, EXPLORE_LOAD, op->site.order == EXPLORE_BOTH ? EXPLORE_ACQUIRE : EXPLORE_RELAXED);
+		order(op->address, EXPLORE_LOAD,
+		      op->site.order == EXPLORE_BOTH ? EXPLORE_ACQUIRE : EXPLORE_RELAXED);
 	return success;
 }
 
@@ -256,11 +261,12 @@ static void start_threads(void)
 		resume(i);
 }
 
-/* ---- all orders ----------------------------------------------------------------------------------------- */
+/* ---- all orders ------------------------------------------------------------------------------ */
 
 static bool depend(const struct op *a, const struct op *b)
 {
-	return a->address == b->address && (a->site.kind != EXPLORE_LOAD || b->site.kind != EXPLORE_LOAD);
+	return a->address == b->address &&
+	       (a->site.kind != EXPLORE_LOAD || b->site.kind != EXPLORE_LOAD);
 }
 
 /* Where the thread's next step might have come before the last one that it depends on, it shall. */
@@ -272,7 +278,8 @@ static void look_back(unsigned thread)
 		if (event->thread == thread || !depend(&event->op, &next[thread]))
 			continue;
 		if (last[thread][event->thread] > i)
-			continue; /* it has: that one came before something that the thread has done */
+			/* it has: that one came before something that the thread has done */
+			continue;
 		nodes[i].wanted |= 1u << thread;
 		return;
 	}
@@ -396,7 +403,7 @@ static bool next_choice(void)
 	return false;
 }
 
-/* ---- some orders ---------------------------------------------------------------------------------------- */
+/* ---- some orders ----------------------------------------------------------------------------- */
 
 static uint64_t random_word(uint64_t *state)
 {

@@ -2,17 +2,20 @@
  *
  * explore.h - all interleavings of a small program that is made of the library's own source.
  *
- * A model includes this first and then the .c files of the protocol.  Each atomic access in them becomes a step:
- * the threads of the model are coroutines of one thread, and at each step the explorer decides who goes on.  It runs
- * the model again and again until every order of steps that could make a difference has been seen (dynamic partial
- * order reduction with sleep sets, after Flanagan and Godefroid).  The models end, or a run of too many steps is a
- * failure: so a thread that is stopped for ever at any step, which is one of the orders, does not keep the others
- * from their ends.
+ * A model includes this first and then the .c files of the protocol.  Each atomic access in them
+ * becomes a step: the threads of the model are coroutines of one thread, and at each step the
+ * explorer decides who goes on.  It runs the model again and again until every order of steps that
+ * could make a difference has been seen (dynamic partial order reduction with sleep sets, after
+ * Flanagan and Godefroid).  The models end, or a run of too many steps is a failure: so a thread
+ * that is stopped for ever at any step, which is one of the orders, does not keep the others from
+ * their ends.
  *
- * Orders      Steps are interleaved as if all were seq_cst.  What weaker orders allow beyond that is not explored;
- *             but plain data that the model names by explore_touch must be ordered by the release and acquire
- *             accesses as they are written: else that is a race, and a failure.
- * Weakening   program -w "function operation expression" takes an access's order away: then it must fail.
+ * Orders      Steps are interleaved as if all were seq_cst.  What weaker orders allow beyond that
+ *             is not explored; but plain data that the model names by explore_touch must be ordered
+ *             by the release and acquire accesses as they are written: else that is a race, and a
+ *             failure.
+ * Weakening   program -w "function operation expression" takes an access's order away: then it must
+ *             fail.
  */
 #ifndef ARN_T_EXPLORE_H
 #define ARN_T_EXPLORE_H
@@ -22,17 +25,20 @@
 #include "heap/owner.h"
 
 #define EXPLORE_THREADS 4u
-#define EXPLORE_NOBODY EXPLORE_THREADS
+#define EXPLORE_NOBODY  EXPLORE_THREADS
 
 struct explore_model {
-	const char *name; /* "~...": some orders, at random; "+...": all, with ARN_TEST_SCALE above 1 only, for they are many */
+	/* "~...": some orders, at random; "+...": all, with ARN_TEST_SCALE above 1 only, for they
+	 * are many */
+	const char *name;
 	void (*set_up)(void); /* everything anew; in no thread */
 	void (*body[EXPLORE_THREADS])(void);
-	void (*finish)(void); /* after all threads: looks at what has come out */
+	void (*finish)(void);   /* after all threads: looks at what has come out */
 	void (*switched)(void); /* another thread is running: its thread-local data */
 };
 
-/* Every order, or `runs` of them at random from a seed (0: as many as there are).  false: it has failed, and said so. */
+/* Every order, or `runs` of them at random from a seed (0: as many as there are).  false: it has
+ * failed, and said so. */
 bool explore(const struct explore_model *model, uint64_t seed, unsigned long runs);
 /* From main: all models, with the options of every model program. */
 int explore_main(int argc, char **argv, const struct explore_model *models, unsigned count);
@@ -54,7 +60,7 @@ static inline uintptr_t explore_thread_id(void)
 	return 0x1000 * (explore_self + 1);
 }
 
-/* ---- what makes an access a step ------------------------------------------------------------------------ */
+/* ---- what makes an access a step ------------------------------------------------------------- */
 
 enum explore_kind { EXPLORE_LOAD, EXPLORE_STORE, EXPLORE_CHANGE, EXPLORE_COMPARE };
 enum explore_order { EXPLORE_RELAXED, EXPLORE_ACQUIRE, EXPLORE_RELEASE, EXPLORE_BOTH };
@@ -70,12 +76,14 @@ void explore_step(const void *address, struct explore_site site);
 /* After a compare-and-swap: what it ordered depends on its success. */
 bool explore_compared(bool success);
 
-#define EXPLORE_STEP(p, kind, order, name) \
-	explore_step((const void *)(p), \
-	             (struct explore_site){ __func__, name " " #p, EXPLORE_##kind, EXPLORE_##order, false })
+#define EXPLORE_STEP(p, kind, order, name)                                         \
+	explore_step((const void *)(p),                                            \
+	             (struct explore_site){ __func__, name " " #p, EXPLORE_##kind, \
+	                                    EXPLORE_##order, false })
 #define EXPLORE_OP(p, kind, order, name, op) (EXPLORE_STEP(p, kind, order, name), op)
-#define EXPLORE_CAS(p, order, name, old, new) \
-	(EXPLORE_STEP(p, COMPARE, order, name), explore_compared(atomic_compare_exchange_strong(p, old, new)))
+#define EXPLORE_CAS(p, order, name, old, new)   \
+	(EXPLORE_STEP(p, COMPARE, order, name), \
+	 explore_compared(atomic_compare_exchange_strong(p, old, new)))
 
 #undef load_relaxed
 #undef load_guess
@@ -101,33 +109,37 @@ bool explore_compared(bool success);
 #undef cas_acq_rel
 #undef cas_seq
 #define load_relaxed(p) EXPLORE_OP(p, LOAD, RELAXED, "load_relaxed", atomic_load(p))
-#define load_guess(p) EXPLORE_OP(p, LOAD, RELAXED, "load_guess", __atomic_load_n(p, __ATOMIC_RELAXED))
-#define load_acquire(p) EXPLORE_OP(p, LOAD, ACQUIRE, "load_acquire", atomic_load(p))
-#define load_seq(p) EXPLORE_OP(p, LOAD, ACQUIRE, "load_seq", atomic_load(p))
+#define load_guess(p) \
+	EXPLORE_OP(p, LOAD, RELAXED, "load_guess", __atomic_load_n(p, __ATOMIC_RELAXED))
+#define load_acquire(p)     EXPLORE_OP(p, LOAD, ACQUIRE, "load_acquire", atomic_load(p))
+#define load_seq(p)         EXPLORE_OP(p, LOAD, ACQUIRE, "load_seq", atomic_load(p))
 #define store_relaxed(p, v) EXPLORE_OP(p, STORE, RELAXED, "store_relaxed", atomic_store(p, v))
 #define store_release(p, v) EXPLORE_OP(p, STORE, RELEASE, "store_release", atomic_store(p, v))
-#define store_seq(p, v) EXPLORE_OP(p, STORE, RELEASE, "store_seq", atomic_store(p, v))
-#define exchange_acquire(p, v) EXPLORE_OP(p, CHANGE, ACQUIRE, "exchange_acquire", atomic_exchange(p, v))
-#define exchange_acq_rel(p, v) EXPLORE_OP(p, CHANGE, BOTH, "exchange_acq_rel", atomic_exchange(p, v))
+#define store_seq(p, v)     EXPLORE_OP(p, STORE, RELEASE, "store_seq", atomic_store(p, v))
+#define exchange_acquire(p, v) \
+	EXPLORE_OP(p, CHANGE, ACQUIRE, "exchange_acquire", atomic_exchange(p, v))
+#define exchange_acq_rel(p, v) \
+	EXPLORE_OP(p, CHANGE, BOTH, "exchange_acq_rel", atomic_exchange(p, v))
 #define exchange_seq(p, v) EXPLORE_OP(p, CHANGE, BOTH, "exchange_seq", atomic_exchange(p, v))
-#define or_release(p, v) EXPLORE_OP(p, CHANGE, RELEASE, "or_release", atomic_fetch_or(p, v))
-#define or_seq(p, v) EXPLORE_OP(p, CHANGE, BOTH, "or_seq", atomic_fetch_or(p, v))
-#define or_relaxed(p, v) EXPLORE_OP(p, CHANGE, RELAXED, "or_relaxed", atomic_fetch_or(p, v))
-#define and_acquire(p, v) EXPLORE_OP(p, CHANGE, ACQUIRE, "and_acquire", atomic_fetch_and(p, v))
-#define and_relaxed(p, v) EXPLORE_OP(p, CHANGE, RELAXED, "and_relaxed", atomic_fetch_and(p, v))
-#define add_relaxed(p, v) EXPLORE_OP(p, CHANGE, RELAXED, "add_relaxed", atomic_fetch_add(p, v))
-#define sub_relaxed(p, v) EXPLORE_OP(p, CHANGE, RELAXED, "sub_relaxed", atomic_fetch_sub(p, v))
-#define add_seq(p, v) EXPLORE_OP(p, CHANGE, BOTH, "add_seq", atomic_fetch_add(p, v))
-#define sub_release(p, v) EXPLORE_OP(p, CHANGE, RELEASE, "sub_release", atomic_fetch_sub(p, v))
+#define or_release(p, v)   EXPLORE_OP(p, CHANGE, RELEASE, "or_release", atomic_fetch_or(p, v))
+#define or_seq(p, v)       EXPLORE_OP(p, CHANGE, BOTH, "or_seq", atomic_fetch_or(p, v))
+#define or_relaxed(p, v)   EXPLORE_OP(p, CHANGE, RELAXED, "or_relaxed", atomic_fetch_or(p, v))
+#define and_acquire(p, v)  EXPLORE_OP(p, CHANGE, ACQUIRE, "and_acquire", atomic_fetch_and(p, v))
+#define and_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "and_relaxed", atomic_fetch_and(p, v))
+#define add_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "add_relaxed", atomic_fetch_add(p, v))
+#define sub_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "sub_relaxed", atomic_fetch_sub(p, v))
+#define add_seq(p, v)      EXPLORE_OP(p, CHANGE, BOTH, "add_seq", atomic_fetch_add(p, v))
+#define sub_release(p, v)  EXPLORE_OP(p, CHANGE, RELEASE, "sub_release", atomic_fetch_sub(p, v))
+
 #define cas_acquire(p, old, new) EXPLORE_CAS(p, ACQUIRE, "cas_acquire", old, new)
 #define cas_release(p, old, new) EXPLORE_CAS(p, RELEASE, "cas_release", old, new)
 #define cas_acq_rel(p, old, new) EXPLORE_CAS(p, BOTH, "cas_acq_rel", old, new)
-#define cas_seq(p, old, new) EXPLORE_CAS(p, BOTH, "cas_seq", old, new)
+#define cas_seq(p, old, new)     EXPLORE_CAS(p, BOTH, "cas_seq", old, new)
 
 /* Coroutines share what is one's own elsewhere: `switched` puts it right. */
 #undef __thread
 #define __thread
-#define thread_id() explore_thread_id()
+#define thread_id()  explore_thread_id()
 #define owner_self() explore_thread_id()
 /* The stack whose steps can be seen; ck's are machine code. */
 #define ARN_STACK_PLAIN 1

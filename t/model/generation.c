@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * generation - lib/base/stack.h: a node is in one pair of hands at a time, what its holder wrote the next one sees, and
- * none is lost, though nodes come back while others hold an old head.
+ * generation - lib/base/stack.h: a node is in one pair of hands at a time, what its holder wrote
+ * the next one sees, and none is lost, though nodes come back while others hold an old head.
  */
 #include "model/explore.h"
 
@@ -102,8 +102,16 @@ static void finish_three(void)
 static const struct explore_model models[] = {
 	{ "two threads, two nodes", set_up_two, { two, two }, finish_two, NULL },
 	{ "three threads, two nodes", set_up_two, { one, one, one }, finish_two, NULL },
-	{ "+three threads, two nodes, one thread takes both", set_up_two, { one, one, two }, finish_two, NULL },
-	{ "~four threads, three nodes", set_up_three, { again, again, two, one }, finish_three, NULL },
+	{ "+three threads, two nodes, one thread takes both",
+	  set_up_two,
+	  { one, one, two },
+	  finish_two,
+	  NULL },
+	{ "~four threads, three nodes",
+	  set_up_three,
+	  { again, again, two, one },
+	  finish_three,
+	  NULL },
 };
 
 int main(int argc, char **argv)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * handover - a thread ends while others start, end and free what it has made (lib/heap/end.c, lib/heap/thread.c,
- * lib/api/alloc.c, lib/heap/family.c,
- * lib/heap/remote.c): heaps and records pass whole into one pair of hands, what a thread had gathered is sent, and every
- * block comes home.
+ * handover - a thread ends while others start, end and free what it has made (lib/heap/end.c,
+ * lib/heap/thread.c, lib/api/alloc.c, lib/heap/family.c,
+ * lib/heap/remote.c): heaps and records pass whole into one pair of hands, what a thread had
+ * gathered is sent, and every block comes home.
  */
 #include "model/explore.h"
 
@@ -25,7 +25,8 @@
 #include "heap/types.c"
 #include "heap/handle.c"
 /* a record's plain fields */
-#define handle_init(handle, family, tag) (explore_touch(handle, true), (handle_init)(handle, family, tag))
+#define handle_init(handle, family, tag) \
+	(explore_touch(handle, true), (handle_init)(handle, family, tag))
 #define arn_heap_abandon(handle) (explore_touch(handle, true), (arn_heap_abandon)(handle))
 #include "heap/end.c"
 #include "heap/thread.c"
@@ -41,13 +42,14 @@ static _Atomic(void *) x_first, x_second; /* blocks of threads 0 and 1 */
 static bool is_queued(const struct pool *pool)
 {
 	for (unsigned i = 0; i < heaps_made; i++)
-		for (const struct pool *at = atomic_load(&heaps[i].x_pending); at; at = atomic_load(&at->bits->x_next))
+		for (const struct pool *at = atomic_load(&heaps[i].x_pending); at;
+		     at = atomic_load(&at->bits->x_next))
 			if (at == pool)
 				return true;
 	return false;
 }
 
-/* ---- below and beside ----------------------------------------------------------------------------------- */
+/* ---- below and beside ------------------------------------------------------------------------ */
 
 void *meta_take(size_t size, size_t alignment)
 {
@@ -137,7 +139,8 @@ bool large_move(struct pool *from, struct pool *to)
 	return false;
 }
 
-/* For heaps that are stranded, of which there are none here; a sanitizer's build asks for it all the same. */
+/* For heaps that are stranded, of which there are none here; a sanitizer's build asks for it all
+ * the same. */
 void cache_move(struct heap *to, struct heap *from)
 {
 	(void)to;
@@ -195,7 +198,7 @@ void arn_raw_free(void *block)
 	raw_free(block);
 }
 
-/* ---- what threads do ------------------------------------------------------------------------------------ */
+/* ---- what threads do ------------------------------------------------------------------------- */
 
 static void switched(void)
 {
@@ -269,7 +272,7 @@ static void end_only(void)
 	end_this_thread();
 }
 
-/* ---- before and after ----------------------------------------------------------------------------------- */
+/* ---- before and after ------------------------------------------------------------------------ */
 
 static void as_new(void)
 {
@@ -307,7 +310,8 @@ static void set_up_first(void)
 	become(2);
 }
 
-/* Every record is spare, once; every heap is an orphan that can be adopted, once, and has all of its blocks. */
+/* Every record is spare, once; every heap is an orphan that can be adopted, once, and has all of
+ * its blocks. */
 static void finish(void)
 {
 	bool found[HEAPS] = { false };
@@ -328,14 +332,35 @@ static void finish(void)
 }
 
 static const struct explore_model models[] = {
-	{ "two end and free each other's block", set_up, { free_second_and_end, free_first_and_end }, finish, switched },
-	{ "one ends while another starts and ends", set_up_first, { free_first_and_end, whole_life }, finish, switched },
-	{ "one ends, its block is freed by one that starts", set_up_first, { end_only, free_first_work_and_end }, finish,
+	{ "two end and free each other's block",
+	  set_up,
+	  { free_second_and_end, free_first_and_end },
+	  finish,
 	  switched },
-	{ "one that only frees ends, and another", set_up, { end_only, end_only, free_both_and_end }, finish, switched },
-	{ "two free each other's block, one starts", set_up, { free_second_and_end, free_first_work_and_end }, finish,
+	{ "one ends while another starts and ends",
+	  set_up_first,
+	  { free_first_and_end, whole_life },
+	  finish,
 	  switched },
-	{ "~three threads end, one starts", set_up, { free_second_and_end, free_first_work_and_end, whole_life }, finish,
+	{ "one ends, its block is freed by one that starts",
+	  set_up_first,
+	  { end_only, free_first_work_and_end },
+	  finish,
+	  switched },
+	{ "one that only frees ends, and another",
+	  set_up,
+	  { end_only, end_only, free_both_and_end },
+	  finish,
+	  switched },
+	{ "two free each other's block, one starts",
+	  set_up,
+	  { free_second_and_end, free_first_work_and_end },
+	  finish,
+	  switched },
+	{ "~three threads end, one starts",
+	  set_up,
+	  { free_second_and_end, free_first_work_and_end, whole_life },
+	  finish,
 	  switched },
 };
 

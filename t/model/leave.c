@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * leave - arenas leave while others look them up (lib/arena/arena.c, lib/arena/purge.c, lib/arena/registry.c, lib/arena/retain.c,
- * lib/arena/retire.c): nobody touches an arena that is unmapped, a slice is in one pair of hands, and in the end every arena
- * is either in the table or unmapped; its address may come back meanwhile.
+ * leave - arenas leave while others look them up (lib/arena/arena.c, lib/arena/purge.c,
+ * lib/arena/registry.c, lib/arena/retain.c, lib/arena/retire.c): nobody touches an arena that is
+ * unmapped, a slice is in one pair of hands, and in the end every arena is either in the table or
+ * unmapped; its address may come back meanwhile.
  *
  * Sections and grace periods are a model of lib/arena/reclaim.h: a word for each thread.
  *   -DBUG_no_grace    a grace period is over at once
@@ -32,7 +33,7 @@ static struct arena *memory[ARENAS];
 static _Atomic bool x_there[ARENAS];
 static bool held[ARENAS][ARENA_SLICES];
 
-/* ---- a model of lib/arena/reclaim.h --------------------------------------------------------------------------- */
+/* ---- a model of lib/arena/reclaim.h ---------------------------------------------------------- */
 
 struct reader {
 	_Atomic unsigned x_inside; /* how deep */
@@ -44,7 +45,8 @@ void reclaim_enter(void)
 {
 #ifndef BUG_no_section
 	if (explore_self < EXPLORE_THREADS)
-		store_seq(&readers[explore_self].x_inside, atomic_load(&readers[explore_self].x_inside) + 1);
+		store_seq(&readers[explore_self].x_inside,
+		          atomic_load(&readers[explore_self].x_inside) + 1);
 #endif
 }
 
@@ -52,7 +54,8 @@ void reclaim_exit(void)
 {
 #ifndef BUG_no_section
 	if (explore_self < EXPLORE_THREADS)
-		store_release(&readers[explore_self].x_inside, atomic_load(&readers[explore_self].x_inside) - 1);
+		store_release(&readers[explore_self].x_inside,
+		              atomic_load(&readers[explore_self].x_inside) - 1);
 #endif
 }
 
@@ -74,7 +77,7 @@ bool reclaim_grace_over(struct reclaim_grace *grace)
 	return true;
 }
 
-/* ---- the system ----------------------------------------------------------------------------------------- */
+/* ---- the system ------------------------------------------------------------------------------ */
 
 void *os_map_aligned(size_t size, size_t alignment)
 {
@@ -132,7 +135,7 @@ void os_label(void *address, size_t size, const char *name)
 	(void)address, (void)size, (void)name;
 }
 
-/* ---- beside --------------------------------------------------------------------------------------------- */
+/* ---- beside ---------------------------------------------------------------------------------- */
 
 size_t option_values[OPTIONS];
 
@@ -192,7 +195,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 #include "arena/retire.c"
 #include "arena/supply.c"
 
-/* ---- threads -------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static unsigned number_of(const struct arena *arena)
 {
@@ -306,7 +309,7 @@ static void trim(void)
 	supply_trim();
 }
 
-/* ---- before and after ----------------------------------------------------------------------------------- */
+/* ---- before and after ------------------------------------------------------------------------ */
 
 static void map_memory(void)
 {
@@ -384,19 +387,54 @@ static void finish(void)
 static const struct explore_model models[] = {
 	{ "one retires, one looks", set_up, { retire_first, look }, finish, NULL },
 	{ "one retires, one takes a slice", set_up, { retire_first, keep_slice }, finish, NULL },
-	{ "+one retires, one takes a slice and gives it back", set_up, { retire_first, use_slice }, finish, NULL },
+	{ "+one retires, one takes a slice and gives it back",
+	  set_up,
+	  { retire_first, use_slice },
+	  finish,
+	  NULL },
 	{ "one retires, one looks up an address", set_up, { retire_first, look_up }, finish, NULL },
-	{ "one retires and uses again, one looks up an address", set_up, { retire_and_use_again, look_up_twice }, finish,
+	{ "one retires and uses again, one looks up an address",
+	  set_up,
+	  { retire_and_use_again, look_up_twice },
+	  finish,
 	  NULL },
 	{ "one retires and uses, one looks", set_up, { retire_and_use, look }, finish, NULL },
-	{ "one retires and uses again, one looks", set_up, { retire_and_use_again, look }, finish, NULL },
-	{ "+one retires and uses again, one takes a slice", set_up, { retire_and_use_again, keep_slice }, finish, NULL },
+	{ "one retires and uses again, one looks",
+	  set_up,
+	  { retire_and_use_again, look },
+	  finish,
+	  NULL },
+	{ "+one retires and uses again, one takes a slice",
+	  set_up,
+	  { retire_and_use_again, keep_slice },
+	  finish,
+	  NULL },
 	{ "one retires, one looks, one helps", set_up, { retire_first, look, help }, finish, NULL },
-	{ "+one retires, one looks up an address, one helps", set_up, { retire_first, look_up, help }, finish, NULL },
-	{ "+one retires, one takes a slice, one looks", set_up, { retire_first, keep_slice, look }, finish, NULL },
-	{ "~trim, use, retire, look", set_up, { trim, use_slice, retire_and_use, look }, finish, NULL },
-	{ "~use again, keep, use, look", set_up, { retire_and_use_again, keep_slice, use_slice, look }, finish, NULL },
-	{ "~retire, keep, use, use", set_up, { retire_first, keep_slice, use_slice, use_slice }, finish, NULL },
+	{ "+one retires, one looks up an address, one helps",
+	  set_up,
+	  { retire_first, look_up, help },
+	  finish,
+	  NULL },
+	{ "+one retires, one takes a slice, one looks",
+	  set_up,
+	  { retire_first, keep_slice, look },
+	  finish,
+	  NULL },
+	{ "~trim, use, retire, look",
+	  set_up,
+	  { trim, use_slice, retire_and_use, look },
+	  finish,
+	  NULL },
+	{ "~use again, keep, use, look",
+	  set_up,
+	  { retire_and_use_again, keep_slice, use_slice, look },
+	  finish,
+	  NULL },
+	{ "~retire, keep, use, use",
+	  set_up,
+	  { retire_first, keep_slice, use_slice, use_slice },
+	  finish,
+	  NULL },
 };
 
 int main(int argc, char **argv)

@@ -73,7 +73,7 @@ END
 orders='
 generation stack_push cas_release &stack->x_head
 queue      remote_send or_seq &x_remote[word]
-queue      pool_drain exchange_seq &x_remote[word]
+queue      take_word_of_bits exchange_seq x_word
 owner      family_abandon store_release &heap->x_owner
 owner      try_own cas_acq_rel &heap->x_owner
 owner      begin_drain_orphan cas_acq_rel &heap->x_owner

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, drain and free.  A heap is in one pair of hands at
- * a time, who gets it sees what the last one did to its plain fields, a free takes the owner's way only in the
- * owner's thread, and no heap is ever lost: whoever adopts next finds it.
+ * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, drain and free.  A heap
+ * is in one pair of hands at a time, who gets it sees what the last one did to its plain fields, a
+ * free takes the owner's way only in the owner's thread, and no heap is ever lost: whoever adopts
+ * next finds it.
  */
 #include "model/explore.h"
 
@@ -107,7 +108,7 @@ static void set_up_two(void)
 	set_up_with(2);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static void hold(struct heap *heap)
 {
@@ -216,7 +217,7 @@ static void finish_ended(void)
 	explore_check(load_relaxed(&heaps[1].x_owner) == OWNER_NONE);
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* All are orphans, and adopting finds each once before it makes a new one. */
 static void finish(void)
@@ -241,17 +242,47 @@ static void finish_owned(void)
 }
 
 static const struct explore_model models[] = {
-	{ "passed on while the first one frees", set_up_owned, { pass_and_free, take_over_and_leave, adopt_and_abandon },
-	  finish_owned, NULL },
-	{ "a state has ended while an orphan is drained", set_up_ended, { begin_next_and_use, drain }, finish_ended, NULL },
-	{ "a state has ended while two drain", set_up_ended, { begin_next, drain, drain }, finish_ended, NULL },
-	{ "two adopt one orphan", set_up_one, { adopt_and_abandon, adopt_and_abandon }, finish, NULL },
-	{ "adopted and drained", set_up_one, { adopt_and_abandon, drain, drain }, finish, NULL },
-	{ "adopted and drained, with frees", set_up_one, { own_free_and_leave, free_and_drain }, finish, NULL },
-	{ "two adopt, one drains", set_up_one, { adopt_and_abandon, adopt_and_abandon, drain }, finish, NULL },
-	{ "+two orphans, two adopt, one drains", set_up_two, { adopt_and_abandon, adopt_and_abandon, drain }, finish,
+	{ "passed on while the first one frees",
+	  set_up_owned,
+	  { pass_and_free, take_over_and_leave, adopt_and_abandon },
+	  finish_owned,
 	  NULL },
-	{ "~two orphans, four threads", set_up_two, { twice, own_free_and_leave, free_and_drain, drain }, finish, NULL },
+	{ "a state has ended while an orphan is drained",
+	  set_up_ended,
+	  { begin_next_and_use, drain },
+	  finish_ended,
+	  NULL },
+	{ "a state has ended while two drain",
+	  set_up_ended,
+	  { begin_next, drain, drain },
+	  finish_ended,
+	  NULL },
+	{ "two adopt one orphan",
+	  set_up_one,
+	  { adopt_and_abandon, adopt_and_abandon },
+	  finish,
+	  NULL },
+	{ "adopted and drained", set_up_one, { adopt_and_abandon, drain, drain }, finish, NULL },
+	{ "adopted and drained, with frees",
+	  set_up_one,
+	  { own_free_and_leave, free_and_drain },
+	  finish,
+	  NULL },
+	{ "two adopt, one drains",
+	  set_up_one,
+	  { adopt_and_abandon, adopt_and_abandon, drain },
+	  finish,
+	  NULL },
+	{ "+two orphans, two adopt, one drains",
+	  set_up_two,
+	  { adopt_and_abandon, adopt_and_abandon, drain },
+	  finish,
+	  NULL },
+	{ "~two orphans, four threads",
+	  set_up_two,
+	  { twice, own_free_and_leave, free_and_drain, drain },
+	  finish,
+	  NULL },
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * queue - remote push and drain (lib/heap/remote.c): every block that another thread frees comes home, once; a pool that
- * is empty then leaves; and none leaves while it is queued or about to be.
+ * queue - remote push and drain (lib/heap/remote.c): every block that another thread frees comes
+ * home, once; a pool that is empty then leaves; and none leaves while it is queued or about to be.
  *
  * lib/heap/remote.c, lib/arena/pool.c and lib/heap/heap.c as they are; the arena below is a table.
  */
@@ -21,8 +21,9 @@ static arn_family family;
 static struct thread records[EXPLORE_THREADS];
 static struct pool *pool;
 static void *block[BLOCKS];
-static int content[BLOCKS];           /* stands for what is in the block: the arena's memory is not touched */
-static _Atomic(void *) x_young;       /* a block of the second heap, in the slice of a pool that has left */
+static int content[BLOCKS]; /* stands for what is in the block: the arena's memory is not touched */
+/* a block of the second heap, in the slice of a pool that has left */
+static _Atomic(void *) x_young;
 
 __thread struct thread *thread_current;
 struct thread thread_none;
@@ -115,7 +116,7 @@ static void set_up_plain(void)
 	set_up_with(2, ARN_TAG_MEM);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static void free_one(unsigned i)
 {
@@ -166,7 +167,8 @@ static void drain_twice(void)
 	drain_once();
 }
 
-/* As soon as the pool has left, its slice serves another heap, whose block yet another thread frees. */
+/* As soon as the pool has left, its slice serves another heap, whose block yet another thread
+ * frees. */
 static void drain_and_reuse(void)
 {
 	void *young;
@@ -189,7 +191,7 @@ static void free_second_and_young(void)
 		remote_free(arena_pool_at(young)->lead, young, NULL);
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void is_settled(struct heap *heap)
 {
@@ -225,21 +227,45 @@ static void finish_reuse(void)
 	}
 	is_settled(&heap);
 	is_settled(&second);
-	explore_check(below_released == 1u + (young != NULL) && atomic_load(&pool->bits->x_queued) == UNQUEUED);
+	explore_check(below_released == 1u + (young != NULL) &&
+	              atomic_load(&pool->bits->x_queued) == UNQUEUED);
 }
 
 static const struct explore_model models[] = {
-	{ "two frees and two drains", set_up_two, { drain_twice, free_first, free_second }, finish, switched },
-	{ "a block in a slice that has changed hands", set_up_two,
-	  { drain_and_reuse, free_first, free_second_and_young }, finish_reuse, switched },
-	{ "a block in a slice that has changed hands and its kind", set_up_plain,
-	  { drain_and_reuse, free_first, free_second_and_young }, finish_reuse, switched },
-	{ "three frees by two threads and a drain", set_up_three, { drain_once, free_first, free_two }, finish, switched },
-	{ "three frees by two threads and two drains", set_up_three, { drain_twice, free_first, free_two }, finish,
+	{ "two frees and two drains",
+	  set_up_two,
+	  { drain_twice, free_first, free_second },
+	  finish,
 	  switched },
-	{ "+three frees by three threads and a drain", set_up_three, { drain_once, free_first, free_second, free_third },
-	  finish, switched },
-	{ "~three frees by three threads", set_up_three, { drain_twice, free_first, free_second, free_third }, finish,
+	{ "a block in a slice that has changed hands",
+	  set_up_two,
+	  { drain_and_reuse, free_first, free_second_and_young },
+	  finish_reuse,
+	  switched },
+	{ "a block in a slice that has changed hands and its kind",
+	  set_up_plain,
+	  { drain_and_reuse, free_first, free_second_and_young },
+	  finish_reuse,
+	  switched },
+	{ "three frees by two threads and a drain",
+	  set_up_three,
+	  { drain_once, free_first, free_two },
+	  finish,
+	  switched },
+	{ "three frees by two threads and two drains",
+	  set_up_three,
+	  { drain_twice, free_first, free_two },
+	  finish,
+	  switched },
+	{ "+three frees by three threads and a drain",
+	  set_up_three,
+	  { drain_once, free_first, free_second, free_third },
+	  finish,
+	  switched },
+	{ "~three frees by three threads",
+	  set_up_three,
+	  { drain_twice, free_first, free_second, free_third },
+	  finish,
 	  switched },
 };
 

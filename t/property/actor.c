@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A thread of the program, and what it does.  It keeps bundles of blocks in slots of its own and exchanges
- * them with the boxes, so that others free what it has made.
+ * A thread of the program, and what it does.  It keeps bundles of blocks in slots of its own and
+ * exchanges them with the boxes, so that others free what it has made.
  */
 #include "property/property.h"
 
@@ -18,10 +18,10 @@ static pthread_key_t key;
 #define DESTRUCTOR_ROUNDS PTHREAD_DESTRUCTOR_ITERATIONS
 #endif
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
-/* A face of a family that this thread may allocate from: any that has no provider, or the one that it is
- * attached to. */
+/* A face of a family that this thread may allocate from: any that has no provider, or the one that
+ * it is attached to. */
 static struct face some_face(struct actor *actor)
 {
 	unsigned family = (unsigned)rng_below(&actor->rng, FAMILIES),
@@ -30,8 +30,8 @@ static struct face some_face(struct actor *actor)
 	if (family >= FIRST_INTERP)
 		family = readers_attached() < INTERPS ? FIRST_INTERP + readers_attached() : PLAIN;
 	if (family == DEFAULT && tag <= ARN_TAG_OBJECT && rng_below(&actor->rng, 2))
-		return (struct face){NULL, family, tag};
-	return (struct face){&actor->handles->heap[family][tag], family, tag};
+		return (struct face){ NULL, family, tag };
+	return (struct face){ &actor->handles->heap[family][tag], family, tag };
 }
 
 static _Atomic(struct bundle *) *some_slot(struct actor *actor)
@@ -93,7 +93,7 @@ static void churn(struct actor *actor)
 {
 	struct face face = some_face(actor);
 	size_t size = rng_below(&actor->rng, rng_below(&actor->rng, 4) ? 500 : 40000);
-	void *block[16] = {0};
+	void *block[16] = { 0 };
 
 	for (unsigned i = 0; i < 600; i++) {
 		void **at = &block[rng_below(&actor->rng, array_length(block))];
@@ -110,7 +110,7 @@ static void abandon_one(struct actor *actor)
 {
 	if (!is_left_out("abandon"))
 		arn_heap_abandon(&actor->handles->heap[rng_below(&actor->rng, FAMILIES)]
-						      [rng_below(&actor->rng, ARN_TAGS)]);
+		                                      [rng_below(&actor->rng, ARN_TAGS)]);
 }
 
 static void trim(struct actor *actor)
@@ -128,9 +128,10 @@ static void ask(struct actor *actor)
 	if (bundle && bundle->count && bundle->item[0].block) {
 		struct item *item = &bundle->item[0];
 
-		must(arn_usable_size(item->block) >= item->size, "block %p has less than it was asked for",
+		must(arn_usable_size(item->block) >= item->size,
+		     "block %p has less than it was asked for", (void *)item->block);
+		must(arn_tag_of(item->block) == item->tag, "block %p has another tag",
 		     (void *)item->block);
-		must(arn_tag_of(item->block) == item->tag, "block %p has another tag", (void *)item->block);
 		(void)arn_owner(item->block);
 	}
 	atomic_store(&actor->slot[0], bundle);
@@ -195,26 +196,28 @@ void actor_detach(struct actor *actor)
 	readers_detach();
 }
 
-/* ---- a thousand calls ------------------------------------------------------------------------------ */
+/* ---- a thousand calls ------------------------------------------------------------------------ */
 
 enum { CALLS = 1000, WINDOW = 8 };
 
 /* Malloc and free, of sizes that differ, so that slow paths are among them; time goes by. */
 static void call_family(struct actor *actor, unsigned family)
 {
-	void *block[WINDOW] = {0};
+	void *block[WINDOW] = { 0 };
 
 	for (unsigned call = 0; call < CALLS; call++) {
 		void **at = &block[rng_below(&actor->rng, WINDOW)];
-		struct face face = {&actor->handles->heap[family][rng_below(&actor->rng, ARN_TAGS)], family,
-				    0};
+		struct face face = {
+			&actor->handles->heap[family][rng_below(&actor->rng, ARN_TAGS)], family, 0
+		};
 
 		add_relaxed(&os_ahead, 100);
 		readers_quiescent();
 		if (*at)
 			arn_free(*at), *at = NULL;
 		else
-			must((*at = face_malloc(&face, rng_below(&actor->rng, 3000))) || drawn.may_fail,
+			must((*at = face_malloc(&face, rng_below(&actor->rng, 3000))) ||
+			             drawn.may_fail,
 			     "no memory for a few bytes after the drop");
 	}
 	for (unsigned i = 0; i < WINDOW; i++)
@@ -233,7 +236,7 @@ void actor_call(struct actor *actor)
 	readers_detach();
 }
 
-/* ---- threads --------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 /* As a key of somebody's else may: it allocates while the thread ends, in every round there is. */
 static void destruct(void *rounds)

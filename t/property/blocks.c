@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Blocks with a pattern: what has lost it was spoilt, or handed out twice.  They are made and dropped by the
- * bundle. The pattern is in the first words, then in one word every so often, and in the last; so a large
- * block has pages that were never touched.
+ * Blocks with a pattern: what has lost it was spoilt, or handed out twice.  They are made and
+ * dropped by the bundle. The pattern is in the first words, then in one word every so often, and in
+ * the last; so a large block has pages that were never touched.
  */
 #include "property/property.h"
 
@@ -12,7 +12,7 @@ _Atomic size_t live_bytes;
 static _Atomic uint64_t x_key;
 static _Atomic(void *) stale[64];
 
-/* ---- the pattern ----------------------------------------------------------------------------------- */
+/* ---- the pattern ----------------------------------------------------------------------------- */
 
 static uint64_t word_of(const struct item *item, size_t at)
 {
@@ -57,14 +57,15 @@ static void check_pattern(const struct item *item, const char *when)
 
 static void check_zero(const struct item *item)
 {
-	for (size_t at = 0; at + 8 <= item->size; at = item->size <= 4 * KIB ? at + 8 : after(item, at))
-		must(*(uint64_t *)(item->block + at) == 0, "calloc of %zu bytes is not zero at byte %zu",
-		     item->size, at);
+	for (size_t at = 0; at + 8 <= item->size;
+	     at = item->size <= 4 * KIB ? at + 8 : after(item, at))
+		must(*(uint64_t *)(item->block + at) == 0,
+		     "calloc of %zu bytes is not zero at byte %zu", item->size, at);
 	must(item->size == 0 || item->block[item->size - 1] == 0,
 	     "calloc of %zu bytes is not zero at its end", item->size);
 }
 
-/* ---- single blocks --------------------------------------------------------------------------------- */
+/* ---- single blocks --------------------------------------------------------------------------- */
 
 void *face_malloc(const struct face *face, size_t size)
 {
@@ -84,13 +85,14 @@ static void *face_realloc(const struct face *face, void *block, size_t size)
 {
 	if (face->handle)
 		return arn_heap_realloc(face->handle, block, size);
-	return face->tag == ARN_TAG_MEM ? arn_mem_realloc(block, size) : arn_obj_realloc(block, size);
+	return face->tag == ARN_TAG_MEM ? arn_mem_realloc(block, size)
+	                                : arn_obj_realloc(block, size);
 }
 
 static void check_answer(const void *block, size_t size)
 {
-	must(block || drawn.may_fail, "no memory for %zu bytes, without a limit and with a system that gives",
-	     size);
+	must(block || drawn.may_fail,
+	     "no memory for %zu bytes, without a limit and with a system that gives", size);
 	must(block || errno == ENOMEM, "NULL without ENOMEM");
 	must((uintptr_t)block % 16 == 0, "block %p is not aligned", block);
 }
@@ -102,7 +104,8 @@ static bool item_make(struct item *item, const struct face *face, size_t size, b
 	check_answer(block, size);
 	if (!block)
 		return false;
-	*item = (struct item){block, size, add_relaxed(&x_key, 1), (uint8_t)face->family, (uint8_t)face->tag};
+	*item = (struct item){ block, size, add_relaxed(&x_key, 1), (uint8_t)face->family,
+		               (uint8_t)face->tag };
 	if (zero)
 		check_zero(item);
 	write_pattern(item);
@@ -126,7 +129,8 @@ void blocks_ask_stale(void)
 	for (unsigned i = 0; i < array_length(stale); i++) {
 		void *block = load_relaxed(&stale[i]);
 
-		must(arn_usable_size(block) <= 64 * MIB, "a stale address has too many usable bytes");
+		must(arn_usable_size(block) <= 64 * MIB,
+		     "a stale address has too many usable bytes");
 		must(arn_tag_of(block) <= ARN_TAGS, "a stale address has no tag that there is");
 		(void)load_relaxed((const _Atomic uintptr_t *)arn_owner(block));
 	}
@@ -154,7 +158,7 @@ static void item_resize(struct item *item, const struct face *face, size_t size)
 	write_pattern(item);
 }
 
-/* ---- bundles --------------------------------------------------------------------------------------- */
+/* ---- bundles --------------------------------------------------------------------------------- */
 
 struct shape {
 	unsigned count;
@@ -166,16 +170,21 @@ static struct shape some_shape(struct rng *rng)
 	size_t kind = rng_below(rng, 100);
 
 	if (kind < 45)
-		return (struct shape){1 + (unsigned)rng_below(rng, 200), rng_below(rng, 1000), 40};
+		return (struct shape){ 1 + (unsigned)rng_below(rng, 200), rng_below(rng, 1000),
+			               40 };
 	if (kind < 55)
-		return (struct shape){500 + (unsigned)rng_below(rng, 4000), 8 + rng_below(rng, 600), 1};
+		return (struct shape){ 500 + (unsigned)rng_below(rng, 4000),
+			               8 + rng_below(rng, 600), 1 };
 	if (kind < 80)
-		return (struct shape){1 + (unsigned)rng_below(rng, 60), rng_below(rng, 60000), 5000};
+		return (struct shape){ 1 + (unsigned)rng_below(rng, 60), rng_below(rng, 60000),
+			               5000 };
 	if (kind < 93)
-		return (struct shape){1 + (unsigned)rng_below(rng, 6), 60000 + rng_below(rng, MIB), 100000};
+		return (struct shape){ 1 + (unsigned)rng_below(rng, 6), 60000 + rng_below(rng, MIB),
+			               100000 };
 	if (kind < 98)
-		return (struct shape){1 + (unsigned)rng_below(rng, 2), MIB + rng_below(rng, 15 * MIB), 1};
-	return (struct shape){1, 16 * MIB + rng_below(rng, 24 * MIB), 1};
+		return (struct shape){ 1 + (unsigned)rng_below(rng, 2),
+			               MIB + rng_below(rng, 15 * MIB), 1 };
+	return (struct shape){ 1, 16 * MIB + rng_below(rng, 24 * MIB), 1 };
 }
 
 static struct bundle *new_bundle(unsigned count)
@@ -196,7 +205,8 @@ struct bundle *bundle_make(const struct face *face, struct rng *rng)
 		return NULL;
 	bundle = new_bundle(shape.count);
 	while (bundle->count < shape.count &&
-	       item_make(&bundle->item[bundle->count], face, shape.size + rng_below(rng, shape.spread), zero))
+	       item_make(&bundle->item[bundle->count], face,
+	                 shape.size + rng_below(rng, shape.spread), zero))
 		bundle->count++;
 	return bundle;
 }
@@ -239,7 +249,7 @@ void bundle_resize(struct bundle *bundle, const struct face *face, struct rng *r
 	for (unsigned n = 0; n < 8 && bundle->count; n++) {
 		struct item *item = &bundle->item[rng_below(rng, bundle->count)];
 		size_t size = rng_below(rng, 2) ? item->size + item->size / 8 + 1
-						: rng_below(rng, 2 * item->size + 16);
+		                                : rng_below(rng, 2 * item->size + 16);
 
 		if (item->block && load_relaxed(&live_bytes) + size <= drawn.memory)
 			item_resize(item, face, size);

@@ -1,41 +1,48 @@
 /* SPDX-License-Identifier: MIT
  *
- * The bound.  L(x) is the larger of RETAIN and of RETAIN_PERCENT per cent of x: what may be kept while x is in use
- * (arenite.7, lib/arena/retain.h).  A pool is held while one of its blocks is not home: the block is in a pool cache, or a
- * thread has gathered it for its owner.  When everything has been dropped,
+ * The bound.  L(x) is the larger of RETAIN and of RETAIN_PERCENT per cent of x: what may be kept
+ * while x is in use (arenite.7, lib/arena/retain.h).  A pool is held while one of its blocks is not
+ * home: the block is in a pool cache, or a thread has gathered it for its owner.  When everything
+ * has been dropped,
  *
  *   1. live == 0
  *   2. claimed == the sum of all pools
  *   3. the bytes of one class in a pool cache <= CACHE / 16, or two blocks
  *   4. held pools <= blocks in pool caches + threads
- *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each interpreter
+ *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each
+ *      interpreter
  *   6. retained <= L(used) / 2 + 2 SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
- *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA) / 32 MiB, and none
- *      waits to be unmapped
+ *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA) /
+ *      32 MiB, and none waits to be unmapped
  *   9. heaps <= handles + 2 for each thread
  *  10. with LIMIT, half of it can be had in blocks of any size, if held <= LIMIT / 8
  *
  * 1, 2  The counters tell the truth.
- * 3     The pool caches of a thread that waits stay as they are; this is what they may hold (option CACHE).
- * 4     Each block in a pool cache holds one pool at most; so does a thread, which gathers blocks of one pool.
- * 5     Half of the limit is for free slices and for empty pools that wait for readers, which serve their shape
- *       meanwhile.  All other pools have gone, whoever made their blocks and whoever freed them; those of an owner who
- *       waits keep their address space, but by 7 no pages.  SOME: the last of the thousand calls have left pools
- *       whose readers are not done.  Of those without pages 16 MiB may wait: a poll lets few go, and not at each call.
+ * 3     The pool caches of a thread that waits stay as they are; this is what they may hold (option
+ *       CACHE).
+ * 4     Each block in a pool cache holds one pool at most; so does a thread, which gathers blocks
+ *       of one pool.
+ * 5     Half of the limit is for free slices and for empty pools that wait for readers, which serve
+ *       their shape meanwhile.  All other pools have gone, whoever made their blocks and whoever
+ *       freed them; those of an owner who waits keep their address space, but by 7 no pages.  SOME:
+ *       the last of the thousand calls have left pools whose readers are not done.  Of those
+ *       without pages 16 MiB may wait: a poll lets few go, and not at each call.
  * 6     The same half, of which no more is kept when less is in use.
- * 7     The same half, and the quarter that is for free pages of pools in use.  Mixed: pages with blocks that the owner
- *       who waits has freed itself, which only it can tell free, and others that somebody else has.  Begun: a pool that
- *       was begun on slices with pages, one of each class and heap, keeps them while its owner waits.
- * 8     One arena to swing in, those that could be kept when they fell free, and those that were mapped at once.
- *       (A huge arena whose pages have gone back stays mapped for the next block of its size.)
+ * 7     The same half, and the quarter that is for free pages of pools in use.  Mixed: pages with
+ *       blocks that the owner who waits has freed itself, which only it can tell free, and others
+ *       that somebody else has.  Begun: a pool that was begun on slices with pages, one of each
+ *       class and heap, keeps them while its owner waits.
+ * 8     One arena to swing in, those that could be kept when they fell free, and those that were
+ *       mapped at once.  (A huge arena whose pages have gone back stays mapped for the next block
+ *       of its size.)
  * 9     There were never more in use at the same time.
  *
- * While the program runs, what is in pools and retained is at most LIMIT, and 1/64 of it and SOME more.
- * Where the system has refused to take pages or address space back, 6 to 8 and LIMIT are not looked at: nobody asks it
- * again for all of what stayed.
- * In the child of a fork, heaps that a thread was at work on are nobody's: they and their pools stay as they are, and
- * each thread that is gone may have been about to queue one pool.
+ * While the program runs, what is in pools and retained is at most LIMIT, and 1/64 of it and SOME
+ * more.  Where the system has refused to take pages or address space back, 6 to 8 and LIMIT are not
+ * looked at: nobody asks it again for all of what stayed.
+ * In the child of a fork, heaps that a thread was at work on are nobody's: they and their pools
+ * stay as they are, and each thread that is gone may have been about to queue one pool.
  */
 #include "property/property.h"
 
@@ -46,19 +53,21 @@
 #include "arena/retire.h"
 #include "heap/family.h"
 
-#define PAGE (4 * KIB)
-#define SOME MIB
+#define PAGE          (4 * KIB)
+#define SOME          MIB
 #define WITHOUT_PAGES (16 * MIB)
 
 struct account {
 	size_t claimed;
-	size_t held;      /* of it: pools with a block that is not home */
-	size_t touched;   /* the pages that those blocks are on */
-	size_t stranded;  /* other pools: nobody's, after a fork */
-	size_t remote[2]; /* with blocks that others have freed: of heaps with an owner, and of orphans */
-	size_t mixed;     /* pages of heaps with an owner: of blocks that others, and that the owner has freed */
+	size_t held;     /* of it: pools with a block that is not home */
+	size_t touched;  /* the pages that those blocks are on */
+	size_t stranded; /* other pools: nobody's, after a fork */
+	/* with blocks that others have freed: of heaps with an owner, and of orphans */
+	size_t remote[2];
+	/* pages of heaps with an owner: of blocks that others, and that the owner has freed */
+	size_t mixed;
 	size_t empty[2];
-	size_t begun;     /* resident pages of free blocks, in one pool of each class and heap */
+	size_t begun; /* resident pages of free blocks, in one pool of each class and heap */
 	size_t held_pools, stranded_heaps, peak;
 	size_t arenas, arenas_used, arenas_huge;
 };
@@ -91,7 +100,8 @@ static void look_at_pages(struct pages *pages, const struct arena *arena, unsign
 
 	*pages = (struct pages){ min_size(pool_span(pool) / PAGE, array_length(pages->is)), { 0 } };
 	for (unsigned i = 0; i < pool->capacity; i++) {
-		size_t first = i * pool->block_size / PAGE, last = ((i + 1) * pool->block_size - 1) / PAGE;
+		size_t first = i * pool->block_size / PAGE,
+		       last = ((i + 1) * pool->block_size - 1) / PAGE;
 
 		for (size_t page = first; page <= min_size(last, pages->count - 1); page++)
 			pages->is[page] |= place_of(arena, slice, i);
@@ -123,7 +133,8 @@ static size_t count_home(struct pool *pool)
 	return n * PAGE;
 }
 
-/* A pool that was begun on slices with pages keeps them while its owner waits: one of each class, the largest here. */
+/* A pool that was begun on slices with pages keeps them while its owner waits: one of each class,
+ * the largest here. */
 static void add_heap(struct account *account, const struct heap *heap)
 {
 	size_t begun[CLASSES + 1] = { 0 };
@@ -166,7 +177,8 @@ static void add_arena(struct account *account, const struct arena *arena)
 {
 	size_t before = account->claimed;
 
-	for (unsigned slice = ARENA_HEAD; slice < (arena->huge ? ARENA_HEAD + 1 : ARENA_SLICES); slice++)
+	for (unsigned slice = ARENA_HEAD; slice < (arena->huge ? ARENA_HEAD + 1 : ARENA_SLICES);
+	     slice++)
 		if (load_relaxed(&arena->pool[slice].x_heap) &&
 		    arena->pool[slice].lead == &arena->pool[slice])
 			add_pool(account, arena, slice);
@@ -177,7 +189,7 @@ static void add_arena(struct account *account, const struct arena *arena)
 
 static struct account add_up(void)
 {
-	struct account account = {0};
+	struct account account = { 0 };
 
 	reclaim_enter();
 	for (unsigned index = 0; index < registry_count(); index++)
@@ -193,24 +205,30 @@ static struct account add_up(void)
 
 static void say(const struct account *a, const struct arn_stats *s, const struct arn_resident *r)
 {
-	note("claimed %zu KiB: held %zu, remote %zu + %zu, empty %zu + %zu, stranded %zu; counted %zu, "
+	note("claimed %zu KiB: held %zu, remote %zu + %zu, empty %zu + %zu, stranded %zu; counted "
+	     "%zu, "
 	     "waiting %zu, limbo %zu, mixed %zu, begun %zu; retained %zu, limit %zu",
-	     a->claimed / KIB, a->held / KIB, a->remote[0] / KIB, a->remote[1] / KIB, a->empty[0] / KIB,
-	     a->empty[1] / KIB, a->stranded / KIB, s->claimed_bytes / KIB,
-	     load_relaxed(&arena_counters.x_waiting) / KIB, load_relaxed(&arena_counters.x_limbo) / KIB,
-	     a->mixed / KIB, a->begun / KIB, s->retained_bytes / KIB, retain_limit() / KIB);
-	note("resident %zu KiB: live %zu, cached %zu, remote %zu, waiting %zu, retired %zu, pinned %zu, "
+	     a->claimed / KIB, a->held / KIB, a->remote[0] / KIB, a->remote[1] / KIB,
+	     a->empty[0] / KIB, a->empty[1] / KIB, a->stranded / KIB, s->claimed_bytes / KIB,
+	     load_relaxed(&arena_counters.x_waiting) / KIB,
+	     load_relaxed(&arena_counters.x_limbo) / KIB, a->mixed / KIB, a->begun / KIB,
+	     s->retained_bytes / KIB, retain_limit() / KIB);
+	note("resident %zu KiB: live %zu, cached %zu, remote %zu, waiting %zu, retired %zu, pinned "
+	     "%zu, "
 	     "retained %zu, "
 	     "records %zu; touched %zu",
 	     r->total / KIB, r->live / KIB, r->cached / KIB, r->remote / KIB, r->waiting / KIB,
-	     r->retired / KIB, r->pinned / KIB, r->retained / KIB, r->metadata / KIB, a->touched / KIB);
-	note("mapped %zu MiB, %zu arenas, %zu used, %zu huge, retired %zu MiB; %zu heaps, %zu orphans; peak "
+	     r->retired / KIB, r->pinned / KIB, r->retained / KIB, r->metadata / KIB,
+	     a->touched / KIB);
+	note("mapped %zu MiB, %zu arenas, %zu used, %zu huge, retired %zu MiB; %zu heaps, %zu "
+	     "orphans; peak "
 	     "%zu MiB",
-	     s->arena_bytes / MIB, a->arenas, a->arenas_used, a->arenas_huge, retire_waiting() / MIB,
-	     s->heaps, s->orphan_heaps, load_relaxed(&arena_counters.x_peak) / MIB);
+	     s->arena_bytes / MIB, a->arenas, a->arenas_used, a->arenas_huge,
+	     retire_waiting() / MIB, s->heaps, s->orphan_heaps,
+	     load_relaxed(&arena_counters.x_peak) / MIB);
 }
 
-/* ---- the parts of the bound ------------------------------------------------------------------------ */
+/* ---- the parts of the bound ------------------------------------------------------------------ */
 
 static struct arn_stats stats;
 static struct arn_resident resident;
@@ -276,17 +294,20 @@ static void check_claimed(void)
 
 	is -= min_size(is, min_size(load_relaxed(&arena_counters.x_limbo), WITHOUT_PAGES));
 	must(is <= may,
-	     "claimed: %zu KiB in pools that nothing keeps, %zu KiB may be: of heaps with an owner %zu in "
+	     "claimed: %zu KiB in pools that nothing keeps, %zu KiB may be: of heaps with an owner "
+	     "%zu in "
 	     "remote words, %zu empty, of orphans %zu and %zu; limbo %zu, waiting %zu",
-	     is / KIB, may / KIB, account.remote[0] / KIB, account.empty[0] / KIB, account.remote[1] / KIB,
-	     account.empty[1] / KIB, load_relaxed(&arena_counters.x_limbo) / KIB,
+	     is / KIB, may / KIB, account.remote[0] / KIB, account.empty[0] / KIB,
+	     account.remote[1] / KIB, account.empty[1] / KIB,
+	     load_relaxed(&arena_counters.x_limbo) / KIB,
 	     load_relaxed(&arena_counters.x_waiting) / KIB);
 }
 
 /* Pages of pools. */
 static size_t resident_in_pools(void)
 {
-	return resident.total - resident.metadata - min_size(stats.retained_bytes, resident.retained);
+	return resident.total - resident.metadata -
+	       min_size(stats.retained_bytes, resident.retained);
 }
 
 static void check_retained(void)
@@ -295,14 +316,16 @@ static void check_retained(void)
 	size_t used = max_size(resident_in_pools(), stats.claimed_bytes - absent);
 	size_t may = limit_of(used + SOME) / 2 + 2 * SOME;
 
-	must(stats.retained_bytes <= may, "retained: %zu KiB, %zu KiB may be, with %zu KiB of pages in pools",
+	must(stats.retained_bytes <= may,
+	     "retained: %zu KiB, %zu KiB may be, with %zu KiB of pages in pools",
 	     stats.retained_bytes / KIB, may / KIB, resident_in_pools() / KIB);
 }
 
 static void check_resident(void)
 {
 	size_t limit = limit_of(account.claimed - account.remote[0] + account.mixed + SOME);
-	size_t may = account.touched + account.mixed + account.begun + account.stranded + limit / 4 * 3 + SOME;
+	size_t may = account.touched + account.mixed + account.begun + account.stranded +
+	             limit / 4 * 3 + SOME;
 
 	must(resident_in_pools() <= may, "resident: %zu KiB of pages in pools, %zu KiB may be",
 	     resident_in_pools() / KIB, may / KIB);
@@ -311,7 +334,7 @@ static void check_resident(void)
 static void check_mapped(void)
 {
 	size_t may = account.arenas_used + 1 + limit_of(account.peak) / 2 / ARENA_SIZE +
-		     option(OPTION_ARENA) / ARENA_SIZE;
+	             option(OPTION_ARENA) / ARENA_SIZE;
 
 	must(account.arenas - account.arenas_huge <= may, "mapped: %zu arenas, %zu may be",
 	     account.arenas - account.arenas_huge, may);
@@ -320,7 +343,8 @@ static void check_mapped(void)
 
 static void check_heaps(void)
 {
-	size_t handles = ACTORS * FAMILIES * ARN_TAGS + 2 * ACTORS, may = handles + account.stranded_heaps;
+	size_t handles = ACTORS * FAMILIES * ARN_TAGS + 2 * ACTORS,
+	       may = handles + account.stranded_heaps;
 
 	must(stats.heaps <= may, "%zu heaps, %zu may be", stats.heaps, may);
 }
@@ -330,10 +354,10 @@ static const struct {
 	void (*check)(void);
 	bool of_pages; /* not where the system has refused to take them */
 } checks[] = {
-	{ "counters", check_counters, false }, { "caches", check_caches, false },     { "held", check_held, false },
-	{ "claimed", check_claimed, false },   { "retained", check_retained, true },
-	{ "resident", check_resident, true },
-	{ "mapped", check_mapped, true },     { "heaps", check_heaps, false },
+	{ "counters", check_counters, false }, { "caches", check_caches, false },
+	{ "held", check_held, false },         { "claimed", check_claimed, false },
+	{ "retained", check_retained, true },  { "resident", check_resident, true },
+	{ "mapped", check_mapped, true },      { "heaps", check_heaps, false },
 };
 
 size_t bound_check(void)
@@ -355,8 +379,9 @@ void bound_check_limit(void)
 
 	if (limit == 0 || drawn.refuses)
 		return;
-	used = load_relaxed(&arena_counters.x_claimed) - load_relaxed(&arena_counters.x_clean_bytes) +
+	used = load_relaxed(&arena_counters.x_claimed) -
+	       load_relaxed(&arena_counters.x_clean_bytes) +
 	       load_relaxed(&arena_counters.x_retained);
-	must(used <= limit + limit / 64 + SOME || !drawn.in_turns, "LIMIT is %zu KiB, and %zu KiB are used",
-	     limit / KIB, used / KIB);
+	must(used <= limit + limit / 64 + SOME || !drawn.in_turns,
+	     "LIMIT is %zu KiB, and %zu KiB are used", limit / KIB, used / KIB);
 }

@@ -2,12 +2,15 @@
  *
  * property - rounds of random programs, each a process of its own: see property.h.
  *
- * ARN_TEST_SEED          seed of the first round; the next ones have the numbers that follow.  That of a round that
- *                        failed is printed: with it, and ARN_PROPERTY_SECONDS=0, that round alone runs again
- * ARN_PROPERTY_SECONDS   so long, at least one round.  Without it: a few seconds, from seed 1 on and without `threads`,
- *                        so that chance does not decide whether a change passes
- * ARN_PROPERTY_WITHOUT   operations and checks to leave out, by name: abandon,idle,fork,claimed,...; threads: in every
- *                        round one thread at a time is at work
+ * ARN_TEST_SEED          seed of the first round; the next ones have the numbers that follow.  That
+ *                        of a round that failed is printed: with it, and ARN_PROPERTY_SECONDS=0,
+ *                        that round alone runs again
+ * ARN_PROPERTY_SECONDS   so long, at least one round.  Without it: a few seconds, from seed 1 on
+ *                        and without `threads`, so that chance does not decide whether a change
+ *                        passes
+ * ARN_PROPERTY_WITHOUT   operations and checks to leave out, by name:
+ *                        abandon,idle,fork,claimed,...; threads: in every round one thread at a
+ *                        time is at work
  * ARN_PROPERTY_SAY       the numbers of each round
  */
 #include "property/property.h"
@@ -37,7 +40,8 @@ void violated(const char *fmt, ...)
 
 bool is_left_out(const char *operation)
 {
-	const char *list = getenv("ARN_PROPERTY_WITHOUT"), *at = list ? strstr(list, operation) : NULL;
+	const char *list = getenv("ARN_PROPERTY_WITHOUT"),
+		   *at = list ? strstr(list, operation) : NULL;
 	size_t length = strlen(operation);
 
 	for (; at; at = strstr(at + 1, operation))
@@ -46,29 +50,31 @@ bool is_left_out(const char *operation)
 	return false;
 }
 
-/* ---- what the seed decides ------------------------------------------------------------------------- */
+/* ---- what the seed decides ------------------------------------------------------------------- */
 
 static const struct choice {
 	const char *name, *values[6]; /* the first stands for the default */
 } choices[] = {
-	{"ARENITE_RETAIN", {NULL, "0", "64K", "1M", "32M", "64T"}},
-	{"ARENITE_RETAIN_PERCENT", {NULL, NULL, NULL, "0", "100", "1000"}},
-	{"ARENITE_LIMIT", {NULL, NULL, NULL, "64M", "150M", "400M"}},
-	{"ARENITE_ARENA", {NULL, NULL, NULL, NULL, "64M", "128M"}},
-	{"ARENITE_CACHE", {NULL, NULL, NULL, "0", "64K", "16M"}},
-	{"ARENITE_CHECKS", {NULL, NULL, NULL, "1", "2", "3"}},
+	{ "ARENITE_RETAIN", { NULL, "0", "64K", "1M", "32M", "64T" } },
+	{ "ARENITE_RETAIN_PERCENT", { NULL, NULL, NULL, "0", "100", "1000" } },
+	{ "ARENITE_LIMIT", { NULL, NULL, NULL, "64M", "150M", "400M" } },
+	{ "ARENITE_ARENA", { NULL, NULL, NULL, NULL, "64M", "128M" } },
+	{ "ARENITE_CACHE", { NULL, NULL, NULL, "0", "64K", "16M" } },
+	{ "ARENITE_CHECKS", { NULL, NULL, NULL, "1", "2", "3" } },
 };
 
 static void draw_options(struct rng *rng)
 {
 	for (unsigned i = 0; i < array_length(choices); i++) {
-		const char *value = choices[i].values[rng_below(rng, array_length(choices[i].values))];
+		const char *value =
+			choices[i].values[rng_below(rng, array_length(choices[i].values))];
 		size_t length = strlen(options);
 
 		if (!value)
 			continue;
 		setenv(choices[i].name, value, 1);
-		snprintf(options + length, sizeof(options) - length, " %s=%s", choices[i].name, value);
+		snprintf(options + length, sizeof(options) - length, " %s=%s", choices[i].name,
+		         value);
 	}
 	option_init();
 }
@@ -82,11 +88,11 @@ static void draw_plan(struct rng *rng)
 	drawn.turns = 10 + (unsigned)rng_below(rng, drawn.in_turns ? 400 : 100);
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 static _Noreturn void live(uint64_t seed)
 {
-	struct rng rng = {(seed * 0xd1342543de82ef95u) | 1};
+	struct rng rng = { (seed * 0xd1342543de82ef95u) | 1 };
 
 	drawn.seed = seed;
 	alarm((unsigned)tap_scale(120));

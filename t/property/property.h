@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * property.h - whatever threads do and wherever they wait: once all is dropped and any one thread makes a
- * thousand calls, what is claimed and what is resident has fallen to its bound.
+ * property.h - whatever threads do and wherever they wait: once all is dropped and any one thread
+ * makes a thousand calls, what is claimed and what is resident has fallen to its bound.
  *
- * A round is one process with options, faults and an order of steps of its own, all of them drawn from its
- * seed.
+ * A round is one process with options, faults and an order of steps of its own, all of them drawn
+ * from its seed.
  *
  *     property.c           seeds, rounds, options; what is printed
- *     property-round.c     the script of a round: turns of the threads, what happens between turns, the end
+ *     property-round.c     the script of a round: turns of the threads, what happens between turns,
+ *                          the end
  *     property-actor.c     a thread, and the steps that it takes
  *     property-blocks.c    blocks with a pattern
  *     property-readers.c   interpreters: families whose provider works as CPython's QSBR does
  *     property-bound.c     the bound, as an equation
  *
- * Threads act only in turns, which the main thread gives.  In a round "in turns" one thread acts at a time,
- * so that its seed repeats it; in the others several act at the same time, with pauses at the library's yield
- * points.  Between two turns all of them are stopped outside the library: then the main thread walks heaps,
- * forks, abandons other threads' handles and ends interpreters, as an embedder may.
+ * Threads act only in turns, which the main thread gives.  In a round "in turns" one thread acts at
+ * a time, so that its seed repeats it; in the others several act at the same time, with pauses at
+ * the library's yield points.  Between two turns all of them are stopped outside the library: then
+ * the main thread walks heaps, forks, abandons other threads' handles and ends interpreters, as an
+ * embedder may.
  */
 #ifndef ARN_T_PROPERTY_H
 #define ARN_T_PROPERTY_H
@@ -48,10 +50,11 @@ extern struct plan drawn;
 /* The round ends here. */
 __attribute__((format(printf, 1, 2))) _Noreturn void violated(const char *fmt, ...);
 #define must(condition, ...) ((condition) ? (void)0 : violated(__VA_ARGS__))
-/* Is this operation to be left out?  ARN_PROPERTY_WITHOUT is a list of names, to narrow a failure down. */
+/* Is this operation to be left out?  ARN_PROPERTY_WITHOUT is a list of names, to narrow a failure
+ * down. */
 bool is_left_out(const char *operation);
 
-/* ---- blocks ---------------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 struct item {
 	unsigned char *block;
@@ -87,7 +90,7 @@ void *face_malloc(const struct face *face, size_t size);
 /* Ask about addresses of blocks that have been freed. */
 void blocks_ask_stale(void);
 
-/* ---- readers --------------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
 /* Which interpreter the calling thread is attached to; INTERPS: none.  slot: its number. */
 unsigned readers_attached(void);
@@ -99,12 +102,13 @@ void readers_see(unsigned slot, void *object);
 /* The thread of this slot is detached, or gone. */
 void readers_release(unsigned slot);
 arn_family *readers_family(unsigned interp);
-/* The interpreter ends: nobody is attached, and nobody can be.  Then another one begins in its place. */
+/* The interpreter ends: nobody is attached, and nobody can be.  Then another one begins in its
+ * place. */
 void readers_end(unsigned interp);
 void readers_begin_anew(unsigned interp);
 void readers_start(void);
 
-/* ---- actors ---------------------------------------------------------------------------------------- */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
 struct handles {
 	arn_heap heap[FAMILIES][ARN_TAGS];
@@ -129,8 +133,8 @@ extern _Atomic(struct bundle *) boxes[BOXES];
 void actors_init(void);
 void actor_start(struct actor *actor);
 void actor_end(struct actor *actor);
-/* These do their job, all at the same time, and are stopped again; the main thread first if it is one of
- * them. */
+/* These do their job, all at the same time, and are stopped again; the main thread first if it is
+ * one of them. */
 void actors_turn(uint32_t who, void (*job)(struct actor *), unsigned steps);
 /* The same in two parts, without the main thread. */
 void actors_begin(uint32_t who, void (*job)(struct actor *), unsigned steps);
@@ -143,7 +147,7 @@ void actor_pass_on(struct actor *actor);
 /* A thousand calls, as a user of each family in turn. */
 void actor_call(struct actor *actor);
 
-/* ---- rounds and bound ------------------------------------------------------------------------------ */
+/* ---- rounds and bound ------------------------------------------------------------------------ */
 
 void round_run(void);
 /* Returns the bytes of pools that hold what is not home, in pool caches above all. */

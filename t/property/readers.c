@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Interpreters: families whose provider gives goals and polls them as CPython's QSBR does (Python/qsbr.c and
- * _PyMem_mi_page_maybe_free of 3.13 to 3.15).  A goal may be a number that has not been issued: the counter
- * moves only when a thread has asked for goals of more than ADVANCE bytes, or when somebody polls.
+ * Interpreters: families whose provider gives goals and polls them as CPython's QSBR does
+ * (Python/qsbr.c and _PyMem_mi_page_maybe_free of 3.13 to 3.15).  A goal may be a number that has
+ * not been issued: the counter moves only when a thread has asked for goals of more than ADVANCE
+ * bytes, or when somebody polls.
  *
- * A reader holds pointers to objects that it has seen alive since it was last quiescent.  Until it is
- * quiescent again, each of them is the start of a block, wherever it was freed meanwhile (rule R2 of
- * doc/design.md).
+ * A reader holds pointers to objects that it has seen alive since it was last quiescent.  Until it
+ * is quiescent again, each of them is the start of a block, wherever it was freed meanwhile (rule
+ * R2 of doc/design.md).
  */
 #include "property/property.h"
 
@@ -96,8 +97,8 @@ static bool reached_for_any(uint64_t wanted)
 }
 
 static const struct arn_provider providers[INTERPS] = {
-	{.goal = goal, .reached = reached, .is_user = is_user},
-	{.goal = goal_for_any, .reached = reached_for_any},
+	{ .goal = goal, .reached = reached, .is_user = is_user },
+	{ .goal = goal_for_any, .reached = reached_for_any },
 };
 
 /* It looks once more at what it has seen, and forgets it. */
@@ -106,7 +107,8 @@ static void look_late(struct slot *slot)
 	for (unsigned i = 0; i < LATE; i++) {
 		struct pool *pool = slot->late[i] ? pool_find(slot->late[i]) : NULL;
 
-		must(!slot->late[i] || pool, "a reader's object %p is in no pool any more", slot->late[i]);
+		must(!slot->late[i] || pool, "a reader's object %p is in no pool any more",
+		     slot->late[i]);
 		must(!pool || pool_is_block(pool, slot->late[i]),
 		     "a reader's object %p is inside another block", slot->late[i]);
 		slot->late[i] = NULL;

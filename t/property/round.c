@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The script of a round: turns, and between them what an embedder may do while its threads are stopped; then
- * everything is dropped by whom chance picks, readers are released, any one thread makes a thousand calls,
- * and the bound holds.
+ * The script of a round: turns, and between them what an embedder may do while its threads are
+ * stopped; then everything is dropped by whom chance picks, readers are released, any one thread
+ * makes a thousand calls, and the bound holds.
  */
 #include "property/property.h"
 
@@ -56,7 +56,7 @@ static uint32_t some_of(uint32_t who)
 	return drawn.in_turns || !some ? one_of(who) : some;
 }
 
-/* ---- all is dropped -------------------------------------------------------------------------------- */
+/* ---- all is dropped -------------------------------------------------------------------------- */
 
 static struct bundle *pile[PILE];
 static _Atomic unsigned x_piled;
@@ -102,20 +102,21 @@ static void drop_all(void)
 	must(drawn.has_leak || load_relaxed(&live_bytes) == 0, "the test has not dropped all");
 }
 
-/* ---- what happens between turns -------------------------------------------------------------------- */
+/* ---- what happens between turns -------------------------------------------------------------- */
 
 static void bind_all(struct handles *handles)
 {
 	for (unsigned family = 0; family < FAMILIES; family++)
 		for (unsigned tag = 0; tag < ARN_TAGS; tag++)
 			arn_heap_init(&handles->heap[family][tag],
-				      family >= FIRST_INTERP ? readers_family(family - FIRST_INTERP)
-							     : actors[0].handles->heap[family][0].family,
-				      tag);
+			              family >= FIRST_INTERP
+			                      ? readers_family(family - FIRST_INTERP)
+			                      : actors[0].handles->heap[family][0].family,
+			              tag);
 }
 
 static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
-			void *arg)
+                        void *arg)
 {
 	(void)heap, (void)area, (void)size;
 	*(size_t *)arg += block != NULL;
@@ -126,7 +127,7 @@ static void count_items(const struct bundle *bundle, unsigned family, unsigned t
 {
 	for (unsigned i = 0; bundle && i < bundle->count; i++)
 		*count += bundle->item[i].block && bundle->item[i].family == family &&
-			  bundle->item[i].tag == tag;
+		          bundle->item[i].tag == tag;
 }
 
 static size_t count_alive(unsigned family, unsigned tag)
@@ -151,8 +152,8 @@ static size_t count_visited(unsigned family, unsigned tag)
 	return count;
 }
 
-/* As a collector does.  The heaps of the C domains have no handle to be visited by.  What others have
- * gathered counts as live in a family with a provider: up to 64 blocks for each thread. */
+/* As a collector does.  The heaps of the C domains have no handle to be visited by.  What others
+ * have gathered counts as live in a family with a provider: up to 64 blocks for each thread. */
 static void walk(unsigned family)
 {
 	size_t gathered = ACTORS * 64;
@@ -165,9 +166,9 @@ static void walk(unsigned family)
 		if (drawn.has_leak)
 			continue;
 		must(visited == alive || (family >= FIRST_INTERP && tag <= ARN_TAG_OBJECT &&
-					  visited > alive && visited <= alive + gathered),
-		     "a walk of family %u, tag %u, finds %zu blocks, and %zu are alive", family, tag, visited,
-		     alive);
+		                          visited > alive && visited <= alive + gathered),
+		     "a walk of family %u, tag %u, finds %zu blocks, and %zu are alive", family,
+		     tag, visited, alive);
 	}
 }
 
@@ -207,7 +208,8 @@ static void end_interp(unsigned family)
 		arn_heap_abandon(&actors[i / ARN_TAGS].handles->heap[family][i % ARN_TAGS]);
 }
 
-/* An interpreter ends, and one begins at the same address, while the threads of others are at work. */
+/* An interpreter ends, and one begins at the same address, while the threads of others are at
+ * work. */
 static void begin_anew(void)
 {
 	unsigned interp = (unsigned)below(INTERPS);
@@ -244,8 +246,8 @@ static void move_handles(void)
 
 static void refuse(void)
 {
-	_Atomic unsigned *const countdowns[] = {&os_fail_map, &os_fail_unmap, &os_fail_purge, &os_fail_purge,
-						&os_fail_barrier};
+	_Atomic unsigned *const countdowns[] = { &os_fail_map, &os_fail_unmap, &os_fail_purge,
+		                                 &os_fail_purge, &os_fail_barrier };
 
 	atomic_store(&os_fail_on, below(3) == 0);
 	atomic_store(countdowns[below(array_length(countdowns))], 1 + (unsigned)below(20));
@@ -374,7 +376,7 @@ static void happen(void)
 	bound_check_limit();
 }
 
-/* ---- a round --------------------------------------------------------------------------------------- */
+/* ---- a round --------------------------------------------------------------------------------- */
 
 /* Readers go on; some threads end, others go on to wait. */
 static void release_all(void)
@@ -400,12 +402,12 @@ static struct actor *some_caller(void)
 	return caller;
 }
 
-/* What has been dropped is there again: half of the limit, in blocks of any size, if pool caches leave that
- * much. */
+/* What has been dropped is there again: half of the limit, in blocks of any size, if pool caches
+ * leave that much. */
 static void check_half_of_limit(size_t held)
 {
-	static const size_t sizes[] = {100, 1000, 50000, MIB};
-	struct face face = {&actors[0].handles->heap[PLAIN][ARN_TAG_MEM], PLAIN, ARN_TAG_MEM};
+	static const size_t sizes[] = { 100, 1000, 50000, MIB };
+	struct face face = { &actors[0].handles->heap[PLAIN][ARN_TAG_MEM], PLAIN, ARN_TAG_MEM };
 	size_t half = option(OPTION_LIMIT) / 2, kind = below(array_length(sizes) + 1);
 	size_t size = kind < array_length(sizes) ? sizes[kind] : half;
 	struct bundle *bundle;
@@ -414,8 +416,8 @@ static void check_half_of_limit(size_t held)
 		return;
 	bundle = bundle_fill(&face, size, half);
 	must(bundle->count == half / size,
-	     "LIMIT of %zu MiB: of half of it, in blocks of %zu bytes, %u of %zu are had", half * 2 / MIB,
-	     size, bundle->count, half / size);
+	     "LIMIT of %zu MiB: of half of it, in blocks of %zu bytes, %u of %zu are had",
+	     half * 2 / MIB, size, bundle->count, half / size);
 	bundle_drop(bundle);
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# A program that embeds Python, t/python/embed/embed.c, with the flags of arenite-python.pc: Arenite shared and static, Python
-# shared and static, as far as this machine has headers and libraries of a Python.  PYTHONS may name more of them.
+# A program that embeds Python, t/python/embed/embed.c, with the flags of arenite-python.pc: Arenite shared and static,
+# Python shared and static, as far as this machine has headers and libraries of a Python.  PYTHONS may name
+# more of them.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${SANITIZE_FLAGS:=}"
 # shellcheck source=t/support/tap.sh

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * states - threads that Python has not made call into it: each call makes a thread state and drops it again.  Built
- * by memory_programs.py, which passes the interpreter's functions; so no header of Python is needed.
+ * states - threads that Python has not made call into it: each call makes a thread state and drops
+ * it again.  Built by memory_programs.py, which passes the interpreter's functions; so no header of
+ * Python is needed.
  */
 #include <pthread.h>
 

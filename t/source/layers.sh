@@ -102,7 +102,8 @@ foreign() { # FOLDER
 
 includes "$top_srcdir/lib" >"$work/includes"
 calls "$top_builddir/lib" "$top_srcdir/lib" >"$work/calls"
-ok "there are includes and calls to look at" test "$(wc -l <"$work/includes")" -gt 100 -a "$(wc -l <"$work/calls")" -gt 100
+ok "there are includes and calls to look at" \
+	test "$(wc -l <"$work/includes")" -gt 100 -a "$(wc -l <"$work/calls")" -gt 100
 none "no include runs upwards" upwards <"$work/includes"
 none "no call runs upwards" upwards <"$work/calls"
 none "no files of the core include each other in a circle" circles <"$work/includes"

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.h - what the tests of the library's inside share.  They link t/libtestcore.la: the library with yield
- * points, injected failures and all of its own checks; the macros here make the headers agree with it.
+ * core.h - what the tests of the library's inside share.  They link t/libtestcore.la: the library
+ * with yield points, injected failures and all of its own checks; the macros here make the headers
+ * agree with it.
  *
- * expect(c)       from any thread: counts; the main thread says `no_errors("what")` once, which is one ok()
+ * expect(c)       from any thread: counts; the main thread says `no_errors("what")` once, which is
+ *                 one ok()
  * threads(n, f)   f(0) to f(n - 1), each in a thread of its own; barrier() meets all of them
- * rng_below       random numbers from ARN_TEST_SEED, one sequence for each number that rng_start was given
+ * rng_below       random numbers from ARN_TEST_SEED, one sequence for each number that rng_start
+ *                 was given
  */
 #ifndef ARN_T_CORE_H
 #define ARN_T_CORE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * program.h - a program that reaches all paths, also those that ask the system for memory or give it back: all
- * kinds of pools, families with and without provider, threads that end, heaps that change hands, remote frees,
- * trims.  It expects of NULLs only that they leave the old block whole.
+ * program.h - a program that reaches all paths, also those that ask the system for memory or give
+ * it back: all kinds of pools, families with and without provider, threads that end, heaps that
+ * change hands, remote frees, trims.  It expects of NULLs only that they leave the old block whole.
  */
 #ifndef ARN_T_PROGRAM_H
 #define ARN_T_PROGRAM_H
@@ -56,7 +56,7 @@ static bool is_whole(const struct slot *slot)
 {
 	return !slot->block || slot->size == 0 ||
 	       (slot->block[0] == slot->fill && slot->block[slot->size / 2] == slot->fill &&
-		slot->block[slot->size - 1] == slot->fill);
+	        slot->block[slot->size - 1] == slot->fill);
 }
 
 static void fill(struct slot *slot, void *block, size_t size)
@@ -70,11 +70,12 @@ static void fill(struct slot *slot, void *block, size_t size)
 
 static bool is_zero(const unsigned char *block, size_t size)
 {
-	return !block || size == 0 || (block[0] == 0 && block[size / 2] == 0 && block[size - 1] == 0);
+	return !block || size == 0 ||
+	       (block[0] == 0 && block[size / 2] == 0 && block[size - 1] == 0);
 }
 
-/* free() leaves errno alone, whatever becomes of what it does.  ThreadSanitizer does not: it looks for names while it
- * drops a report that is suppressed. */
+/* free() leaves errno alone, whatever becomes of what it does.  ThreadSanitizer does not: it looks
+ * for names while it drops a report that is suppressed. */
 static void give_up(void *block)
 {
 	errno = 77;
@@ -155,7 +156,8 @@ static void run_actor(unsigned self)
 	struct rng rng = rng_start(self);
 
 	for (unsigned i = 0; i < HEAPS; i++)
-		arn_heap_init(&heaps[self][i], i < 3 ? families[i % 2] : NULL, (enum arn_tag)(i % ARN_TAGS));
+		arn_heap_init(&heaps[self][i], i < 3 ? families[i % 2] : NULL,
+		              (enum arn_tag)(i % ARN_TAGS));
 	for (unsigned i = 0; i < STEPS; i++)
 		step(self, &rng);
 }
@@ -185,7 +187,8 @@ static void run_program(void)
 	families[1] = arn_family_new(&provider);
 	run_actor(0);
 	for (unsigned i = 0; i < WORKERS; i++)
-		runs[i] = pthread_create(&thread[i], NULL, run_thread, (void *)(uintptr_t)(i + 1)) == 0;
+		runs[i] = pthread_create(&thread[i], NULL, run_thread,
+		                         (void *)(uintptr_t)(i + 1)) == 0;
 	for (unsigned i = 0; i < WORKERS; i++)
 		if (runs[i])
 			pthread_join(thread[i], NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-state.h - an imitation of what lib/python/layout.c looks at: a thread state, its four heaps, and its record of
- * QSBR, with each part where the test wants it.
+ * python-state.h - an imitation of what lib/python/layout.c looks at: a thread state, its four
+ * heaps, and its record of QSBR, with each part where the test wants it.
  */
 #ifndef ARN_T_PYTHON_STATE_H
 #define ARN_T_PYTHON_STATE_H
@@ -19,7 +19,8 @@ struct places {
 	unsigned current_heap, heap, tag, qsbr, size;
 };
 
-/* Releases that were seen, from offsetof and sizeof in their headers; t/python/headers.sh asks those of this machine. */
+/* Releases that were seen, from offsetof and sizeof in their headers; t/python/headers.sh asks
+ * those of this machine. */
 static const struct places places_seen[] = {
 	{ 352, 3064, 3057, 320, 24 },   /* 3.13.15 */
 	{ 352, 3088, 249, 320, 24 },    /* its heaps replaced, as those of 3.14 and 3.15 were */
@@ -60,16 +61,18 @@ static inline void make_heaps(char *state, const struct places *is)
 	set_current_heap(state, is, ARN_TAG_OBJECT);
 }
 
-/* The array of all threads; the address before alignment is there where the size stands behind it. */
-static inline void make_shared(struct shared *shared, const struct places *is, struct qsbr_thread *array, size_t count)
+/* The array of all threads; the address before alignment is there where the size stands behind
+ * it. */
+static inline void make_shared(struct shared *shared, const struct places *is,
+                               struct qsbr_thread *array, size_t count)
 {
 	*shared = (struct shared){ { 1, 1, array }, { (uintptr_t)array - 16, 0 } };
 	shared->rest[is->size == 24 ? 0 : 1] = count;
 }
 
 /* The thread is attached. */
-static inline void make_state(char *state, const struct places *is, const void *interp, struct shared *shared,
-                              struct qsbr_thread *thread)
+static inline void make_state(char *state, const struct places *is, const void *interp,
+                              struct shared *shared, struct qsbr_thread *thread)
 {
 	make_heaps(state, is);
 	put_word(state, LAYOUT_INTERP, interp);

@@ -2,10 +2,10 @@
  *
  * tap.h - a small producer of the Test Anything Protocol.
  *
- * plan(n) first, or nothing and `return done();` last; both end with done().  Any thread may call ok(), but
- * threads in a loop should count errors in an atomic and let the main thread say ok() once.  Nothing here
- * calls malloc: the output buffer is static, so a test may run under the very allocator that it tests.
- * Before fork(): tap_flush(); the child leaves by _exit().
+ * plan(n) first, or nothing and `return done();` last; both end with done().  Any thread may call
+ * ok(), but threads in a loop should count errors in an atomic and let the main thread say ok()
+ * once.  Nothing here calls malloc: the output buffer is static, so a test may run under the very
+ * allocator that it tests.  Before fork(): tap_flush(); the child leaves by _exit().
  *
  * ARN_TEST_SEED   seed of tap_seed(); printed, so that a failure can be repeated
  * ARN_TEST_SCALE  multiplies durations and rounds, see tap_scale(); the alarm follows it
@@ -26,7 +26,8 @@ static atomic_int tap_tests, tap_failures;
 static int tap_planned;
 static uint64_t tap_seed_value;
 
-__attribute__((format(printf, 2, 3), unused)) static void tap_line(const char *head, const char *fmt, ...)
+__attribute__((format(printf, 2, 3), unused)) static void tap_line(const char *head,
+                                                                   const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,13 +40,14 @@ __attribute__((format(printf, 2, 3), unused)) static void tap_line(const char *h
 	va_end(ap);
 }
 
-#define note(...) tap_line("# ", __VA_ARGS__)
-#define bail(...) (tap_line("Bail out! ", __VA_ARGS__), fflush(stdout), _exit(255))
+#define note(...)   tap_line("# ", __VA_ARGS__)
+#define bail(...)   (tap_line("Bail out! ", __VA_ARGS__), fflush(stdout), _exit(255))
 #define tap_flush() fflush(stdout)
 
 /* The number is taken under the lock of stdout, so that numbers and lines have one order. */
-__attribute__((format(printf, 5, 6), unused)) static bool
-tap_ok(bool pass, const char *expr, const char *file, int line, const char *fmt, ...)
+__attribute__((format(printf, 5, 6), unused)) static bool tap_ok(bool pass, const char *expr,
+                                                                 const char *file, int line,
+                                                                 const char *fmt, ...)
 {
 	va_list ap;
 
@@ -85,8 +87,8 @@ __attribute__((unused)) static uint64_t tap_seed(void)
 	const char *s = getenv("ARN_TEST_SEED");
 
 	if (!tap_seed_value) {
-		tap_seed_value =
-			s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
+		tap_seed_value = s ? strtoull(s, NULL, 0)
+		                   : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
 		note("ARN_TEST_SEED=%llu", (unsigned long long)tap_seed_value);
 	}
 	return tap_seed_value;

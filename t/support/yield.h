@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * yield.h - what the library's yield points do in the test build: they widen the window between two atomic
- * steps, so that races which are rare by nature are met within a second.
+ * yield.h - what the library's yield points do in the test build: they widen the window between two
+ * atomic steps, so that races which are rare by nature are met within a second.
  *
- * yield_start   threads yield or sleep for a moment at one in `one_in` points, at random from the seed; 0 stops
+ * yield_start   threads yield or sleep for a moment at one in `one_in` points, at random from the
+ *               seed; 0 stops
  * yield_hook    called at every point instead, for tests that force one order of steps
  *
  * One thread that stands still while others go on:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * arena - runs of slices: nobody's twice, zero where they are said to be clean, and all of it back in the end.
+ * arena - runs of slices: nobody's twice, zero where they are said to be clean, and all of it back
+ * in the end.
  */
 #include "support/core.h"
 #include "arena/purge.h"
@@ -18,7 +19,7 @@ enum { WORKERS = 4, HELD = 48 };
 
 static atomic_bool stop_trimming;
 
-/* ---- one holder's runs ---------------------------------------------------------------------------------- */
+/* ---- one holder's runs ----------------------------------------------------------------------- */
 
 static size_t *word_of_slice(const struct run *run, size_t slice)
 {
@@ -55,9 +56,11 @@ static bool is_marked(const struct run *run, size_t with)
 
 static bool is_in_place(const struct run *run, size_t wanted)
 {
-	if (arena_at(run_base(run)) != run->arena || !registry_has(run_base(run)) || run->slices < wanted)
+	if (arena_at(run_base(run)) != run->arena || !registry_has(run_base(run)) ||
+	    run->slices < wanted)
 		return false;
-	return run->first >= ARENA_HEAD && (run->arena->huge || run->first + run->slices <= ARENA_END);
+	return run->first >= ARENA_HEAD &&
+	       (run->arena->huge || run->first + run->slices <= ARENA_END);
 }
 
 /* Mostly one slice, sometimes a few, seldom hundreds, now and then an arena of its own. */
@@ -127,12 +130,12 @@ static void expect_nothing_left(void)
 	supply_trim();
 	arena_totals(&totals);
 	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
-		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
-		     totals.claimed, totals.retained);
+		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas,
+		     totals.mapped, totals.claimed, totals.retained);
 	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
 }
 
-/* ---- one thread ----------------------------------------------------------------------------------------- */
+/* ---- one thread ------------------------------------------------------------------------------ */
 
 static void test_model(void)
 {
@@ -183,13 +186,15 @@ static void test_purge(void)
 	purge_to(0);
 	atomic_store(&os_fail_purge, 0);
 	arena_totals(&after);
-	ok(after.retained + after.purged - before.purged == before.retained, "a purge that fails purges nothing");
+	ok(after.retained + after.purged - before.purged == before.retained,
+	   "a purge that fails purges nothing");
 	supply_claim(100, &run);
 	ok(run.clean != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
 	supply_release(run.arena, run.first, run.slices, true);
 	purge_to(0);
 	arena_totals(&after);
-	ok(after.retained == 0 && supply_claim(100, &run) && run.clean == run.slices && reads_zero(&run),
+	ok(after.retained == 0 && supply_claim(100, &run) && run.clean == run.slices &&
+	           reads_zero(&run),
 	   "a purged run is clean");
 	supply_release(run.arena, run.first, run.slices, true);
 	expect_nothing_left();
@@ -209,12 +214,14 @@ static void test_retention(void)
 	for (unsigned i = 0; i < array_length(runs); i++)
 		supply_release(runs[i].arena, runs[i].first, 1, true);
 	arena_totals(&totals);
-	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained", totals.retained / KIB);
+	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained",
+	   totals.retained / KIB);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
 
-/* Once the last run of an arena is released, it may be retired at once; but it stays mapped for the releaser. */
+/* Once the last run of an arena is released, it may be retired at once; but it stays mapped for the
+ * releaser. */
 static bool mapped_in_release;
 
 static void trim_at_once(const char *where)
@@ -234,8 +241,10 @@ static void test_release_last(void)
 	expect(supply_claim(3, &run));
 	yield_hook(trim_at_once);
 	supply_release(run.arena, run.first, run.slices, true);
-	ok(mapped_in_release, "an arena that is retired while its last run is released stays mapped");
-	ok(!registry_has(run.arena) && retire_waiting() == 0, "and leaves when the releaser is done");
+	ok(mapped_in_release,
+	   "an arena that is retired while its last run is released stays mapped");
+	ok(!registry_has(run.arena) && retire_waiting() == 0,
+	   "and leaves when the releaser is done");
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -258,13 +267,14 @@ static void test_leaving(void)
 	most = address_space();
 	for (unsigned i = 0; i < n; i++)
 		supply_release(runs[i].arena, runs[i].first, 1, true);
-	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE, "of %zu MiB of arenas %zu MiB are left",
-	   most / MIB, address_space() / MIB);
+	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE,
+	   "of %zu MiB of arenas %zu MiB are left", most / MIB, address_space() / MIB);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
 
-/* A program that takes again what it has just given up, and again: its pages are not the system's each time. */
+/* A program that takes again what it has just given up, and again: its pages are not the system's
+ * each time. */
 static void test_credit(void)
 {
 	static struct run runs[1600];
@@ -305,16 +315,18 @@ static void test_refusal(void)
 	mark(&kept, 1);
 	supply_release(kept.arena, kept.first, kept.slices, true);
 	arena_totals(&before);
-	expect(!supply_claim((size_t)1 << 44, &run) && !supply_claim(((size_t)1 << 47) / SLICE - 1, &run));
+	expect(!supply_claim((size_t)1 << 44, &run) &&
+	       !supply_claim(((size_t)1 << 47) / SLICE - 1, &run));
 	atomic_store(&os_fail_on, true);
 	atomic_store(&os_fail_map, 1);
 	expect(!supply_claim(LARGE_SLICES + 1, &run));
 	atomic_store(&os_fail_map, 0);
 	atomic_store(&os_fail_on, false);
 	arena_totals(&after);
-	ok(before.retained == 100 * SLICE && after.retained == before.retained && after.purged == before.purged,
-	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB", after.retained / KIB,
-	   before.retained / KIB);
+	ok(before.retained == 100 * SLICE && after.retained == before.retained &&
+	           after.purged == before.purged,
+	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB",
+	   after.retained / KIB, before.retained / KIB);
 	supply_release(held.arena, held.first, held.slices, true);
 	expect_nothing_left();
 	no_errors("nothing is left");
@@ -356,7 +368,8 @@ static void test_far_address(void)
 {
 	unsigned index;
 
-	ok(!registry_add((struct arena *)((uintptr_t)1 << 52), &index) && !registry_has((void *)((uintptr_t)1 << 52)),
+	ok(!registry_add((struct arena *)((uintptr_t)1 << 52), &index) &&
+	           !registry_has((void *)((uintptr_t)1 << 52)),
 	   "an arena beyond the addresses that have a byte is refused");
 }
 
@@ -375,7 +388,7 @@ static void test_limit(void)
 	no_errors("nothing is left");
 }
 
-/* ---- many threads --------------------------------------------------------------------------------------- */
+/* ---- many threads ---------------------------------------------------------------------------- */
 
 static void churn(unsigned self)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * bounded - option LIMIT: what is resident in pools and kept for reuse stays below it, it can be used up to there, and
- * what was dropped can be had again, in other sizes, by others, whoever owned it.
+ * bounded - option LIMIT: what is resident in pools and kept for reuse stays below it, it can be
+ * used up to there, and what was dropped can be had again, in other sizes, by others, whoever owned
+ * it.
  */
 #include <arenite/arenite.h>
 #include <pthread.h>
@@ -77,7 +78,8 @@ static unsigned attempts(arn_heap *heap)
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		size_t n = 0;
 
-		while (n < EACH && (block[n] = arn_heap_malloc(heap, 16 + (i + n) * 7919 % 3000)) != NULL)
+		while (n < EACH &&
+		       (block[n] = arn_heap_malloc(heap, 16 + (i + n) * 7919 % 3000)) != NULL)
 			n++;
 		good += n == EACH;
 		for (count = n; count > 0;)
@@ -108,7 +110,7 @@ static void test_turns(arn_family *family, enum arn_tag tag)
 	arn_heap_abandon(&heap);
 }
 
-/* ---- an owner that waits ----------------------------------------------------------------------------------- */
+/* ---- an owner that waits --------------------------------------------------------------------- */
 
 static pthread_barrier_t meeting;
 
@@ -148,7 +150,7 @@ static void test_owner(void)
 	pthread_join(thread, NULL);
 }
 
-/* ---- single requests ------------------------------------------------------------------------------------------ */
+/* ---- single requests ------------------------------------------------------------------------- */
 
 static void test_huge(void)
 {
@@ -158,7 +160,8 @@ static void test_huge(void)
 	for (unsigned i = 0; i < 3; i++)
 		good += (huge[i] = arn_mem_malloc(17 * MIB)) != NULL;
 	ok(good == 3, "three blocks of 17 MiB");
-	ok(!arn_mem_malloc(17 * MIB) && !arn_mem_malloc(65 * MIB), "not four, and none beyond the limit");
+	ok(!arn_mem_malloc(17 * MIB) && !arn_mem_malloc(65 * MIB),
+	   "not four, and none beyond the limit");
 	for (unsigned i = 0; i < 3; i++)
 		arn_free(huge[i]);
 }
@@ -171,8 +174,10 @@ static void test_shrink(void)
 	arn_heap_init(&heap, NULL, ARN_TAG_MEM);
 	fill(&heap, 1024, 1);
 	last = block[count - 1];
-	ok(!arn_heap_realloc(&heap, last, 2048) && arn_usable_size(last) == 1024, "no memory to grow");
-	ok(arn_heap_realloc(&heap, last, 100) == last && last[99] == 1, "a block that shrinks stays where it is");
+	ok(!arn_heap_realloc(&heap, last, 2048) && arn_usable_size(last) == 1024,
+	   "no memory to grow");
+	ok(arn_heap_realloc(&heap, last, 100) == last && last[99] == 1,
+	   "a block that shrinks stays where it is");
 	drop();
 	arn_heap_abandon(&heap);
 }

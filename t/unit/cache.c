@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cache - ready blocks: nobody's twice, never more than the budget allows, and all in their pools after a flush.
+ * cache - ready blocks: nobody's twice, never more than the budget allows, and all in their pools
+ * after a flush.
  */
 #include "support/core.h"
 
@@ -113,7 +114,8 @@ static void test_order(void)
 	ok((char *)a < (char *)b, "fresh blocks come in the order of their addresses");
 	arn_free(a);
 	arn_free(b);
-	ok(arn_heap_malloc(&handle, 100) == b && arn_heap_malloc(&handle, 100) == a, "last freed, first served");
+	ok(arn_heap_malloc(&handle, 100) == b && arn_heap_malloc(&handle, 100) == a,
+	   "last freed, first served");
 	arn_free(a);
 	arn_free(b);
 	arn_free(arn_heap_malloc(&handle, 1000000));
@@ -157,7 +159,8 @@ static void churn(unsigned self)
 		}
 		for (size_t k = rng_below(&rng, 200); k > 0; k--)
 			drop(&held[rng_below(&rng, HELD)]);
-		expect(heap_is_valid(handle.heap) && cached_bytes(handle.heap) <= option(OPTION_CACHE) / 16 * CLASSES);
+		expect(heap_is_valid(handle.heap) &&
+		       cached_bytes(handle.heap) <= option(OPTION_CACHE) / 16 * CLASSES);
 	}
 	for (size_t k = 0; k < HELD; k++)
 		drop(&held[k]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cancel - a thread that was told to end (pthread_cancel) ends where it says so, and not in the middle of a request,
- * whatever is said or asked of the system there.
+ * cancel - a thread that was told to end (pthread_cancel) ends where it says so, and not in the
+ * middle of a request, whatever is said or asked of the system there.
  */
 #include "support/core.h"
 

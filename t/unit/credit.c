@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * credit - what of a program that gives up memory and takes it again goes back, by a clock that the test sets: counted
- * in bytes given back, not in time.
+ * credit - what of a program that gives up memory and takes it again goes back, by a clock that the
+ * test sets: counted in bytes given back, not in time.
  */
 #include "support/core.h"
 
@@ -9,7 +9,6 @@
 #define os_milliseconds test_milliseconds
 #include "arena/retain.c"
 #undef os_milliseconds
-
 
 #include <arenite/arenite.h>
 
@@ -83,17 +82,20 @@ static void begin(const char *what)
 	now += 1000 * 1000;
 }
 
-/* ---- 64 MiB: 32 ms to get them again --------------------------------------------------------------------- */
+/* ---- 64 MiB: 32 ms to get them again --------------------------------------------------------- */
 
 static void test_tight(size_t size, size_t one_in, size_t once)
 {
 	size_t first = laps(1, 64, size, one_in, 60), second, later;
 
-	ok(first >= once, "%zu bytes, dropped for the first time: %zu MiB go back at once", size, first);
+	ok(first >= once, "%zu bytes, dropped for the first time: %zu MiB go back at once", size,
+	   first);
 	second = laps(1, 64, size, one_in, 60);
 	later = laps(20, 64, size, one_in, 60);
-	ok(second <= 2 && later <= 40, "half of the time would be for that: then it stays, but for %zu MiB, and %zu "
-	   "in 20 laps", second, later);
+	ok(second <= 2 && later <= 40,
+	   "half of the time would be for that: then it stays, but for %zu MiB, and %zu "
+	   "in 20 laps",
+	   second, later);
 	begin("a tight loop");
 }
 
@@ -102,8 +104,10 @@ static void test_costly(void)
 	size_t first = laps(1, 64, LARGE, 0, 320), second = laps(1, 64, LARGE, 0, 320), later;
 
 	later = laps(20, 64, LARGE, 0, 320);
-	ok(first >= 56 && second >= 56 && later <= 8, "a tenth of the time: it goes back twice, %zu and %zu MiB, "
-	   "then %zu in 20 laps", first, second, later);
+	ok(first >= 56 && second >= 56 && later <= 8,
+	   "a tenth of the time: it goes back twice, %zu and %zu MiB, "
+	   "then %zu in 20 laps",
+	   first, second, later);
 	begin("a loop with work");
 }
 
@@ -113,8 +117,10 @@ static void test_phases(size_t size, size_t one_in, size_t each)
 
 	for (unsigned lap = 0; lap < 12; lap++)
 		least = min_size(least, laps(1, 64, size, one_in, 1000));
-	ok(least >= each && kept() <= 4, "%zu bytes, 3 %% of the time: at least %zu MiB go back after each phase, "
-	   "%zu stay", size, least, kept());
+	ok(least >= each && kept() <= 4,
+	   "%zu bytes, 3 %% of the time: at least %zu MiB go back after each phase, "
+	   "%zu stay",
+	   size, least, kept());
 	begin("phases");
 }
 
@@ -125,7 +131,8 @@ static void test_pauses(void)
 
 	for (unsigned lap = 0; lap < 12; lap++, now += 150)
 		least = min_size(least, laps(1, 64, LARGE, 0, 60));
-	ok(least >= 56 && kept() <= 4, "with pauses: at least %zu MiB go back before each, %zu stay", least, kept());
+	ok(least >= 56 && kept() <= 4,
+	   "with pauses: at least %zu MiB go back before each, %zu stay", least, kept());
 	begin("pauses");
 }
 
@@ -137,8 +144,8 @@ static void test_end(void)
 	work_a_little(60);
 	during = kept();
 	work_a_little(2 * 4 * 60);
-	ok(during >= 48 && kept() <= 4, "%zu MiB are kept for the next lap, %zu a while after the last", during,
-	   kept());
+	ok(during >= 48 && kept() <= 4,
+	   "%zu MiB are kept for the next lap, %zu a while after the last", during, kept());
 	begin("the end of a loop");
 }
 
@@ -150,7 +157,8 @@ static void drop_first(size_t mib)
 	}
 }
 
-/* A build that turns over a little all the time, as growing arrays do, before a drop of all of it. */
+/* A build that turns over a little all the time, as growing arrays do, before a drop of all of
+ * it. */
 static void test_larger(void)
 {
 	size_t stays = 0;
@@ -187,7 +195,8 @@ static void test_late(void)
 	laps(1, 4, LARGE, 0, 100 * 1000);
 	laps(2, 64, LARGE, 0, 60);
 	later = laps(10, 64, LARGE, 0, 60);
-	ok(later <= 8, "a loop that begins late pays for one lap more, too, and %zu MiB after", later);
+	ok(later <= 8, "a loop that begins late pays for one lap more, too, and %zu MiB after",
+	   later);
 	begin("a late loop");
 }
 

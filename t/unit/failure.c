@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * failure - the system refuses: its n-th answer to mmap, munmap, madvise or membarrier, for every n that a program of
- * all paths reaches, alone or with all that follow, or address space from some size on.  Each time in a fresh process:
- * NULL is the worst that happens, blocks stay whole, and afterwards everything works and nothing is lost but address
- * space.
+ * failure - the system refuses: its n-th answer to mmap, munmap, madvise or membarrier, for every n
+ * that a program of all paths reaches, alone or with all that follow, or address space from some
+ * size on.  Each time in a fresh process: NULL is the worst that happens, blocks stay whole, and
+ * afterwards everything works and nothing is lost but address space.
  */
 #include "support/program.h"
 
@@ -20,7 +20,8 @@
 enum kind { MAP, UNMAP, PURGE, BARRIER, LIMIT, KINDS };
 enum result { WELL, NOT_REACHED, SPOILT, INVALID, NOT_USABLE, LOST, RESULTS };
 
-static const char *const kind_names[KINDS] = { "mmap", "munmap", "madvise", "membarrier", "address space" };
+static const char *const kind_names[KINDS] = { "mmap", "munmap", "madvise", "membarrier",
+	                                       "address space" };
 static const char *const result_names[RESULTS] = {
 	"well",
 	"not reached",
@@ -29,9 +30,10 @@ static const char *const result_names[RESULTS] = {
 	"no memory afterwards",
 	"memory is lost",
 };
-static _Atomic unsigned *const countdowns[KINDS] = { &os_fail_map, &os_fail_unmap, &os_fail_purge, &os_fail_barrier };
+static _Atomic unsigned *const countdowns[KINDS] = { &os_fail_map, &os_fail_unmap, &os_fail_purge,
+	                                             &os_fail_barrier };
 
-/* ---- afterwards ----------------------------------------------------------------------------------------- */
+/* ---- afterwards ------------------------------------------------------------------------------ */
 
 static bool settle_heaps(void)
 {
@@ -96,7 +98,8 @@ static void set_limit(size_t more)
 	if (!statm || !fgets(text, sizeof(text), statm))
 		_exit(100);
 	fclose(statm);
-	limit.rlim_cur = more == SIZE_MAX ? RLIM_INFINITY : strtoul(text, NULL, 10) * os_page_size() + more;
+	limit.rlim_cur = more == SIZE_MAX ? RLIM_INFINITY
+	                                  : strtoul(text, NULL, 10) * os_page_size() + more;
 	setrlimit(RLIMIT_AS, &limit);
 }
 
@@ -145,7 +148,8 @@ static enum result run_child(enum kind kind, unsigned n, bool on)
 	if (WIFSIGNALED(status))
 		note("%s, %u%s: signal %d", kind_names[kind], n, on ? " on" : "", WTERMSIG(status));
 	else if (WEXITSTATUS(status) > NOT_REACHED)
-		note("%s, %u%s: %s", kind_names[kind], n, on ? " on" : "", result_names[WEXITSTATUS(status) % RESULTS]);
+		note("%s, %u%s: %s", kind_names[kind], n, on ? " on" : "",
+		     result_names[WEXITSTATUS(status) % RESULTS]);
 	return WIFSIGNALED(status) ? RESULTS : (enum result)WEXITSTATUS(status);
 }
 
@@ -160,8 +164,8 @@ static void test_kind(enum kind kind, bool on)
 		beyond = result == NOT_REACHED ? beyond + 1 : 0;
 		bad += result > NOT_REACHED;
 	}
-	ok(bad == 0 && turns > 4, "%s: refused in %u turns of %u%s", kind_names[kind], turns - beyond, n,
-	   on ? ", from then on" : "");
+	ok(bad == 0 && turns > 4, "%s: refused in %u turns of %u%s", kind_names[kind],
+	   turns - beyond, n, on ? ", from then on" : "");
 }
 
 static void test_limit(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * family - heaps change hands: each in one pair of hands at a time, with all of its blocks, and no more heaps
- * than were ever needed at once.
+ * family - heaps change hands: each in one pair of hands at a time, with all of its blocks, and no
+ * more heaps than were ever needed at once.
  */
 #include "support/core.h"
 
@@ -27,7 +27,7 @@ static size_t count_heaps(arn_family *of)
 	return n;
 }
 
-/* ---- one thread ----------------------------------------------------------------------------------------- */
+/* ---- one thread ------------------------------------------------------------------------------ */
 
 static void test_hand_over(void)
 {
@@ -37,13 +37,16 @@ static void test_hand_over(void)
 	family_abandon(a);
 	ok(load_relaxed(&a->x_owner) == 0, "abandoned ones nobody's");
 	ok(family_adopt(family, ARN_TAG_OBJECT) != a, "a tag does not adopt another's");
-	ok(family_adopt(arn_family_new(NULL), ARN_TAG_GC) != a, "a family does not adopt another's");
-	ok(family_adopt(family, ARN_TAG_GC) == a && count_heaps(family) == 3, "the next of its kind gets it");
+	ok(family_adopt(arn_family_new(NULL), ARN_TAG_GC) != a,
+	   "a family does not adopt another's");
+	ok(family_adopt(family, ARN_TAG_GC) == a && count_heaps(family) == 3,
+	   "the next of its kind gets it");
 	family_abandon(a);
 	family_abandon(b);
 }
 
-/* The stock of an orphan: its cache is warm, its blocks can be freed, and are home when it is adopted. */
+/* The stock of an orphan: its cache is warm, its blocks can be freed, and are home when it is
+ * adopted. */
 static void test_warm(void)
 {
 	arn_family *own = arn_family_new(NULL);
@@ -62,15 +65,18 @@ static void test_warm(void)
 	arn_heap_abandon(&first);
 	arn_free(kept);
 	ok(load_relaxed(&heap->x_pending) != NULL, "a block of an orphan is freed remotely");
-	ok(arn_heap_malloc(&second, 100) == cached && second.heap == heap, "who adopts finds the cache as it was");
+	ok(arn_heap_malloc(&second, 100) == cached && second.heap == heap,
+	   "who adopts finds the cache as it was");
 	arn_free(cached);
 	remote_drain(heap);
 	cache_flush(heap);
-	ok(heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0, "and takes in what was freed meanwhile");
+	ok(heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0,
+	   "and takes in what was freed meanwhile");
 	arn_heap_abandon(&second);
 }
 
-/* Whoever frees to an orphan looks after it now and then: it does not sit on memory that others freed. */
+/* Whoever frees to an orphan looks after it now and then: it does not sit on memory that others
+ * freed. */
 static void test_drain_orphan(void)
 {
 	arn_family *own = arn_family_new(NULL);
@@ -83,17 +89,20 @@ static void test_drain_orphan(void)
 		block[i] = arn_heap_malloc(&orphan, 60000);
 	heap = orphan.heap;
 	cache_flush(heap);
-	ok(load_relaxed(&heap->x_pools) == array_length(block) / 8, "%zu pools", load_relaxed(&heap->x_pools));
+	ok(load_relaxed(&heap->x_pools) == array_length(block) / 8, "%zu pools",
+	   load_relaxed(&heap->x_pools));
 	arn_heap_abandon(&orphan);
 	for (unsigned i = 0; i < array_length(block); i++)
 		arn_free(block[i]);
-	ok(load_relaxed(&heap->x_pools) <= 16, "an orphan keeps %zu of them", load_relaxed(&heap->x_pools));
+	ok(load_relaxed(&heap->x_pools) <= 16, "an orphan keeps %zu of them",
+	   load_relaxed(&heap->x_pools));
 	family_drain_orphan(heap);
-	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) && load_relaxed(&heap->x_owner) == OWNER_NONE,
+	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) &&
+	           load_relaxed(&heap->x_owner) == OWNER_NONE,
 	   "the rest goes when it is drained, and it stays an orphan");
 }
 
-/* ---- a state that has ended ------------------------------------------------------------------------------ */
+/* ---- a state that has ended ------------------------------------------------------------------ */
 
 enum { LEFT = 200 };
 static void *left[LEFT];
@@ -129,7 +138,8 @@ static struct heap *end_state(void)
 	return heap;
 }
 
-static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
+                        void *arg)
 {
 	(void)heap, (void)area, (void)size;
 	*(size_t *)arg += block != NULL;
@@ -171,7 +181,8 @@ static void test_ended_while_tidied(void)
 		sched_yield();
 	begun = begin_state();
 	arn_free(arn_heap_malloc(&of_state, 100));
-	ok(of_state.heap != heap, "a state begins where one has ended, whose heap is being drained: it gets another");
+	ok(of_state.heap != heap,
+	   "a state begins where one has ended, whose heap is being drained: it gets another");
 	yield_go_on();
 	pthread_join(thread, NULL);
 	yield_hook(NULL);
@@ -205,14 +216,17 @@ static void test_ended_beside_trim(unsigned one_in)
 		for (unsigned k = LEFT / 2; k < LEFT; k++)
 			arn_free(left[k]);
 	}
-	no_errors("a pause in %u steps: a state begins beside those who trim what the one before has left", one_in);
+	no_errors("a pause in %u steps: a state begins beside those who trim what the one before "
+	          "has left",
+	          one_in);
 }
 
-/* ---- many threads --------------------------------------------------------------------------------------- */
+/* ---- many threads ---------------------------------------------------------------------------- */
 
 static _Atomic size_t x_in_hand, x_most;
 
-/* While a heap is ours nobody else has it: a plain field, of no use to a heap without pools to sweep, has our mark. */
+/* While a heap is ours nobody else has it: a plain field, of no use to a heap without pools to
+ * sweep, has our mark. */
 static void hold(struct heap *heap, struct rng *rng)
 {
 	size_t mark = rng_next(rng);
@@ -224,7 +238,8 @@ static void hold(struct heap *heap, struct rng *rng)
 	heap->sweep_last = (struct pool *)mark;
 	for (size_t n = rng_below(rng, 4); n > 0; n--)
 		arn_yield_point("test_hold");
-	expect(heap->sweep_last == (struct pool *)mark && load_relaxed(&heap->x_owner) == owner_self());
+	expect(heap->sweep_last == (struct pool *)mark &&
+	       load_relaxed(&heap->x_owner) == owner_self());
 	heap->sweep_last = NULL;
 	sub_relaxed(&x_in_hand, 1);
 }
@@ -260,7 +275,8 @@ static void use_heaps(unsigned self)
 
 	arn_heap_init(&handle, family, ARN_TAG_GC);
 	for (long i = tap_scale(12000); i > 0; i--) {
-		size_t size = rng_below(&rng, 10) ? 16 + rng_below(&rng, 300) : 16 + rng_below(&rng, 100000);
+		size_t size = rng_below(&rng, 10) ? 16 + rng_below(&rng, 300)
+		                                  : 16 + rng_below(&rng, 100000);
 		size_t *block = arn_heap_malloc(&handle, size);
 
 		expect(__atomic_load_n(arn_owner(block), __ATOMIC_RELAXED) == thread_id());
@@ -278,7 +294,8 @@ static void expect_settled(struct heap *heap)
 {
 	remote_drain(heap);
 	cache_flush(heap);
-	expect(heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0 && !load_relaxed(&heap->x_pending));
+	expect(heap_is_valid(heap) && load_relaxed(&heap->x_pools) == 0 &&
+	       !load_relaxed(&heap->x_pending));
 }
 
 static void test_use(unsigned one_in)
@@ -299,7 +316,7 @@ static void test_use(unsigned one_in)
 	ok(heaps <= 3 + 4 * WORKERS, "no more heaps than were needed at once: %zu", heaps);
 }
 
-/* ---- states that end, and others that begin at their address ------------------------------------------- */
+/* ---- states that end, and others that begin at their address --------------------------------- */
 
 static uint64_t goal(size_t bytes)
 {
@@ -317,7 +334,8 @@ static const struct arn_provider provider = { .goal = goal, .reached = reached }
 
 enum { STATES = 30, BLOCKS = 400 };
 
-static bool count_visits(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool count_visits(const arn_heap *heap, const struct arn_area *area, void *block,
+                         size_t size, void *arg)
 {
 	(void)heap;
 	(void)size;
@@ -366,8 +384,9 @@ static void test_states(void)
 	for (unsigned i = 0; i < STATES; i++)
 		expect(live_and_end(&state, false) == of);
 	no_errors("what ended states have left is neither counted nor walked");
-	ok(count_heaps(of) == heaps + 2 * STATES, "each state that leaves blocks in all heaps costs two: %zu after %zu",
-	   count_heaps(of), heaps);
+	ok(count_heaps(of) == heaps + 2 * STATES,
+	   "each state that leaves blocks in all heaps costs two: %zu after %zu", count_heaps(of),
+	   heaps);
 	bytes = (size_t)((char *)meta_take(CACHE_LINE, CACHE_LINE) - before);
 	ok(bytes <= (2 * STATES + 1) * (sizeof(struct heap) + CACHE_LINE),
 	   "and no more arrays of a pool cache: %zu bytes of records", bytes);

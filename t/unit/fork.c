@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fork - a process that forks while its threads are anywhere: the child has one thread, heaps whose owners are
- * gone, and goes on allocating, freeing, walking, trimming and forking.
+ * fork - a process that forks while its threads are anywhere: the child has one thread, heaps whose
+ * owners are gone, and goes on allocating, freeing, walking, trimming and forking.
  */
 #include "support/core.h"
 
@@ -28,7 +28,8 @@ static size_t some_size(struct rng *rng)
 
 static size_t *make(struct rng *rng)
 {
-	size_t size = some_size(rng), *block = rng_below(rng, 2) ? arn_mem_malloc(size) : arn_obj_malloc(size);
+	size_t size = some_size(rng),
+	       *block = rng_below(rng, 2) ? arn_mem_malloc(size) : arn_obj_malloc(size);
 
 	if (block)
 		block[0] = block[1] = (size_t)block;
@@ -43,9 +44,15 @@ static bool check_and_free(size_t *block)
 	return whole;
 }
 
-/* ---- in the child --------------------------------------------------------------------------------------- */
+/* ---- in the child ---------------------------------------------------------------------------- */
 enum failure {
-	CHILD_WELL, CHILD_INVALID, CHILD_BROKEN_BLOCK, CHILD_NO_MEMORY, CHILD_OWNER, CHILD_REVIVED, CHILD_GRANDCHILD
+	CHILD_WELL,
+	CHILD_INVALID,
+	CHILD_BROKEN_BLOCK,
+	CHILD_NO_MEMORY,
+	CHILD_OWNER,
+	CHILD_REVIVED,
+	CHILD_GRANDCHILD
 };
 
 static size_t count_stranded(void)
@@ -57,10 +64,12 @@ static size_t count_stranded(void)
 	return n;
 }
 
-/* A heap that somebody was at work on is stranded, and may be in any state; all others are valid. */
+/* A heap that somebody was at work on is stranded, and may be in any state; all others are
+ * valid. */
 static enum failure check_heaps(void)
 {
-	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next) {
+	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap;
+	     heap = heap->next) {
 		uintptr_t owner = load_relaxed(&heap->x_owner);
 
 		if (owner > OWNER_STRANDED && owner != owner_self())
@@ -106,7 +115,8 @@ static enum failure use_orphans(struct rng *rng)
 	return CHILD_WELL;
 }
 
-static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool count_block(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
+                        void *arg)
 {
 	(void)heap, (void)area, (void)size;
 	*(size_t *)arg += block != NULL;
@@ -153,7 +163,7 @@ static enum failure child_life(unsigned depth)
 	return failure != CHILD_WELL ? failure : fork_again(depth);
 }
 
-/* ---- in the parent -------------------------------------------------------------------------------------- */
+/* ---- in the parent --------------------------------------------------------------------------- */
 
 static void fork_once(void)
 {
@@ -203,7 +213,8 @@ static void test_threads(unsigned one_in)
 	yield_start(tap_seed(), one_in);
 	threads(1 + WORKERS, live);
 	yield_start(0, 0);
-	no_errors("%zu forks with a pause in %u steps: children and parent go on", load_relaxed(&x_forks), one_in);
+	no_errors("%zu forks with a pause in %u steps: children and parent go on",
+	          load_relaxed(&x_forks), one_in);
 }
 
 static void test_serial(void)
@@ -258,8 +269,8 @@ static void test_sender(void)
 	no_errors("a child of a process whose other thread is in the middle of sending");
 }
 
-/* A thread that is stopped while it takes home what was freed to an orphan: of two words of a pool, one is home and
- * not yet counted. */
+/* A thread that is stopped while it takes home what was freed to an orphan: of two words of a pool,
+ * one is home and not yet counted. */
 static unsigned words;
 
 static void stop_in_tidy(const char *where)
@@ -297,10 +308,11 @@ static void test_tidier(void)
 	remote_flush();
 	words = 0;
 	fork_beside(stop_in_tidy, drain, heap);
-	no_errors("a child whose other thread was at work on an orphan: nobody uses that heap again");
+	no_errors(
+		"a child whose other thread was at work on an orphan: nobody uses that heap again");
 }
 
-/* ---- a walker -------------------------------------------------------------------------------------------- */
+/* ---- a walker -------------------------------------------------------------------------------- */
 
 static void *walk_own(void *arg)
 {
@@ -349,12 +361,14 @@ static void test_walker(void *(*walk)(void *), const char *what)
 	words = 0;
 	fork_beside(stop_in_tidy, walk, NULL);
 	no_errors("a child whose other thread %s: nobody uses that heap again", what);
-	ok(!own.heap || own.heap == &heap_none || heap_is_valid(own.heap), "and the parent goes on with it");
+	ok(!own.heap || own.heap == &heap_none || heap_is_valid(own.heap),
+	   "and the parent goes on with it");
 }
 
-/* ---- a guest among the readers --------------------------------------------------------------------------- */
+/* ---- a guest among the readers --------------------------------------------------------------- */
 
-/* In two sections, one in the other, when it forks: both end in the child, and no grace period waits for them. */
+/* In two sections, one in the other, when it forks: both end in the child, and no grace period
+ * waits for them. */
 static int leave_sections(void)
 {
 	struct reclaim_grace grace;
@@ -384,9 +398,10 @@ static void test_guest(void)
 	ok(leave_sections() == 0, "and the parent leaves its own");
 }
 
-/* ---- what was gathered ------------------------------------------------------------------------------------ */
+/* ---- what was gathered ----------------------------------------------------------------------- */
 
-/* A thread has freed half of the blocks of another's pool, and gathered them still; the child's one thread owns it. */
+/* A thread has freed half of the blocks of another's pool, and gathered them still; the child's one
+ * thread owns it. */
 static void *free_half(void *arg)
 {
 	for (unsigned i = 0; i < 20; i++)

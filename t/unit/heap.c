@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * heap - pools and their lists: sums that hold after every few steps, memory that leaves, pools that wait for
- * readers, large blocks.
+ * heap - pools and their lists: sums that hold after every few steps, memory that leaves, pools
+ * that wait for readers, large blocks.
  */
 #include "support/core.h"
 #include "base/option.h"
@@ -124,7 +124,7 @@ static void test_model(const struct arn_provider *with, unsigned tag)
 	seen_by_readers = now;
 	limbo_poll_all(handle.family, false);
 	ok(waiting_pools(handle.family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0 &&
-	   load_relaxed(&arena_counters.x_limbo) == 0,
+	           load_relaxed(&arena_counters.x_limbo) == 0,
 	   "tag %u: and then the limbo", tag);
 	arn_heap_abandon(&handle);
 }
@@ -143,7 +143,8 @@ static void restore_retain(void)
 	option_values[OPTION_RETAIN_PERCENT] = 10;
 }
 
-/* Readers are still there: a pool waits, and serves the same class again, in any heap of the family. */
+/* Readers are still there: a pool waits, and serves the same class again, in any heap of the
+ * family. */
 static void test_waiting(void)
 {
 	arn_family *family = arn_family_new(&provider);
@@ -168,22 +169,26 @@ static void test_waiting(void)
 	limbo_poll_all(family, false);
 	ok(waiting_pools(family) == 2, "they stay while it says no");
 	ok(arn_heap_malloc(&other, 20000) != block, "they do not serve another tag");
-	ok(arn_heap_malloc(&second, 300000) != large, "a large pool does not serve a much smaller block");
+	ok(arn_heap_malloc(&second, 300000) != large,
+	   "a large pool does not serve a much smaller block");
 	ok(arn_heap_malloc(&second, 490000) == large, "one of nearly the size does");
 	ok(arn_heap_malloc(&second, 20000) == block && pool_find(block)->x_heap == second.heap,
 	   "the same size class serves in another heap");
-	ok(waiting_pools(family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0, "and they wait no longer");
+	ok(waiting_pools(family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0,
+	   "and they wait no longer");
 	arn_free(large);
 	ok(waiting_pools(family) == 1 && now == 3, "and wait again when they fall empty");
 	limbo_poll_all(family, true);
-	ok(waiting_pools(family) == 0 && !pool_find(large), "with all readers stopped they leave at once");
+	ok(waiting_pools(family) == 0 && !pool_find(large),
+	   "with all readers stopped they leave at once");
 	restore_retain();
 	arn_heap_abandon(&first);
 	arn_heap_abandon(&second);
 	arn_heap_abandon(&other);
 }
 
-/* Beyond the limit an empty pool's pages go back before it waits: it reads as zeros, and serves its size as before. */
+/* Beyond the limit an empty pool's pages go back before it waits: it reads as zeros, and serves its
+ * size as before. */
 static void test_purged(void)
 {
 	arn_family *family = arn_family_new(&provider);
@@ -198,7 +203,8 @@ static void test_purged(void)
 	block[0] = block[600] = 42;
 	arn_free(block);
 	ok(pool_find(block) && block[0] == 0 && block[600] == 0, "its pages have gone back");
-	ok(load_relaxed(&arena_counters.x_waiting) == 0 && load_relaxed(&arena_counters.x_limbo) > limbo,
+	ok(load_relaxed(&arena_counters.x_waiting) == 0 &&
+	           load_relaxed(&arena_counters.x_limbo) > limbo,
 	   "it waits, and is not counted as kept");
 	arn_heap_abandon(&handle);
 	limbo_poll(family);
@@ -230,10 +236,12 @@ static void test_behind(void)
 	arn_free(late[1]);
 	cache_flush(handle.heap);
 	limbo_poll_all(family, false);
-	ok(!pool_find(early[0]) && pool_find(late[0]), "a pool whose goal is reached leaves, though others wait");
+	ok(!pool_find(early[0]) && pool_find(late[0]),
+	   "a pool whose goal is reached leaves, though others wait");
 	seen_by_readers = now;
 	limbo_poll_all(family, false);
-	ok(!pool_find(late[0]) && waiting_pools(family) == 0, "and those leave when theirs is reached");
+	ok(!pool_find(late[0]) && waiting_pools(family) == 0,
+	   "and those leave when theirs is reached");
 	arn_heap_abandon(&handle);
 }
 
@@ -241,17 +249,20 @@ static void test_behind(void)
 static void test_lists(void)
 {
 	arn_heap handle;
-	const unsigned cls = sizeclass_of(16 * KIB), capacity = sizeclasses[sizeclass_of(16 * KIB)].capacity;
+	const unsigned cls = sizeclass_of(16 * KIB),
+		       capacity = sizeclasses[sizeclass_of(16 * KIB)].capacity;
 	void *block[64];
 
 	arn_heap_init(&handle, family, ARN_TAG_MEM);
 	for (unsigned i = 0; i < 2 * capacity; i++)
 		block[i] = arn_heap_malloc(&handle, 16 * KIB);
 	cache_flush(handle.heap);
-	ok(!handle.heap->partial[cls] && live_pools(handle.heap) == 2, "two full pools are in no partial list");
+	ok(!handle.heap->partial[cls] && live_pools(handle.heap) == 2,
+	   "two full pools are in no partial list");
 	arn_free(block[0]);
 	cache_flush(handle.heap);
-	ok(handle.heap->partial[cls] == pool_find(block[0]) && heap_is_valid(handle.heap), "one free block: listed");
+	ok(handle.heap->partial[cls] == pool_find(block[0]) && heap_is_valid(handle.heap),
+	   "one free block: listed");
 	for (unsigned i = 1; i < 2 * capacity; i++)
 		arn_free(block[i]);
 	ok(has_no_pool(handle.heap), "all free: gone");
@@ -282,6 +293,7 @@ int main(void)
 	yield_start(tap_seed(), 50);
 	threads(WORKERS, churn);
 	yield_start(0, 0);
-	no_errors("threads on one stock of arenas, a heap each: blocks whole, sums right, nothing left");
+	no_errors("threads on one stock of arenas, a heap each: blocks whole, sums right, nothing "
+	          "left");
 	return done();
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * idle - one heap that makes objects and drops them, beside many that did so once and stand idle.  The provider gives
- * goals as CPython does: most of them have not been issued when they are given, and only who waits for one issues it.
+ * idle - one heap that makes objects and drops them, beside many that did so once and stand idle.
+ * The provider gives goals as CPython does: most of them have not been issued when they are given,
+ * and only who waits for one issues it.
  *
- * What is claimed stays what it is, lap after lap, whatever may be kept; what may be kept is not faulted in again each
- * time, and the idle heaps keep nothing that waits.
+ * What is claimed stays what it is, lap after lap, whatever may be kept; what may be kept is not
+ * faulted in again each time, and the idle heaps keep nothing that waits.
  */
 #include <arenite/arenite.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 
 enum { IDLE = 300, BLOCKS = 20000, LAPS = 60, WARM_UP = 30 };
 
-/* The sequence of CPython's QSBR.  There is one reader, the test itself, which passes now and then. */
+/* The sequence of CPython's QSBR.  There is one reader, the test itself, which passes now and
+ * then. */
 static uint64_t issued = 1, passed = 1, advances;
 static size_t deferred;
 
@@ -120,10 +122,12 @@ static void test_laps(arn_family *family, bool kept)
 	}
 	faulted = (faults() - faulted) / LAPS;
 	advanced = (advances - advanced) / LAPS;
-	ok(later <= highest + (1 << 20), "%d laps beside %d idle heaps: %zu KiB claimed, %zu before", LAPS, 2 * IDLE,
-	   later >> 10, highest >> 10);
+	ok(later <= highest + (1 << 20),
+	   "%d laps beside %d idle heaps: %zu KiB claimed, %zu before", LAPS, 2 * IDLE, later >> 10,
+	   highest >> 10);
 	ok(!kept || faulted <= 300, "%zu pages a lap are faulted in, of 2800", faulted);
-	ok(advanced <= BLOCKS / 64, "the sequence is advanced %zu times a lap, for 180 pools", (size_t)advanced);
+	ok(advanced <= BLOCKS / 64, "the sequence is advanced %zu times a lap, for 180 pools",
+	   (size_t)advanced);
 	arn_heap_abandon(&heap);
 }
 
@@ -141,7 +145,8 @@ static void test_left(arn_family *family, size_t before)
 	arn_stats_resident(&resident);
 	ok(claimed() - before <= 4 << 20, "a thousand calls of one heap: %zu KiB are claimed",
 	   (claimed() - before) >> 10);
-	ok(resident.waiting <= 1 << 20, "%zu KiB of what is resident waits", resident.waiting >> 10);
+	ok(resident.waiting <= 1 << 20, "%zu KiB of what is resident waits",
+	   resident.waiting >> 10);
 	arn_heap_abandon(&heap);
 }
 
@@ -163,7 +168,8 @@ int main(int argc, char **argv)
 	test_laps(family, strcmp(retain, "0") != 0);
 	test_left(family, before);
 	if (strcmp(retain, "0") != 0)
-		ok(system("ARENITE_RETAIN=0 ARENITE_RETAIN_PERCENT=0 /proc/$PPID/exe >/dev/null") == 0,
+		ok(system("ARENITE_RETAIN=0 ARENITE_RETAIN_PERCENT=0 /proc/$PPID/exe >/dev/null") ==
+		           0,
 		   "the same while nothing is kept");
 	return done();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * large - blocks above 64 KiB that are resized: whole, where they are or with their pages, and nothing is lost or
- * charged twice; what an arena has given up is nobody's business any more.
+ * large - blocks above 64 KiB that are resized: whole, where they are or with their pages, and
+ * nothing is lost or charged twice; what an arena has given up is nobody's business any more.
  */
 #include "support/core.h"
 
@@ -17,7 +17,7 @@
 
 enum { STEP = 4096, HELD = 12, WORKERS = 3 };
 
-/* ---- contents -------------------------------------------------------------------------------------------- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 /* A word of each page says where in its block it is, and in which. */
 static void mark(char *block, size_t from, size_t to, size_t with)
@@ -38,7 +38,8 @@ static char *resize(arn_heap *handle, char *block, size_t old_size, size_t size,
 {
 	char *moved = arn_heap_realloc(handle, block, size);
 
-	expect(moved && arn_usable_size(moved) >= size && is_marked(moved, min_size(old_size, size), with));
+	expect(moved && arn_usable_size(moved) >= size &&
+	       is_marked(moved, min_size(old_size, size), with));
 	mark(moved, old_size, size, with);
 	return moved;
 }
@@ -55,13 +56,14 @@ static void expect_nothing_left(void)
 	arn_trim();
 	arena_totals(&totals);
 	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
-		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas, totals.mapped,
-		     totals.claimed, totals.retained);
+		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas,
+		     totals.mapped, totals.claimed, totals.retained);
 	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
-	expect(load_relaxed(&arena_counters.x_clean_bytes) == 0 && load_relaxed(&arena_counters.x_waiting) == 0);
+	expect(load_relaxed(&arena_counters.x_clean_bytes) == 0 &&
+	       load_relaxed(&arena_counters.x_waiting) == 0);
 }
 
-/* ---- in place -------------------------------------------------------------------------------------------- */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 static void test_in_place(unsigned tag)
 {
@@ -78,10 +80,12 @@ static void test_in_place(unsigned tag)
 	}
 	full = claimed();
 	ok(grown == block && full >= before + 14 * MIB && full <= before + 19 * MIB,
-	   "tag %u: a block grows in place, into free slices: %zu KiB more", tag, (full - before) / KIB);
+	   "tag %u: a block grows in place, into free slices: %zu KiB more", tag,
+	   (full - before) / KIB);
 	grown = resize(&handle, block, size, MIB, 1);
 	ok(grown == block && claimed() <= before + MIB && heap_is_valid(handle.heap),
-	   "tag %u: and shrinks in place, and gives them back: %zu KiB more", tag, (claimed() - before) / KIB);
+	   "tag %u: and shrinks in place, and gives them back: %zu KiB more", tag,
+	   (claimed() - before) / KIB);
 	arn_free(block);
 	arn_heap_abandon(&handle);
 	expect_nothing_left();
@@ -98,10 +102,12 @@ static void test_neighbour(void)
 	block = resize(&handle, NULL, 0, 4 * MIB, 1);
 	next = resize(&handle, NULL, 0, 4 * MIB, 2);
 	moved = resize(&handle, block, 4 * MIB, 5 * MIB, 1);
-	ok(moved != block && is_marked(next, 4 * MIB, 2), "a block does not grow into its neighbour");
+	ok(moved != block && is_marked(next, 4 * MIB, 2),
+	   "a block does not grow into its neighbour");
 	moved = resize(&handle, moved, 5 * MIB, 2 * MIB, 1);
 	arn_free(resize(&handle, NULL, 0, 3 * MIB, 3));
-	ok(is_marked(moved, 2 * MIB, 1) && is_marked(next, 4 * MIB, 2), "what it gives up serves others");
+	ok(is_marked(moved, 2 * MIB, 1) && is_marked(next, 4 * MIB, 2),
+	   "what it gives up serves others");
 	arn_free(next);
 	arn_free(moved);
 	arn_heap_abandon(&handle);
@@ -127,7 +133,7 @@ static void test_limit(void)
 	no_errors("it is whole, and nothing is left");
 }
 
-/* ---- by pages -------------------------------------------------------------------------------------------- */
+/* ---- by pages -------------------------------------------------------------------------------- */
 
 static long faults(void)
 {
@@ -173,8 +179,9 @@ static void test_growth(unsigned tag)
 	}
 	pages = (long)(size / os_page_size());
 	ok((over < size / 4 && faults() - begun < pages * 3 / 2) || !PAGES_ARE_COUNTED,
-	   "tag %u: from 17 to %zu MiB: at most %zu MiB more than that is resident, %.2f faults a page", tag,
-	   size / MIB, over / MIB, (double)(faults() - begun) / (double)pages);
+	   "tag %u: from 17 to %zu MiB: at most %zu MiB more than that is resident, %.2f faults a "
+	   "page",
+	   tag, size / MIB, over / MIB, (double)(faults() - begun) / (double)pages);
 	block = resize(&handle, block, size, size * 5 / 8, 1);
 	ok(resident() - before < size * 3 / 4 || !PAGES_ARE_COUNTED,
 	   "tag %u: shrunk, what it does not need is not resident", tag);
@@ -187,7 +194,7 @@ static void test_growth(unsigned tag)
 	no_errors("tag %u: it is whole, and nothing is left", tag);
 }
 
-/* ---- readers, and those who are mapped in an arena's old place --------------------------------------------- */
+/* ---- readers, and those who are mapped in an arena's old place ------------------------------- */
 
 static bool over_now;
 
@@ -232,7 +239,8 @@ static void test_stranger(unsigned tag, bool waits)
 	expect(moved != block);
 	stranger = settle_behind(block, size);
 	if (waits && tag != ARN_TAG_MEM)
-		ok(*header == 7 || *header == 0, "tag %u: a late reader finds the header as it was, or zeros", tag);
+		ok(*header == 7 || *header == 0,
+		   "tag %u: a late reader finds the header as it was, or zeros", tag);
 	arn_trim();
 	moved = resize(&handle, moved, 2 * size, 4 * size, 7);
 	arn_free(moved);
@@ -240,14 +248,15 @@ static void test_stranger(unsigned tag, bool waits)
 	arn_free(resize(&handle, NULL, 0, size, 8));
 	arn_heap_abandon(&handle);
 	arn_trim();
-	ok(is_marked(stranger, size - LARGE_KEPT, 99), "tag %u: whoever is mapped in the old place is left alone", tag);
+	ok(is_marked(stranger, size - LARGE_KEPT, 99),
+	   "tag %u: whoever is mapped in the old place is left alone", tag);
 	munmap(stranger, size - LARGE_KEPT);
 	option_parse(OPTION_RETAIN, "8M");
 	expect_nothing_left();
 	no_errors("tag %u: blocks are whole, and nothing is left", tag);
 }
 
-/* ---- the system refuses ------------------------------------------------------------------------------------ */
+/* ---- the system refuses ---------------------------------------------------------------------- */
 
 static int child_without_mremap(void)
 {
@@ -280,14 +289,15 @@ static void test_refusal(void)
 	ok(status == 0, "where pages cannot be moved they are copied, and nothing is left");
 }
 
-/* ---- many threads ------------------------------------------------------------------------------------------ */
+/* ---- many threads ---------------------------------------------------------------------------- */
 
 static _Atomic(size_t *) boxes[HELD];
 
 /* A multiple of 8, so that no page begins with less than a word of a block. */
 static size_t some_size(struct rng *rng)
 {
-	size_t size = rng_below(rng, 6) == 0 ? 17 * MIB + rng_below(rng, 60 * MIB) : 70000 + rng_below(rng, 6 * MIB);
+	size_t size = rng_below(rng, 6) == 0 ? 17 * MIB + rng_below(rng, 60 * MIB)
+	                                     : 70000 + rng_below(rng, 6 * MIB);
 
 	return size & ~(size_t)7;
 }
@@ -323,7 +333,9 @@ static void test_threads(unsigned one_in)
 	for (unsigned k = 0; k < HELD; k++)
 		arn_free(atomic_exchange(&boxes[k], NULL));
 	expect_nothing_left();
-	no_errors("a pause in %u steps: threads resize each other's blocks, and every block is whole", one_in);
+	no_errors(
+		"a pause in %u steps: threads resize each other's blocks, and every block is whole",
+		one_in);
 }
 
 int main(void)

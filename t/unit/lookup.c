@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * lookup - whoever asks about an address, of which he holds no block, gets an answer, whatever leaves meanwhile: a live
- * pool's, or none.
+ * lookup - whoever asks about an address, of which he holds no block, gets an answer, whatever
+ * leaves meanwhile: a live pool's, or none.
  */
 #include "support/core.h"
 
@@ -27,8 +27,8 @@ static void keep_nothing(void)
 
 static bool is_nothing(void *address)
 {
-	return arn_usable_size(address) == 0 && arn_tag_of(address) == ARN_TAGS && !arn_try_free(address) &&
-	       __atomic_load_n(arn_owner(address), __ATOMIC_RELAXED) == 0;
+	return arn_usable_size(address) == 0 && arn_tag_of(address) == ARN_TAGS &&
+	       !arn_try_free(address) && __atomic_load_n(arn_owner(address), __ATOMIC_RELAXED) == 0;
 }
 
 static void test_answers(void)
@@ -37,9 +37,10 @@ static void test_answers(void)
 
 	ok(arn_usable_size(block) == 112 && arn_tag_of(block + 50) == ARN_TAG_MEM, "a live block");
 	ok(__atomic_load_n(arn_owner(block), __ATOMIC_RELAXED) == thread_id(), "its owner");
-	ok(arn_usable_size(large) >= HUGE_SIZE && arn_tag_of(large) == ARN_TAG_MEM, "a large block");
-	ok(is_nothing(on_stack) && is_nothing(NULL) && is_nothing((void *)16) && is_nothing((void *)UINTPTR_MAX) &&
-	           is_nothing(arena_at(block)),
+	ok(arn_usable_size(large) >= HUGE_SIZE && arn_tag_of(large) == ARN_TAG_MEM,
+	   "a large block");
+	ok(is_nothing(on_stack) && is_nothing(NULL) && is_nothing((void *)16) &&
+	           is_nothing((void *)UINTPTR_MAX) && is_nothing(arena_at(block)),
 	   "none: the stack, numbers, what we have for ourselves");
 	arn_free(large);
 	arn_trim();
@@ -47,7 +48,7 @@ static void test_answers(void)
 	ok(arn_try_free(block), "a live block that is tried");
 }
 
-/* ---- one that stands still where it has found an arena ---------------------------------------------------- */
+/* ---- one that stands still where it has found an arena --------------------------------------- */
 
 static atomic_bool looked;
 static __thread bool is_looking;
@@ -107,7 +108,8 @@ static void *first_mapped(void *block[HUGE])
 	return NULL;
 }
 
-/* Arenas leave a few at a time, when the readers of then are done: one that comes later finds none of them. */
+/* Arenas leave a few at a time, when the readers of then are done: one that comes later finds none
+ * of them. */
 static void test_found_late(void)
 {
 	void *block[HUGE];
@@ -131,7 +133,7 @@ static void test_found_late(void)
 	arn_trim();
 }
 
-/* ---- many ----------------------------------------------------------------------------------------------- */
+/* ---- many ------------------------------------------------------------------------------------ */
 
 static _Atomic(void *) spots[SPOTS];
 static atomic_bool enough;

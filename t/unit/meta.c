@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * meta - records that overlap nobody's, over the ends of chunks, from many threads, with and without memory.
+ * meta - records that overlap nobody's, over the ends of chunks, from many threads, with and
+ * without memory.
  */
 #include "support/core.h"
 
@@ -32,7 +33,8 @@ static void take(struct record *record, struct rng *rng, unsigned char fill)
 		expect(load_relaxed(&failing));
 		return;
 	}
-	expect((uintptr_t)record->bytes % alignment == 0 && is_filled(record->bytes, 0, record->size));
+	expect((uintptr_t)record->bytes % alignment == 0 &&
+	       is_filled(record->bytes, 0, record->size));
 	memset(record->bytes, fill, record->size);
 }
 
@@ -46,7 +48,8 @@ static void fill_and_check(unsigned self)
 	barrier();
 	for (long i = 0; i < count; i++)
 		if (records[self][i].bytes)
-			expect(is_filled(records[self][i].bytes, (unsigned char)(1 + self * 50 + i % 50),
+			expect(is_filled(records[self][i].bytes,
+			                 (unsigned char)(1 + self * 50 + i % 50),
 			                 records[self][i].size));
 }
 
@@ -85,7 +88,8 @@ static void test_failure(void)
 	atomic_store(&os_fail_map, 1);
 	while (meta_take(50000, 8))
 		;
-	ok(atomic_load(&os_fail_map) == 0 && meta_bytes() == bytes, "no memory: NULL, and nothing is counted");
+	ok(atomic_load(&os_fail_map) == 0 && meta_bytes() == bytes,
+	   "no memory: NULL, and nothing is counted");
 	ok(meta_take(50000, 8) && meta_bytes() == bytes + CHUNK, "then it works again");
 }
 

@@ -2,8 +2,9 @@
  *
  * ops - random sequences of operations against a model.  See ops.h.
  *
- * Two actors share the blocks: the calling thread, and a helper that runs one operation at a time when
- * asked.  So everything is deterministic, and yet blocks are freed by a thread that does not own them.
+ * Two actors share the blocks: the calling thread, and a helper that runs one operation at a time
+ * when asked.  So everything is deterministic, and yet blocks are freed by a thread that does not
+ * own them.
  */
 #include "support/ops.h"
 
@@ -57,10 +58,15 @@ static size_t next_size(void)
 	unsigned shape = next(), value = next();
 
 	switch (shape & 7) {
-	case 5: return (size_t)value << 4;
-	case 6: return ((size_t)value << 8) + shape;
-	case 7: return shape >> 5 == 7 ? (size_t)PTRDIFF_MAX + value : ((size_t)value << 13) + shape;
-	default: return (shape & 7) * 64 + value % 64;
+	case 5:
+		return (size_t)value << 4;
+	case 6:
+		return ((size_t)value << 8) + shape;
+	case 7:
+		return shape >> 5 == 7 ? (size_t)PTRDIFF_MAX + value
+		                       : ((size_t)value << 13) + shape;
+	default:
+		return (shape & 7) * 64 + value % 64;
 	}
 }
 
@@ -75,7 +81,7 @@ static struct slot *next_slot(void)
 	return &slots[next() % SLOTS];
 }
 
-/* ---- single operations -------------------------------------------------------------------------------- */
+/* ---- single operations ----------------------------------------------------------------------- */
 
 static unsigned tag_of(unsigned face)
 {
@@ -93,7 +99,8 @@ static void *do_calloc(int actor, unsigned face, size_t size)
 {
 	if (face == MEM)
 		return arn_mem_calloc(size, 1);
-	return face == OBJ ? arn_obj_calloc(1, size) : arn_heap_calloc(&heaps[actor][face], 1, size);
+	return face == OBJ ? arn_obj_calloc(1, size)
+	                   : arn_heap_calloc(&heaps[actor][face], 1, size);
 }
 
 static void *do_realloc(int actor, unsigned face, void *block, size_t size)
@@ -101,7 +108,7 @@ static void *do_realloc(int actor, unsigned face, void *block, size_t size)
 	if (face == MEM)
 		return arn_mem_realloc(block, size);
 	return face == OBJ ? arn_obj_realloc(block, size)
-			   : arn_heap_realloc(&heaps[actor][face], block, size);
+	                   : arn_heap_realloc(&heaps[actor][face], block, size);
 }
 
 static bool is_filled(const unsigned char *p, unsigned char with, size_t size)
@@ -190,10 +197,12 @@ static void op_free(void)
 		drop(&slots[(from + i * step) % SLOTS]);
 }
 
-/* ---- walks ----------------------------------------------------------------------------------------------
+/* ---- walks
+ * ----------------------------------------------------------------------------------------------
  */
 
-static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
+                  void *arg)
 {
 	size_t *tag = arg;
 
@@ -219,8 +228,8 @@ static void check_seen(void)
 {
 	for (unsigned i = 0; i < SLOTS; i++) {
 		if (slots[i].block && slots[i].ours && !slots[i].seen)
-			FAIL("block %p of %zu bytes, tag %d, is not visited", (void *)slots[i].block,
-			     slots[i].size, slots[i].tag);
+			FAIL("block %p of %zu bytes, tag %d, is not visited",
+			     (void *)slots[i].block, slots[i].size, slots[i].tag);
 		slots[i].seen = false;
 	}
 }
@@ -239,7 +248,8 @@ static void op_visit(void)
 	check_seen();
 }
 
-/* ---- two actors -----------------------------------------------------------------------------------------
+/* ---- two actors
+ * -----------------------------------------------------------------------------------------
  */
 
 static struct {
@@ -252,13 +262,27 @@ static struct {
 static void op_one(int actor, unsigned op)
 {
 	switch (op) {
-	case OP_MALLOC: op_make(actor, false); break;
-	case OP_CALLOC: op_make(actor, true); break;
-	case OP_REALLOC: op_realloc(actor); break;
-	case OP_FREE: op_free(); break;
-	case OP_ABANDON: arn_heap_abandon(&heaps[actor][next() % HEAPS]); break;
-	case OP_VISIT: op_visit(); break;
-	case OP_TRIM: arn_trim(); break;
+	case OP_MALLOC:
+		op_make(actor, false);
+		break;
+	case OP_CALLOC:
+		op_make(actor, true);
+		break;
+	case OP_REALLOC:
+		op_realloc(actor);
+		break;
+	case OP_FREE:
+		op_free();
+		break;
+	case OP_ABANDON:
+		arn_heap_abandon(&heaps[actor][next() % HEAPS]);
+		break;
+	case OP_VISIT:
+		op_visit();
+		break;
+	case OP_TRIM:
+		arn_trim();
+		break;
 	}
 }
 
@@ -291,7 +315,8 @@ static void op_helper(unsigned op)
 	sem_wait(&helper.answered);
 }
 
-/* The next helper finds the handles as they are: whoever ended may be abandoned by another, or not at all. */
+/* The next helper finds the handles as they are: whoever ended may be abandoned by another, or not
+ * at all. */
 static void op_end_helper(void)
 {
 	if (!helper.runs)
@@ -308,10 +333,11 @@ static void op_end_helper(void)
 static void step(void)
 {
 	static const uint8_t codes[32] = {
-		OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_MALLOC, OP_CALLOC,
-		OP_FREE,   OP_FREE,   OP_FREE,   OP_FREE,   OP_REALLOC, OP_REALLOC, OP_REALLOC, OP_HELPER,
-		OP_HELPER, OP_HELPER, OP_HELPER, OP_HELPER, OP_HELPER, OP_HELPER, OP_HELPER, OP_ABANDON,
-		OP_VISIT,  OP_TRIM,   OP_END_HELPER, OP_MALLOC, OP_MALLOC, OP_FREE, OP_MALLOC, OP_CALLOC,
+		OP_MALLOC,  OP_MALLOC, OP_MALLOC,  OP_MALLOC, OP_MALLOC, OP_MALLOC,     OP_MALLOC,
+		OP_CALLOC,  OP_FREE,   OP_FREE,    OP_FREE,   OP_FREE,   OP_REALLOC,    OP_REALLOC,
+		OP_REALLOC, OP_HELPER, OP_HELPER,  OP_HELPER, OP_HELPER, OP_HELPER,     OP_HELPER,
+		OP_HELPER,  OP_HELPER, OP_ABANDON, OP_VISIT,  OP_TRIM,   OP_END_HELPER, OP_MALLOC,
+		OP_MALLOC,  OP_FREE,   OP_MALLOC,  OP_CALLOC,
 	};
 	unsigned op = codes[next() % 32];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * option - values from the environment: which are taken, and what is said of the others.  Options are written
- * once, before there are threads: nothing for threads here.
+ * option - values from the environment: which are taken, and what is said of the others.  Options
+ * are written once, before there are threads: nothing for threads here.
  */
 #include "support/core.h"
 
@@ -118,7 +118,8 @@ static void test_values(void)
 		bool taken = option_parse(v->option, v->text);
 
 		if (taken != v->taken || option(v->option) != (taken ? v->value : before))
-			note("option %d, \"%s\": taken %d, value %zu", v->option, v->text, taken, option(v->option));
+			note("option %d, \"%s\": taken %d, value %zu", v->option, v->text, taken,
+			     option(v->option));
 		expect(taken == v->taken && option(v->option) == (taken ? v->value : before));
 	}
 	no_errors("%zu values, taken or refused", array_length(values));
@@ -127,7 +128,10 @@ static void test_values(void)
 /* Numbers are read back as they were written, and one digit more is another number or none. */
 static void test_numbers(void)
 {
-	static const struct { const char *suffix; unsigned shift; } units[] = {
+	static const struct {
+		const char *suffix;
+		unsigned shift;
+	} units[] = {
 		{ "", 0 }, { "K", 10 }, { "M", 20 }, { "G", 30 }, { "T", 40 },
 	};
 	struct rng rng = rng_start(1);
@@ -136,7 +140,8 @@ static void test_numbers(void)
 	for (unsigned i = 0; i < 2000; i++) {
 		unsigned unit = (unsigned)rng_below(&rng, array_length(units));
 		size_t number = rng_next(&rng) >> 16 >> rng_below(&rng, 32);
-		bool fits = number <= SIZE_MAX >> units[unit].shift && number << units[unit].shift <= (size_t)1 << 46;
+		bool fits = number <= SIZE_MAX >> units[unit].shift &&
+		            number << units[unit].shift <= (size_t)1 << 46;
 
 		snprintf(text, sizeof(text), "%zu%s", number, units[unit].suffix);
 		expect(option_parse(OPTION_RETAIN, text) == fits);
@@ -160,7 +165,8 @@ static void test_garbage(void)
 		text[length] = '\0';
 		if (strncmp(text, "json:", 5) != 0)
 			option_parse((enum option)rng_below(&rng, OPTIONS), text);
-		expect(option(OPTION_CACHE) <= 64 * MIB && option(OPTION_CHECKS) <= 3 && option(OPTION_DOMAINS) <= 3);
+		expect(option(OPTION_CACHE) <= 64 * MIB && option(OPTION_CHECKS) <= 3 &&
+		       option(OPTION_DOMAINS) <= 3);
 		expect(option(OPTION_ARENA) % (32 * MIB) == 0 && option(OPTION_ARENA) != 0);
 	}
 	no_errors("garbage leaves every option in its range");
@@ -192,7 +198,8 @@ static void test_environment(void)
 	setenv("ARENITE_PYTHON_HEADERS", "/include", 1);
 	stderr_of(read_environment);
 	ok(option(OPTION_CACHE) == 128 * KIB, "a good value is taken, and nothing said of it");
-	ok(strstr(said, "arenite: ARENITE_CHECKS takes 0 to 3; using 0\n") && option(OPTION_CHECKS) == 0,
+	ok(strstr(said, "arenite: ARENITE_CHECKS takes 0 to 3; using 0\n") &&
+	           option(OPTION_CHECKS) == 0,
 	   "a bad one: name, range, what is used instead");
 	ok(strstr(said, "ARENITE_CASH is not an option") != NULL, "an unknown name is named");
 	ok(lines(said) == 2, "two lines, one for each: %zu", lines(said));

@@ -46,7 +46,8 @@ static void test_map(void)
 		size_t size = alignment / 2 < page ? page : min_size(alignment / 2, 2 * MIB);
 		char *p = os_map_aligned(size, alignment), *q = os_map_aligned(size, alignment);
 
-		expect(p && q && (uintptr_t)p % alignment == 0 && (uintptr_t)q % alignment == 0 && p != q);
+		expect(p && q && (uintptr_t)p % alignment == 0 && (uintptr_t)q % alignment == 0 &&
+		       p != q);
 		expect(is_zero(p, size));
 		memset(p, 0xa5, size);
 		expect(is_zero(q, size));
@@ -78,7 +79,8 @@ static void test_no_rest(void)
 	during = mapped_pages();
 	for (unsigned i = 0; i < HELD; i++)
 		os_unmap(p[i], page);
-	ok(during == before + HELD && mapped_pages() == before, "what was mapped for the alignment alone is cut off");
+	ok(during == before + HELD && mapped_pages() == before,
+	   "what was mapped for the alignment alone is cut off");
 }
 
 static void test_purge(void)
@@ -91,15 +93,18 @@ static void test_purge(void)
 	memset(p, 1, size);
 	ok(resident_pages(p, size) == 64, "written pages are resident");
 	errno = 77;
-	ok(os_purge(p + 8 * page, 16 * page) == 0 && resident_pages(p, size) == 48, "purged pages are not");
+	ok(os_purge(p + 8 * page, 16 * page) == 0 && resident_pages(p, size) == 48,
+	   "purged pages are not");
 	ok(is_zero(p + 8 * page, 16 * page) && p[8 * page - 1] == 1 && p[24 * page] == 1,
 	   "they read as zeros, their neighbours as before");
 	ok(errno == 77, "errno is left alone");
 	memset(p, 1, size);
-	ok(os_purge(p, page - 16) == EINVAL && os_purge(p + 16, page) == EINVAL && p[0] == 1 && p[page] == 1,
+	ok(os_purge(p, page - 16) == EINVAL && os_purge(p + 16, page) == EINVAL && p[0] == 1 &&
+	           p[page] == 1,
 	   "half a page is not purged, nor rounded to a whole one");
 	os_unmap(p, size);
-	ok(os_purge(p, page) != 0 && os_unmap(p + 1, page) != 0, "the system's refusal is passed on");
+	ok(os_purge(p, page) != 0 && os_unmap(p + 1, page) != 0,
+	   "the system's refusal is passed on");
 }
 
 static void test_too_much(void)
@@ -168,7 +173,8 @@ static void churn(unsigned self)
 		size_t k = rng_below(&rng, HELD);
 
 		if (held[k]) {
-			expect(held[k][0] == (char)(self + 1) && held[k][size[k] - 1] == (char)(k + 1));
+			expect(held[k][0] == (char)(self + 1) &&
+			       held[k][size[k] - 1] == (char)(k + 1));
 			expect(os_unmap(held[k], size[k]) == 0);
 		}
 		size[k] = (1 + rng_below(&rng, 40)) * page;

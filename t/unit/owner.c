@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner - a heap belongs to a thread, and not to whoever has its thread pointer later: threads that end and leave
- * handles behind, new threads on their stacks, handles that go from one thread to another.
+ * owner - a heap belongs to a thread, and not to whoever has its thread pointer later: threads that
+ * end and leave handles behind, new threads on their stacks, handles that go from one thread to
+ * another.
  */
 #include "support/core.h"
 
@@ -71,7 +72,7 @@ static void in_a_thread(void *(*body)(void *))
 	pthread_join(thread, NULL);
 }
 
-/* ---- a new thread on the stack of one that has ended ---------------------------------------------------- */
+/* ---- a new thread on the stack of one that has ended ----------------------------------------- */
 
 static void *free_as_another(void *arg)
 {
@@ -102,7 +103,8 @@ static void test_stack_again(void)
 	no_errors("and finds all blocks");
 }
 
-/* In the middle of the frees the handle is abandoned, as the header allows; the next one adopts the heap. */
+/* In the middle of the frees the handle is abandoned, as the header allows; the next one adopts the
+ * heap. */
 static void *free_beside(void *arg)
 {
 	barrier();
@@ -131,7 +133,8 @@ static void test_abandoned_later(unsigned one_in)
 {
 	yield_start(tap_seed(), one_in);
 	for (long i = tap_scale(ROUNDS); i > 0; i--) {
-		arn_family *family = arn_family_new(NULL); /* new heaps have no caches: each free is a slow one */
+		/* new heaps have no caches: each free is a slow one */
+		arn_family *family = arn_family_new(NULL);
 		struct heap *heap;
 
 		arn_heap_init(&handle, family, ARN_TAG_GC);
@@ -144,11 +147,12 @@ static void test_abandoned_later(unsigned one_in)
 		arn_heap_abandon(&other);
 	}
 	yield_start(0, 0);
-	no_errors("a pause in %u steps: abandoned beside frees by a thread on the same stack, no block is used twice",
+	no_errors("a pause in %u steps: abandoned beside frees by a thread on the same stack, no "
+	          "block is used twice",
 	          one_in);
 }
 
-/* ---- handles that move ---------------------------------------------------------------------------------- */
+/* ---- handles that move ----------------------------------------------------------------------- */
 
 static void *go_on(void *arg)
 {
@@ -185,16 +189,20 @@ static void test_passed(unsigned one_in)
 	for (long i = tap_scale(ROUNDS); i > 0; i--)
 		pass_and_free();
 	yield_start(0, 0);
-	no_errors("a pause in %u steps: one frees while the one that it passed the handle to goes on", one_in);
+	no_errors(
+		"a pause in %u steps: one frees while the one that it passed the handle to goes on",
+		one_in);
 	ok(handle.heap == heap, "it is the same heap all the time");
-	ok(__atomic_load_n(arn_owner(kept), __ATOMIC_RELAXED) == 0, "between two threads it has no owner");
+	ok(__atomic_load_n(arn_owner(kept), __ATOMIC_RELAXED) == 0,
+	   "between two threads it has no owner");
 	arn_free(kept);
 	settle_heap(heap);
 	no_errors("and is whole");
 	arn_heap_abandon(&handle);
 	ok(load_relaxed(&heap->x_owner) == OWNER_NONE, "and can be abandoned");
 	arn_heap_pass(&handle);
-	ok(handle.heap == &heap_none, "a handle without a heap can be passed on, and nothing comes of it");
+	ok(handle.heap == &heap_none,
+	   "a handle without a heap can be passed on, and nothing comes of it");
 }
 
 static void *pass_what_is_not_ours(void *arg)
@@ -208,12 +216,13 @@ static void test_passed_by_another(void)
 	arn_heap_init(&handle, NULL, ARN_TAG_GC);
 	fill(&handle, blocks);
 	in_a_thread(pass_what_is_not_ours);
-	ok(load_relaxed(&handle.heap->x_owner) == owner_self(), "a thread passes on what it owns, and nothing else");
+	ok(load_relaxed(&handle.heap->x_owner) == owner_self(),
+	   "a thread passes on what it owns, and nothing else");
 	drop(blocks);
 	arn_heap_abandon(&handle);
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static uintptr_t numbers[3];
 
@@ -230,7 +239,8 @@ static void test_numbers(void)
 	numbers[2] = numbers[0];
 	threads(1, draw);
 	no_errors("a thread has one number");
-	ok(numbers[0] != numbers[1] && numbers[0] != numbers[2] && numbers[1] != numbers[2], "which no other ever has");
+	ok(numbers[0] != numbers[1] && numbers[0] != numbers[2] && numbers[1] != numbers[2],
+	   "which no other ever has");
 }
 
 int main(void)

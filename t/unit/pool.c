@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * pool - the bitmaps of one pool against a model, for every size class, and what other threads set in them.
+ * pool - the bitmaps of one pool against a model, for every size class, and what other threads set
+ * in them.
  */
 #include "support/core.h"
 
@@ -13,7 +14,8 @@ static struct heap *const some_heap = (struct heap *)0x1000; /* never looked int
 
 static struct pool *carve(unsigned cls, size_t large_size)
 {
-	size_t slices = cls == CLASS_LARGE ? (large_size + SLICE - 1) / SLICE : sizeclasses[cls].slices;
+	size_t slices = cls == CLASS_LARGE ? (large_size + SLICE - 1) / SLICE
+	                                   : sizeclasses[cls].slices;
 	struct run run;
 
 	if (!supply_claim(slices, &run))
@@ -28,7 +30,7 @@ static bool is_valid(struct pool *pool)
 	return pool_is_valid(pool);
 }
 
-/* ---- against a model ------------------------------------------------------------------------------------ */
+/* ---- against a model ------------------------------------------------------------------------- */
 
 static bool taken[BLOCKS_MAX];
 static void *slots[BLOCKS_MAX + 1];
@@ -42,7 +44,8 @@ static void take_some(struct pool *pool, unsigned want)
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t index = pool_index(pool, slots[i]);
 
-		expect(pool_is_block(pool, slots[i]) && !taken[index] && (i == 0 || slots[i] < slots[i - 1]));
+		expect(pool_is_block(pool, slots[i]) && !taken[index] &&
+		       (i == 0 || slots[i] < slots[i - 1]));
 		taken[index] = true;
 	}
 }
@@ -111,7 +114,8 @@ static void walk_class(unsigned cls, struct rng *rng)
 {
 	struct pool *pool = carve(cls, 0);
 
-	expect(pool->capacity == sizeclasses[cls].capacity && pool_is_empty(pool) && is_valid(pool));
+	expect(pool->capacity == sizeclasses[cls].capacity && pool_is_empty(pool) &&
+	       is_valid(pool));
 	take_some(pool, BLOCKS_MAX);
 	expect(pool_free_count(pool) == 0 && is_valid(pool));
 	for (long i = tap_scale(12); i > 0; i--) {
@@ -135,7 +139,7 @@ static void test_model(void)
 	no_errors("each class: what is taken, given and drained is what the model says");
 }
 
-/* ---- addresses ------------------------------------------------------------------------------------------ */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static void test_find(void)
 {
@@ -149,9 +153,11 @@ static void test_find(void)
 			char *address = pool->base + offset;
 
 			expect(pool_find(address) == pool);
-			expect(pool_is_block(pool, address) == (offset < end && offset % pool->block_size == 0));
+			expect(pool_is_block(pool, address) ==
+			       (offset < end && offset % pool->block_size == 0));
 		}
-		expect(pool_find(pool->base - 1) != pool && pool_find(pool->base + pool_span(pool)) != pool);
+		expect(pool_find(pool->base - 1) != pool &&
+		       pool_find(pool->base + pool_span(pool)) != pool);
 		expect(is_valid(pool));
 		pool_release(pool, true);
 	}
@@ -172,13 +178,14 @@ static void test_large(void)
 	   "a large pool is one block");
 	ok(!pool_is_block(pool, (char *)block + 16) && !pool_is_block(pool, (char *)block + SLICE),
 	   "which starts once");
-	ok(!pool_is_free(pool, block) && pool_give(pool, &block, 1) == 1 && pool_is_free(pool, block),
+	ok(!pool_is_free(pool, block) && pool_give(pool, &block, 1) == 1 &&
+	           pool_is_free(pool, block),
 	   "and given back");
 	pool_release(pool, true);
 	ok(!pool_find(block), "then it is gone");
 }
 
-/* ---- threads that set bits while the owner takes them in ------------------------------------------------ */
+/* ---- threads that set bits while the owner takes them in ------------------------------------- */
 
 static struct pool *shared;
 static _Atomic uint32_t x_ticket, x_drained;
@@ -205,9 +212,11 @@ static void test_threads(unsigned cls)
 		store_relaxed(&x_drained, 0);
 		threads(WORKERS, free_and_drain);
 		add_relaxed(&x_drained, pool_drain(shared));
-		expect(load_relaxed(&x_drained) == shared->capacity && pool_is_empty(shared) && is_valid(shared));
+		expect(load_relaxed(&x_drained) == shared->capacity && pool_is_empty(shared) &&
+		       is_valid(shared));
 	}
-	no_errors("class of %u bytes: no bit is lost between threads and drain", sizeclasses[cls].size);
+	no_errors("class of %u bytes: no bit is lost between threads and drain",
+	          sizeclasses[cls].size);
 	pool_release(shared, true);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * progress - one thread stands still, at every yield point of the library and, by a signal handler that does not
- * return, at instructions that chance picks: the others go on, what they free comes back, and what the one that
- * stands still keeps from coming back is its own heaps and little else.  See doc/progress.md.
+ * progress - one thread stands still, at every yield point of the library and, by a signal handler
+ * that does not return, at instructions that chance picks: the others go on, what they free comes
+ * back, and what the one that stands still keeps from coming back is its own heaps and little else.
+ * See doc/progress.md.
  */
 #include "support/core.h"
 
@@ -19,13 +20,14 @@ enum { SIGNALS = 10 };
 enum { SIGNALS = 40 };
 #endif
 
-/* What a thread that stands still may keep beside its own heaps and blocks: what it has in hand, which is an arena at
- * most, and the pools of blocks that it was about to send home. */
+/* What a thread that stands still may keep beside its own heaps and blocks: what it has in hand,
+ * which is an arena at most, and the pools of blocks that it was about to send home. */
 #define BESIDE_MOST (ARENA_SIZE + 2 * MIB)
-#define HUGE_SIZE (17 * MIB)
-/* Address space: arenas that were retired when it stopped, and what the others swing in, not what they ever had. */
+#define HUGE_SIZE   (17 * MIB)
+/* Address space: arenas that were retired when it stopped, and what the others swing in, not what
+ * they ever had. */
 #define MAPPED_MOST (640 * MIB)
-#define PATIENCE 20.0 /* seconds for what takes some milliseconds */
+#define PATIENCE    20.0 /* seconds for what takes some milliseconds */
 
 struct actor {
 	struct rng rng;
@@ -50,7 +52,7 @@ static void nap(void)
 	nanosleep(&moment, NULL);
 }
 
-/* ---- what threads do ------------------------------------------------------------------------------------ */
+/* ---- what threads do ------------------------------------------------------------------------- */
 
 static size_t some_size(struct rng *rng)
 {
@@ -86,7 +88,8 @@ static void drop(size_t *block)
 /* Through all paths: own and remote frees, refills, heaps that change hands, trims. */
 static void act(struct actor *actor)
 {
-	size_t **slot = &actor->slot[rng_below(&actor->rng, SLOTS)], what = rng_below(&actor->rng, 400);
+	size_t **slot = &actor->slot[rng_below(&actor->rng, SLOTS)],
+	       what = rng_below(&actor->rng, 400);
 
 	if (what == 0)
 		arn_trim();
@@ -117,7 +120,7 @@ static void empty_boxes(void)
 		drop(atomic_exchange(&boxes[i], NULL));
 }
 
-/* ---- the one that stands still -------------------------------------------------------------------------- */
+/* ---- the one that stands still --------------------------------------------------------------- */
 
 static __thread bool is_victim;
 static _Atomic(const char *) x_stop_at;
@@ -195,7 +198,7 @@ static void release_victim(pthread_t thread)
 	pthread_join(thread, NULL);
 }
 
-/* ---- the others ----------------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static double slowest;
 static const size_t steps = 5000;
@@ -233,7 +236,7 @@ static void others_go_on(void)
 	expect(now() - start < PATIENCE);
 }
 
-/* ---- what is left --------------------------------------------------------------------------------------- */
+/* ---- what is left ---------------------------------------------------------------------------- */
 
 struct left {
 	size_t own, beside, retained, mapped;
@@ -270,7 +273,8 @@ static size_t bytes_in_use(void)
 	return bytes;
 }
 
-/* Pools of heaps that are in the hands of the one that stands still: its own, and an orphan that it drains. */
+/* Pools of heaps that are in the hands of the one that stands still: its own, and an orphan that it
+ * drains. */
 static size_t bytes_of_victim(void)
 {
 	size_t bytes = 0;
@@ -295,7 +299,8 @@ static struct left measure(void)
 	size_t own = bytes_of_victim();
 
 	arena_totals(&totals);
-	return (struct left){ own, totals.claimed - min_size(own, totals.claimed), totals.retained, totals.mapped };
+	return (struct left){ own, totals.claimed - min_size(own, totals.claimed), totals.retained,
+		              totals.mapped };
 }
 
 static bool look_around(const char *where)
@@ -311,12 +316,12 @@ static bool look_around(const char *where)
 	keep_most(&left);
 	if (left.beside + left.retained <= BESIDE_MOST && left.mapped <= MAPPED_MOST)
 		return true;
-	note("%s: %zu KiB of its own, %zu KiB beside, %zu KiB retained, %zu MiB mapped", where, left.own / KIB,
-	     left.beside / KIB, left.retained / KIB, left.mapped / MIB);
+	note("%s: %zu KiB of its own, %zu KiB beside, %zu KiB retained, %zu MiB mapped", where,
+	     left.own / KIB, left.beside / KIB, left.retained / KIB, left.mapped / MIB);
 	return false;
 }
 
-/* ---- yield points --------------------------------------------------------------------------------------- */
+/* ---- yield points ---------------------------------------------------------------------------- */
 
 static _Atomic(const char *) names[NAMES];
 
@@ -344,9 +349,10 @@ static bool is_known(const char *name)
 static void find_points(void)
 {
 	static const char *const wanted[] = {
-		"heap_enter", "pool_drain", "remote_send", "remote_notify", "remote_push",
-		"remote_drain", "family_abandon", "family_adopt", "family_drain_orphan", "claim_one", "claim_word",
-		"release_slices", "released_slices", "thread_make", "thread_give_back",
+		"heap_enter",          "pool_drain",   "remote_send",      "remote_notify",
+		"remote_push",         "remote_drain", "family_abandon",   "family_adopt",
+		"family_drain_orphan", "claim_one",    "claim_word",       "release_slices",
+		"released_slices",     "thread_make",  "thread_give_back",
 	};
 	unsigned n = 0;
 
@@ -403,7 +409,7 @@ static void test_points(void)
 	ok(reached + 2 >= n, "at %u of %u points", reached, n);
 }
 
-/* ---- any instruction ------------------------------------------------------------------------------------ */
+/* ---- any instruction ------------------------------------------------------------------------- */
 
 static void test_signals(void)
 {
@@ -439,14 +445,16 @@ static void test_end(void)
 	empty_boxes();
 	settle();
 	left = measure();
-	ok(left.beside + left.retained == 0, "when all have gone on nothing is left: %zu and %zu KiB",
-	   left.beside / KIB, left.retained / KIB);
+	ok(left.beside + left.retained == 0,
+	   "when all have gone on nothing is left: %zu and %zu KiB", left.beside / KIB,
+	   left.retained / KIB);
 }
 
 static void say_most(const char *what)
 {
-	note("%s: at most %zu KiB in its own heaps, %zu KiB beside, %zu KiB retained, %zu MiB mapped", what,
-	     most.own / KIB, most.beside / KIB, most.retained / KIB, most.mapped / MIB);
+	note("%s: at most %zu KiB in its own heaps, %zu KiB beside, %zu KiB retained, %zu MiB "
+	     "mapped",
+	     what, most.own / KIB, most.beside / KIB, most.retained / KIB, most.mapped / MIB);
 	most = (struct left){ 0 };
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-layout - where things are in a thread state is found by what is true of them: wherever they stand, whatever
- * stands before them, and however little memory there is behind a pointer that is none.
+ * python-layout - where things are in a thread state is found by what is true of them: wherever
+ * they stand, whatever stands before them, and however little memory there is behind a pointer that
+ * is none.
  */
 #include "support/core.h"
 
@@ -14,7 +15,8 @@ enum { STATE = 32 * KIB, RECORDS = 8, ROUNDS = 2000 };
 
 static alignas(64) char memory[STATE];
 static struct shared shared;
-static struct qsbr_thread all_records[2 * RECORDS], *const records = &all_records[RECORDS]; /* some before it */
+static struct qsbr_thread all_records[2 * RECORDS],
+	*const records = &all_records[RECORDS]; /* some before it */
 static char interp, other_interp;
 static char *nothing; /* a page that may not be read, after one that may */
 
@@ -35,8 +37,10 @@ static char *start(char *state, const struct places *is)
 
 static bool is_found(const struct places *is)
 {
-	return layout.current_heap == is->current_heap && layout.heap == is->heap && layout.qsbr == is->qsbr &&
-	       layout.object_heap == is->current_heap + LAYOUT_HEAPS + is->heap && layout.size == is->size;
+	return layout.current_heap == is->current_heap && layout.heap == is->heap &&
+	       layout.qsbr == is->qsbr &&
+	       layout.object_heap == is->current_heap + LAYOUT_HEAPS + is->heap &&
+	       layout.size == is->size;
 }
 
 static void test_seen(void)
@@ -46,15 +50,18 @@ static void test_seen(void)
 
 		memset(memory, 0, sizeof(memory));
 		start(memory, is);
-		ok(!measure(memory) && is_found(is), "a release: heaps of %u bytes at %u", is->heap, is->current_heap);
+		ok(!measure(memory) && is_found(is), "a release: heaps of %u bytes at %u", is->heap,
+		   is->current_heap);
 	}
 }
 
-/* As in fields before the heaps: numbers, and addresses of memory that is there, is ours, or is gone */
+/* As in fields before the heaps: numbers, and addresses of memory that is there, is ours, or is
+ * gone */
 static const void *some_word(struct rng *rng, const char *state)
 {
 #ifdef ARN_ASAN
-	unsigned kinds = 3; /* the others would hit its shadow, which is memory that it does not let us read */
+	/* the others would hit its shadow, which is memory that it does not let us read */
+	unsigned kinds = 3;
 #else
 	unsigned kinds = 8;
 #endif
@@ -149,11 +156,11 @@ static void test_end_of_memory(void)
 	no_errors("a record that ends with its page");
 }
 
-#define REFUSES(change, ...) \
-	do { \
-		struct places is = places_seen[3]; \
-		start(memset(memory, 0, sizeof(memory)), &is); \
-		change; \
+#define REFUSES(change, ...)                                                  \
+	do {                                                                  \
+		struct places is = places_seen[3];                            \
+		start(memset(memory, 0, sizeof(memory)), &is);                \
+		change;                                                       \
 		ok(measure(memory) && layout.current_heap == 0, __VA_ARGS__); \
 	} while (0)
 
@@ -172,7 +179,8 @@ static void test_differences(void)
 	REFUSES(shared.qsbr.array = (void *)((char *)records - 8), "records of another size");
 	REFUSES(shared.rest[1] = RECORDS - 1, "a record that lies outside of the array");
 	REFUSES(shared.rest[1] = (uintptr_t)records, "a size that is none");
-	/* twice as large: the last one, which is handed out first, lies outside of what we think is the array */
+	/* twice as large: the last one, which is handed out first, lies outside of what we think is
+	 * the array */
 	REFUSES(shared.qsbr.array = records - RECORDS, "records that have grown");
 }
 
@@ -202,7 +210,8 @@ int main(void)
 	nothing = pages + 4096;
 	test_seen();
 #if defined(ARN_TSAN) || defined(ARN_ASAN)
-	skip(2, "sanitizers know addresses that are no memory of the program's, whatever the kernel says");
+	skip(2, "sanitizers know addresses that are no memory of the program's, whatever the "
+	        "kernel says");
 #else
 	test_anywhere();
 	test_nowhere();

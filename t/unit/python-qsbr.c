@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-qsbr - grace periods from a free-threaded CPython, here an imitation: thread states and an interpreter's
- * sequence numbers at places where releases have them.  The test attaches and detaches its threads and lets them pass
- * their eval breakers.
+ * python-qsbr - grace periods from a free-threaded CPython, here an imitation: thread states and an
+ * interpreter's sequence numbers at places where releases have them.  The test attaches and
+ * detaches its threads and lets them pass their eval breakers.
  */
 #include "support/core.h"
 
@@ -96,7 +96,8 @@ static void test_advance(void)
 
 	start();
 	before = *written;
-	ok(goal(64 * KIB) == before + 2 && *written == before, "little memory: the sequence is left alone");
+	ok(goal(64 * KIB) == before + 2 && *written == before,
+	   "little memory: the sequence is left alone");
 	ok(goal(64 * KIB) == before + 2 && *written == before + 2, "more: it is advanced");
 	ok(goal(MIB) == before + 4 && *written == before + 4, "much at once: the same");
 }
@@ -138,8 +139,10 @@ static void test_unissued(void)
 	wanted = goal(64 * KIB);
 	pass(&first, 0);
 	pass(&first, 1);
-	ok(wanted > before && first.shared.qsbr.x_wr_seq == before, "a goal that nobody has issued");
-	ok(!reached(wanted) && first.shared.qsbr.x_wr_seq == wanted, "whoever asks for it issues it");
+	ok(wanted > before && first.shared.qsbr.x_wr_seq == before,
+	   "a goal that nobody has issued");
+	ok(!reached(wanted) && first.shared.qsbr.x_wr_seq == wanted,
+	   "whoever asks for it issues it");
 	ok(!reached(wanted) && first.shared.qsbr.x_wr_seq == wanted, "once");
 	pass(&first, 0);
 	pass(&first, 1);
@@ -164,7 +167,8 @@ static void test_user(void)
 	struct interp *interp = interp_of(&first), *other = interp_of(&second);
 
 	start();
-	ok(interp != other && interp->family != other->family && interp_of(&first) == interp, "a family for each interpreter");
+	ok(interp != other && interp->family != other->family && interp_of(&first) == interp,
+	   "a family for each interpreter");
 	ok(qsbr_provider.is_user(interp->family), "a thread is a user of its own");
 	ok(!qsbr_provider.is_user(other->family), "not of the other's");
 	be(&second, 0);
@@ -197,7 +201,8 @@ static unsigned overlaps(void *const *with)
 
 	for (unsigned i = 0; i < OTHERS; i++)
 		for (unsigned k = 0; k < BLOCKS; k++)
-			found += (char *)blocks[k] >= (char *)with[i] && (char *)blocks[k] < (char *)with[i] + OTHER;
+			found += (char *)blocks[k] >= (char *)with[i] &&
+			         (char *)blocks[k] < (char *)with[i] + OTHER;
 	return found;
 }
 
@@ -261,7 +266,8 @@ static void test_growth(void)
 	allocate(blocks, BLOCKS, SMALL);
 	give_back(blocks, BLOCKS);
 	be(&first, 0);
-	ok(grown(1000, false) <= 2 * MIB, "pools that fell empty without a thread state: none after them");
+	ok(grown(1000, false) <= 2 * MIB,
+	   "pools that fell empty without a thread state: none after them");
 }
 
 /* A thread goes from one interpreter to the other and back, as with one thread state in each. */
@@ -284,7 +290,8 @@ static void test_switch(void)
 		be(i % 2 ? &first : &second, 0);
 		give_back(blocks, BLOCKS); /* with the other's thread state */
 	}
-	ok(claimed() - before <= 4 * MIB, "objects freed with another interpreter's thread state: no growth");
+	ok(claimed() - before <= 4 * MIB,
+	   "objects freed with another interpreter's thread state: no growth");
 }
 
 static void *kept;
@@ -327,7 +334,8 @@ static int in_child(size_t before)
 #ifdef ARN_TSAN
 	return 0; /* it starts no threads in a child */
 #endif
-	if (pthread_create(&thread, NULL, take_binding, NULL) != 0 || pthread_join(thread, &binding) != 0)
+	if (pthread_create(&thread, NULL, take_binding, NULL) != 0 ||
+	    pthread_join(thread, &binding) != 0)
 		return 2;
 	return binding ? 0 : 3;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-selftest - objects are served only by an interpreter that behaves as expected.  The interpreter is an imitation,
- * which can be made to differ in one point at a time.
+ * python-selftest - objects are served only by an interpreter that behaves as expected.  The
+ * interpreter is an imitation, which can be made to differ in one point at a time.
  */
 #include "support/core.h"
 
@@ -24,7 +24,7 @@ static struct shared shared;
 
 /* How it differs */
 static struct {
-	size_t more;    /* asked for around each block, as by debug hooks */
+	size_t more;         /* asked for around each block, as by debug hooks */
 	unsigned float_heap; /* heaps of the two types */
 	unsigned list_heap;
 	bool no_memory, silent, full;
@@ -115,14 +115,16 @@ static bool is_served(void)
 
 static bool refuses(const char *part)
 {
-	return !is_served() && selftest_state() == SELFTEST_LEFT && strstr(selftest_reason(), part) && blocks_live == 0;
+	return !is_served() && selftest_state() == SELFTEST_LEFT &&
+	       strstr(selftest_reason(), part) && blocks_live == 0;
 }
 
 static void test_differences(void)
 {
 	start();
 	is.list_heap = ARN_TAG_OBJECT;
-	ok(refuses("with the collector"), "an object with the collector on the heap of those without");
+	ok(refuses("with the collector"),
+	   "an object with the collector on the heap of those without");
 	start();
 	is.float_heap = ARN_TAG_GC;
 	ok(refuses("without the collector"), "and the other way round");
@@ -146,7 +148,9 @@ static void test_differences(void)
 static void test_states(void)
 {
 	start();
-	ok(is_served() && selftest_state() == SELFTEST_SERVED && !selftest_reason() && blocks_live == 0, "all is as expected");
+	ok(is_served() && selftest_state() == SELFTEST_SERVED && !selftest_reason() &&
+	           blocks_live == 0,
+	   "all is as expected");
 	start();
 	is.full = true;
 	ok(!is_served() && selftest_state() == SELFTEST_UNTRIED, "no room for the call: not yet");

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * readers - CPython's lock-free readers over objects that others free.  A late reader may look at the words of a
- * freed object for as long as it has not been quiescent: it must find a header there, old or new, or zeros.  See
- * "Readers of freed objects" in doc/design.md.
+ * readers - CPython's lock-free readers over objects that others free.  A late reader may look at
+ * the words of a freed object for as long as it has not been quiescent: it must find a header
+ * there, old or new, or zeros.  See "Readers of freed objects" in doc/design.md.
  *
- * An object is a header and poison; so is whatever lies where a header was, if the memory took another shape too
- * early.  Poison at any multiple of 16 looks like a header that a reader would fall for.
+ * An object is a header and poison; so is whatever lies where a header was, if the memory took
+ * another shape too early.  Poison at any multiple of 16 looks like a header that a reader would
+ * fall for.
  */
 #include "support/core.h"
 
@@ -24,14 +25,14 @@ struct header {
 };
 static_assert(sizeof(struct header) == 32, "as in CPython");
 
-#define DEFERRED 0x40000000u
-#define IMMORTAL UINT32_MAX
-#define WEAKREF 1 /* readers may count, though the object has an owner */
-#define MERGED 3  /* the owner counts no more */
-#define ONE 4
-#define OWNER_ID UINT64_C(0x1000)
+#define DEFERRED  0x40000000u
+#define IMMORTAL  UINT32_MAX
+#define WEAKREF   1 /* readers may count, though the object has an owner */
+#define MERGED    3 /* the owner counts no more */
+#define ONE       4
+#define OWNER_ID  UINT64_C(0x1000)
 #define READER_ID UINT64_C(0x2000)
-#define TYPE UINT64_C(0x7e9e000000000000) /* and the size */
+#define TYPE      UINT64_C(0x7e9e000000000000) /* and the size */
 
 static const size_t sizes[] = { 48, 80, 208, 400, 1040, 2800, 9000, 24000, 70000 };
 
@@ -50,7 +51,8 @@ static _Atomic(struct header *) slots[WRITERS][SLOTS];
 static _Atomic unsigned x_writing;
 static _Atomic size_t x_taken, x_stale, x_zero, x_late_goals;
 
-/* ---- the provider: a sequence, and for each reader the last number that it saw while it held no pointer -------- */
+/* ---- the provider: a sequence, and for each reader the last number that it saw while it held no
+ * pointer  */
 
 static _Atomic uint64_t x_sequence = 1, x_idle_mark[READERS];
 
@@ -78,11 +80,15 @@ static void quiescent(unsigned self)
 
 static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
-/* ---- poison ------------------------------------------------------------------------------------------------- */
+/* ---- poison ---------------------------------------------------------------------------------- */
 
 /* Two words, over and over: immortal; owned by a reader; deferred; counted. */
 static const uint64_t poisons[][2] = {
-	{ 0, (uint64_t)IMMORTAL << 32 }, { READER_ID, 0 }, { READER_ID + 1, 0 }, { 0, DEFERRED }, { ONE + MERGED, 0 },
+	{ 0, (uint64_t)IMMORTAL << 32 },
+	{ READER_ID, 0 },
+	{ READER_ID + 1, 0 },
+	{ 0, DEFERRED },
+	{ ONE + MERGED, 0 },
 	{ WEAKREF, 0 },
 };
 enum { POISONS = sizeof poisons / sizeof *poisons };
@@ -106,7 +112,7 @@ static bool is_filled(const void *at, size_t size)
 	return true;
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------------ */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static size_t pre_header(void)
 {
@@ -127,7 +133,8 @@ static bool is_object(const struct header *object)
 static struct header *make_object(arn_heap *heap, unsigned owner, size_t size, int64_t shared)
 {
 	bool merged = shared == ONE + MERGED;
-	struct header *object = (void *)((char *)arn_heap_malloc(heap, pre_header() + size) + pre_header());
+	struct header *object = (void *)((char *)arn_heap_malloc(heap, pre_header() + size) +
+	                                 pre_header());
 
 	store_relaxed(&object->x_flags, 0);
 	store_relaxed(&object->x_tid, merged ? 0 : OWNER_ID + owner);
@@ -155,7 +162,8 @@ static void drop_shared(struct header *object)
 		free_object(object);
 }
 
-/* _Py_MergeZeroLocalRefcount: the owner's last reference.  What nobody else has counted keeps its owner. */
+/* _Py_MergeZeroLocalRefcount: the owner's last reference.  What nobody else has counted keeps its
+ * owner. */
 static void drop_owned(struct header *object)
 {
 	int64_t shared = load_relaxed(&object->x_shared);
@@ -180,7 +188,7 @@ static void drop(struct header *object)
 		drop_shared(object);
 }
 
-/* ---- readers ------------------------------------------------------------------------------------------------ */
+/* ---- readers --------------------------------------------------------------------------------- */
 
 /* A header that went back to the system: it says neither what it was nor what else it could be. */
 static void count_zero(const struct header *object)
@@ -205,7 +213,8 @@ static bool try_shared(struct header *object)
 	return true;
 }
 
-/* What succeeds without a look at the slot must not be seen: no object is immortal, deferred or a reader's. */
+/* What succeeds without a look at the slot must not be seen: no object is immortal, deferred or a
+ * reader's. */
 static bool try_take(unsigned self, struct header *object)
 {
 	expect(!(load_relaxed(&object->x_flags) & DEFERRED));
@@ -214,7 +223,8 @@ static bool try_take(unsigned self, struct header *object)
 	return try_shared(object);
 }
 
-static void look_up(unsigned self, struct header *object, _Atomic(struct header *) *slot, struct header **held)
+static void look_up(unsigned self, struct header *object, _Atomic(struct header *) *slot,
+                    struct header **held)
 {
 	if (!object || !try_take(self, object))
 		return;
@@ -260,7 +270,7 @@ static void read_all(unsigned self)
 	store_release(&x_idle_mark[self], UINT64_MAX);
 }
 
-/* ---- writers ------------------------------------------------------------------------------------------------ */
+/* ---- writers --------------------------------------------------------------------------------- */
 
 static void put(_Atomic(struct header *) *slot, struct header *object)
 {
@@ -359,11 +369,12 @@ static void report(size_t purged)
 	note("%zu references taken, %zu given back at once; %zu freed headers were zeros; "
 	     "%zu goals not reached yet; %zu MiB purged",
 	     taken, stale, zero, late_goals, purged / MIB);
-	no_errors("%s: whatever is taken is an object, and what is none is not written to", set->name);
+	no_errors("%s: whatever is taken is an object, and what is none is not written to",
+	          set->name);
 	ok(taken && late_goals, "%s: references were taken, goals waited for", set->name);
 	if (!set->kept)
-		ok(purged && (zero || tap_scale(TURNS) < TURNS), "%s: headers were purged under late readers",
-		   set->name);
+		ok(purged && (zero || tap_scale(TURNS) < TURNS),
+		   "%s: headers were purged under late readers", set->name);
 }
 
 static void test(unsigned one_in)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * remote - blocks freed by other threads go home: none lost, none twice, and no pool leaves while it is queued.
+ * remote - blocks freed by other threads go home: none lost, none twice, and no pool leaves while
+ * it is queued.
  */
 #include "support/core.h"
 
@@ -15,7 +16,7 @@ static arn_family *family;
 static arn_heap heaps[WORKERS];
 static _Atomic(size_t *) boxes[BOXES];
 
-/* ---- one owner, one other thread, step by step --------------------------------------------------------- */
+/* ---- one owner, one other thread, step by step ----------------------------------------------- */
 
 static void *batch[BATCH];
 
@@ -30,7 +31,8 @@ static size_t queued_pools(const struct heap *heap)
 {
 	size_t n = 0;
 
-	for (struct pool *pool = load_acquire(&heap->x_pending); pool; pool = load_relaxed(&pool->bits->x_next))
+	for (struct pool *pool = load_acquire(&heap->x_pending); pool;
+	     pool = load_relaxed(&pool->bits->x_next))
 		n += load_relaxed(&pool->bits->x_queued);
 	return n;
 }
@@ -40,12 +42,14 @@ static bool is_settled(const struct heap *heap)
 	size_t out = load_relaxed(&heap->x_out_blocks);
 
 	if (out != 0 || load_relaxed(&heap->x_pools) != 0)
-		note("%zu blocks and %zu pools have not come home", out, load_relaxed(&heap->x_pools));
+		note("%zu blocks and %zu pools have not come home", out,
+		     load_relaxed(&heap->x_pools));
 	return out == 0 && load_relaxed(&heap->x_pools) == 0 && !load_relaxed(&heap->x_pending) &&
 	       heap_is_valid(heap);
 }
 
-/* In a thread that has no record the blocks of a batch must arrive too: the thread's end sends them. */
+/* In a thread that has no record the blocks of a batch must arrive too: the thread's end sends
+ * them. */
 static void test_home(unsigned with_tag, size_t size, const char *name)
 {
 	arn_heap handle;
@@ -68,7 +72,7 @@ static void test_home(unsigned with_tag, size_t size, const char *name)
 	arn_heap_abandon(&handle);
 }
 
-/* ---- the free between the two steps of a drain ---------------------------------------------------------- */
+/* ---- the free between the two steps of a drain ----------------------------------------------- */
 
 static _Atomic int step;
 static const char *stop_at;
@@ -80,7 +84,8 @@ static void wait_for(int wanted)
 		sched_yield();
 }
 
-/* The owner has cleared x_queued and not yet taken the bits, while the other thread frees and queues. */
+/* The owner has cleared x_queued and not yet taken the bits, while the other thread frees and
+ * queues. */
 static void meet_in_drain(const char *where)
 {
 	if (!is_other && strcmp(where, "remote_drain") == 0 && load_acquire(&step) == 1) {
@@ -118,8 +123,8 @@ static void two_of_a_pool(arn_heap *handle, void **two)
 }
 
 /*
- * The drain takes both blocks home, and the pool is empty; but it is queued again: before the push, or where the
- * free, if it finds no bits any more, would rather not push at all.
+ * The drain takes both blocks home, and the pool is empty; but it is queued again: before the push,
+ * or where the free, if it finds no bits any more, would rather not push at all.
  */
 static void test_release_queued(const char *where)
 {
@@ -188,7 +193,7 @@ static void test_lost_wake_up(void)
 	arn_heap_abandon(&handle);
 }
 
-/* ---- many owners that swap blocks ----------------------------------------------------------------------- */
+/* ---- many owners that swap blocks ------------------------------------------------------------ */
 
 /* Few blocks to a pool, so that pools fall empty all the time, and many. */
 static size_t some_size(struct rng *rng)
@@ -228,7 +233,8 @@ static void check_and_free(size_t *block)
 static void swap_some(unsigned self, struct rng *rng)
 {
 	for (unsigned i = 0; i < 400; i++)
-		check_and_free(atomic_exchange(&boxes[rng_below(rng, BOXES)], make_block(self, rng)));
+		check_and_free(
+			atomic_exchange(&boxes[rng_below(rng, BOXES)], make_block(self, rng)));
 }
 
 /* Again and again to a standstill: a block that is forgotten now may be found by chance later. */
@@ -257,7 +263,8 @@ static void test_swap(unsigned tag, unsigned one_in)
 	yield_start(tap_seed(), one_in);
 	threads(WORKERS, swap_blocks);
 	yield_start(0, 0);
-	no_errors("tag %u, a pause in %u steps: all blocks whole and home, all pools gone", tag, one_in);
+	no_errors("tag %u, a pause in %u steps: all blocks whole and home, all pools gone", tag,
+	          one_in);
 	for (unsigned i = 0; i < WORKERS; i++)
 		arn_heap_abandon(&heaps[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * resident - the parts of what is resident add up to what the kernel says, for heaps of several shapes, and each part is
- * what it is called.
+ * resident - the parts of what is resident add up to what the kernel says, for heaps of several
+ * shapes, and each part is what it is called.
  */
 #include "support/core.h"
 
@@ -20,7 +20,7 @@ enum { BLOCKS = 60000 };
 static void *block[BLOCKS];
 static struct arn_resident now;
 
-/* ---- what the kernel says -------------------------------------------------------------------------------- */
+/* ---- what the kernel says -------------------------------------------------------------------- */
 
 struct range {
 	uintptr_t from, to;
@@ -35,12 +35,14 @@ static void look_for_chunk(void *arg, const void *chunk, size_t size)
 	range->ours |= (uintptr_t)chunk >= range->from && (uintptr_t)chunk < range->to;
 }
 
-/* A mapping with an arena's head or with one of our records in it is ours: the kernel joins neighbours. */
+/* A mapping with an arena's head or with one of our records in it is ours: the kernel joins
+ * neighbours. */
 static bool is_ours(struct range range)
 {
 	if (range.from >> ADDRESS_BITS)
 		return false; /* the kernel's */
-	for (uintptr_t at = align_up(range.from, ARENA_SIZE); at < range.to && !range.ours; at += ARENA_SIZE)
+	for (uintptr_t at = align_up(range.from, ARENA_SIZE); at < range.to && !range.ours;
+	     at += ARENA_SIZE)
 		range.ours = registry_has((void *)at) || registry_is_retired((void *)at);
 	meta_visit(look_for_chunk, &range);
 	return range.ours;
@@ -75,8 +77,8 @@ static bool is_near(size_t is, size_t wanted, unsigned percent)
 
 static size_t sum_of_parts(void)
 {
-	return now.live + now.cached + now.remote + now.waiting + now.retired + now.pinned + now.retained +
-	       now.metadata;
+	return now.live + now.cached + now.remote + now.waiting + now.retired + now.pinned +
+	       now.retained + now.metadata;
 }
 
 static void agrees(const char *shape)
@@ -84,9 +86,10 @@ static void agrees(const char *shape)
 	size_t kernel = kernel_says();
 
 	arn_stats_resident(&now);
-	note("%s: live %zu cached %zu remote %zu waiting %zu retired %zu pinned %zu retained %zu own %zu KiB",
-	     shape, now.live / KIB, now.cached / KIB, now.remote / KIB, now.waiting / KIB, now.retired / KIB,
-	     now.pinned / KIB, now.retained / KIB, now.metadata / KIB);
+	note("%s: live %zu cached %zu remote %zu waiting %zu retired %zu pinned %zu retained %zu "
+	     "own %zu KiB",
+	     shape, now.live / KIB, now.cached / KIB, now.remote / KIB, now.waiting / KIB,
+	     now.retired / KIB, now.pinned / KIB, now.retained / KIB, now.metadata / KIB);
 	if (!kernel)
 		skip(1, "no /proc/self/smaps");
 	else if (!ok(is_near(now.total, kernel, 2) && sum_of_parts() == now.total,
@@ -94,7 +97,7 @@ static void agrees(const char *shape)
 		note("all %zu, kernel %zu, sum %zu", now.total, kernel, sum_of_parts());
 }
 
-/* ---- shapes ---------------------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 static size_t some_size(size_t i)
 {
@@ -139,8 +142,10 @@ static void test_fragmented(void)
 	free_but(20);
 	agrees("fragmented");
 	arn_stats_read(&stats);
-	ok(is_near(now.live, stats.tag[ARN_TAG_MEM].live_bytes, 10), "fragmented: what is live is as before");
-	ok(now.cached > 0 && now.cached <= stats.tag[ARN_TAG_MEM].cached_bytes, "fragmented: caches hold some of it");
+	ok(is_near(now.live, stats.tag[ARN_TAG_MEM].live_bytes, 10),
+	   "fragmented: what is live is as before");
+	ok(now.cached > 0 && now.cached <= stats.tag[ARN_TAG_MEM].cached_bytes,
+	   "fragmented: caches hold some of it");
 	ok(now.pinned > now.live / 2, "fragmented: free blocks beside live ones are pinned");
 }
 
@@ -171,7 +176,7 @@ static void test_trimmed(void)
 {
 	arn_trim();
 	agrees("trimmed");
-	ok(now.live + now.remote + now.cached + now.pinned+ now.waiting == 0 && now.retained == 0,
+	ok(now.live + now.remote + now.cached + now.pinned + now.waiting == 0 && now.retained == 0,
 	   "trimmed: nothing but our own records is left");
 }
 
@@ -206,7 +211,7 @@ static void test_large(void)
 	arn_trim();
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static atomic_bool over;
 
@@ -236,7 +241,8 @@ static void test_waiting(void)
 	for (size_t i = 0; i < 8000; i++)
 		arn_free(block[i]);
 	agrees("readers may still look");
-	ok(now.waiting > 400 * KIB && now.live < 4 * KIB, "readers may still look: empty pools wait");
+	ok(now.waiting > 400 * KIB && now.live < 4 * KIB,
+	   "readers may still look: empty pools wait");
 	atomic_store(&over, true);
 	arn_heap_visit(&heap, false, NULL, NULL);
 	arn_stats_resident(&now);
@@ -265,7 +271,7 @@ static void test_retired(void)
 	reclaim_exit();
 }
 
-/* ---- while others work ----------------------------------------------------------------------------------- */
+/* ---- while others work ----------------------------------------------------------------------- */
 
 static atomic_bool stop;
 

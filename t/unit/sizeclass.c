@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * sizeclass - every size up to SMALL_MAX, and every byte of a pool of each class.  Pure functions: nothing for threads.
+ * sizeclass - every size up to SMALL_MAX, and every byte of a pool of each class.  Pure functions:
+ * nothing for threads.
  */
 #include "support/core.h"
 
@@ -24,7 +25,8 @@ static void test_choice(void)
 	for (size_t size = 257; size <= TABLE_MAX; size++)
 		expect(sizeclass_medium(size) == sizeclass_small(size));
 	no_errors("table and formula agree where both apply");
-	ok(sizeclass_of(0) == 0 && sizeclass_of(SMALL_MAX) == CLASSES - 1, "from the first class to the last");
+	ok(sizeclass_of(0) == 0 && sizeclass_of(SMALL_MAX) == CLASSES - 1,
+	   "from the first class to the last");
 }
 
 static void test_padding(void)
@@ -51,7 +53,8 @@ static void test_shape(void)
 	no_errors("multiples of 16 in order, pools that are filled and waste at most an eighth");
 }
 
-/* Exact where blocks start; and a byte inside of one, or behind the last, is never taken for a start. */
+/* Exact where blocks start; and a byte inside of one, or behind the last, is never taken for a
+ * start. */
 static void test_index(void)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {

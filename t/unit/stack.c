@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack - a node is in one pair of hands at a time, and none is lost, however often it comes and goes.
- * t/unit/stack-plain.c is the same for the stack without ck.
+ * stack - a node is in one pair of hands at a time, and none is lost, however often it comes and
+ * goes.  t/unit/stack-plain.c is the same for the stack without ck.
  */
 #include "support/core.h"
 
@@ -79,7 +79,8 @@ static void test_users(void)
 {
 	ok(is_aligned(offsetof(struct heap, orphan)) && is_aligned(offsetof(struct thread, spare)),
 	   "the records of the library are aligned as the stack wants");
-	ok(offsetof(struct arn_family, orphans) % 16 == 0 && sizeof(struct stack) % alignof(struct stack) == 0,
+	ok(offsetof(struct arn_family, orphans) % 16 == 0 &&
+	           sizeof(struct stack) % alignof(struct stack) == 0,
 	   "and so are its heads");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats - numbers that are exact when nobody allocates, and possible while all do; text and JSON that show them.
+ * stats - numbers that are exact when nobody allocates, and possible while all do; text and JSON
+ * that show them.
  */
 #include "support/core.h"
 
@@ -40,9 +41,9 @@ static void step(struct live *live, struct rng *rng)
 	else
 		arn_free(live->block);
 	live->tag = (unsigned)rng_below(rng, 3);
-	live->block = live->tag == ARN_TAG_MEM    ? arn_mem_malloc(some_size(rng))
-		      : live->tag == ARN_TAG_OBJECT ? arn_obj_malloc(some_size(rng))
-						    : arn_raw_malloc(some_size(rng));
+	live->block = live->tag == ARN_TAG_MEM      ? arn_mem_malloc(some_size(rng))
+	              : live->tag == ARN_TAG_OBJECT ? arn_obj_malloc(some_size(rng))
+	                                            : arn_raw_malloc(some_size(rng));
 	live->tag = live->tag == 2 ? ARN_TAGS : live->tag;
 }
 
@@ -55,7 +56,7 @@ static void drop(struct live *live)
 	*live = (struct live){ 0 };
 }
 
-/* ---- exact while nobody allocates ----------------------------------------------------------------------- */
+/* ---- exact while nobody allocates ------------------------------------------------------------ */
 
 static void count_lives(struct arn_stats *wanted)
 {
@@ -85,11 +86,12 @@ static bool is_exact(void)
 		exact &= (is->cached_blocks == 0) == (is->cached_bytes == 0);
 		exact &= (is->remote_blocks == 0) == (is->remote_bytes == 0);
 		if (!exact)
-			note("tag %u: %zu blocks of %zu, %zu bytes of %zu", tag, is->live_blocks, want->live_blocks,
-			     is->live_bytes, want->live_bytes);
+			note("tag %u: %zu blocks of %zu, %zu bytes of %zu", tag, is->live_blocks,
+			     want->live_blocks, is->live_bytes, want->live_bytes);
 	}
 	return exact && stats.claimed_bytes >= stats.tag[0].pool_bytes + stats.tag[1].pool_bytes &&
-	       stats.claimed_bytes + stats.retained_bytes <= stats.arena_bytes && stats.orphan_heaps <= stats.heaps;
+	       stats.claimed_bytes + stats.retained_bytes <= stats.arena_bytes &&
+	       stats.orphan_heaps <= stats.heaps;
 }
 
 static void test_serial(void)
@@ -107,16 +109,19 @@ static void test_serial(void)
 	for (unsigned k = 0; k < LIVE; k++)
 		drop(&lives[0][k]);
 	arn_stats_read(&after);
-	ok(is_exact() && after.raw_mallocs - after.raw_frees == before.raw_mallocs - before.raw_frees &&
-	   after.raw_live_bytes == before.raw_live_bytes, "raw: as many freed as made");
+	ok(is_exact() &&
+	           after.raw_mallocs - after.raw_frees == before.raw_mallocs - before.raw_frees &&
+	           after.raw_live_bytes == before.raw_live_bytes,
+	   "raw: as many freed as made");
 	arn_trim();
 	arn_stats_read(&after);
 	ok(after.tag[0].cached_blocks + after.tag[1].cached_blocks == 0 &&
-	           after.tag[0].pools + after.tag[1].pools == 0 &&
-	   after.claimed_bytes == 0 && after.retained_bytes == 0, "nothing is left after arn_trim");
+	           after.tag[0].pools + after.tag[1].pools == 0 && after.claimed_bytes == 0 &&
+	           after.retained_bytes == 0,
+	   "nothing is left after arn_trim");
 }
 
-/* ---- with threads --------------------------------------------------------------------------------------- */
+/* ---- with threads ---------------------------------------------------------------------------- */
 
 /* Own blocks and, after a barrier, a neighbour's: remote frees are on their way at any time. */
 static void use_and_check(unsigned self)
@@ -144,10 +149,12 @@ static bool is_possible(const struct arn_stats *stats)
 	for (unsigned tag = 0; tag < 2; tag++) {
 		const struct arn_stats_tag *t = &stats->tag[tag];
 
-		if (t->live_blocks > bound || t->live_bytes > bound || t->remote_bytes > bound || t->pool_bytes > bound)
+		if (t->live_blocks > bound || t->live_bytes > bound || t->remote_bytes > bound ||
+		    t->pool_bytes > bound)
 			return false;
 	}
-	return stats->retained_bytes < bound && stats->claimed_bytes < bound && stats->arena_bytes < bound;
+	return stats->retained_bytes < bound && stats->claimed_bytes < bound &&
+	       stats->arena_bytes < bound;
 }
 
 static void use_and_read(unsigned self)
@@ -181,7 +188,7 @@ static void test_threads(void)
 	ok(is_exact(), "exact again at the end");
 }
 
-/* ---- how they are shown --------------------------------------------------------------------------------- */
+/* ---- how they are shown ---------------------------------------------------------------------- */
 
 static char text[16384];
 
@@ -225,16 +232,19 @@ static void test_shown(void)
 	arn_stats_read(&stats);
 	printed(arn_stats_json);
 	ok(number_after("\"live_blocks\": ") == 1 && number_after("\"heaps\": ") == stats.heaps &&
-	   number_after("\"arena_bytes\": ") == stats.arena_bytes, "JSON has the numbers");
-	ok(count('{') == count('}') && count('"') % 2 == 0 && !strstr(text, ",\n}") && !strstr(text, ",\n  }") &&
-	   strstr(text, "\"gc_pre\": {"), "and is closed, with every tag");
+	           number_after("\"arena_bytes\": ") == stats.arena_bytes,
+	   "JSON has the numbers");
+	ok(count('{') == count('}') && count('"') % 2 == 0 && !strstr(text, ",\n}") &&
+	           !strstr(text, ",\n  }") && strstr(text, "\"gc_pre\": {"),
+	   "and is closed, with every tag");
 	printed(arn_stats_print);
-	ok(strstr(text, "  mem") && strstr(text, "heaps without an owner") && count('\n') > ARN_TAGS + 8,
+	ok(strstr(text, "  mem") && strstr(text, "heaps without an owner") &&
+	           count('\n') > ARN_TAGS + 8,
 	   "the table has a line for each");
 	arn_free(block);
 }
 
-/* ---- the file at exit ----------------------------------------------------------------------------------- */
+/* ---- the file at exit ------------------------------------------------------------------------ */
 
 static char directory[] = "/tmp/arenite-stats-XXXXXX";
 
@@ -317,7 +327,7 @@ static void test_file(void)
 	ok(rmdir(directory) == 0, "nothing else was written");
 }
 
-/* ---- what stands there already -------------------------------------------------------------------------- */
+/* ---- what stands there already --------------------------------------------------------------- */
 
 static char path[PATH_MAX], other[PATH_MAX];
 
@@ -336,7 +346,8 @@ static bool is_json(const char *file)
 	text[length] = '\0';
 	if (stream)
 		fclose(stream);
-	return length > 4 && text[0] == '{' && strcmp(text + length - 3, "\n}\n") == 0 && count('{') == count('}');
+	return length > 4 && text[0] == '{' && strcmp(text + length - 3, "\n}\n") == 0 &&
+	       count('{') == count('}');
 }
 
 static bool holds(const char *file, const char *wanted)
@@ -368,7 +379,8 @@ static bool has_mode(const char *file, mode_t mode)
 /* The child says on stderr, in a file, what it could not do. */
 static const char *complaint_of(const char *file)
 {
-	int saved = dup(STDERR_FILENO), fd = open(in_directory(other, "said"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	int saved = dup(STDERR_FILENO),
+	    fd = open(in_directory(other, "said"), O_RDWR | O_CREAT | O_TRUNC, 0600);
 	ssize_t n;
 
 	dup2(fd, STDERR_FILENO);
@@ -382,7 +394,8 @@ static const char *complaint_of(const char *file)
 	return text;
 }
 
-/* The old text stays for whoever has the file open; a reader that opens it finds the new one, whole. */
+/* The old text stays for whoever has the file open; a reader that opens it finds the new one,
+ * whole. */
 static void test_replaced(void)
 {
 	int old;
@@ -392,7 +405,8 @@ static void test_replaced(void)
 	umask(027);
 	child(use_path, path);
 	umask(022);
-	ok(is_json(path) && read(old, text, sizeof(text)) == 9 && memcmp(text, "old text\n", 9) == 0,
+	ok(is_json(path) && read(old, text, sizeof(text)) == 9 &&
+	           memcmp(text, "old text\n", 9) == 0,
 	   "a file is replaced, not written over");
 	ok(has_mode(path, 0640), "its mode is what umask leaves");
 	close(old);
@@ -404,7 +418,8 @@ static void test_link(void)
 	put(in_directory(other, "precious"), "precious\n");
 	if (symlink(other, in_directory(path, "link")) != 0)
 		bail("symlink");
-	ok(strstr(complaint_of(path), "symbolic link") && strstr(text, path), "a symbolic link is refused");
+	ok(strstr(complaint_of(path), "symbolic link") && strstr(text, path),
+	   "a symbolic link is refused");
 	ok(holds(in_directory(other, "precious"), "precious\n"), "and what it leads to stays");
 	unlink(path);
 	unlink(other);
@@ -440,7 +455,8 @@ static void test_special(void)
 
 static void test_failing(void)
 {
-	ok(strstr(complaint_of(in_directory(path, "none/stats")), "No such file"), "no such directory: a line says so");
+	ok(strstr(complaint_of(in_directory(path, "none/stats")), "No such file"),
+	   "no such directory: a line says so");
 	if (access("/dev/full", W_OK) == 0)
 		ok(strstr(complaint_of("/dev/full"), "No space"), "a full disk, too");
 	else

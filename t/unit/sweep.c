@@ -56,7 +56,7 @@ static void keep_nothing(void)
 	retain_forget();
 }
 
-/* ---- one thread ----------------------------------------------------------------------------------------- */
+/* ---- one thread ------------------------------------------------------------------------------ */
 
 static void fill(arn_heap *handle, size_t size)
 {
@@ -99,11 +99,13 @@ static void test_size(size_t size, size_t one_in, unsigned percent)
 	full = resident_of(handle.heap);
 	swept = after_a_drop(handle.heap, one_in, size);
 	ok(swept <= full / 100 * percent || has_large_pages(),
-	   "%zu bytes, one in %zu stays: %zu of %zu KiB are resident", size, one_in, swept / KIB, full / KIB);
+	   "%zu bytes, one in %zu stays: %zu of %zu KiB are resident", size, one_in, swept / KIB,
+	   full / KIB);
 	fill(&handle, size);
 	expect(heap_is_valid(handle.heap));
 	full = after_a_drop(handle.heap, one_in, size);
-	ok(full <= swept + 64 * KIB || has_large_pages(), "and no more after a second time: %zu KiB", full / KIB);
+	ok(full <= swept + 64 * KIB || has_large_pages(),
+	   "and no more after a second time: %zu KiB", full / KIB);
 	drop_but(0, size);
 	arn_heap_abandon(&handle);
 	no_errors("%zu bytes: blocks are whole", size);
@@ -130,7 +132,7 @@ static void test_budget(void)
 	keep_nothing();
 }
 
-/* ---- many threads --------------------------------------------------------------------------------------- */
+/* ---- many threads ---------------------------------------------------------------------------- */
 
 static _Atomic(size_t *) boxes[BOXES];
 
@@ -151,7 +153,8 @@ static void swap(unsigned self)
 	struct rng rng = rng_start(self);
 
 	for (long i = tap_scale(60000); i > 0; i--) {
-		size_t size = 16 + rng_below(&rng, rng_below(&rng, 50) ? 600 : 9000), *made = arn_mem_malloc(size);
+		size_t size = 16 + rng_below(&rng, rng_below(&rng, 50) ? 600 : 9000),
+		       *made = arn_mem_malloc(size);
 
 		expect(made);
 		mark(made, size);
@@ -172,7 +175,8 @@ static void test_threads(unsigned one_in)
 	yield_start(0, 0);
 	for (unsigned k = 0; k < BOXES; k++)
 		check_and_free(atomic_exchange(&boxes[k], NULL));
-	no_errors("a pause in %u steps: threads free each other's blocks, and every block is whole", one_in);
+	no_errors("a pause in %u steps: threads free each other's blocks, and every block is whole",
+	          one_in);
 }
 
 int main(void)

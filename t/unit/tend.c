@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * tend - a thread makes blocks and waits, others free them: what they were on goes back to the system without it, and
- * comes home when it goes on.  What was freed to heaps that nobody has goes home, too.
+ * tend - a thread makes blocks and waits, others free them: what they were on goes back to the
+ * system without it, and comes home when it goes on.  What was freed to heaps that nobody has goes
+ * home, too.
  */
 #include "support/core.h"
 
@@ -88,8 +89,9 @@ static void test_owner_waits(enum arn_tag tag)
 	free_all();
 	before = remote_kib();
 	call(tag);
-	ok(before > 4096 && remote_kib() < 64, "tag %d: of %zu KiB, freed to a thread that waits, %zu stay", (int)tag,
-	   before, remote_kib());
+	ok(before > 4096 && remote_kib() < 64,
+	   "tag %d: of %zu KiB, freed to a thread that waits, %zu stay", (int)tag, before,
+	   remote_kib());
 	atomic_store(&go_on, true);
 	pthread_join(thread, NULL);
 	ok(load_relaxed(&handle.heap->x_pool_bytes) <= 1 * MIB && heap_is_valid(handle.heap),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * thread - what a thread leaves behind when it ends: blocks that live on, heaps and a record for the next one,
- * and nothing that it had gathered.
+ * thread - what a thread leaves behind when it ends: blocks that live on, heaps and a record for
+ * the next one, and nothing that it had gathered.
  */
 #include "support/core.h"
 
@@ -65,8 +65,10 @@ static void free_blocks(unsigned self)
 /* Every heap of the default family lets go of what it can. */
 static void settle_heaps(void)
 {
-	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next) {
-		if (load_relaxed(&heap->x_owner) != 0 && load_relaxed(&heap->x_owner) != owner_self())
+	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap;
+	     heap = heap->next) {
+		if (load_relaxed(&heap->x_owner) != 0 &&
+		    load_relaxed(&heap->x_owner) != owner_self())
 			continue;
 		remote_drain(heap);
 		cache_flush(heap);
@@ -109,12 +111,13 @@ static void test_records(void)
 		threads(1, make_blocks);
 		threads(1, free_blocks);
 	}
-	ok(count_records() == before, "%d threads in turn need one record: %zu", 2 * TURNS, count_records());
+	ok(count_records() == before, "%d threads in turn need one record: %zu", 2 * TURNS,
+	   count_records());
 	settle_heaps();
 	no_errors("and leave valid heaps");
 }
 
-/* ---- destructors that run after ours -------------------------------------------------------------------- */
+/* ---- destructors that run after ours --------------------------------------------------------- */
 
 enum { ENDING = 400, AT_ONCE = 4 };
 #ifdef ARN_TSAN /* it leaves before the last time */
@@ -126,8 +129,8 @@ enum { TIMES = 10 }; /* more than the system does */
 static pthread_key_t late_key;
 static _Atomic unsigned x_late;
 
-/* A thread's destructors run so many times over, and what the last of them takes nobody gives back.  This one runs in
- * each of these times, and so after the thread's record was handed back. */
+/* A thread's destructors run so many times over, and what the last of them takes nobody gives back.
+ * This one runs in each of these times, and so after the thread's record was handed back. */
 static void use_late(void *arg)
 {
 	static __thread unsigned times;
@@ -183,7 +186,8 @@ static void test_late(void)
 	for (unsigned i = 0; i < ENDING / AT_ONCE; i++)
 		threads(AT_ONCE, end_late);
 	pthread_key_delete(late_key);
-	ok(rounds > 0 && load_relaxed(&x_late) == rounds * (ENDING + AT_ONCE), "destructors run %u times over", rounds);
+	ok(rounds > 0 && load_relaxed(&x_late) == rounds * (ENDING + AT_ONCE),
+	   "destructors run %u times over", rounds);
 	no_errors("in each of them there is memory");
 	note("after %d threads", ENDING);
 	ok(count_records() <= records + AT_ONCE, "records: %zu, and %zu", records, count_records());
@@ -195,7 +199,7 @@ static void test_late(void)
 	ok(live_blocks() == 0 && remote_blocks() == 0, "and nothing is lost or counted wrong");
 }
 
-/* ---- many threads that come and go ---------------------------------------------------------------------- */
+/* ---- many threads that come and go ----------------------------------------------------------- */
 
 enum { BOXES = 64 };
 static _Atomic(size_t *) boxes[BOXES];
@@ -222,7 +226,8 @@ static void start_many(unsigned self)
 	pthread_t thread;
 
 	for (long i = tap_scale(80); i > 0; i--) {
-		if (pthread_create(&thread, NULL, short_life, (void *)(uintptr_t)(self * 1000 + (unsigned)i)))
+		if (pthread_create(&thread, NULL, short_life,
+		                   (void *)(uintptr_t)(self * 1000 + (unsigned)i)))
 			continue;
 		pthread_join(thread, NULL);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * visit - a walk meets each live block once and nothing else, whatever lies in caches, in remote words, in other
- * threads' hands or with orphans.
+ * visit - a walk meets each live block once and nothing else, whatever lies in caches, in remote
+ * words, in other threads' hands or with orphans.
  */
 #include "support/core.h"
 
@@ -30,7 +30,7 @@ static bool reached(uint64_t wanted)
 
 static const struct arn_provider never = { .goal = goal, .reached = reached };
 
-/* ---- what was met --------------------------------------------------------------------------------------- */
+/* ---- what was met ---------------------------------------------------------------------------- */
 
 static struct {
 	void *block[ALL];
@@ -44,10 +44,12 @@ static bool is_odd(const struct arn_area *area)
 
 	return !pool || area->blocks != pool->base || area->block_size != pool->block_size ||
 	       area->full_block_size < area->block_size || area->committed > area->reserved ||
-	       area->used * area->full_block_size > area->reserved || area->reserved != pool_span(pool);
+	       area->used * area->full_block_size > area->reserved ||
+	       area->reserved != pool_span(pool);
 }
 
-static bool remember(const arn_heap *heap, const struct arn_area *area, void *block, size_t size, void *arg)
+static bool remember(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
+                     void *arg)
 {
 	expect(arg == &seen && heap);
 	if (!block) {
@@ -57,8 +59,9 @@ static bool remember(const arn_heap *heap, const struct arn_area *area, void *bl
 		seen.odd += is_odd(area);
 		return true;
 	}
-	seen.odd += area != seen.area || size != area->block_size || (char *)block < (char *)area->blocks ||
-		    (char *)block + size > (char *)area->blocks + area->reserved;
+	seen.odd += area != seen.area || size != area->block_size ||
+	            (char *)block < (char *)area->blocks ||
+	            (char *)block + size > (char *)area->blocks + area->reserved;
 	if (seen.count < ALL)
 		seen.block[seen.count] = block;
 	return ++seen.count != seen.stop_at;
@@ -87,7 +90,8 @@ static bool met(void **blocks, size_t count)
 		if (blocks[i])
 			wanted[n++] = blocks[i];
 	if (seen.count != n || seen.used != n || seen.odd != 0) {
-		note("met %zu, areas say %zu, wanted %zu, odd %zu", seen.count, seen.used, n, seen.odd);
+		note("met %zu, areas say %zu, wanted %zu, odd %zu", seen.count, seen.used, n,
+		     seen.odd);
 		return false;
 	}
 	qsort(wanted, n, sizeof(*wanted), compare);
@@ -95,13 +99,15 @@ static bool met(void **blocks, size_t count)
 	return memcmp(wanted, seen.block, n * sizeof(*wanted)) == 0;
 }
 
-/* ---- one thread ----------------------------------------------------------------------------------------- */
+/* ---- one thread ------------------------------------------------------------------------------ */
 
 static size_t some_size(struct rng *rng)
 {
 	size_t kind = rng_below(rng, 40);
 
-	return kind == 0 ? 1 + rng_below(rng, 3000000) : kind < 8 ? 1 + rng_below(rng, 40000) : 1 + rng_below(rng, 500);
+	return kind == 0  ? 1 + rng_below(rng, 3000000)
+	       : kind < 8 ? 1 + rng_below(rng, 40000)
+	                  : 1 + rng_below(rng, 500);
 }
 
 static void step(arn_heap *handle, void **block, struct rng *rng)
@@ -151,7 +157,8 @@ static void test_order_and_end(void)
 		expect(seen.block[i] == block[i]);
 	no_errors("blocks are met in the order in which a dense heap made them");
 	forget(150);
-	ok(!arn_heap_visit(&handle, true, remember, &seen) && seen.count == 150 && seen.areas < areas,
+	ok(!arn_heap_visit(&handle, true, remember, &seen) && seen.count == 150 &&
+	           seen.areas < areas,
 	   "a visitor that says no is not called again");
 	forget(0);
 	ok(arn_heap_visit(&handle, false, remember, &seen) && seen.areas == areas &&
@@ -162,7 +169,7 @@ static void test_order_and_end(void)
 	arn_heap_abandon(&handle);
 }
 
-/* ---- many threads, walked by one while the others stand still ------------------------------------------- */
+/* ---- many threads, walked by one while the others stand still -------------------------------- */
 
 static arn_heap heaps[WORKERS];
 static _Atomic(void *) shared[WORKERS][LIVE];
@@ -171,11 +178,13 @@ static _Atomic(void *) shared[WORKERS][LIVE];
 static void use_heap(unsigned self, struct rng *rng)
 {
 	for (unsigned k = 600; k > 0; k--) {
-		void *block = rng_below(rng, 3) ? arn_heap_malloc(&heaps[self], some_size(rng)) : NULL;
+		void *block = rng_below(rng, 3) ? arn_heap_malloc(&heaps[self], some_size(rng))
+		                                : NULL;
 
 		block = atomic_exchange(&shared[self][rng_below(rng, LIVE)], block);
 		arn_free(block);
-		arn_free(atomic_exchange(&shared[rng_below(rng, WORKERS)][rng_below(rng, LIVE)], NULL));
+		arn_free(atomic_exchange(&shared[rng_below(rng, WORKERS)][rng_below(rng, LIVE)],
+		                         NULL));
 	}
 }
 
@@ -220,11 +229,12 @@ static void test_threads(unsigned tag, unsigned one_in)
 		arn_free(atomic_exchange(&shared[i / LIVE][i % LIVE], NULL));
 	remote_flush();
 	forget(0);
-	ok(arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) && seen.areas == 0,
+	ok(arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) &&
+	           seen.areas == 0,
 	   "tag %u: then none", tag);
 }
 
-/* ---- a burst of threads ---------------------------------------------------------------------------------- */
+/* ---- a burst of threads ---------------------------------------------------------------------- */
 
 enum { BURST = 400 };
 
@@ -255,7 +265,8 @@ static void burst(arn_heap *handle, void **block, unsigned stay, unsigned tag)
 static bool walk_meets(void **block, unsigned tag)
 {
 	forget(0);
-	return arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) && met(block, BURST);
+	return arn_family_visit_orphans(family, (enum arn_tag)tag, true, remember, &seen) &&
+	       met(block, BURST);
 }
 
 static void test_burst(unsigned tag)
@@ -266,8 +277,9 @@ static void test_burst(unsigned tag)
 	family = arn_family_new(NULL);
 	burst(handle, block, 7, tag);
 	expect(walk_meets(block, tag) && walk_meets(block, tag));
-	ok(heaps_to_walk(family, tag) == 7, "tag %u: of %u orphans, walks go by those that hold something: %zu",
-	   tag, BURST, heaps_to_walk(family, tag));
+	ok(heaps_to_walk(family, tag) == 7,
+	   "tag %u: of %u orphans, walks go by those that hold something: %zu", tag, BURST,
+	   heaps_to_walk(family, tag));
 	for (unsigned i = 0; i < 7; i++)
 		arn_free(block[i]);
 	burst(handle, block, BURST, tag);
@@ -280,7 +292,7 @@ static void test_burst(unsigned tag)
 	no_errors("tag %u: nothing else was met", tag);
 }
 
-/* ---- walked while somebody trims ------------------------------------------------------------------------ */
+/* ---- walked while somebody trims ------------------------------------------------------------- */
 
 static void *freed[300];
 
@@ -296,11 +308,13 @@ static void sweep_all_remote(void)
 {
 	reclaim_enter();
 	for (unsigned i = 0; i < array_length(freed); i++)
-		remote_sweep(arena_at(freed[i]), (unsigned)(arena_pool_at(freed[i]) - arena_at(freed[i])->pool));
+		remote_sweep(arena_at(freed[i]),
+		             (unsigned)(arena_pool_at(freed[i]) - arena_at(freed[i])->pool));
 	reclaim_exit();
 }
 
-/* Who trims has no part in the stop of the world.  What he takes out of remote words would look alive to the walk. */
+/* Who trims has no part in the stop of the world.  What he takes out of remote words would look
+ * alive to the walk. */
 static void test_trim(unsigned tag)
 {
 	size_t purged;
@@ -313,8 +327,8 @@ static void test_trim(unsigned tag)
 	purged = load_relaxed(&arena_counters.x_purged);
 	sweep_all_remote();
 	purged = load_relaxed(&arena_counters.x_purged) - purged;
-	ok((purged > 0) == (tag < ARN_TAG_GC), "tag %u: trimming takes remote words that no collector reads: %zu bytes",
-	   tag, purged);
+	ok((purged > 0) == (tag < ARN_TAG_GC),
+	   "tag %u: trimming takes remote words that no collector reads: %zu bytes", tag, purged);
 	arn_heap_abandon(&handle);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A thread allocates from a handle that belongs to another thread, which has neither passed it on nor ended.
+ * A thread allocates from a handle that belongs to another thread, which has neither passed it on
+ * nor ended.
  *
  * checks 1 2 3: heap belongs to another thread, which has not passed it on
  */

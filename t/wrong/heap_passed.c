@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nothing wrong: a handle goes from thread to thread, passed on by one that lives and left behind by one that ends.
+ * Nothing wrong: a handle goes from thread to thread, passed on by one that lives and left behind
+ * by one that ends.
  *
  * checks 0 1 2 3: survives
  */

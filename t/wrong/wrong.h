@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * wrong.h - for the programs of this directory.  Each does one thing that no program may do.  Its head says
- * in lines "checks LEVELS: MESSAGE" what ARENITE_CHECKS of these levels must answer; t/wrong/wrong.sh compares.
- * "survives": the program must come to its end without a word.
+ * wrong.h - for the programs of this directory.  Each does one thing that no program may do.  Its
+ * head says in lines "checks LEVELS: MESSAGE" what ARENITE_CHECKS of these levels must answer;
+ * t/wrong/wrong.sh compares.  "survives": the program must come to its end without a word.
  */
 #ifndef ARN_T_WRONG_H
 #define ARN_T_WRONG_H

@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const results[] = { "in place", "disabled", "built in", "no Python", "unknown Python", "running" };
+static const char *const results[] = { "in place",  "disabled",       "built in",
+	                               "no Python", "unknown Python", "running" };
 static const char *const domains[] = { "left", "waiting", "served", "covered", "removed" };
 
 static void show(const char *when)
@@ -28,8 +29,8 @@ static void show(const char *when)
 }
 
 /*
- * From the second round on Python would reset its allocators in Py_Initialize: it does that when it is
- * pre-initialized, so this goes first.
+ * From the second round on Python would reset its allocators in Py_Initialize: it does that when it
+ * is pre-initialized, so this goes first.
  */
 static int start(int round)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that loads Python when it needs it: the library finds none at its own start, and one when it is asked
- * again.  t/python/embed/plugin.c does not ask.
+ * A program that loads Python when it needs it: the library finds none at its own start, and one
+ * when it is asked again.  t/python/embed/plugin.c does not ask.
  *
  * usage: late LIBPYTHON SCRIPT
  */

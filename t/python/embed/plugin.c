@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that knows nothing of Arenite and loads Python when it needs it, as uWSGI, mod_wsgi and PyInstaller's start
- * program do.
+ * A program that knows nothing of Arenite and loads Python when it needs it, as uWSGI, mod_wsgi and
+ * PyInstaller's start program do.
  *
  * usage: plugin LIBPYTHON global|local ROUNDS
  */
@@ -34,7 +34,8 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	setlocale(LC_ALL, "");
-	library = dlopen(argv[1], RTLD_NOW | (strcmp(argv[2], "global") == 0 ? RTLD_GLOBAL : RTLD_LOCAL));
+	library = dlopen(argv[1],
+	                 RTLD_NOW | (strcmp(argv[2], "global") == 0 ? RTLD_GLOBAL : RTLD_LOCAL));
 	if (!library) {
 		puts(dlerror());
 		return 3;

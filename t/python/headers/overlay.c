@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stands for CPython's Objects/obmalloc.c, pystate.c and gc_free_threading.c where only CPython's headers are at hand:
- * includes the overlay in their way, and uses of it what they use, on interpreters that are no more than the memory of
- * their state.  t/python/overlay.sh compiles and runs it.
+ * Stands for CPython's Objects/obmalloc.c, pystate.c and gc_free_threading.c where only CPython's
+ * headers are at hand: includes the overlay in their way, and uses of it what they use, on
+ * interpreters that are no more than the memory of their state.  t/python/overlay.sh compiles and
+ * runs it.
  */
 #include "Python.h"
 
@@ -36,7 +37,8 @@ static void _PyMem_mi_page_clear_qsbr(mi_page_t *page)
 
 static bool _PyMem_mi_page_is_safe_to_free(mi_page_t *page)
 {
-	return mi_page_all_free(page) && page->use_qsbr && page->capacity * mi_page_block_size(page) > 0;
+	return mi_page_all_free(page) && page->use_qsbr &&
+	       page->capacity * mi_page_block_size(page) > 0;
 }
 
 static bool _PyMem_mi_page_maybe_free(mi_page_t *page, mi_page_queue_t *queue, bool force)
@@ -149,11 +151,13 @@ static void detach(_PyThreadStateImpl *tstate)
 	free(tstate);
 }
 
-static bool count(const mi_heap_t *heap, const mi_heap_area_t *area, void *block, size_t size, void *arg)
+static bool count(const mi_heap_t *heap, const mi_heap_area_t *area, void *block, size_t size,
+                  void *arg)
 {
 	(void)heap;
 	(void)size;
-	check(area->full_block_size >= area->block_size && area->reserved >= area->committed, "an area is one");
+	check(area->full_block_size >= area->block_size && area->reserved >= area->committed,
+	      "an area is one");
 	*(size_t *)arg += block != NULL;
 	return true;
 }
@@ -206,7 +210,8 @@ static size_t left(PyInterpreterState *interp)
 static void make(_PyThreadStateImpl *tstate, void *object[OBJECTS])
 {
 	for (int i = 0; i < OBJECTS; i++)
-		object[i] = mi_heap_malloc(&tstate->mimalloc.heaps[_Py_MIMALLOC_HEAP_GC], 48 + 16 * (i % 9));
+		object[i] = mi_heap_malloc(&tstate->mimalloc.heaps[_Py_MIMALLOC_HEAP_GC],
+		                           48 + 16 * (i % 9));
 }
 
 static void check_threads(PyInterpreterState *interp, PyInterpreterState *other)
@@ -249,7 +254,8 @@ static void check_interpreters(PyInterpreterState *interp)
 
 		begin(interp);
 		tstate = attach(interp);
-		check(live(tstate) == 0 && left(interp) == 0, "a new interpreter meets no objects of an ended one");
+		check(live(tstate) == 0 && left(interp) == 0,
+		      "a new interpreter meets no objects of an ended one");
 		make(tstate, object);
 		detach(tstate);
 		end(interp);
@@ -257,7 +263,8 @@ static void check_interpreters(PyInterpreterState *interp)
 			mi_free(object[i]);
 		arn_stats_read(round == 5 ? &before : &after);
 	}
-	check(after.tag[ARN_TAG_GC].live_blocks == 0, "objects can be freed after their interpreter");
+	check(after.tag[ARN_TAG_GC].live_blocks == 0,
+	      "objects can be freed after their interpreter");
 	check(after.claimed_bytes <= before.claimed_bytes, "and their memory is used again");
 }
 
@@ -270,8 +277,9 @@ int main(void)
 	begin(interp);
 	begin(other);
 	check_threads(interp, other);
-	check(MI_SMALL_OBJ_SIZE_MAX < MI_MEDIUM_OBJ_SIZE_MAX && MI_MEDIUM_OBJ_SIZE_MAX < MI_LARGE_OBJ_SIZE_MAX &&
-	      MI_BIN_HUGE > 0, "the sizes that are printed");
+	check(MI_SMALL_OBJ_SIZE_MAX < MI_MEDIUM_OBJ_SIZE_MAX &&
+	              MI_MEDIUM_OBJ_SIZE_MAX < MI_LARGE_OBJ_SIZE_MAX && MI_BIN_HUGE > 0,
+	      "the sizes that are printed");
 	end(other);
 	end(interp);
 	check_interpreters(interp);
