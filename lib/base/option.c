@@ -102,18 +102,21 @@ static bool parse_stats(const char *value)
 
 static const struct spec specs[OPTIONS] = {
 	[OPTION_DOMAINS] = { "DOMAINS", 0, 3, false, "mem,object or none",
-	                     "domains that Arenite serves; the others go to the system's malloc",
+	                     "the domains that Arenite serves; the system's malloc serves the "
+	                     "others",
 	                     parse_domains },
 	[OPTION_CACHE] = { "CACHE", 0, 64 * MIB, true, "0 to 64M",
-	                   "bytes of ready blocks that a heap may keep in its pool caches", NULL },
+	                   "ready blocks that each heap may keep in its pool cache", NULL },
 	[OPTION_RETAIN] = { "RETAIN", 0, (size_t)1 << 46, true, "0 to 64T",
-	                    "free memory that stays resident for reuse, at least", NULL },
+	                    "free memory that stays resident for reuse; RETAIN_PERCENT may make it "
+	                    "more",
+	                    NULL },
 	[OPTION_RETAIN_PERCENT] = { "RETAIN_PERCENT", 0, 1000, false, "0 to 1000",
-	                            "free memory that stays resident, in percent of what is live",
+	                            "the same, in percent of the memory that is resident in pools",
 	                            NULL },
 	[OPTION_LIMIT] = { "LIMIT", 0, (size_t)1 << 46, true, "0 to 64T, 0 is none",
-	                   "pages of mem and object that may be resident; beyond it there is no "
-	                   "memory",
+	                   "memory of mem and object that may be resident; beyond it a request "
+	                   "gets NULL",
 	                   NULL },
 	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
 	                   "address space that is taken from the system at a time", NULL },
@@ -121,16 +124,19 @@ static const struct spec specs[OPTIONS] = {
 	                        "0 never, 1 always, 2 as the system says",
 	                        "transparent huge pages in arenas", NULL },
 	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
-	                    "1: every free is checked; 2: freed blocks are overwritten; 3: also "
-	                    "our own records",
+	                    "1: every free is checked; 2: freed blocks are overwritten; "
+	                    "3: Arenite's own records are verified",
 	                    NULL },
 	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE",
-	                   "statistics at exit, on stderr or to FILE, where %p is the process",
+	                   "statistics at exit: 1 on stderr, or as JSON in FILE, where %p is the "
+	                   "process",
 	                   parse_stats },
-	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2", "say what is going on, on stderr",
+	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2",
+	                     "1: a line with the version at start; 2: also a line for each arena",
 	                     NULL },
 	[OPTION_DISABLE] = { "DISABLE", 0, 1, false, "0 or 1, no or yes, off or on",
-	                     "an interpreter that was not built on Arenite keeps its own allocator",
+	                     "1: an interpreter that was not built on Arenite keeps its own "
+	                     "allocator",
 	                     parse_disable },
 };
 
