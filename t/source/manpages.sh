@@ -56,6 +56,14 @@ described() { # PAGE
 	section "$1" DESCRIPTION | grep -oE 'Fn arn_[a-z_]+' | sed 's/Fn //' | sort -u
 }
 
+# Flags that a page explains and its synopsis lacks; --help goes without saying.
+flags_without_synopsis() { # PAGE
+	local flag
+	for flag in $(section "$1" DESCRIPTION | sed -n 's/^\.It Fl -\([a-z]*\).*/\1/p' | grep -vx help); do
+		section "$1" SYNOPSIS | grep -qwF "Fl -$flag" || echo "--$flag"
+	done
+}
+
 # Rows of the table of options: NAME|UNIT|DEFAULT|RANGE|MEANING
 rows_of_options() { # MARKDOWN
 	awk -F ' *[|] *' 'NF == 7 && sub(/^`ARENITE_/, "ARENITE_", $2) && sub(/`$/, "", $2) {
@@ -225,6 +233,7 @@ same "what make has made is that page" "$(cat "$page_7")" \
 for page in "$doc/arenite.1" "$doc/arenite.3" "$page_7"; do
 	lint "$page"
 done
+none "the synopsis of arenite.1 has the flags that it explains" flags_without_synopsis "$doc/arenite.1"
 header=$top_srcdir/include/arenite/arenite.h
 same "the synopsis of arenite.3 has the declarations of arenite.h" "$(declared "$header")" \
 	"$(documented "$doc/arenite.3")"
