@@ -84,9 +84,9 @@ doubted() { # VALUE PYTHON
 	run_disabled "$@" && is_served && [ "$(grep -c "^arenite: ARENITE_DISABLE takes " "$work/err")" = 1 ]
 }
 
-# What README.md says of arn_trim, beside a library that gives 3 GiB back
+# What doc/python.md says of arn_trim, beside a library that gives 3 GiB back
 recipe() { # PYTHON
-	sed -n '/^    import ctypes$/,/^$/s/^    //p' "$top_srcdir/README.md" >"$work/recipe.py"
+	sed -n '/^    import ctypes$/,/^$/s/^    //p' "$top_srcdir/doc/python.md" >"$work/recipe.py"
 	echo '#include <stddef.h>
 	size_t arn_trim(void) { return (size_t)3 << 30; }' >"$work/trim.c"
 	${CC:-cc} -shared -fPIC -o "$work/trim.so" "$work/trim.c" &&
@@ -119,7 +119,7 @@ try_environment() { # PYTHON
 		ok "ARENITE_DISABLE=$value does not" enabled "$value" "$1"
 	done
 	ok "nor does what is no answer, and a line says so" doubted maybe "$1"
-	ok "README.md: what arn_trim returns, from 2 GiB on" recipe "$1"
+	ok "doc/python.md: what arn_trim returns, from 2 GiB on" recipe "$1"
 }
 
 one='' gil=''

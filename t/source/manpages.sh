@@ -6,7 +6,7 @@
 # doc/memory-order.md has the pairs that the code names.
 # shellcheck disable=SC2016 # backquotes of Markdown
 set -u
-: "${top_srcdir:=.}" "${top_builddir:=.}" "${AWK:=awk}"
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${AWK:=awk}" "${CC:=cc}" "${SANITIZE_FLAGS:=}"
 doc=$top_srcdir/doc
 # shellcheck source=t/support/tap.sh
 . "$top_srcdir/t/support/tap.sh"
@@ -221,6 +221,18 @@ unknown_targets() { # MARKDOWN...
 	done
 }
 
+# The C program in a text prints what the text says.
+program_is_true() { # MARKDOWN
+	local lib
+	lib=$(cd "$top_builddir/lib/.libs" && pwd) || return
+	sed -n '/^```c$/,/^```$/p' "$1" | grep -v '^```' >"$work/program.c"
+	# shellcheck disable=SC2086 # a compiler and flags
+	$CC -std=gnu11 -Wall $SANITIZE_FLAGS -I"$top_srcdir/include" -o "$work/program" "$work/program.c" -L"$lib" \
+		-Wl,-rpath,"$lib" -larenite -pthread >"$work/log" 2>&1 || return
+	[ ! -s "$work/log" ] && "$work/program" >"$work/out" 2>"$work/err" &&
+		[ -s "$work/out" ] && grep -qF "\`$(cat "$work/out")\`" "$1"
+}
+
 rows() { # TABLE
 	grep -oE '^\| [A-Z][0-9] \|' "$1" | tr -d '| ' | sort
 }
@@ -263,6 +275,7 @@ same "every pair that lib names has one row in doc/memory-order.md" "$(sites $co
 # shellcheck disable=SC2086
 same "every row of doc/memory-order.md has two places in lib" "$(rows "$doc/memory-order.md")" "$(paired $code)"
 
+ok "the C program of README.md prints what README.md says" program_is_true "$top_srcdir/README.md"
 none "links of the texts lead somewhere" dead_links "$top_srcdir"/*.md "$doc"/*.md
 none "the targets that they name are targets of make" unknown_targets "$top_srcdir"/*.md "$doc"/*.md
 
