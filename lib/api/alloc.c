@@ -92,7 +92,6 @@ static inline void end_slow_path(struct heap *heap)
 		heap_trim(heap);
 	sweep_enforce(heap);
 	tend(heap);
-	family_end_slow_path();
 	guard_heap(heap);
 }
 
@@ -173,12 +172,6 @@ static void free_foreign(void *block, const void *caller)
 	raw_free(block);
 }
 
-static void free_remote(struct pool *pool, void *block, const void *caller)
-{
-	remote_free(pool, block, caller);
-	family_end_slow_path();
-}
-
 static bool is_own(const struct pool *pool)
 {
 	return load_relaxed(&load_relaxed(&pool->x_heap)->x_owner) == owner_self(); /* H2 */
@@ -199,7 +192,7 @@ void free_slow(void *block, const void *caller)
 	if (is_own(pool))
 		free_own(load_relaxed(&pool->x_heap), pool, block);
 	else
-		free_remote(pool, block, caller);
+		remote_free(pool, block, caller);
 }
 EXPORT_PRIVATE(free_slow);
 

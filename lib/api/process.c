@@ -88,6 +88,7 @@ void process_init(void)
 	done = true;
 	option_init();
 	end_init();
+	remote_init(family_drain_orphan);
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	report_init();
 	/* the first records, while there is memory; liburcu, if it is that, would end the program

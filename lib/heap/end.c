@@ -16,7 +16,6 @@ void end_thread_record(struct thread *thread)
 {
 	if (!BUG(leave_gathered))
 		remote_flush();
-	family_end_slow_path();
 	if (BUG(spare_first))
 		thread_give_back(thread);
 	abandon_heaps(thread);

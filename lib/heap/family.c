@@ -268,11 +268,3 @@ bool family_trim(struct heap *heap)
 	end_drain_orphan(heap);
 	return true;
 }
-
-void family_drain_noted(struct thread *thread)
-{
-	struct heap *heap = thread->orphan;
-
-	thread->orphan = NULL;
-	family_drain_orphan(heap);
-}

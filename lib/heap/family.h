@@ -11,7 +11,6 @@
 #ifndef ARN_FAMILY_H
 #define ARN_FAMILY_H
 
-#include "heap/thread.h"
 #include "heap/types.h"
 
 arn_family *family_default(void);
@@ -31,16 +30,5 @@ void family_pass(struct heap *heap);
 void family_drain_orphan(struct heap *heap);
 /* The same, and give back all that can be; false: somebody has it. */
 bool family_trim(struct heap *heap);
-/* An orphan that the caller's frees have been queued for (remote.h) is drained, at the end of a
- * slow path. */
-void family_drain_noted(struct thread *thread);
-
-static inline void family_end_slow_path(void)
-{
-	struct thread *thread = thread_peek();
-
-	if (unlikely(thread && thread->orphan))
-		family_drain_noted(thread);
-}
 
 #endif

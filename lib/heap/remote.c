@@ -73,14 +73,22 @@ static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 	return NULL;
 }
 
-/* Nobody refills an orphan: now and then who frees to it drains it, at the end of its slow path
- * (family.h). */
-static void note_orphan(struct heap *heap)
+static void (*drain_orphan)(struct heap *);
+
+void remote_init(void (*drain)(struct heap *))
+{
+	drain_orphan = drain;
+}
+
+/* No owner refills from an orphan, so its blocks would wait for the next thread that adopts it.  A
+ * thread that frees to orphans drains one of them now and then. */
+static void meet_orphan(struct heap *heap)
 {
 	struct thread *thread = thread_peek();
 
-	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && ++thread->orphans_met % 16 == 0)
-		thread->orphan = heap;
+	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && drain_orphan &&
+	    ++thread->orphans_met % 16 == 0)
+		drain_orphan(heap);
 }
 
 void remote_send(struct pool *pool, unsigned word, uint64_t mask)
@@ -104,7 +112,7 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 		told = queue_pool(pool, bits);
 	reclaim_exit();
 	if (told)
-		note_orphan(told);
+		meet_orphan(told);
 }
 
 /* Blocks that somebody frees.  While one of them is not sent the pool stays what it is. */

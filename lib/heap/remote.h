@@ -39,6 +39,9 @@
 
 #include "heap/types.h"
 
+/* Once, at the start of the process: how a heap without an owner is drained (family.h, which is
+ * above this file). */
+void remote_init(void (*drain)(struct heap *));
 /* block lies in pool (a lead) and belongs to another thread's heap, or nobody's */
 void remote_free(struct pool *pool, void *block, const void *caller);
 /* These blocks of a pool are free, and the caller's to say so. */

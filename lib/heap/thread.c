@@ -75,7 +75,6 @@ struct thread *thread_first(void)
 
 void thread_give_back(struct thread *thread)
 {
-	thread->orphan = NULL;
 	thread_current = NULL;
 	owner_forget();
 	store_relaxed(&thread->x_number, OWNER_NONE);

@@ -29,7 +29,6 @@ struct thread {
 	unsigned word;
 	uint64_t gathered;
 	unsigned orphans_met; /* pools queued on heaps without an owner */
-	struct heap *orphan;  /* one of these heaps, to be drained soon (family.h); NULL: none */
 
 	_Atomic size_t x_raw_mallocs, x_raw_frees;
 	/* wraps below zero in a thread that frees what others made: the sum is right */

@@ -367,5 +367,6 @@ static const struct explore_model models[] = {
 int main(int argc, char **argv)
 {
 	end_init();
+	remote_init(family_drain_orphan);
 	return explore_main(argc, argv, models, array_length(models));
 }

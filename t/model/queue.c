@@ -38,11 +38,6 @@ struct thread *thread_first(void)
 	return NULL;
 }
 
-void family_drain_orphan(struct heap *heap)
-{
-	(void)heap;
-}
-
 void cache_init(struct heap *heap)
 {
 	(void)heap;
