@@ -151,7 +151,7 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 	}
 	room = arena_room(arena);
 	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
-	arena_count_claim(run, load_relaxed(&arena->x_huge_dirty) ? room : 0);
+	arena_count_claim(run, min_size(room, load_relaxed(&arena->x_huge_dirty)));
 	store_relaxed(&arena->x_huge_dirty, 0);
 	return true;
 }
@@ -188,13 +188,13 @@ void arena_say(const char *what, const struct arena *arena)
 	log_line(&text);
 }
 
-static void release_slices(struct arena *arena, unsigned first, unsigned n, bool resident)
+static void release_slices(struct arena *arena, unsigned first, unsigned n, unsigned dirty)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64;
 
-	for (unsigned word = low; word <= high && resident; word++)
-		or_relaxed(&arena->x_dirty[word], run_mask(word, first, n));
-	add_relaxed(&arena_counters.x_retained, resident ? n * SLICE : 0);
+	for (unsigned word = low; dirty && word <= (first + dirty - 1) / 64; word++)
+		or_relaxed(&arena->x_dirty[word], run_mask(word, first, dirty));
+	add_relaxed(&arena_counters.x_retained, dirty * SLICE);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
@@ -202,10 +202,10 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, bool
 	arn_yield_point("released_slices");
 }
 
-static void release_huge(struct arena *arena, bool resident)
+static void release_huge(struct arena *arena, size_t dirty)
 {
-	store_relaxed(&arena->x_huge_dirty, resident);
-	add_relaxed(&arena_counters.x_retained, resident ? arena_room(arena) * SLICE : 0);
+	store_relaxed(&arena->x_huge_dirty, dirty);
+	add_relaxed(&arena_counters.x_retained, dirty * SLICE);
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
@@ -220,12 +220,12 @@ bool arena_is_free(const struct arena *arena)
 	return true;
 }
 
-void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident)
+void arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
 {
 	if (arena->huge)
-		release_huge(arena, resident);
+		release_huge(arena, dirty);
 	else
-		release_slices(arena, first, (unsigned)slices, resident);
+		release_slices(arena, first, (unsigned)slices, (unsigned)dirty);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
 }
 

@@ -109,9 +109,9 @@ struct arena {
 	unsigned index; /* in the table */
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
-	_Atomic unsigned x_huge_dirty;
-	bool retired_clean;         /* retired, and its pages have gone back */
-	struct arena *next_retired; /* retire.h */
+	_Atomic size_t x_huge_dirty;  /* huge: slices that may hold pages, from the first one on */
+	bool retired_clean;           /* retired, and its pages have gone back */
+	struct arena *next_retired;   /* retire.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_slices[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
@@ -122,7 +122,8 @@ struct arena {
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What a claim found.  clean slices are not resident and read as zero. */
+/* What a claim found.  So many of its slices are clean: they are not resident and read as zero;
+ * those of a huge arena are its last ones. */
 struct run {
 	struct arena *arena;
 	unsigned first;
@@ -171,8 +172,8 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 void arena_count_claim(struct run *run, size_t dirty);
 /* The slices from this one on are free; those before it are the caller's. */
 void arena_free_from(struct arena *arena, unsigned first);
-/* The run is the caller's, in a section of reclaim.h. */
-void arena_release(struct arena *arena, unsigned first, size_t slices, bool resident);
+/* The run is the caller's, in a section of reclaim.h; its first `dirty` slices may hold pages. */
+void arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
 /* Take free slices of one word; false: not all of them are free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
 /* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */

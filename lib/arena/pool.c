@@ -106,12 +106,13 @@ void pool_adopt(struct pool *pool, struct heap *heap)
 void pool_release(struct pool *pool, bool resident)
 {
 	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
+	size_t dirty = resident ? (pool_span(pool) - pool_tail(pool)) / SLICE : 0;
 	struct arena *arena = arena_at(pool);
 
 	debug_check(pool_is_empty(pool));
 	for (unsigned i = 0; i < heads; i++)
 		store_relaxed(&pool[i].x_heap, NULL);
-	supply_release(arena, (unsigned)(pool - arena->pool), pool->slices, resident);
+	supply_release(arena, (unsigned)(pool - arena->pool), pool->slices, dirty);
 }
 
 /* A word of free blocks: one after the other. */

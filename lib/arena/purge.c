@@ -55,8 +55,8 @@ static size_t purge_huge(struct arena *arena)
 	if (!load_relaxed(&arena->x_huge_dirty) ||
 	    !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return 0;
-	bytes = arena_room(arena) * SLICE;
-	if (load_relaxed(&arena->x_huge_dirty) && os_purge(arena_body(arena), bytes) == 0) {
+	bytes = load_relaxed(&arena->x_huge_dirty) * SLICE;
+	if (bytes && os_purge(arena_body(arena), bytes) == 0) {
 		done = count(bytes);
 		store_relaxed(&arena->x_huge_dirty, 0);
 	}

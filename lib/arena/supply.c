@@ -228,12 +228,12 @@ bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struc
 	return true;
 }
 
-void supply_release(struct arena *arena, unsigned first, size_t slices, bool resident)
+void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
 {
 	unsigned index = arena->index;
 
 	reclaim_enter();
-	arena_release(arena, first, slices, resident);
+	arena_release(arena, first, slices, dirty);
 	if (!arena->huge && index < load_relaxed(&x_hint))
 		store_relaxed(&x_hint, index);
 	if (arena_kept() > retain_base())

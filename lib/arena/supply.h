@@ -24,8 +24,9 @@ bool supply_claim(size_t slices, struct run *run);
 /* These slices and no others, which lie behind a pool of the caller's; false: not all of them are
  * free. */
 bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run);
-/* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear. */
-void supply_release(struct arena *arena, unsigned first, size_t slices, bool resident);
+/* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear.
+ * Its first `dirty` slices may hold pages. */
+void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
 /* Option LIMIT: may so many bytes more become resident?  What is free and kept for reuse makes
  * room.  Threads that ask at the same time may each be told yes. */
 bool supply_admits(size_t bytes);

@@ -77,6 +77,13 @@ struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices)
 	return pool;
 }
 
+/* What may have pages beyond the block is not its tail: the block is so much larger. */
+static size_t carved_size(const struct run *run, size_t block_size)
+{
+	return run->arena->huge ? max_size(block_size, (run->slices - run->clean) * SLICE)
+	                        : block_size;
+}
+
 /* Of free slices. */
 struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
 {
@@ -87,9 +94,9 @@ struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, siz
 		limbo_poll(heap->family);
 	if (!supply_claim(slices, &run))
 		return NULL;
-	pool = pool_carve(&run, heap, cls, heap->tag, block_size);
+	pool = pool_carve(&run, heap, cls, heap->tag, carved_size(&run, block_size));
 	if (cls == CLASS_LARGE) {
-		retain_note_fault(run.clean * SLICE);
+		retain_note_fault(run.clean * SLICE - pool_tail(pool));
 		sweep_note_tail(pool, 0);
 	} else if (run.clean == run.slices) {
 		sweep_mark_clean(pool);

@@ -46,7 +46,7 @@ static struct pool *take_large(struct heap *heap, size_t size)
 	}
 	sweep_mark_resident(pool);
 	tail = pool_tail(pool);
-	/* what may have pages beyond the block is not its tail */
+	/* as in carved_size (heap.c) */
 	pool->block_size = arena_at(pool)->huge && resident ? max_size(size, pool->block_size)
 	                                                    : size;
 	sweep_note_tail(pool, tail);
@@ -122,17 +122,21 @@ static void give_slices(struct heap *heap, struct pool *pool, size_t slices)
 	if (rest == 0)
 		return;
 	set_slices(heap, pool, slices);
-	supply_release(arena, (unsigned)first, rest, true);
+	supply_release(arena, (unsigned)first, rest, rest);
 }
 
 /* A huge arena is its block's as long as that is there: what the block does not need, from one
- * offset to the other, has no pages. */
-static void give_pages(const struct pool *pool, size_t from, size_t to)
+ * offset to the other, has no pages; false: the system has left them there. */
+static bool give_pages(const struct pool *pool, size_t from, size_t to)
 {
 	from = align_up(from, os_page_size());
 	to = align_up(to, os_page_size());
-	if (from < to && os_purge(pool->base + from, to - from) == 0)
-		arena_count_purge(to - from);
+	if (from >= to)
+		return true;
+	if (os_purge(pool->base + from, to - from) != 0)
+		return false;
+	arena_count_purge(to - from);
+	return true;
 }
 
 /* Into its tail; other pools ask for what they claim. */
@@ -157,9 +161,9 @@ static bool shrink_block(struct heap *heap, struct pool *pool, size_t wanted)
 	/* less than half of an arena: a smaller one will do */
 	if (is_huge(pool) && wanted < pool_span(pool) / 2)
 		return false;
-	if (is_huge(pool))
-		give_pages(pool, wanted, pool->block_size);
-	else
+	if (is_huge(pool) && !give_pages(pool, wanted, pool->block_size))
+		return true; /* it stays as long as it was */
+	if (!is_huge(pool))
 		give_slices(heap, pool, slices_of(wanted));
 	set_size(heap, pool, wanted);
 	return true;

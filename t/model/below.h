@@ -78,9 +78,9 @@ bool supply_claim(size_t slices, struct run *run)
  * be set for a moment by a free that was overtaken, and will find no bits. */
 static bool is_queued(const struct pool *pool);
 
-void supply_release(struct arena *arena, unsigned first, size_t slices, bool resident)
+void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
 {
-	(void)slices, (void)resident;
+	(void)slices, (void)dirty;
 	explore_check(atomic_load(&below_claimed[first - ARENA_HEAD]));
 	explore_check(!is_queued(&arena->pool[first]));
 	for (unsigned i = 0; i < REMOTE_KINDS * POOL_WORDS; i++)

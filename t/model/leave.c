@@ -219,7 +219,7 @@ static void let_go(const struct run *run, bool resident)
 {
 	explore_touch(run_base(run), true);
 	held[number_of(run->arena)][run->first] = false;
-	supply_release(run->arena, run->first, run->slices, resident);
+	supply_release(run->arena, run->first, run->slices, resident ? run->slices : 0);
 }
 
 /* A pool's life. */
@@ -353,7 +353,7 @@ static void set_up(void)
 	as_new();
 	explore_self = EXPLORE_THREADS - 1;
 	explore_check(supply_claim(1, &run));
-	supply_release(run.arena, run.first, 1, false);
+	supply_release(run.arena, run.first, 1, 0);
 }
 
 static bool is_in_table(const struct arena *arena)

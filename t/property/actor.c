@@ -186,8 +186,10 @@ static void step(struct actor *actor)
 
 void actor_act(struct actor *actor)
 {
-	for (unsigned i = 0; i < actor->steps && !actor->idle && !actor->ends; i++)
+	for (unsigned i = 0; i < actor->steps && !actor->idle && !actor->ends; i++) {
 		step(actor);
+		bound_check_limit();
+	}
 }
 
 void actor_detach(struct actor *actor)

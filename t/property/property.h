@@ -152,7 +152,7 @@ void actor_call(struct actor *actor);
 void round_run(void);
 /* Returns the bytes of pools that hold what is not home, in pool caches above all. */
 size_t bound_check(void);
-/* At any time between two turns. */
+/* At any time; where several threads are at work nothing is said. */
 void bound_check_limit(void);
 
 #endif

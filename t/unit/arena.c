@@ -87,7 +87,7 @@ static void claim(struct run *run, struct rng *rng, size_t with)
 static void release(struct run *run, size_t with)
 {
 	expect(is_marked(run, with) && arena_is_valid(run->arena));
-	supply_release(run->arena, run->first, run->slices, true);
+	supply_release(run->arena, run->first, run->slices, run->slices);
 	run->arena = NULL;
 }
 
@@ -158,14 +158,14 @@ static void test_whole(void)
 	while (runs[n].arena == runs[0].arena && ++n < ARENA_END - ARENA_HEAD);
 	ok(n == ARENA_END - ARENA_HEAD, "every slice between head and guard can be had: %u", n);
 	for (unsigned i = 0; i < n; i += 2)
-		supply_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, 1);
 	ok(supply_claim(2, &two) && two.arena != runs[0].arena, "single holes are no run of two");
-	supply_release(two.arena, two.first, 2, true);
-	supply_release(runs[1].arena, runs[1].first, 1, true);
+	supply_release(two.arena, two.first, 2, 2);
+	supply_release(runs[1].arena, runs[1].first, 1, 1);
 	ok(supply_claim(3, &two) && two.arena == runs[0].arena, "three in a row are one of three");
-	supply_release(two.arena, two.first, 3, true);
+	supply_release(two.arena, two.first, 3, 3);
 	for (unsigned i = 3; i < n; i += 2)
-		supply_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, 1);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -179,7 +179,7 @@ static void test_purge(void)
 	retain_forget();
 	supply_claim(100, &run);
 	mark(&run, 1);
-	supply_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, run.slices);
 	arena_totals(&before);
 	ok(before.retained == 100 * SLICE, "released slices are retained: %zu", before.retained);
 	atomic_store(&os_fail_purge, 1);
@@ -190,13 +190,13 @@ static void test_purge(void)
 	   "a purge that fails purges nothing");
 	supply_claim(100, &run);
 	ok(run.clean != run.slices || reads_zero(&run), "and the run is clean only if it is zero");
-	supply_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, run.slices);
 	purge_to(0);
 	arena_totals(&after);
 	ok(after.retained == 0 && supply_claim(100, &run) && run.clean == run.slices &&
 	           reads_zero(&run),
 	   "a purged run is clean");
-	supply_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, run.slices);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -212,7 +212,7 @@ static void test_retention(void)
 	for (unsigned i = 0; i < array_length(runs); i++)
 		expect(supply_claim(1, &runs[i]));
 	for (unsigned i = 0; i < array_length(runs); i++)
-		supply_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, 1);
 	arena_totals(&totals);
 	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained",
 	   totals.retained / KIB);
@@ -240,7 +240,7 @@ static void test_release_last(void)
 	expect_nothing_left();
 	expect(supply_claim(3, &run));
 	yield_hook(trim_at_once);
-	supply_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, run.slices);
 	ok(mapped_in_release,
 	   "an arena that is retired while its last run is released stays mapped");
 	ok(!registry_has(run.arena) && retire_waiting() == 0,
@@ -266,7 +266,7 @@ static void test_leaving(void)
 		expect(supply_claim(1, &runs[n++]));
 	most = address_space();
 	for (unsigned i = 0; i < n; i++)
-		supply_release(runs[i].arena, runs[i].first, 1, true);
+		supply_release(runs[i].arena, runs[i].first, 1, 1);
 	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE,
 	   "of %zu MiB of arenas %zu MiB are left", most / MIB, address_space() / MIB);
 	expect_nothing_left();
@@ -288,7 +288,7 @@ static void test_credit(void)
 			retain_note_fault(runs[i].clean * SLICE);
 		}
 		for (unsigned i = 0; i < array_length(runs); i++)
-			supply_release(runs[i].arena, runs[i].first, 1, true);
+			supply_release(runs[i].arena, runs[i].first, 1, 1);
 		arena_totals(&totals);
 		expect(turn > 0 || totals.retained <= 4 * MIB);
 		kept = totals.retained;
@@ -296,7 +296,7 @@ static void test_credit(void)
 	ok(kept >= 64 * MIB, "after some turns of 100 MiB, %zu MiB are kept", kept / MIB);
 	retain_forget();
 	expect(supply_claim(1, &runs[0]));
-	supply_release(runs[0].arena, runs[0].first, 1, true);
+	supply_release(runs[0].arena, runs[0].first, 1, 1);
 	arena_totals(&totals);
 	ok(totals.retained <= 4 * MIB, "without more of them, %zu KiB", totals.retained / KIB);
 	expect_nothing_left();
@@ -313,7 +313,7 @@ static void test_refusal(void)
 	retain_forget();
 	expect(supply_claim(1, &held) && supply_claim(100, &kept));
 	mark(&kept, 1);
-	supply_release(kept.arena, kept.first, kept.slices, true);
+	supply_release(kept.arena, kept.first, kept.slices, kept.slices);
 	arena_totals(&before);
 	expect(!supply_claim((size_t)1 << 44, &run) &&
 	       !supply_claim(((size_t)1 << 47) / SLICE - 1, &run));
@@ -327,7 +327,7 @@ static void test_refusal(void)
 	           after.purged == before.purged,
 	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB",
 	   after.retained / KIB, before.retained / KIB);
-	supply_release(held.arena, held.first, held.slices, true);
+	supply_release(held.arena, held.first, held.slices, held.slices);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -359,7 +359,7 @@ static void test_guard(size_t slices)
 	ok(can_write(run_base(&run)) && !can_write(end - 1) && !can_write(end - SLICE),
 	   "the last slice of an arena with a run of %zu cannot be written to", slices);
 	ok(run_base(&run) + run.slices * SLICE <= end - SLICE, "and is in no run");
-	supply_release(run.arena, run.first, run.slices, false);
+	supply_release(run.arena, run.first, run.slices, 0);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -380,9 +380,9 @@ static void test_limit(void)
 	option_parse(OPTION_LIMIT, "4M");
 	expect(supply_claim(48, &run));
 	ok(!supply_claim(32, &other), "beyond the limit there is no memory");
-	supply_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, run.slices);
 	ok(supply_claim(64, &run), "what is free makes room");
-	supply_release(run.arena, run.first, run.slices, true);
+	supply_release(run.arena, run.first, run.slices, run.slices);
 	option_parse(OPTION_LIMIT, "0");
 	expect_nothing_left();
 	no_errors("nothing is left");

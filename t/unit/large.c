@@ -133,6 +133,35 @@ static void test_limit(void)
 	no_errors("it is whole, and nothing is left");
 }
 
+/* What is behind a block in an arena of its own has no pages, and is counted nowhere; but where a
+ * longer block was before, its pages are still there. */
+static void test_tail(void)
+{
+	size_t retained, with_pages;
+	arn_heap handle;
+	char *block;
+
+	option_parse(OPTION_RETAIN, "128M");
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	arn_free(resize(&handle, NULL, 0, 17 * MIB, 1));
+	retained = load_relaxed(&arena_counters.x_retained);
+	ok(retained >= 17 * MIB && retained <= large_size(17 * MIB),
+	   "of a block of 17 MiB, %zu KiB are kept", retained / KIB);
+	arn_free(resize(&handle, NULL, 0, 28 * MIB, 1));
+	arn_free(resize(&handle, NULL, 0, 17 * MIB, 1));
+	retained = load_relaxed(&arena_counters.x_retained);
+	ok(retained >= 28 * MIB, "after one of 28 MiB in its place %zu KiB are", retained / KIB);
+	block = resize(&handle, NULL, 0, 17 * MIB, 1);
+	with_pages = arena_with_pages();
+	ok(load_relaxed(&arena_counters.x_retained) == 0 && with_pages >= 28 * MIB,
+	   "and a shorter one has them: %zu KiB", with_pages / KIB);
+	option_parse(OPTION_RETAIN, "8M");
+	arn_free(block);
+	arn_heap_abandon(&handle);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
 /* ---- by pages -------------------------------------------------------------------------------- */
 
 static long faults(void)
@@ -344,6 +373,7 @@ int main(void)
 	test_in_place(ARN_TAG_OBJECT);
 	test_neighbour();
 	test_limit();
+	test_tail();
 	test_growth(ARN_TAG_MEM);
 	test_growth(ARN_TAG_OBJECT);
 	test_stranger(ARN_TAG_MEM, false);
