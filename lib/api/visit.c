@@ -120,7 +120,11 @@ static bool visit_blocks(struct walk *walk, const struct pool *pool)
 	return visit_sparse(walk, pool);
 }
 
-/* Those of an ended state are no business of the present one. */
+/*
+ * Those of an ended state are no business of the present one.  Some of them may come home late,
+ * from a thread that had gathered them: then this is less than there is, and blocks are looked for
+ * all the same.
+ */
 static size_t count_used(const struct pool *pool)
 {
 	size_t used = pool->capacity - pool_free_count(pool);
@@ -140,7 +144,7 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 	};
 	if (!walk->visitor(walk->handle, &walk->area, NULL, walk->area.block_size, walk->arg))
 		return false;
-	return !walk->blocks || walk->area.used == 0 || visit_blocks(walk, pool);
+	return !walk->blocks || pool_is_empty(pool) || visit_blocks(walk, pool);
 }
 
 /* As cache_send_home, with two differences: all waiting pools are asked, and the cache of an orphan

@@ -12,6 +12,7 @@
 #include "heap/heap.h"
 
 #include <sched.h>
+#include <semaphore.h>
 
 enum { WORKERS = 4, BOXES = 32 };
 
@@ -392,12 +393,54 @@ static void test_states(void)
 	   "and no more arrays of a pool cache: %zu bytes of records", bytes);
 }
 
+enum { GATHERED = 6, NEW = 4 };
+static void *to_gather[GATHERED];
+static sem_t has_gathered, may_end;
+
+static void *gather_and_wait(void *arg)
+{
+	for (unsigned i = 0; i < GATHERED; i++)
+		arn_free(to_gather[i]);
+	sem_post(&has_gathered);
+	sem_wait(&may_end);
+	return arg;
+}
+
+/* A thread has blocks of an ended state in hand, which come home when blocks of the next one are in
+ * the same pool. */
+static void test_late_home(void)
+{
+	static const int state;
+	arn_heap handle;
+	size_t met = 0;
+	pthread_t thread;
+
+	sem_init(&has_gathered, 0, 0);
+	sem_init(&may_end, 0, 0);
+	arn_heap_init(&handle, arn_family_at(&provider, &state), ARN_TAG_MEM);
+	for (unsigned i = 0; i < GATHERED; i++)
+		to_gather[i] = arn_heap_malloc(&handle, 200);
+	pthread_create(&thread, NULL, gather_and_wait, NULL);
+	sem_wait(&has_gathered);
+	arn_heap_abandon(&handle);
+	arn_heap_init(&handle, arn_family_at(&provider, &state), ARN_TAG_MEM);
+	for (unsigned i = 0; i < NEW; i++)
+		expect(arn_heap_malloc(&handle, 200));
+	sem_post(&may_end);
+	pthread_join(thread, NULL);
+	arn_heap_visit(&handle, true, count_block, &met);
+	ok(met == NEW,
+	   "blocks of an ended state come home late, and all of the next one's are met: %zu", met);
+	arn_heap_abandon(&handle);
+}
+
 int main(void)
 {
 	family = arn_family_new(NULL);
 	test_hand_over();
 	test_warm();
 	test_drain_orphan();
+	test_late_home();
 	test_states(); /* before there are many heaps: bins grow later then */
 	test_ended_while_tidied();
 	test_ended_beside_trim(3);
