@@ -93,9 +93,24 @@ size_t purge_to(size_t keep)
 	return done;
 }
 
+/* The last time there was something to give back, the system took nothing.  (It takes no pages that
+ * are locked.) */
+static _Atomic bool x_in_vain;
+
 /* The next releases need no system call. */
 void purge_excess(void)
 {
-	if (retain_is_exceeded(0))
-		purge_to(retain_for_slices() - retain_base() / 2);
+	size_t keep;
+
+	if (!retain_is_exceeded(0))
+		return;
+	keep = retain_for_slices() - retain_base() / 2;
+	if (load_relaxed(&arena_counters.x_retained) > keep)
+		store_relaxed(&x_in_vain, purge_to(keep) == 0);
+}
+
+void purge_excess_late(void)
+{
+	if (!load_relaxed(&x_in_vain))
+		purge_excess();
 }

@@ -15,5 +15,8 @@
 size_t purge_to(size_t keep);
 /* Until what retain.h allows is left, and some room below that. */
 void purge_excess(void);
+/* The same where nothing has fallen free, since less is in use; nothing while the system takes no
+ * pages. */
+void purge_excess_late(void);
 
 #endif

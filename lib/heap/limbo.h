@@ -32,6 +32,9 @@
 #include "heap/types.h"
 
 #define LIMBO_STEP 16u
+/* Address space without pages that may wait, over all families, until slow paths let it go beside
+ * their own work. */
+#define LIMBO_SPACE (16 * MIB)
 
 /* The pool has left a heap of this family, and is queued nowhere. */
 void limbo_add(arn_family *family, struct pool *pool);

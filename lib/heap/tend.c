@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/tend.h"
 
+#include "arena/purge.h"
 #include "heap/family.h"
 #include "heap/idle.h"
+#include "heap/limbo.h"
 #include "heap/remote.h"
 
 /* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner
@@ -58,12 +60,22 @@ static struct heap *find_idle(arn_family *family)
 	return found ? heap : NULL;
 }
 
-void tend_one(arn_family *family)
+static void tend_one(arn_family *family)
 {
-	struct heap *heap = family_is_user(family) ? find_idle(family) : NULL;
+	struct heap *heap = find_idle(family);
 
 	if (BUG(look_away))
 		heap = NULL;
 	if (heap)
 		tend_heap(heap);
+}
+
+void tend_family(arn_family *family)
+{
+	purge_excess_late();
+	if (!family_is_user(family))
+		return;
+	if (load_relaxed(&arena_counters.x_limbo) > LIMBO_SPACE)
+		limbo_poll(family);
+	tend_one(family);
 }

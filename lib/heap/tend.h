@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * tend.h - heaps that nobody uses just now: who comes by in a slow path looks after one of them.
+ * tend.h - what nobody looks after just now: who comes by in a slow path does.
+ *
+ * Free slices go back, where more of them is kept than may be: it was right when they fell free,
+ * but less is in use since.  Empty pools that wait for readers leave, where they have much address
+ * space; else it is those who make or empty pools that let them go.  And one of the family's heaps
+ * that nobody uses is looked after:
  *
  *     without an owner        somebody frees to it, and nobody takes that home: drained (family.c)
  *     the caller's own        the same goes home, though the caller uses other heaps
@@ -23,12 +28,12 @@
 #define TEND_EVERY 4u /* slow paths */
 #define TEND_LOOK  16u
 
-void tend_one(arn_family *family);
+void tend_family(arn_family *family);
 
 static inline void tend(const struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_slow_paths) % TEND_EVERY == 0))
-		tend_one(heap->family);
+		tend_family(heap->family);
 }
 
 #endif

@@ -217,7 +217,7 @@ void sweep_mark_resident(struct pool *pool)
 	(void)pool;
 }
 
-void tend_one(arn_family *family)
+void tend_family(arn_family *family)
 {
 	(void)family;
 }

@@ -2,11 +2,15 @@
  *
  * tend - a thread makes blocks and waits, others free them: what they were on goes back to the
  * system without it, and comes home when it goes on.  What was freed to heaps that nobody has goes
- * home, too.
+ * home, too.  And what waits or is kept, too much of it, goes though nobody frees what would let it
+ * go.
  */
 #include "support/core.h"
 
+#include "arena/retain.h"
+#include "base/option.h"
 #include "heap/heap.h"
+#include "heap/limbo.h"
 #include "os/os.h"
 #include "heap/remote.h"
 
@@ -116,6 +120,91 @@ static void test_nobody(enum arn_tag tag)
 	   load_relaxed(&heap->x_pool_bytes) / KIB);
 }
 
+/* ---- what is kept, and what waits
+ * -------------------------------------------------------------------------- */
+
+static bool readers_are_done;
+
+static uint64_t goal(size_t bytes)
+{
+	(void)bytes;
+	return 1;
+}
+
+static bool reached(uint64_t wanted)
+{
+	(void)wanted;
+	return readers_are_done;
+}
+
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
+
+/* A thousand slow paths that neither make a pool nor empty one: there is no cache, and one block
+ * stays. */
+static void call_in_one_pool(arn_heap *heap)
+{
+	void *stays = arn_heap_malloc(heap, SIZE);
+
+	for (unsigned i = 0; i < 1000; i++)
+		arn_free(arn_heap_malloc(heap, SIZE));
+	arn_free(stays);
+}
+
+static void set_options(const char *cache, const char *retain, const char *percent)
+{
+	expect(option_parse(OPTION_CACHE, cache) && option_parse(OPTION_RETAIN, retain) &&
+	       option_parse(OPTION_RETAIN_PERCENT, percent));
+	retain_forget();
+}
+
+/* Their pages have gone back, and their readers are done later. */
+static void test_waiting(void)
+{
+	size_t most, left;
+	arn_heap heap;
+
+	set_options("0", "0", "0");
+	arn_heap_init(&heap, arn_family_new(&provider), ARN_TAG_OBJECT);
+	for (unsigned i = 0; i < BLOCKS; i++)
+		block[i] = arn_heap_malloc(&heap, 10 * SIZE);
+	free_all();
+	most = load_relaxed(&arena_counters.x_limbo);
+	readers_are_done = true;
+	call_in_one_pool(&heap);
+	left = load_relaxed(&arena_counters.x_limbo);
+	ok(most > 3 * LIMBO_SPACE && left <= LIMBO_SPACE,
+	   "of %zu MiB without pages that waited %zu are left", most / MIB, left / MIB);
+	arn_heap_abandon(&heap);
+	arn_trim();
+	no_errors("options are set");
+}
+
+/* Much is in use, and as much may be kept; then less is in use, but no slice falls free. */
+static void test_kept(void)
+{
+	size_t before, after;
+	arn_heap heap;
+
+	set_options("0", "64K", "100");
+	arn_heap_init(&heap, NULL, ARN_TAG_MEM);
+	for (unsigned i = 0; i < BLOCKS / 4; i++)
+		memset(block[i] = arn_heap_malloc(&heap, 20 * SIZE), 1, 20 * SIZE);
+	arn_free(arn_heap_malloc(&heap, 12 * MIB));
+	before = load_relaxed(&arena_counters.x_retained);
+	for (unsigned i = 0; i < BLOCKS / 4; i++)
+		if (i % 8)
+			arn_free(block[i]);
+	call_in_one_pool(&heap);
+	after = load_relaxed(&arena_counters.x_retained);
+	ok(before >= 12 * MIB && after <= retain_base() + MIB,
+	   "of %zu KiB kept %zu are left, when %zu MiB are in use", before / KIB, after / KIB,
+	   arena_with_pages() / MIB);
+	for (unsigned i = 0; i < BLOCKS / 4; i += 8)
+		arn_free(block[i]);
+	arn_heap_abandon(&heap);
+	no_errors("options are set");
+}
+
 int main(void)
 {
 	for (enum arn_tag tag = ARN_TAG_MEM; tag < ARN_TAGS; tag++) {
@@ -126,5 +215,7 @@ int main(void)
 	test_owner_waits(ARN_TAG_GC);
 	test_nobody(ARN_TAG_MEM);
 	test_nobody(ARN_TAG_GC);
+	test_waiting();
+	test_kept();
 	return done();
 }
