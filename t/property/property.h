@@ -41,6 +41,7 @@ struct plan {
 	bool refuses;  /* the system, now and then */
 	bool is_child; /* of a fork */
 	bool has_leak; /* of a fork beside threads at work: blocks that they had in hand are lost */
+	size_t gone;   /* so many of them there were */
 	size_t memory; /* what the program has alive at most */
 	unsigned turns;
 };

@@ -295,10 +295,11 @@ static void be_child(bool beside, struct actor *self)
 {
 	struct handles *handles = actors[0].handles;
 
-	alarm(60);
+	alarm((unsigned)tap_scale(60));
 	yield_start(0, 0);
 	drawn.is_child = drawn.in_turns = true;
 	drawn.has_leak |= beside;
+	drawn.gone += beside ? count_bits(active() & ~bit(self->self)) : 0;
 	actors[0].handles = self->handles;
 	self->handles = handles;
 	readers_detach();
