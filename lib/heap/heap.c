@@ -110,8 +110,10 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 
 	if (!pool)
 		pool = heap_carve_pool(heap, cls, sizeclasses[cls].slices, 0);
-	if (pool)
-		heap_attach_pool(heap, pool);
+	if (!pool)
+		return NULL;
+	heap_attach_pool(heap, pool);
+	sweep_note_begun(heap, pool);
 	return pool;
 }
 

@@ -83,20 +83,51 @@ static void unlist_unswept(struct heap *heap, struct pool *pool)
 	bits->in_sweep = false;
 }
 
-void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
+static void add_unswept(struct heap *heap, struct pool *pool, size_t bytes)
 {
-	size_t bytes = n * pool->block_size;
-
-	if (!has_granules(pool))
-		return;
 	pool->bits->unswept += (uint32_t)bytes;
 	count_add(&heap->x_unswept, bytes);
 	if (!pool->bits->in_sweep && pool->bits->unswept >= (size_t)1 << granule_shift(pool))
 		list_unswept(heap, pool);
 }
 
-/* The granules of the blocks from one offset to the other. */
-static void touch_granules(struct pool *pool, size_t low, size_t high)
+/* Bytes in granules with pages that belong to free blocks, n of which are being taken. */
+static size_t most_unswept(const struct pool *pool, unsigned n)
+{
+	return (pool_free_count(pool) + n) * pool->block_size;
+}
+
+/*
+ * After a sweep each granule with pages has a block that is out.  When such blocks come home there
+ * is more to find than their bytes: so many granules with pages that those blocks which are still
+ * out cannot lie on all of them.  A block lies on two, or more if it is larger than a granule.
+ */
+static void note_certain(struct heap *heap, struct pool *pool, size_t out)
+{
+	size_t reach = out * (2 + (pool->block_size >> granule_shift(pool)));
+	size_t granules = count_bits(all_granules(pool) & ~clean_granules(pool));
+	size_t certain = granules > reach ? (granules - reach) << granule_shift(pool) : 0;
+
+	certain = min_size(certain, most_unswept(pool, 0));
+	if (certain > pool->bits->unswept)
+		add_unswept(heap, pool, certain - pool->bits->unswept);
+}
+
+void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
+{
+	size_t out = pool->capacity - pool_free_count(pool);
+
+	if (!has_granules(pool))
+		return;
+	add_unswept(heap, pool, n * pool->block_size);
+	if (out < GRANULES / 2 && clean_granules(pool))
+		note_certain(heap, pool, out);
+}
+
+/* The granules of n blocks from one offset to the other: they come with free blocks beside these.
+ */
+static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, size_t low,
+                           size_t high)
 {
 	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
 	uint64_t touched = bit_run(from,
@@ -107,6 +138,10 @@ static void touch_granules(struct pool *pool, size_t low, size_t high)
 		return;
 	(pool->was_swept ? retain_note_refault : retain_note_fault)(bytes_of(pool, touched));
 	mark_present(pool, touched);
+	if (has_granules(pool))
+		add_unswept(heap, pool,
+		            min_size(bytes_of(pool, touched),
+		                     most_unswept(pool, n) - pool->bits->unswept));
 }
 
 /* At most: a page more at either end. */
@@ -128,15 +163,20 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
                  const void *high)
 {
 	struct pool_bits *bits = pool->bits;
-	uint32_t bytes = (uint32_t)min_size(n * pool->block_size, bits->unswept);
+	uint32_t bytes;
 
+	if (clean_granules(pool) && !BUG(sweep_blindly))
+		touch_granules(heap, pool, n, (size_t)((const char *)low - pool->base),
+		               (size_t)((const char *)high - pool->base));
+	bytes = (uint32_t)min_size(n * pool->block_size, bits->unswept);
 	bits->unswept -= bytes;
 	count_sub(&heap->x_unswept, bytes);
-	if (BUG(sweep_blindly))
-		return;
-	if (clean_granules(pool))
-		touch_granules(pool, (size_t)((const char *)low - pool->base),
-		               (size_t)((const char *)high - pool->base));
+}
+
+void sweep_note_begun(struct heap *heap, struct pool *pool)
+{
+	if (has_granules(pool) && clean_granules(pool) != all_granules(pool))
+		list_unswept(heap, pool);
 }
 
 void sweep_forget(struct heap *heap, struct pool *pool)
@@ -348,8 +388,9 @@ size_t sweep_all(struct heap *heap)
 {
 	size_t done = 0;
 
-	while (heap->sweep_first)
-		done += sweep_pool(heap, heap->sweep_first);
+	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
+		if (pool->bits->in_sweep || pool->bits->unswept)
+			done += sweep_pool(heap, pool);
 	publish_unswept(heap);
 	return done;
 }

@@ -4,12 +4,13 @@
  *
  * A pool is cut into at most 64 granules of whole pages of the system.  A pool that is no larger
  * than one page is not swept: that page goes with the pool.  `x_clean` has a bit for each granule
- * without pages, `unswept` the bytes of blocks that have come home since the last sweep and were
- * not taken again.  A heap's pools with a granule's worth of unswept bytes stand in a list, the
- * oldest first; when more than a share of the retention limit (retain.h) is unswept, over all
- * heaps, a heap that has more than its part of it sweeps its oldest pools: those that have been
- * left alone the longest, so that most of them are swept once.  Not while there is credit: what a
- * program takes again lies in pools, too.
+ * without pages.  `unswept` is what a sweep may find: the bytes of blocks that have come home since
+ * the last one, and of free blocks whose granules got their pages since, less what was taken.  A
+ * heap's pools with a granule's worth of unswept bytes, and those that were begun on slices with
+ * pages, stand in a list, the oldest first; when more than a share of the retention limit
+ * (retain.h) is unswept, over all heaps, a heap that has more than its part of it sweeps its oldest
+ * pools: those that have been left alone the longest, so that most of them are swept once.  Not
+ * while there is credit: what a program takes again lies in pools, too.
  *
  * Owner       the user of the heap, for all of it.  A granule of which somebody else has every
  *             block, because their bits are in no word any more, is theirs (remote-sweep.c); an
@@ -43,6 +44,9 @@ static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
 /* n blocks were taken from it, the lowest and the highest of them. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low,
                  const void *high);
+/* The heap has a new pool without a block that is out: if its slices have pages, these wait to be
+ * swept like others. */
+void sweep_note_begun(struct heap *heap, struct pool *pool);
 /* Nothing of the pool is resident: it is new, or it has been purged whole. */
 void sweep_mark_clean(struct pool *pool);
 /* The one block of a large pool is handed out. */
@@ -60,7 +64,7 @@ void sweep_forget(struct heap *heap, struct pool *pool);
 void sweep_release(struct pool *pool);
 /* At the end of a slow path. */
 void sweep_enforce(struct heap *heap);
-/* All that is unswept; bytes that went back. */
+/* All that is unswept, in pools with less than a granule of it, too; bytes that went back. */
 size_t sweep_all(struct heap *heap);
 /* All blocks of the pool but `others` are the caller's, free and in no word: the pages that no
  * other block lies on go back.  A class pool that is one granule goes as a whole, when its owner

@@ -14,8 +14,8 @@
  *      interpreter
  *   6. retained <= L(used) / 2 + 2 SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
- *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA) /
- *      32 MiB, and none waits to be unmapped
+ *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA for
+ *      each thread at work at the same time) / 32 MiB, and none waits to be unmapped
  *   9. heaps <= handles + 2 for each thread
  *  10. with LIMIT, half of it can be had in blocks of any size, if held <= LIMIT / 8
  *
@@ -35,8 +35,9 @@
  *       that somebody else has.  Begun: a pool that was begun on slices with pages, one of each
  *       class and heap, keeps them while its owner waits.
  * 8     One arena to swing in, those that could be kept when they fell free, and those that were
- *       mapped at once.  (A huge arena whose pages have gone back stays mapped for the next block
- *       of its size.)
+ *       mapped at once, which stay until they have been used: by each thread that found no free
+ *       slice at the same moment.  (A huge arena whose pages have gone back stays mapped for the
+ *       next block of its size.)
  * 9     There were never more in use at the same time.
  *
  * While the program runs, what is in pools and retained is at most LIMIT, and 1/64 of it and SOME
@@ -416,7 +417,7 @@ static void check_resident(void)
 static void check_mapped(void)
 {
 	size_t may = account.arenas_used + 1 + limit_of(account.peak) / 2 / ARENA_SIZE +
-	             option(OPTION_ARENA) / ARENA_SIZE;
+	             drawn.at_once * option(OPTION_ARENA) / ARENA_SIZE;
 
 	must(account.arenas - account.arenas_huge <= may, "mapped: %zu arenas, %zu may be",
 	     account.arenas - account.arenas_huge, may);

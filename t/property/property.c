@@ -82,6 +82,7 @@ static void draw_options(struct rng *rng)
 static void draw_plan(struct rng *rng)
 {
 	drawn.in_turns = rng_below(rng, 2) || is_left_out("threads");
+	drawn.at_once = drawn.in_turns ? 1 : ACTORS;
 	drawn.refuses = rng_below(rng, 4) == 0;
 	drawn.may_fail = drawn.refuses || option(OPTION_LIMIT);
 	drawn.memory = (4 + rng_below(rng, 60)) * MIB << 2 * (rng_below(rng, 8) == 0);

@@ -37,9 +37,10 @@ enum { DEFAULT, PLAIN, FIRST_INTERP, FAMILIES = FIRST_INTERP + INTERPS };
 struct plan {
 	uint64_t seed;
 	bool in_turns;
-	bool may_fail; /* there is a limit, or the system refuses: NULL is an answer */
-	bool refuses;  /* the system, now and then */
-	bool is_child; /* of a fork */
+	size_t at_once; /* so many threads are at work at the same time */
+	bool may_fail;  /* there is a limit, or the system refuses: NULL is an answer */
+	bool refuses;   /* the system, now and then */
+	bool is_child;  /* of a fork */
 	bool has_leak; /* of a fork beside threads at work: blocks that they had in hand are lost */
 	size_t gone;   /* so many of them there were */
 	size_t memory; /* what the program has alive at most */

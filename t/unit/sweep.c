@@ -132,6 +132,71 @@ static void test_budget(void)
 	keep_nothing();
 }
 
+static size_t cache;
+
+/* Of a tag whose heaps have had none before. */
+static void begin_without_cache(arn_heap *handle)
+{
+	cache = option_values[OPTION_CACHE];
+	option_values[OPTION_CACHE] = 0;
+	arn_heap_init(handle, NULL, ARN_TAG_OBJECT);
+}
+
+static void end_without_cache(arn_heap *handle)
+{
+	arn_heap_abandon(handle);
+	option_values[OPTION_CACHE] = cache;
+}
+
+/* One block is taken from a page that had gone back, and comes home: that page goes again. */
+static void test_page(void)
+{
+	size_t swept, after, *held[16], n = 0;
+	arn_heap handle;
+
+	begin_without_cache(&handle);
+	fill(&handle, 512);
+	swept = after_a_drop(handle.heap, 100, 512);
+	do /* the first ones may have room beside a block that has stayed */
+		*(held[n] = arn_heap_malloc(&handle, 512)) = n;
+	while (++n < array_length(held) && resident_of(handle.heap) == swept);
+	expect(resident_of(handle.heap) == swept + os_page_size() || has_large_pages());
+	arn_free(held[--n]);
+	sweep_all(handle.heap);
+	after = resident_of(handle.heap);
+	ok(after == swept || has_large_pages(),
+	   "a page that was touched for one block goes again: %zu KiB, %zu before", after / KIB,
+	   swept / KIB);
+	while (n > 0)
+		arn_free(held[--n]);
+	drop_but(0, 512);
+	end_without_cache(&handle);
+}
+
+/* A pool is begun on slices that have pages, and hardly used. */
+static void test_begun(void)
+{
+	arn_heap first, second;
+	size_t *held;
+
+	option_values[OPTION_RETAIN] = 64 * MIB;
+	begin_without_cache(&first);
+	fill(&first, 512);
+	drop_but(0, 512);
+	arn_heap_init(&second, NULL, ARN_TAG_OBJECT);
+	held = arn_heap_malloc(&second, 512);
+	expect(resident_of(second.heap) == SLICE);
+	sweep_all(second.heap);
+	ok(resident_of(second.heap) <= os_page_size(),
+	   "what a new pool has of pages it does not need goes: %zu KiB stay",
+	   resident_of(second.heap) / KIB);
+	arn_free(held);
+	arn_heap_abandon(&second);
+	end_without_cache(&first);
+	keep_nothing();
+	no_errors("its slices had pages");
+}
+
 /* ---- many threads ---------------------------------------------------------------------------- */
 
 static _Atomic(size_t *) boxes[BOXES];
@@ -189,6 +254,8 @@ int main(void)
 	test_size(12000, 20, 20);
 	test_size(40000, 20, 20);
 	test_budget();
+	test_page();
+	test_begun();
 	test_threads(100);
 	return done();
 }

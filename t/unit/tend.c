@@ -120,8 +120,7 @@ static void test_nobody(enum arn_tag tag)
 	   load_relaxed(&heap->x_pool_bytes) / KIB);
 }
 
-/* ---- what is kept, and what waits
- * -------------------------------------------------------------------------- */
+/* ---- what is kept, and what waits ------------------------------------------------------------ */
 
 static bool readers_are_done;
 
