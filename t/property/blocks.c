@@ -6,6 +6,8 @@
  */
 #include "property/property.h"
 
+#include "heap/large.h"
+
 #include <errno.h>
 
 _Atomic size_t live_bytes;
@@ -124,12 +126,19 @@ static void item_drop(struct item *item)
 	item->block = NULL;
 }
 
+/* No block is larger than all that may be alive, to a quarter; but it may be in the arena of one of
+ * twice the size, and have all of that one's pages. */
+static size_t most_usable(void)
+{
+	return 2 * large_size(drawn.memory);
+}
+
 void blocks_ask_stale(void)
 {
 	for (unsigned i = 0; i < array_length(stale); i++) {
 		void *block = load_relaxed(&stale[i]);
 
-		must(arn_usable_size(block) <= 64 * MIB,
+		must(arn_usable_size(block) <= most_usable(),
 		     "a stale address has too many usable bytes");
 		must(arn_tag_of(block) <= ARN_TAGS, "a stale address has no tag that there is");
 		(void)load_relaxed((const _Atomic uintptr_t *)arn_owner(block));
