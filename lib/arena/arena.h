@@ -88,6 +88,9 @@ static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
  * the others here. */
 enum { REMOTE_PLAIN, REMOTE_WALKED, REMOTE_KINDS };
 
+/* A class pool is cut into at most so many granules, whose pages go back by themselves: sweep.h. */
+#define GRANULES 64u
+
 struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
 	/* sweep.h: the owner's, and so the next four */
@@ -97,6 +100,8 @@ struct pool_bits {
 	_Atomic uint64_t x_clean;
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
+	/* sweep.h: log2 of the bytes of a granule; constant from carve to release */
+	uint8_t granule_shift;
 	/* remote.h: words in the arena's x_remote, by the pool's tag */
 	_Atomic(_Atomic uint64_t *) x_remote;
 	/* the owner's; guard.c reads the bit of a block that it was given */

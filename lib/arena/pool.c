@@ -2,6 +2,7 @@
 #include "arena/pool.h"
 
 #include "arena/supply.h"
+#include "os/os.h"
 
 #include "base/panic.h"
 #include "arena/reclaim.h"
@@ -58,6 +59,13 @@ static void copy_lead(struct pool *lead, unsigned slices)
 	}
 }
 
+/* Whole pages, and at most so many that a word has a bit for each; a class pool is a power of two,
+ * and so are pages. */
+static uint8_t granule_shift_of(size_t span)
+{
+	return (uint8_t)lowest_bit(min_size(max_size(span / GRANULES, os_page_size()), span));
+}
+
 static unsigned remote_kind(unsigned tag)
 {
 	if (BUG(one_remote_kind))
@@ -89,6 +97,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->bits->unswept = 0;
 	store_relaxed(&pool->bits->x_clean, 0);
 	pool->bits->in_sweep = false;
+	pool->bits->granule_shift = large ? 63 : granule_shift_of(pool_span(pool));
 	set_all_free(pool);
 	store_release(&pool->x_heap, heap); /* P1 */
 	if (!large)

@@ -22,7 +22,7 @@ static _Atomic unsigned x_resumed; /* ms, when that MiB was faulted */
 
 #define LONG_AGO ((unsigned)1 << 31) /* ms, half of what the clock can tell */
 
-static _Atomic size_t x_credit;
+_Atomic size_t x_retain_credit;
 static _Atomic unsigned x_window, x_length; /* ms, begin and length of this window */
 static _Atomic size_t x_high;               /* in this window: the most that was kept */
 static _Atomic size_t x_fall;               /* in this window: the most that it fell from there */
@@ -43,7 +43,7 @@ size_t retain_base(void)
 /* Who asks for nothing to be kept gets no credit either. */
 static size_t with_credit(size_t base)
 {
-	return base ? base + load_relaxed(&x_credit) : 0;
+	return base ? base + load_relaxed(&x_retain_credit) : 0;
 }
 
 size_t retain_for_slices(void)
@@ -124,14 +124,15 @@ static void begin_window(unsigned now)
 /* More than the peak, for sizes that are others each time do not fit where the last ones were. */
 static void earn(size_t faulted, size_t period, unsigned now)
 {
-	size_t credit = load_relaxed(&x_credit), length = min_size(2 * period, RETAIN_WINDOW_MAX);
+	size_t credit = load_relaxed(&x_retain_credit),
+	       length = min_size(2 * period, RETAIN_WINDOW_MAX);
 	/* what purge_excess takes beyond need */
 	size_t room = min_size(faulted, retain_limit() / 4);
 
 	if (credit == 0)
 		begin_window(now);
 	store_relaxed(&x_length, (unsigned)max_size(length, RETAIN_WINDOW_MIN));
-	store_relaxed(&x_credit,
+	store_relaxed(&x_retain_credit,
 	              min_size(credit + faulted + room, 2 * load_relaxed(&arena_counters.x_peak)));
 }
 
@@ -160,17 +161,12 @@ static bool is_larger_drop(void)
 {
 	if (BUG(credit_for_larger))
 		return false;
-	return gone_in_cycle() > 2 * load_relaxed(&x_credit) + retain_limit();
+	return gone_in_cycle() > 2 * load_relaxed(&x_retain_credit) + retain_limit();
 }
 
 bool retain_is_exceeded(size_t more)
 {
 	return arena_kept() + more > retain_for_slices();
-}
-
-bool retain_has_credit(void)
-{
-	return load_relaxed(&x_credit) != 0;
 }
 
 void retain_note_drop(void)
@@ -180,7 +176,7 @@ void retain_note_drop(void)
 
 	if (!is_cycle && retain_has_credit()) {
 		if (is_larger_drop())
-			store_relaxed(&x_credit, 0);
+			store_relaxed(&x_retain_credit, 0);
 		return; /* else retain_expire_credit says when it ends */
 	}
 	now = os_milliseconds();
@@ -215,15 +211,15 @@ bool retain_expire_credit(size_t kept)
 		return false;
 	fall = load_relaxed(&x_fall);
 	begin_window(now);
-	if (fall >= load_relaxed(&x_credit) / 2)
+	if (fall >= load_relaxed(&x_retain_credit) / 2)
 		return false;
-	store_relaxed(&x_credit, fall < retain_limit() ? 0 : fall);
+	store_relaxed(&x_retain_credit, fall < retain_limit() ? 0 : fall);
 	return true;
 }
 
 void retain_forget(void)
 {
-	store_relaxed(&x_credit, 0);
+	store_relaxed(&x_retain_credit, 0);
 	store_relaxed(&x_period, 0);
 	begin_cycle(os_milliseconds() - LONG_AGO, 0);
 }

@@ -31,6 +31,7 @@
 #ifndef ARN_RETAIN_H
 #define ARN_RETAIN_H
 
+#include "base/atomic.h"
 #include "base/base.h"
 
 /* To give back a page of 4 KiB and to get it again: 2 us.  So many bytes a millisecond. */
@@ -54,7 +55,13 @@ void retain_note_fault(size_t bytes);
 void retain_note_refault(size_t bytes);
 /* More than the base is free: is this the end of a cycle? */
 void retain_note_drop(void);
-bool retain_has_credit(void);
+extern _Atomic size_t x_retain_credit; /* bytes */
+
+static inline bool retain_has_credit(void)
+{
+	return load_relaxed(&x_retain_credit) != 0;
+}
+
 /* Free slices and empty pools that wait, resident, and so many bytes more: is that more than may be
  * kept? */
 bool retain_is_exceeded(size_t more);

@@ -7,24 +7,18 @@
 #include "arena/retain.h"
 #include "arena/supply.h"
 
-#define GRANULES 64u
-
 /* Of all heaps, as far as published. */
 static _Atomic size_t x_unswept;
 
-/* Whole pages, and at most so many that a word has a bit for each; a pool is a power of two, and so
- * are pages. */
 static unsigned granule_shift(const struct pool *pool)
 {
-	size_t span = pool_span(pool), granule = max_size(span / GRANULES, os_page_size());
-
-	return lowest_bit(min_size(granule, span));
+	return pool->bits->granule_shift;
 }
 
 /* One granule goes with the pool. */
 static bool has_granules(const struct pool *pool)
 {
-	return pool_span(pool) > os_page_size();
+	return pool_span(pool) >> granule_shift(pool) > 1;
 }
 
 /* A large pool has one: all of it. */
@@ -340,9 +334,12 @@ void sweep_freed(struct pool *pool, const uint64_t *others)
  * most. */
 static size_t publish_unswept(struct heap *heap)
 {
-	size_t step = retain_limit() / 32 / heap_count(), published = heap->unswept_published;
-	size_t unswept = load_relaxed(&heap->x_unswept);
+	size_t unswept = load_relaxed(&heap->x_unswept), published = heap->unswept_published;
+	size_t step;
 
+	if (unswept == published)
+		return load_relaxed(&x_unswept);
+	step = retain_limit() / 32 / heap_count();
 	if (unswept > published + step || unswept + step < published) {
 		add_relaxed(&x_unswept, unswept - published);
 		heap->unswept_published = unswept;
@@ -372,7 +369,10 @@ void sweep_enforce(struct heap *heap)
 {
 	size_t unswept = publish_unswept(heap);
 
-	if (unlikely(retain_has_credit()) && load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0)
+	/* less than there is room for in any case */
+	if (likely(unswept <= option(OPTION_RETAIN) / 4) && likely(!retain_has_credit()))
+		return;
+	if (retain_has_credit() && load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0)
 		watch_credit(heap, unswept);
 	if (unswept <= retain_for_pages() || load_relaxed(&heap->x_unswept) <= part_of_heap())
 		return;

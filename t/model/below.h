@@ -108,6 +108,11 @@ bool retain_is_exceeded(size_t more)
 	return more == SIZE_MAX;
 }
 
+size_t os_page_size(void)
+{
+	return OS_PAGE_MIN;
+}
+
 int os_purge(void *address, size_t size)
 {
 	(void)address, (void)size;

@@ -107,6 +107,11 @@ int os_unmap(void *address, size_t size)
 	return 0;
 }
 
+size_t os_page_size(void)
+{
+	return OS_PAGE_MIN;
+}
+
 int os_purge(void *address, size_t size)
 {
 	(void)address, (void)size;
