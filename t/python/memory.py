@@ -3,13 +3,14 @@
 
     memory.py [--full] [--only NAME] GRAFT [STOCK]
 
-A program runs in a process of its own.  With --full it runs all of its rounds, else a part of them.  STOCK, an
-interpreter with its own allocator, runs the same programs for comparison and need not keep any bound.  A peak is shown
-beside that of an interpreter with a GIL, too: the one named by ARN_GIL_PYTHON, or the python3 that runs this file
-if it has a GIL; its version may be another.
+A program runs in a process of its own.  With --full it runs all of its rounds, else a part of them.  GRAFT and STOCK
+may be commands of several words: "arenite run python3.14t".  STOCK, an interpreter with its own allocator, runs the
+same programs for comparison and need not keep any bound.  A peak is shown beside that of an interpreter with a GIL,
+too: the one named by ARN_GIL_PYTHON, or the python3 that runs this file if it has a GIL; its version may be another.
 """
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 
@@ -37,6 +38,9 @@ BOUNDS = [
     ("beside_idle", 0.2, {
         "space_rise": (4 * MIB, MIB, "one at work beside 1000 idle threads: rise of address space after lap 10"),
         "faults": (1500, 1, "one at work beside 1000 idle threads: pages faulted in, of 15 000 a lap")}),
+    ("nothing_kept", 0.2, {
+        "space_rise": (4 * MIB, MIB, "nothing that is free is kept: rise of address space after lap 10"),
+        "faults_rise": (1500, 1, "nothing that is free is kept: rise of the pages faulted in, of 15 000 a lap")}),
     ("after_limit", 0.1, {
         # each takes whole slices, and what the interpreter itself has counts, too
         "missing_strings": (8, 1, "LIMIT=200M: strings of 1 MB that are missing to 180"),
@@ -75,8 +79,9 @@ def environment():
 
 def run(python, program, scale):
     """{metric: value} and the lines that are only to be shown."""
-    done = subprocess.run([python, PROGRAMS, program, str(scale)], env=environment(), text=True, timeout=TIMEOUT,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    command = [*shlex.split(python), PROGRAMS, program, str(scale)]
+    done = subprocess.run(command, env=environment(), text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if done.returncode == 77:
         raise Skipped(done.stdout.strip())
     if done.returncode:

@@ -182,6 +182,37 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def claimed():
+    """Text about what the allocator has claimed, by its books; none without them."""
+    return f", {books()['claimed_bytes'] >> 20} MiB claimed" if books() else ""
+
+
+def make_and_drop(laps):
+    """Makes and drops 100 000 bytes objects of 200 to 900 bytes, lap after lap.  From lap 10 on all has to be flat."""
+    sizes = [200 + i * 7919 % 701 for i in range(100_000)]
+    claimed()  # what the books themselves need is there before the first lap
+    space, faulted, start = [], [], time.process_time()
+    for lap in range(1, laps + 1):
+        before = faults()
+        box = [bytes(size) for size in sizes]
+        del box
+        faulted.append(faults() - before)
+        space.append(status("VmSize"))
+        if lap in (10, 50, 100, 200):
+            print(f"# lap {lap}: {space[-1] >> 20} MiB of address space{claimed()}, {faulted[-1]} pages faulted in")
+    print(f"# {laps} laps: {time.process_time() - start:.2f} s of processor time")
+    early = min(10, laps // 2)
+    later = faulted[early:]
+    metric("space_rise", max(space[early:]) - space[early - 1])
+    metric("faults", median(later))
+    metric("faults_most", max(later))
+    metric("faults_rise", median(later[len(later) // 2:]) - median(later[:len(later) // 2] or later))
+
+
 def beside_idle(scale):
     """1000 threads that made 150 small objects once and wait; one makes and drops 100 000 bytes objects, 200 times."""
     count = scaled(1000, scale)
@@ -191,29 +222,22 @@ def beside_idle(scale):
     for t in threads:
         t.start()
     ready.wait()
-    sizes = [200 + i * 7919 % 701 for i in range(100_000)]
-    space, faulted, before = [], [], faults()
-    for _ in range(scaled(ROUNDS, scale)):
-        box = [bytes(size) for size in sizes]
-        del box
-        now = faults()
-        space.append(status("VmSize"))
-        faulted.append(now - before)
-        before = now
+    make_and_drop(scaled(ROUNDS, scale))
     leave.set()
     for t in threads:
         t.join()
-    early = min(10, len(space) // 2)
-    metric("space_rise", max(space[early:]) - space[early - 1])
-    metric("faults", sorted(faulted[early:])[len(faulted[early:]) // 2])
-    metric("faults_most", max(faulted[early:]))
 
 
-def run_limited(limit):
-    """The same program again, with this limit."""
-    if os.environ.get("ARENITE_LIMIT") != limit:
-        os.environ["ARENITE_LIMIT"] = limit
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+def nothing_kept(scale):
+    """The same loop without other threads while nothing that is free may be kept: ARENITE_RETAIN=0 and its percent."""
+    run_again({"ARENITE_RETAIN": "0", "ARENITE_RETAIN_PERCENT": "0"})
+    make_and_drop(scaled(ROUNDS, scale))
+
+
+def run_again(variables):
+    """The same program again, with these variables in its environment."""
+    if any(os.environ.get(name) != value for name, value in variables.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
 
 
 def until_full(make):
@@ -227,7 +251,7 @@ def until_full(make):
 
 def after_limit(scale):
     """ARENITE_LIMIT=200M: 1 MB strings until MemoryError, lists until MemoryError, then 3000 times 20 000 lists."""
-    run_limited("200M")
+    run_again({"ARENITE_LIMIT": "200M"})
     if not books():
         print("the limit is Arenite's")
         sys.exit(77)
@@ -406,8 +430,8 @@ def interpreters(scale):
     repeat(scaled(ROUNDS, scale), memory_states.interpreter_round(5), (Series("rss_beside"), beside))
 
 
-PROGRAMS = {f.__name__: f for f in (million, phases, idle_threads, beside_idle, after_limit, executor, lists_handed_on,
-                                    capped_dict, short_threads, cycles, states, interpreters)}
+PROGRAMS = {f.__name__: f for f in (million, phases, idle_threads, beside_idle, nothing_kept, after_limit, executor,
+                                    lists_handed_on, capped_dict, short_threads, cycles, states, interpreters)}
 
 
 def main(words):
