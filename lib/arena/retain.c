@@ -111,7 +111,7 @@ static bool had_pause(void)
 {
 	if (BUG(overlook_pauses))
 		return false;
-	return load_relaxed(&x_resumed) - load_relaxed(&x_ended) >= RETAIN_PAUSE;
+	return os_age(load_relaxed(&x_resumed), load_relaxed(&x_ended)) >= RETAIN_PAUSE;
 }
 
 static void begin_window(unsigned now)
@@ -140,7 +140,7 @@ static void end_cycle(unsigned now)
 {
 	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + gone_in_cycle();
 	size_t again = min_size(load_relaxed(&x_faulted), owed);
-	unsigned took = now - load_relaxed(&x_cycle), before = load_relaxed(&x_period);
+	unsigned took = os_age(now, load_relaxed(&x_cycle)), before = load_relaxed(&x_period);
 	bool costly = costs(again, 20, took);
 
 	if (costly && (before || costs(again, 4, took)))
@@ -152,8 +152,8 @@ static void end_cycle(unsigned now)
 /* After a pause in which nothing to speak of was faulted, a drop begins a turn of its own. */
 static bool begins_anew(unsigned now)
 {
-	return now - load_relaxed(&x_fell) >= RETAIN_WINDOW_MIN &&
-	       !costs(load_relaxed(&x_faulted), 20, now - load_relaxed(&x_cycle));
+	return os_age(now, load_relaxed(&x_fell)) >= RETAIN_WINDOW_MIN &&
+	       !costs(load_relaxed(&x_faulted), 20, os_age(now, load_relaxed(&x_cycle)));
 }
 
 /* What goes back since this cycle began is far more than the cycles with credit were about. */
@@ -207,7 +207,7 @@ bool retain_expire_credit(size_t kept)
 	note_kept(kept);
 	if (BUG(credit_for_ever))
 		return false;
-	if (now - begun < load_relaxed(&x_length) || !cas_acquire(&x_window, &begun, now))
+	if (os_age(now, begun) < load_relaxed(&x_length) || !cas_acquire(&x_window, &begun, now))
 		return false;
 	fall = load_relaxed(&x_fall);
 	begin_window(now);

@@ -14,12 +14,13 @@ size_t heap_trim(struct heap *heap)
 
 bool heap_is_idle(struct heap *heap)
 {
-	unsigned now = os_milliseconds(), entered = load_relaxed(&heap->x_slow_paths);
+	uint64_t mark = (uint64_t)load_relaxed(&heap->x_slow_paths) << 32;
+	uint64_t seen = load_relaxed(&heap->x_idle);
+	unsigned now = os_milliseconds();
 
-	if (load_relaxed(&heap->x_idle_mark) == entered && load_relaxed(&heap->x_idle_since))
-		return now - load_relaxed(&heap->x_idle_since) >= HEAP_IDLE;
-	store_relaxed(&heap->x_idle_mark, entered);
-	store_relaxed(&heap->x_idle_since, now | 1);
+	if (seen && seen >> 32 == mark >> 32)
+		return os_age(now, (unsigned)seen) >= HEAP_IDLE;
+	store_relaxed(&heap->x_idle, mark | now);
 	return false;
 }
 

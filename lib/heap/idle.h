@@ -13,8 +13,8 @@
 /* Send home and give back all that this heap does not need; bytes that went back to the system. */
 size_t heap_trim(struct heap *heap);
 /* Has the heap had no slow path for HEAP_IDLE ms?  The clock runs from the first look that found
- * this number of slow paths.  Any thread; of two that look at the same time one may be mistaken for
- * as long again. */
+ * this number of slow paths.  Any thread; of two that look first at the same time, one sets the
+ * clock. */
 bool heap_is_idle(struct heap *heap);
 /* Its users are stopped: the same as heap_trim, if it is idle or somebody has asked for it. */
 void heap_trim_if_idle(struct heap *heap);

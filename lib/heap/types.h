@@ -85,8 +85,9 @@ struct heap {
 	_Atomic(struct pool *) x_swept; /* remote.h: queued, too, and looked after */
 	_Atomic bool x_freed;           /* something was freed to it since x_swept was begun */
 	_Atomic bool x_tended;          /* somebody looks after it: tend.h */
-	_Atomic unsigned x_idle_mark;   /* idle.h: how many slow paths there had been */
-	_Atomic unsigned x_idle_since;  /* and when (ms) that number was seen first */
+	/* idle.h: how many slow paths there had been, and in the lower half when (ms) that number
+	 * was seen first */
+	_Atomic uint64_t x_idle;
 
 	/* the owner's */
 	alignas(CACHE_LINE) struct pool

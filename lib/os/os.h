@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 /* Zeroed, readable and writable, at a multiple of alignment (a power of two); NULL: none to be
@@ -31,6 +32,15 @@ int os_resident(const void *address, size_t size, unsigned char *pages);
 int os_barrier(void);
 /* A clock that never goes back, a few ms coarse; it wraps. */
 unsigned os_milliseconds(void);
+/* The milliseconds from then to now.  Another thread may have read the clock after the caller did,
+ * so that its time is a little later than now; the age is 0 in that case, and not the whole range
+ * of the clock. */
+static inline unsigned os_age(unsigned now, unsigned then)
+{
+	unsigned age = now - then;
+
+	return age <= UINT_MAX - UINT_MAX / 4 ? age : 0;
+}
 /* Is address space limited, or has there been none to be had? */
 bool os_is_limited(void);
 /* The most address space that the process may have (ulimit -v); SIZE_MAX: not limited. */

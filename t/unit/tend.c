@@ -10,6 +10,7 @@
 #include "arena/retain.h"
 #include "base/option.h"
 #include "heap/heap.h"
+#include "heap/idle.h"
 #include "heap/limbo.h"
 #include "os/os.h"
 #include "heap/remote.h"
@@ -204,12 +205,34 @@ static void test_kept(void)
 	no_errors("options are set");
 }
 
+/* Two looks at the same time, which is even or odd, say nothing about how long the heap has been
+ * left alone. */
+static void test_two_looks(void)
+{
+	bool early = false;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	for (unsigned i = 0; i < 16; i++) {
+		arn_free(arn_heap_malloc(&handle, MIB));
+		add_relaxed(&os_ahead, 1);
+		early |= heap_is_idle(handle.heap);
+		early |= heap_is_idle(handle.heap);
+	}
+	ok(!early, "a heap is not idle when it is looked at twice within a moment");
+	add_relaxed(&os_ahead, HEAP_IDLE + 2);
+	ok(heap_is_idle(handle.heap), "and it is idle after half a second");
+	ok(os_age(1000, 400) == 600 && os_age(400, 401) == 0 && os_age(5, UINT_MAX - 4) == 10,
+	   "the age of a time that another thread has read later is 0");
+	arn_heap_abandon(&handle);
+}
+
 int main(void)
 {
 	for (enum arn_tag tag = ARN_TAG_MEM; tag < ARN_TAGS; tag++) {
 		arn_heap_init(&own[tag], NULL, tag);
 		arn_free(arn_heap_malloc(&own[tag], 1));
 	}
+	test_two_looks();
 	test_owner_waits(ARN_TAG_MEM);
 	test_owner_waits(ARN_TAG_GC);
 	test_nobody(ARN_TAG_MEM);
