@@ -9,7 +9,7 @@
 
 enum { ROUNDS = 3 };
 
-static _Atomic unsigned x_common, x_own[EXPLORE_THREADS], x_idle_mark[EXPLORE_THREADS];
+static _Atomic unsigned x_common, x_own[EXPLORE_THREADS], x_seen[EXPLORE_THREADS];
 static unsigned long ends, outcomes;
 static bool seen[1024];
 static int data;
@@ -19,7 +19,7 @@ static void set_up(void)
 	store_relaxed(&x_common, 0);
 	for (unsigned i = 0; i < EXPLORE_THREADS; i++) {
 		store_relaxed(&x_own[i], 0);
-		store_relaxed(&x_idle_mark[i], 0);
+		store_relaxed(&x_seen[i], 0);
 	}
 }
 
@@ -29,7 +29,7 @@ static void finish(void)
 	unsigned key = 0;
 
 	for (unsigned i = 0; i < EXPLORE_THREADS; i++)
-		key = key * 5 + load_relaxed(&x_idle_mark[i]) % 5;
+		key = key * 5 + load_relaxed(&x_seen[i]) % 5;
 	outcomes += !seen[key % 1024];
 	seen[key % 1024] = true;
 	ends++;
@@ -43,7 +43,7 @@ static void add_common(void)
 
 static void add_once(void)
 {
-	x_idle_mark[explore_self] = add_relaxed(&x_common, 1);
+	x_seen[explore_self] = add_relaxed(&x_common, 1);
 }
 
 static void add_own(void)
@@ -54,14 +54,14 @@ static void add_own(void)
 
 static void read_common(void)
 {
-	x_idle_mark[explore_self] = load_relaxed(&x_common);
+	x_seen[explore_self] = load_relaxed(&x_common);
 }
 
 /* Each writes one word and reads the other: with seq_cst at most one of them sees nothing. */
 static void write_and_look(void)
 {
 	store_seq(&x_own[explore_self], 1);
-	x_idle_mark[explore_self] = load_seq(&x_own[1 - explore_self]);
+	x_seen[explore_self] = load_seq(&x_own[1 - explore_self]);
 }
 
 static void add_in_two_steps(void)

@@ -54,7 +54,7 @@ static _Atomic size_t x_taken, x_stale, x_zero, x_late_goals;
 /* ---- the provider: a sequence, and for each reader the last number that it saw while it held no
  * pointer  */
 
-static _Atomic uint64_t x_sequence = 1, x_idle_mark[READERS];
+static _Atomic uint64_t x_sequence = 1, x_seen[READERS];
 
 static uint64_t goal(size_t bytes)
 {
@@ -65,7 +65,7 @@ static uint64_t goal(size_t bytes)
 static bool reached(uint64_t goal)
 {
 	for (unsigned i = 0; i < READERS; i++) {
-		if (load_acquire(&x_idle_mark[i]) < goal) {
+		if (load_acquire(&x_seen[i]) < goal) {
 			add_relaxed(&x_late_goals, 1);
 			return false;
 		}
@@ -75,7 +75,7 @@ static bool reached(uint64_t goal)
 
 static void quiescent(unsigned self)
 {
-	store_release(&x_idle_mark[self], load_acquire(&x_sequence));
+	store_release(&x_seen[self], load_acquire(&x_sequence));
 }
 
 static const struct arn_provider provider = { .goal = goal, .reached = reached };
@@ -267,7 +267,7 @@ static void read_all(unsigned self)
 	for (unsigned i = 0; i < HELD; i++)
 		if (held[i])
 			drop_shared(held[i]);
-	store_release(&x_idle_mark[self], UINT64_MAX);
+	store_release(&x_seen[self], UINT64_MAX);
 }
 
 /* ---- writers --------------------------------------------------------------------------------- */
@@ -353,7 +353,7 @@ static void prepare(void)
 	option_values[OPTION_RETAIN_PERCENT] = 0;
 	retain_forget();
 	for (unsigned i = 0; i < READERS; i++)
-		store_relaxed(&x_idle_mark[i], 0);
+		store_relaxed(&x_seen[i], 0);
 	store_relaxed(&x_writing, WRITERS);
 	store_relaxed(&x_taken, 0);
 	store_relaxed(&x_stale, 0);
