@@ -108,7 +108,7 @@ ARN_API const uintptr_t *arn_owner(const void *block);
 #define ARN_LAYOUT_SLICE_SHIFT 16
 #define ARN_LAYOUT_POOLS       192
 #define ARN_LAYOUT_POOL        128
-#define ARN_LAYOUT_OWNER       2240
+#define ARN_LAYOUT_OWNER       0
 
 /*
  * A word of the library whose name has these numbers in it.  Whoever has them compiled in refers to

@@ -141,7 +141,7 @@ void *malloc_slow(arn_heap *handle, size_t size)
 	           !(heap = take_over(handle))) { /* H2 */
 		return no_memory();
 	}
-	if (size <= SMALL_MAX && (block = pop(&heap->bin[sizeclass_of(size)])) != NULL)
+	if (size <= SMALL_MAX && (block = pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
 		return block;
 	return malloc_from(heap, size);
 }

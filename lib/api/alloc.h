@@ -22,7 +22,7 @@ static inline void *heap_malloc(arn_heap *handle, size_t size)
 	struct heap *heap = handle->heap;
 
 	if (likely(size <= TABLE_MAX)) {
-		struct bin *bin = &heap->bin[sizeclass_small(size)];
+		struct bin *bin = heap_bin(heap, sizeclass_small(size));
 		void **top = load_relaxed(&bin->x_top);
 
 		if (likely(top != load_relaxed(&bin->x_base))) {
@@ -43,8 +43,7 @@ static inline bool free_cached(void *block)
 
 	if (unlikely(!heap || load_relaxed(&heap->x_owner) != owner_self())) /* H2 */
 		return false;
-	bin = &heap->bin[pool->cls];
-	__asm__("" : "+r"(bin)); /* gcc would compute it once for each field */
+	bin = heap_bin(heap, pool->cls);
 	top = load_relaxed(&bin->x_top);
 	if (unlikely(top == bin->limit))
 		return false;

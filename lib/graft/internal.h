@@ -66,7 +66,7 @@ static inline mi_arena_id_t _mi_arena_id_none(void)
 #define ARN_POOLS       192
 #define ARN_POOL_SHIFT  7
 #define ARN_POOL_MASK   ((ARN_ARENA_MASK >> ARN_SLICE_SHIFT) << ARN_POOL_SHIFT)
-#define ARN_OWNER       2240
+#define ARN_OWNER       0
 
 /* The owner of the object's heap: what gc_restore_tid writes to ob_tid, for every object of every
  * collection.  One shift: the slice's number comes out multiplied by the size of a descriptor.  A

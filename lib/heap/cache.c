@@ -38,7 +38,7 @@ static void set_limit(struct bin *bin)
 void cache_init(struct heap *heap)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
-		struct bin *bin = &heap->bin[cls];
+		struct bin *bin = heap_bin(heap, cls);
 
 		bin->level = 0;
 		bin->cap = cap_of(cls);
@@ -83,7 +83,7 @@ static unsigned moves_to_grow(const struct bin *bin)
  * the other, so that few of them touch few pages. */
 static bool grow_bin(struct heap *heap, unsigned cls)
 {
-	struct bin *bin = &heap->bin[cls];
+	struct bin *bin = heap_bin(heap, cls);
 	size_t n = cache_count(heap, cls);
 	void **base;
 
@@ -171,7 +171,7 @@ static void end_sweeping(struct heap *heap)
  * inside it. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
-	struct bin *bin = &heap->bin[cls];
+	struct bin *bin = heap_bin(heap, cls);
 	unsigned want, n;
 	void **base;
 
@@ -233,7 +233,7 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
  * takes again: freed in no order, each of them pins a page. */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 {
-	struct bin *bin = &heap->bin[pool->cls];
+	struct bin *bin = heap_bin(heap, pool->cls);
 	size_t room = (size_t)(bin->limit - load_relaxed(&bin->x_base));
 	size_t keep = heap->sweeping ? min_size(room, LEVEL1) : room;
 	bool grown = grow_bin(heap, pool->cls);

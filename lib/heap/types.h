@@ -64,12 +64,9 @@ static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 #define LEVEL3_CLASSES 16u
 
 struct heap {
-	/* the owner's; first, so that a class is an index and nothing else.  The last bin is full
-	 * and empty at once: large blocks */
-	alignas(CACHE_LINE) struct bin bin[CLASSES + 1];
-
 	/* For collectors: the thread pointer of the owner, or 0.  It tells nothing about
-	 * ownership. */
+	 * ownership.  Programs have its offset compiled in (ARN_LAYOUT_OWNER), so it comes before
+	 * everything whose size may change. */
 	alignas(CACHE_LINE) _Atomic uintptr_t x_thread;
 	/* read by every free */
 	_Atomic uintptr_t x_owner;
@@ -79,6 +76,9 @@ struct heap {
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
 	STACK_NODE orphan; /* in the family's stack */
 	struct heap *next; /* in the family's list of all heaps */
+
+	/* the owner's.  The last bin is full and empty at once: large blocks */
+	alignas(CACHE_LINE) struct bin bin[CLASSES + 1];
 
 	/* written by other threads */
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
@@ -119,6 +119,16 @@ static_assert(sizeof(struct pool) == ARN_LAYOUT_POOL && offsetof(struct pool, x_
               "as published");
 static_assert(ARENA_SHIFT == ARN_LAYOUT_ARENA_SHIFT && SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT,
               "as published");
+
+/* The bin of a class: one shift and one addition.  Left alone, gcc computes the address once for
+ * each field, and adds the offset of the array in an instruction of its own. */
+static inline struct bin *heap_bin(struct heap *heap, size_t cls)
+{
+	char *at = (char *)heap + cls * sizeof(struct bin);
+
+	__asm__("" : "+r"(at));
+	return (struct bin *)(at + offsetof(struct heap, bin));
+}
 
 /* What a handle points to before its first malloc: all bins empty. */
 extern struct heap heap_none;

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# A program that has another layout compiled in than the library that it comes to is not started.
+# A program that has another layout compiled in than the library that it comes to is not started.  And the layout does
+# not depend on how many size classes there are.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${SANITIZE_FLAGS:=}"
 library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}
@@ -37,6 +38,18 @@ refused() {
     ! starts "$@" && [ "$(wc -l <"$work/err")" = 1 ] && grep -q 'arn_layout_' "$work/err"
 }
 
+# types.h compares the layout with what is published, when it is compiled.
+fits() { # CLASSES
+    mkdir -p "$work/sources/arena"
+    sed "s/^#define CLASSES .*/#define CLASSES $1/" "$top_srcdir/lib/arena/sizeclass.h" \
+        >"$work/sources/arena/sizeclass.h"
+    printf '#include "heap/types.h"\nstatic_assert(CLASSES == %s, "the changed header");\n' "$1" >"$work/types.c"
+    $CC -std=gnu11 -D_GNU_SOURCE -include "$top_builddir/config.h" -I"$work/sources" -I"$top_srcdir/include" \
+        -I"$top_srcdir/lib" -fsyntax-only "$work/types.c" >"$work/log" 2>&1
+}
+
+ok "two more size classes leave the layout as it is" fits 70
+ok "so do many more" fits 200
 ok "a library with another layout" other_library
 ok "a program for the one that we have" program same "$top_srcdir/include" "$library"
 ok "a program for the other" program other "$work/theirs" "$work/theirs"
