@@ -224,6 +224,13 @@ ARN_API bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool
                                       arn_visit_fn *visitor, void *arg);
 
 /*
+ * Structs that are filled for the caller come with their size: sizeof *stats, say.  Later versions
+ * add fields at the end, and a program keeps to those that it was compiled with: no more than
+ * `size` bytes are written, and fields that the library does not know are zero.  (A field for each
+ * tag will be an array of its own.)
+ */
+
+/*
  * Statistics.  Exact while nobody allocates; else each number is one that was true during the call.
  * Read without stopping or waiting for anybody.
  */
@@ -254,6 +261,7 @@ struct arn_stats {
  * or to what it is.
  */
 struct arn_resident {
+	size_t total; /* all: the sum of what follows, also of parts that a later version adds */
 	/* in blocks handed out, those included that the program itself frees late */
 	size_t live;
 	size_t cached;   /* in pool caches */
@@ -263,11 +271,10 @@ struct arn_resident {
 	size_t pinned;   /* free, but on a page with one of the above */
 	size_t retained; /* free, kept for reuse */
 	size_t metadata; /* our own records */
-	size_t total;    /* the sum of the above */
 };
 
-ARN_API void arn_stats_read(struct arn_stats *stats);
-ARN_API void arn_stats_resident(struct arn_resident *resident);
+ARN_API void arn_stats_read(struct arn_stats *stats, size_t size);
+ARN_API void arn_stats_resident(struct arn_resident *resident, size_t size);
 ARN_API void arn_stats_print(int fd); /* a table, written with write(2) */
 ARN_API void arn_stats_json(int fd);  /* one JSON object */
 
@@ -305,7 +312,7 @@ struct arn_trimmed {
 	/* heaps of other threads: what is in their caches and on their free pages */
 	size_t asked_heaps, asked_bytes;
 };
-ARN_API void arn_trim_report(struct arn_trimmed *report);
+ARN_API void arn_trim_report(struct arn_trimmed *report, size_t size);
 
 /* The user of this heap is stopped, and so are all who walk: send home and give back what the heap
  * does not need, if it has been left alone for a while.  For a collector, of heaps that it does not

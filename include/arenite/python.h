@@ -61,8 +61,9 @@ struct arn_python_state {
 	const char *reason; /* why one of them is not served, or NULL */
 };
 
-/* From any thread.  Also the last line of the statistics, and the member "python" of their JSON. */
-ARN_API void arn_python_state(struct arn_python_state *state);
+/* size is sizeof *state, as for arn_stats_read.  From any thread.  Also the last line of the
+ * statistics, and the member "python" of their JSON. */
+ARN_API void arn_python_state(struct arn_python_state *state, size_t size);
 
 #ifdef __cplusplus
 }

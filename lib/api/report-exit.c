@@ -57,7 +57,7 @@ static bool is_used(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return report_parts() || stats.heaps || stats.raw_mallocs;
 }
 

@@ -94,7 +94,7 @@ static void fill_causes(struct line causes[CAUSES])
 {
 	struct arn_resident r;
 
-	arn_stats_resident(&r);
+	arn_stats_resident(&r, sizeof(r));
 	memcpy(causes,
 	       (struct line[CAUSES]){
 		       { "resident: live blocks", "live", r.live },
@@ -116,7 +116,7 @@ void arn_stats_print(int fd)
 	struct text head = { 0 };
 	struct line lines[LINES], causes[CAUSES];
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	fill_lines(&stats, lines);
 	text_add(&head, "arenite " ARN_VERSION ", process ");
 	text_add_number(&head, (size_t)getpid());
@@ -197,7 +197,7 @@ void arn_stats_json(int fd)
 	struct arn_stats stats;
 	struct line lines[LINES], causes[CAUSES];
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	fill_lines(&stats, lines);
 	fill_causes(causes);
 	json_text(fd, "{\n  \"version\": \"" ARN_VERSION "\",\n  \"tags\": {\n");

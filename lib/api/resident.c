@@ -301,7 +301,7 @@ static void move_gathered(struct survey *survey)
 	struct arn_stats stats;
 	size_t freed = 0, gathered;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
 		freed += stats.tag[tag].remote_bytes;
 	gathered = freed - survey->remote_bytes;
@@ -318,11 +318,11 @@ static void add_record(void *survey, const void *chunk, size_t size)
 	e->to->metadata += resident_bytes(e, chunk, size);
 }
 
-void arn_stats_resident(struct arn_resident *to)
+void arn_stats_resident(struct arn_resident *resident, size_t size)
 {
+	struct arn_resident now = { 0 }, *to = &now;
 	struct survey survey = { .to = to };
 
-	*to = (struct arn_resident){ 0 };
 	add_arenas(&survey);
 	add_retired(&survey);
 	meta_visit(add_record, &survey);
@@ -330,4 +330,5 @@ void arn_stats_resident(struct arn_resident *to)
 	move_gathered(&survey);
 	to->total = to->live + to->cached + to->remote + to->waiting + to->retired + to->pinned +
 	            to->retained + to->metadata;
+	fill_struct(resident, size, &now, sizeof(now));
 }

@@ -76,9 +76,8 @@ static size_t difference(size_t whole, size_t part)
 	return rest <= PTRDIFF_MAX ? rest : 0;
 }
 
-void arn_stats_read(struct arn_stats *stats)
+static void add_up(struct arn_stats *stats)
 {
-	*stats = (struct arn_stats){ 0 };
 	for (arn_family *family = family_first(); family;
 	     family = load_acquire(&family->x_next)) /* F1 */
 		for (struct heap *heap = load_acquire(&family->x_heaps); heap;
@@ -94,4 +93,12 @@ void arn_stats_read(struct arn_stats *stats)
 		t->live_bytes = difference(t->live_bytes, t->remote_bytes);
 	}
 	add_totals(stats);
+}
+
+void arn_stats_read(struct arn_stats *stats, size_t size)
+{
+	struct arn_stats now = { 0 };
+
+	add_up(&now);
+	fill_struct(stats, size, &now, sizeof(now));
 }

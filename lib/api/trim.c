@@ -125,12 +125,11 @@ bool trim_for_limit(struct heap *heap, size_t size)
 	return true;
 }
 
-void arn_trim_report(struct arn_trimmed *to)
+static void trim(struct arn_trimmed *to)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged),
 	       mapped = load_relaxed(&arena_counters.x_mapped);
 
-	*to = (struct arn_trimmed){ 0 };
 	remote_flush();
 	trim_heaps(to);
 	trim_remote();
@@ -140,10 +139,18 @@ void arn_trim_report(struct arn_trimmed *to)
 	to->retired_bytes = retire_waiting();
 }
 
+void arn_trim_report(struct arn_trimmed *report, size_t size)
+{
+	struct arn_trimmed trimmed = { 0 };
+
+	trim(&trimmed);
+	fill_struct(report, size, &trimmed, sizeof(trimmed));
+}
+
 size_t arn_trim(void)
 {
-	struct arn_trimmed trimmed;
+	struct arn_trimmed trimmed = { 0 };
 
-	arn_trim_report(&trimmed);
+	trim(&trimmed);
 	return trimmed.returned_bytes;
 }

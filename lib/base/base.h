@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KIB        ((size_t)1024)
 #define MIB        (1024 * KIB)
@@ -86,6 +87,14 @@ static inline unsigned run_length(uint64_t word, unsigned first)
 	uint64_t rest = ~(word >> first);
 
 	return rest ? lowest_bit(rest) : 64;
+}
+
+/* Fill a struct of a caller who was compiled with another version and knows fewer fields of it, or
+ * more: `size` bytes are written, and fields that are not ours are zero. */
+static inline void fill_struct(void *to, size_t size, const void *from, size_t known)
+{
+	memset(to, 0, size);
+	memcpy(to, from, min_size(size, known));
 }
 
 /* A number for a text: FNV-1a. */

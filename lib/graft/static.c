@@ -267,7 +267,7 @@ static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	for (int tag = 0; tag < ARN_TAGS; tag++) {
 		const struct arn_stats_tag *t = &stats.tag[tag];
 		size_t size = t->live_blocks ? t->live_bytes / t->live_blocks : 0;

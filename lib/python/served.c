@@ -4,6 +4,8 @@
 #include "python/hook.h"
 #include "python/selftest.h"
 
+#include "base/base.h"
+
 #include <arenite/arenite.h>
 #include <arenite/python.h>
 
@@ -56,16 +58,17 @@ static const char *reason_of(enum domain domain, enum arn_python_domain state)
 	return domains[domain].why;
 }
 
-void arn_python_state(struct arn_python_state *state)
+void arn_python_state(struct arn_python_state *state, size_t size)
 {
+	struct arn_python_state now = { .version = cpython.version, .gil = cpython.gil };
 	const char *mem, *object;
 
-	*state = (struct arn_python_state){ .version = cpython.version, .gil = cpython.gil };
-	state->mem = state_of(DOMAIN_MEM);
-	state->object = state_of(DOMAIN_OBJECT);
-	mem = reason_of(DOMAIN_MEM, state->mem);
-	object = reason_of(DOMAIN_OBJECT, state->object);
-	state->reason = object ? object : mem;
+	now.mem = state_of(DOMAIN_MEM);
+	now.object = state_of(DOMAIN_OBJECT);
+	mem = reason_of(DOMAIN_MEM, now.mem);
+	object = reason_of(DOMAIN_OBJECT, now.object);
+	now.reason = object ? object : mem;
+	fill_struct(state, size, &now, sizeof(now));
 }
 
 static const char *const names[] = {
@@ -78,7 +81,7 @@ static void print(int fd)
 {
 	struct arn_python_state state;
 
-	arn_python_state(&state);
+	arn_python_state(&state, sizeof(state));
 	dprintf(fd, "  Python %s%s: mem %s, object %s%s%s\n", state.version,
 	        state.gil ? "" : " free-threaded", names[state.mem], names[state.object],
 	        state.reason ? ": " : "", state.reason ? state.reason : "");
@@ -88,7 +91,7 @@ static void print_json(int fd)
 {
 	struct arn_python_state state;
 
-	arn_python_state(&state);
+	arn_python_state(&state, sizeof(state));
 	dprintf(fd,
 	        "{\"version\": \"%s\", \"gil\": %s, \"mem\": \"%s\", \"object\": \"%s\", "
 	        "\"reason\": \"%s\"}",

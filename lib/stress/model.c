@@ -335,7 +335,7 @@ static void check_stats(void)
 	struct arn_stats is, *base = &stress.base;
 	size_t blocks[ARN_TAGS] = { 0 }, bytes[ARN_TAGS] = { 0 }, raw = 0, raw_bytes = 0;
 
-	arn_stats_read(&is);
+	arn_stats_read(&is, sizeof(is));
 	for (size_t i = 0; i < stress.item_count; i++) {
 		const struct stress_item *item = &stress.items[i];
 

@@ -86,7 +86,7 @@ static void *pages(size_t bytes)
 
 static void stress_set_up(void)
 {
-	arn_stats_read(&stress.base);
+	arn_stats_read(&stress.base, sizeof(stress.base));
 	stress.item_count = stress.threads * STRESS_TABLE + STRESS_SHARED;
 	stress.items = pages(stress.item_count * sizeof *stress.items);
 	stress.workers = pages(stress.threads * sizeof *stress.workers);
@@ -225,7 +225,7 @@ static void stress_run(void)
 	for (unsigned tick = 1; now() < end && !load_relaxed(&stress.x_failures); tick++) {
 		start_idle_workers(stress.threads, 0);
 		stress_nap(2000);
-		arn_stats_read(&beside);
+		arn_stats_read(&beside, sizeof(beside));
 		if (tick % 40 == 0)
 			one_stop();
 		if (tick % 60 == 1 && stress.forks)

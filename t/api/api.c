@@ -315,17 +315,17 @@ static void test_raw_counts(void)
 	struct arn_stats a, b, c;
 	void *p, *q;
 
-	arn_stats_read(&a);
+	arn_stats_read(&a, sizeof(a));
 	p = arn_raw_malloc(1000);
 	q = arn_raw_realloc(arn_raw_calloc(10, 10), 5000);
-	arn_stats_read(&b);
+	arn_stats_read(&b, sizeof(b));
 	ok(b.raw_mallocs - a.raw_mallocs == 2 + (b.raw_frees - a.raw_frees),
 	   "raw: two blocks counted");
 	ok(b.raw_live_bytes - a.raw_live_bytes == malloc_usable_size(p) + malloc_usable_size(q),
 	   "raw: their usable bytes counted");
 	arn_raw_free(p);
 	arn_raw_free(q);
-	arn_stats_read(&c);
+	arn_stats_read(&c, sizeof(c));
 	ok(c.raw_live_bytes == a.raw_live_bytes &&
 	           c.raw_mallocs - c.raw_frees == a.raw_mallocs - a.raw_frees,
 	   "raw: none left");

@@ -168,9 +168,9 @@ static void test_same_size(unsigned tag, const char *name)
 	arn_heap_init(&heap, family, tag);
 	make_small(&heap);
 	free_small();
-	arn_stats_read(&before);
+	arn_stats_read(&before, sizeof(before));
 	make_small(&heap);
-	arn_stats_read(&after);
+	arn_stats_read(&after, sizeof(after));
 	ok(kept_nothing || after.claimed_bytes <= before.claimed_bytes,
 	   "%s: the same size is reused before the goal", name);
 	free_small();

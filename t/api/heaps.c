@@ -40,7 +40,7 @@ static size_t live_blocks(unsigned tag)
 {
 	struct arn_stats s;
 
-	arn_stats_read(&s);
+	arn_stats_read(&s, sizeof(s));
 	return s.tag[tag].live_blocks;
 }
 
@@ -272,12 +272,12 @@ static void test_adoption(void)
 {
 	struct arn_stats before, after;
 
-	arn_stats_read(&before);
+	arn_stats_read(&before, sizeof(before));
 	for (int i = 0; i < 50; i++) {
 		in_thread(make_domain_blocks, NULL);
 		free_domain_blocks(NULL);
 	}
-	arn_stats_read(&after);
+	arn_stats_read(&after, sizeof(after));
 	ok(after.heaps <= before.heaps + 2, "50 threads in turn share their heaps: %zu, then %zu",
 	   before.heaps, after.heaps);
 }
@@ -328,11 +328,11 @@ static void test_trim(void)
 	make_domain_blocks(NULL);
 	free_domain_blocks(NULL);
 	arn_trim();
-	arn_stats_read(&before);
+	arn_stats_read(&before, sizeof(before));
 	ok(before.claimed_bytes <= before.arena_bytes && before.heaps >= before.orphan_heaps,
 	   "sums are sane");
 	arn_trim();
-	arn_stats_read(&after);
+	arn_stats_read(&after, sizeof(after));
 	ok(after.retained_bytes == 0, "after arn_trim nothing is retained: %zu bytes",
 	   after.retained_bytes);
 }

@@ -176,7 +176,7 @@ static void outrun(double scale)
 
 /* ---- what the allocator says is live --------------------------------------------------------- */
 
-static void (*read_statistics)(struct arn_stats *);
+static void (*read_statistics)(struct arn_stats *, size_t);
 static size_t (*usable_size)(const void *);
 
 static void load_logger(void)
@@ -227,7 +227,7 @@ static void logger(double scale)
 			bytes += free_most(&pipes[i], 10 * i + 1);
 			blocks += 10 * i + 1;
 		}
-		read_statistics(&stats);
+		read_statistics(&stats, sizeof(stats));
 		wrong += stats.tag[ARN_TAG_MEM].live_blocks != blocks ||
 		         stats.tag[ARN_TAG_MEM].live_bytes != bytes;
 	}

@@ -138,9 +138,9 @@ static void ask(struct actor *actor)
 	if (!is_left_out("stale"))
 		blocks_ask_stale();
 	if (rng_below(&actor->rng, 8) == 0)
-		arn_stats_read(&stats);
+		arn_stats_read(&stats, sizeof(stats));
 	if (rng_below(&actor->rng, 32) == 0)
-		arn_stats_resident(&resident);
+		arn_stats_resident(&resident, sizeof(resident));
 }
 
 static void attach(struct actor *actor)

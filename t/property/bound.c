@@ -473,8 +473,8 @@ static const struct {
 size_t bound_check(void)
 {
 	account = add_up();
-	arn_stats_read(&stats);
-	arn_stats_resident(&resident);
+	arn_stats_read(&stats, sizeof(stats));
+	arn_stats_resident(&resident, sizeof(resident));
 	if (getenv("ARN_PROPERTY_SAY"))
 		say(&account, &stats, &resident);
 	for (unsigned i = 0; i < array_length(checks); i++)

@@ -40,7 +40,7 @@ static void note_resident(void)
 {
 	struct arn_resident resident;
 
-	arn_stats_resident(&resident);
+	arn_stats_resident(&resident, sizeof(resident));
 	if (resident.total - resident.metadata > highest)
 		highest = resident.total - resident.metadata;
 }

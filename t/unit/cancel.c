@@ -37,7 +37,7 @@ static void look_at_pages(void)
 {
 	struct arn_resident resident;
 
-	arn_stats_resident(&resident);
+	arn_stats_resident(&resident, sizeof(resident));
 }
 
 static void *act_cancelled(void *arg)

@@ -53,7 +53,7 @@ static size_t claimed(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return stats.claimed_bytes;
 }
 
@@ -142,7 +142,7 @@ static void test_left(arn_family *family, size_t before)
 		arn_free(arn_heap_malloc(&heap, 40000));
 		pass();
 	}
-	arn_stats_resident(&resident);
+	arn_stats_resident(&resident, sizeof(resident));
 	ok(claimed() - before <= 4 << 20, "a thousand calls of one heap: %zu KiB are claimed",
 	   (claimed() - before) >> 10);
 	ok(resident.waiting <= 1 << 20, "%zu KiB of what is resident waits",

@@ -227,7 +227,7 @@ static size_t claimed(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return stats.claimed_bytes;
 }
 
@@ -312,7 +312,7 @@ static size_t orphans(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return stats.orphan_heaps;
 }
 

@@ -85,7 +85,7 @@ static void agrees(const char *shape)
 {
 	size_t kernel = kernel_says();
 
-	arn_stats_resident(&now);
+	arn_stats_resident(&now, sizeof(now));
 	note("%s: live %zu cached %zu remote %zu waiting %zu retired %zu pinned %zu retained %zu "
 	     "own %zu KiB",
 	     shape, now.live / KIB, now.cached / KIB, now.remote / KIB, now.waiting / KIB,
@@ -119,7 +119,7 @@ static void test_dense(void)
 	for (size_t i = 0; i < BLOCKS; i++)
 		block[i] = make(some_size(i));
 	agrees("dense");
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	/* a block of a class is a little larger than what was asked for and written to */
 	ok(is_near(now.live, stats.tag[ARN_TAG_MEM].live_bytes, 10) && now.live > 10 * now.pinned,
 	   "dense: nearly all is live");
@@ -141,7 +141,7 @@ static void test_fragmented(void)
 
 	free_but(20);
 	agrees("fragmented");
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	ok(is_near(now.live, stats.tag[ARN_TAG_MEM].live_bytes, 10),
 	   "fragmented: what is live is as before");
 	ok(now.cached > 0 && now.cached <= stats.tag[ARN_TAG_MEM].cached_bytes,
@@ -162,12 +162,12 @@ static void test_remote(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_resident(&now);
+	arn_stats_resident(&now, sizeof(now));
 	size_t live = now.live;
 
 	threads(1, free_rest);
 	agrees("freed by another thread");
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	ok(now.live < live / 50 && is_near(now.remote, stats.tag[ARN_TAG_MEM].remote_bytes, 10),
 	   "freed by another thread: live no more, and not home");
 }
@@ -245,7 +245,7 @@ static void test_waiting(void)
 	   "readers may still look: empty pools wait");
 	atomic_store(&over, true);
 	arn_heap_visit(&heap, false, NULL, NULL);
-	arn_stats_resident(&now);
+	arn_stats_resident(&now, sizeof(now));
 	ok(now.waiting == 0, "none look any more: none waits");
 	arn_heap_abandon(&heap);
 	memset(block, 0, sizeof(block));
@@ -282,7 +282,7 @@ static void work_or_read(unsigned self)
 
 	if (self == 0) {
 		for (long i = tap_scale(100); i > 0; i--) {
-			arn_stats_resident(&now);
+			arn_stats_resident(&now, sizeof(now));
 			expect(now.total == sum_of_parts() && now.total < (size_t)1 << 40);
 		}
 		atomic_store(&stop, true);

@@ -77,7 +77,7 @@ static bool is_exact(void)
 	bool exact = true;
 
 	count_lives(&wanted);
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	for (unsigned tag = 0; tag < 2; tag++) {
 		const struct arn_stats_tag *is = &stats.tag[tag], *want = &wanted.tag[tag];
 
@@ -99,7 +99,7 @@ static void test_serial(void)
 	struct rng rng = rng_start(1);
 	struct arn_stats before, after;
 
-	arn_stats_read(&before);
+	arn_stats_read(&before, sizeof(before));
 	for (long i = tap_scale(40); i > 0; i--) {
 		for (unsigned k = 0; k < 50; k++)
 			step(&lives[0][rng_below(&rng, LIVE)], &rng);
@@ -108,13 +108,13 @@ static void test_serial(void)
 	no_errors("one thread: live blocks and bytes are exact");
 	for (unsigned k = 0; k < LIVE; k++)
 		drop(&lives[0][k]);
-	arn_stats_read(&after);
+	arn_stats_read(&after, sizeof(after));
 	ok(is_exact() &&
 	           after.raw_mallocs - after.raw_frees == before.raw_mallocs - before.raw_frees &&
 	           after.raw_live_bytes == before.raw_live_bytes,
 	   "raw: as many freed as made");
 	arn_trim();
-	arn_stats_read(&after);
+	arn_stats_read(&after, sizeof(after));
 	ok(after.tag[0].cached_blocks + after.tag[1].cached_blocks == 0 &&
 	           after.tag[0].pools + after.tag[1].pools == 0 && after.claimed_bytes == 0 &&
 	           after.retained_bytes == 0,
@@ -164,7 +164,7 @@ static void use_and_read(unsigned self)
 
 	if (self == 0) {
 		for (long i = tap_scale(3000); i > 0; i--) {
-			arn_stats_read(&stats);
+			arn_stats_read(&stats, sizeof(stats));
 			expect(is_possible(&stats));
 		}
 		atomic_store(&stop, true);
@@ -229,7 +229,7 @@ static void test_shown(void)
 	struct arn_stats stats;
 	void *block = arn_mem_malloc(5000);
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	printed(arn_stats_json);
 	ok(number_after("\"live_blocks\": ") == 1 && number_after("\"heaps\": ") == stats.heaps &&
 	           number_after("\"arena_bytes\": ") == stats.arena_bytes,

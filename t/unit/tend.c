@@ -80,7 +80,7 @@ static size_t remote_kib(void)
 {
 	struct arn_resident resident;
 
-	arn_stats_resident(&resident);
+	arn_stats_resident(&resident, sizeof(resident));
 	return resident.remote / KIB;
 }
 

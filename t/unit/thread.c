@@ -30,7 +30,7 @@ static size_t live_blocks(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return stats.tag[ARN_TAG_MEM].live_blocks + stats.tag[ARN_TAG_OBJECT].live_blocks;
 }
 
@@ -38,7 +38,7 @@ static size_t remote_blocks(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return stats.tag[ARN_TAG_MEM].remote_blocks + stats.tag[ARN_TAG_OBJECT].remote_blocks;
 }
 
@@ -170,7 +170,7 @@ static size_t count_heaps(void)
 {
 	struct arn_stats stats;
 
-	arn_stats_read(&stats);
+	arn_stats_read(&stats, sizeof(stats));
 	return stats.heaps;
 }
 

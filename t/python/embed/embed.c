@@ -22,7 +22,7 @@ static void show(const char *when)
 {
 	struct arn_python_state state;
 
-	arn_python_state(&state);
+	arn_python_state(&state, sizeof(state));
 	printf("%s: mem %s, object %s%s%s\n", when, domains[state.mem], domains[state.object],
 	       state.reason ? ": " : "", state.reason ? state.reason : "");
 	fflush(stdout);

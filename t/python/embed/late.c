@@ -27,7 +27,7 @@ static int run(const char *script)
 
 	find("Py_Initialize")(NULL);
 	bad = find("PyRun_SimpleString")(script) != 0;
-	arn_python_state(&state);
+	arn_python_state(&state, sizeof(state));
 	bad |= state.mem != ARN_PYTHON_SERVED || state.object != ARN_PYTHON_SERVED;
 	return bad | (arn_python_install() != ARN_PYTHON_OK);
 }
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 {
 	struct arn_python_state state;
 
-	arn_python_state(&state);
+	arn_python_state(&state, sizeof(state));
 	if (argc != 3 || arn_python_install() != ARN_PYTHON_ABSENT || *state.version)
 		return 2;
 	if (!dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL)) {

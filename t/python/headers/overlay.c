@@ -261,7 +261,7 @@ static void check_interpreters(PyInterpreterState *interp)
 		end(interp);
 		for (int i = 0; i < OBJECTS; i++)
 			mi_free(object[i]);
-		arn_stats_read(round == 5 ? &before : &after);
+		arn_stats_read(round == 5 ? &before : &after, sizeof(after));
 	}
 	check(after.tag[ARN_TAG_GC].live_blocks == 0,
 	      "objects can be freed after their interpreter");
