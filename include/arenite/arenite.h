@@ -44,7 +44,8 @@ extern "C" {
 #define ARN_MALLOC
 #endif
 
-#define ARN_VERSION "0.1.0"
+#define ARN_VERSION        "0.1.0"
+#define ARN_VERSION_NUMBER 100 /* 10000 * major + 100 * minor + patch */
 
 /* What a heap holds.  The numbers are those of CPython's _Py_mimalloc_heap_id. */
 enum arn_tag {
@@ -319,7 +320,10 @@ ARN_API void arn_trim_report(struct arn_trimmed *report, size_t size);
  * walk. */
 ARN_API void arn_heap_trim_if_idle(arn_heap *heap);
 
+/* The version of the library, as ARN_VERSION and ARN_VERSION_NUMBER were when it was built.  A
+ * program may run with a newer one than it was compiled with. */
 ARN_API const char *arn_version(void);
+ARN_API unsigned arn_version_number(void);
 
 #ifdef __cplusplus
 }

@@ -177,3 +177,8 @@ const char *arn_version(void)
 {
 	return ARN_VERSION;
 }
+
+unsigned arn_version_number(void)
+{
+	return ARN_VERSION_NUMBER;
+}

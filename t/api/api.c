@@ -368,7 +368,19 @@ static void test_prints(void)
 	ok(n > 0 && n < sizeof out && out[n - 1] == '\n', "arn_stats_print writes lines");
 	n = read_output(arn_stats_json, out, sizeof out);
 	ok(n > 0 && n < sizeof out && is_one_object(out, n), "arn_stats_json writes one object");
-	ok(!strcmp(arn_version(), ARN_VERSION), "arn_version is the header's");
+}
+
+/* config.h has what configure.ac says. */
+static void test_version(void)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+
+	ok(sscanf(PACKAGE_VERSION, "%u.%u.%u", &major, &minor, &patch) == 3 && minor < 100 &&
+	           patch < 100 && ARN_VERSION_NUMBER == 10000 * major + 100 * minor + patch &&
+	           !strcmp(ARN_VERSION, PACKAGE_VERSION),
+	   "the header has the version of configure.ac, as text and as a number");
+	ok(!strcmp(arn_version(), ARN_VERSION) && arn_version_number() == ARN_VERSION_NUMBER,
+	   "and so has the library");
 }
 
 static void test_errno_kept(void)
@@ -397,6 +409,7 @@ int main(void)
 	test_gone();
 	test_raw_counts();
 	test_prints();
+	test_version();
 	test_errno_kept();
 	return done();
 }
