@@ -30,8 +30,8 @@ struct taken {
 struct survey {
 	struct arn_resident *to;
 	struct taken taken[CLASSES + 1];
-	size_t remote_bytes;                              /* in remote words, resident or not */
-	unsigned char resident[ARENA_SIZE / OS_PAGE_MIN]; /* of the part that is looked at */
+	size_t remote_bytes;                           /* in remote words, resident or not */
+	unsigned char resident[ARENA_SIZE / PAGE_MIN]; /* of the part that is looked at */
 };
 
 /* What is resident of so many bytes, by the map of their pages. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * registry.h - which arenas there are: a table for those who look for memory, and one byte for each
- * 32 MiB of the 47-bit address space (48 on aarch64), zero pages until an arena is there, for those
- * who have an address.
+ * 32 MiB of the address space (ADDRESS_BITS of arch.h), zero pages until an arena is there, for
+ * those who have an address.
  *
  * Synchronization      add  hide  remove  entry  has  finds      - free, X caller owns the arena
  *     add               -     -      -      -     -     -
@@ -27,11 +27,6 @@
 #define ARENA_SHIFT 25
 #define ARENA_SIZE  ((size_t)1 << ARENA_SHIFT)
 #define ARENAS_MAX  65536u
-#if defined(__x86_64__)
-#define ADDRESS_BITS 47
-#else
-#define ADDRESS_BITS 48
-#endif
 
 struct arena;
 

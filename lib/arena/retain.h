@@ -35,7 +35,7 @@
 #include "base/base.h"
 
 /* To give back a page of 4 KiB and to get it again: 2 us.  So many bytes a millisecond. */
-#define RETAIN_FAULTED_PER_MS (500 * 4 * KIB)
+#define RETAIN_FAULTED_PER_MS (500 * PAGE_MIN)
 #define RETAIN_CYCLE          (8 * MIB)
 #define RETAIN_PAUSE          100u /* ms */
 /* A window's length, ms. */

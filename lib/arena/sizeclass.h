@@ -18,6 +18,8 @@
 #define SLICE       ((size_t)1 << SLICE_SHIFT) /* the unit that arenas hand out */
 #define BLOCKS_MAX  2048                       /* blocks of a pool */
 
+static_assert(SLICE % PAGE_MAX == 0, "a slice can go back to the system by itself");
+
 struct sizeclass {
 	uint32_t size;     /* bytes of a block */
 	uint32_t inverse;  /* ceil(2^32 / size): exact for the offsets of blocks */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * base.h - what every file needs: attributes, alignment and bit helpers, the thread's own number.
+ * base.h - what every file needs: attributes, alignment and bit helpers, and arch.h.
  */
 #ifndef ARN_BASE_H
 #define ARN_BASE_H
+
+#include "base/arch.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -12,9 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KIB        ((size_t)1024)
-#define MIB        (1024 * KIB)
-#define CACHE_LINE 64
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -105,23 +106,6 @@ static inline uint64_t hash_bytes(const char *bytes, size_t length)
 	for (size_t i = 0; i < length; i++)
 		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3;
 	return hash;
-}
-
-/*
- * The thread pointer: unique among live threads, never 0 or odd, and the very number that CPython
- * puts into ob_tid (_Py_ThreadId).
- */
-static inline uintptr_t thread_id(void)
-{
-	uintptr_t id;
-#if defined(__x86_64__)
-	__asm__("movq %%fs:0, %0" : "=r"(id));
-#elif defined(__aarch64__)
-	__asm__("mrs %0, tpidr_el0" : "=r"(id));
-#else
-	id = (uintptr_t)__builtin_thread_pointer();
-#endif
-	return id;
 }
 
 #endif

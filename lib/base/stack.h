@@ -46,7 +46,7 @@ struct stack_node {
 #define STACK_NODE struct stack_node
 
 struct stack {
-	alignas(16) ck_stack_t ck; /* cmpxchg16b faults on 8 mod 16 */
+	alignas(WORD_PAIR) ck_stack_t ck;
 };
 
 static inline bool stack_is_empty(const struct stack *stack)
@@ -72,8 +72,11 @@ static inline struct stack_node *stack_pop(struct stack *stack)
 
 #else
 
-#define STACK_ADDRESS (((uint64_t)1 << 48) - CACHE_LINE) /* bits 6 to 47 */
-#define STACK_ONE     ((uint64_t)1 << 48)                /* generation: bits 48 to 63 and 0 to 5 */
+/* The bits of the head that hold an address.  The bits above and below hold the generation. */
+#define STACK_ADDRESS (((uint64_t)1 << ADDRESS_BITS) - CACHE_LINE)
+#define STACK_LOW     ((uint64_t)CACHE_LINE - 1)
+#define STACK_HIGH    (((uint64_t)1 << STACK_SHIFT) - 1)
+#define STACK_SHIFT   (64 - ADDRESS_BITS)
 
 struct stack_node {
 	/* the low bits of its address are needed: see STACK_NODE */
@@ -92,15 +95,16 @@ static inline struct stack_node *stack_node_of(uint64_t head)
 	return (struct stack_node *)(uintptr_t)(head & STACK_ADDRESS);
 }
 
-/* 22 bits of generation: the low six carry on from the high sixteen */
+/* The next generation, beside an address.  What does not fit into the bits above the address goes
+ * on in the bits below. */
 static inline uint64_t stack_word(const struct stack_node *node, uint64_t old)
 {
-	uint64_t generation = ((old >> 48) | (old & (CACHE_LINE - 1)) << 16) + 1;
+	uint64_t generation = (old >> ADDRESS_BITS | (old & STACK_LOW) << STACK_SHIFT) + 1;
 
 	if (BUG(no_generation))
 		generation = 0;
-	return (uint64_t)(uintptr_t)node | (generation & 0xffff) << 48 |
-	       (generation >> 16 & (CACHE_LINE - 1));
+	return (uint64_t)(uintptr_t)node | (generation & STACK_HIGH) << ADDRESS_BITS |
+	       (generation >> STACK_SHIFT & STACK_LOW);
 }
 
 static inline bool stack_is_empty(const struct stack *stack)

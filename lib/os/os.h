@@ -52,8 +52,7 @@ void os_guard(void *address, size_t size);
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
 void os_label(void *address, size_t size, const char *name);
-/* A power of two, at least OS_PAGE_MIN; what the kernel says, asked once. */
-#define OS_PAGE_MIN (4 * KIB)
+/* A power of two from PAGE_MIN to PAGE_MAX (arch.h); what the kernel says, asked once. */
 size_t os_page_size(void);
 /* Have the key's destructor called with this value when the calling thread ends; false: no memory,
  * or no such key. */

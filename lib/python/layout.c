@@ -35,17 +35,16 @@ static bool is_memory(const void *word)
 	return is;
 }
 
-/* Is there memory at these words?  Pages are of 4 KiB or larger. */
+/* Is there memory at these words?  Asks at least once for each page that they touch. */
 static bool readable(const void *from, size_t size)
 {
 	if (BUG(trust_pointers))
 		return from && (uintptr_t)from % sizeof(uint64_t) == 0;
-	const uintptr_t page = 4096, first = (uintptr_t)from,
-			last = first + size - sizeof(uint64_t);
+	const uintptr_t first = (uintptr_t)from, last = first + size - sizeof(uint64_t);
 
 	if (first == 0 || first % sizeof(uint64_t) != 0 || last < first)
 		return false;
-	for (uintptr_t at = first; at < last; at = (at & ~(page - 1)) + page)
+	for (uintptr_t at = first; at < last; at = (at & ~(PAGE_MIN - 1)) + PAGE_MIN)
 		if (!is_memory((const void *)at))
 			return false;
 	return is_memory((const void *)last);

@@ -10,6 +10,8 @@
 #ifndef ARN_PYTHON_TLS_H
 #define ARN_PYTHON_TLS_H
 
+#include "base/arch.h"
+
 #include <stddef.h>
 
 /* The offset at which this function loads what it returns; 0: it does something else, or we can't
@@ -19,14 +21,7 @@ ptrdiff_t tls_offset(const void *function);
 /* The calling thread's word there. */
 static inline void *tls_load(ptrdiff_t offset)
 {
-	void *word = NULL;
-
-#ifdef __x86_64__
-	__asm__ volatile("movq %%fs:(%1), %0" : "=r"(word) : "r"(offset) : "memory");
-#else
-	(void)offset;
-#endif
-	return word;
+	return thread_word(offset);
 }
 
 #endif

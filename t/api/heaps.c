@@ -16,8 +16,10 @@ static uintptr_t own_thread(void)
 	uintptr_t id;
 #if defined(__x86_64__)
 	__asm__("movq %%fs:0, %0" : "=r"(id));
-#else
+#elif defined(__aarch64__)
 	__asm__("mrs %0, tpidr_el0" : "=r"(id));
+#else
+	id = (uintptr_t)__builtin_thread_pointer();
 #endif
 	return id;
 }

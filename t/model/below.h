@@ -110,7 +110,7 @@ bool retain_is_exceeded(size_t more)
 
 size_t os_page_size(void)
 {
-	return OS_PAGE_MIN;
+	return PAGE_MIN;
 }
 
 int os_purge(void *address, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * generation.pml - lib/base/stack.h: two nodes, two threads that pop both and push them back, a few rounds each, fewer
- * than the generation counts (22 bits there, 64 with ck).
+ * than the generation counts (22 or 23 bits there, 64 with ck).
  *
  * Safety      a node is in one pair of hands; at the end both are in the stack
  */

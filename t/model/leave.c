@@ -109,7 +109,7 @@ int os_unmap(void *address, size_t size)
 
 size_t os_page_size(void)
 {
-	return OS_PAGE_MIN;
+	return PAGE_MIN;
 }
 
 int os_purge(void *address, size_t size)

@@ -27,7 +27,7 @@ static size_t after(const struct item *item, size_t at)
 		return at + 8;
 	if (at < 64 * KIB)
 		return at + 512;
-	return at + (item->key % 2 ? 4 * KIB : 64 * KIB);
+	return at + (item->key % 2 ? PAGE_MIN : 64 * KIB);
 }
 
 static void write_pattern(const struct item *item)

@@ -60,7 +60,7 @@
 #include "heap/limbo.h"
 #include "heap/sweep.h"
 
-#define PAGE   (4 * KIB)
+#define PAGE   PAGE_MIN
 #define SOME   MIB
 #define ARENAS 1024
 

@@ -72,6 +72,20 @@ volatiles() {
 	code $core | grep -E '\bvolatile\b' | grep -v '__asm__'
 }
 
+# An architecture's name, an instruction.  lib/python/tls.c reads machine code.
+machine='\b__(x86_64|i386|aarch64|arm|riscv|powerpc|s390)|__asm__ volatile|\b__builtin_(ia32|thread_pointer)'
+machine_code() {
+	code $core lib/graft/* include/arenite/*.h | grep -vE '^lib/(base/arch\.h|python/tls\.c):' | grep -E "$machine"
+}
+
+# The size of a page as a number.  Those of the same value that mean something else: a size class, what CPython frees
+# between two grace periods, how large a struct of CPython's may be, how often the stress tool does something.
+no_page='CLASS\(4096\)|4096 \* 20|FIELDS_END = 4096|(r|48\)) % 4096 == '
+page_numbers() {
+	code $core lib/graft/* include/arenite/*.h | grep -v '^lib/base/arch\.h:' |
+		grep -E '\b(4096|4095|0x1000|0xfff)[uUlL]*\b|\b4 \* KIB\b|(<<|>>) 12\b' | grep -vE "$no_page"
+}
+
 wide_lines() {
 	for f in $sources $(printf '%s\n' $scripts | grep 'sh$'); do
 		case $f in *.sh) limit=120 ;; *) limit=100 ;; esac
@@ -101,6 +115,8 @@ none "atomics of lib go through the names of atomic.h" bare_atomics
 none "no standalone fence" fences
 none "no lock in lib" locks
 none "no volatile in lib" volatiles
+none "what an architecture has of its own is in arch.h and python/tls.c" machine_code
+none "no size of a page but that of arch.h" page_numbers
 none "no line of a source is wider than 100 columns, none of a script wider than 120" wide_lines
 if clang-format --version 2>/dev/null | grep -q ' version 14\.'; then
 	none "every source is as .clang-format says" ill_formed
@@ -117,6 +133,19 @@ cat >"$sample" <<'END'
 atomic_store(&x, 1); pthread_mutex_lock(&m);
 atomic_thread_fence(o); volatile int v;
 END
+cat >"$work/port.c" <<'END'
+#ifdef __x86_64__ /* 4096 */
+__asm__ volatile("pause");
+#endif
+at = (p & ~4095) + page;
+at = p + 0x1000;
+n = size >> 12;
+char table[SLICE / (4 * KIB)];
+const struct sizeclass known = CLASS(4096);
+page = 4096u;
+END
 core=$sample sources=$sample
 same "offences in a sample are found" 5 "$( (bare_atomics; locks; fences; volatiles) | wc -l)"
+core=$work/port.c
+same "so is what does not belong outside of arch.h" "2 5" "$(machine_code | wc -l) $(page_numbers | wc -l)"
 done_testing

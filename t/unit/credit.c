@@ -30,7 +30,7 @@ static void take(size_t mib, size_t size, unsigned ms)
 			continue;
 		block[i] = arn_mem_malloc(size);
 		expect(block[i]);
-		for (size_t page = 0; page < size; page += 4 * KIB)
+		for (size_t page = 0; page < size; page += PAGE_MIN)
 			block[i][page] = 1;
 	}
 	now += ms;

@@ -191,7 +191,8 @@ static void churn(unsigned self)
 int main(void)
 {
 	page = os_page_size();
-	ok(page >= 4096 && (page & (page - 1)) == 0, "pages of %zu bytes", page);
+	ok(page >= PAGE_MIN && page <= PAGE_MAX && (page & (page - 1)) == 0, "pages of %zu bytes",
+	   page);
 	test_map();
 	test_no_rest();
 	test_purge();

@@ -68,7 +68,7 @@ static const void *some_word(struct rng *rng, const char *state)
 
 	switch (rng_below(rng, kinds)) {
 	case 0:
-		return nothing + rng_below(rng, 4096);
+		return nothing + rng_below(rng, PAGE_MIN);
 	case 1:
 		return state + rng_below(rng, STATE);
 	case 2:
@@ -138,8 +138,8 @@ __attribute__((unused)) static void test_nowhere(void)
 
 static void test_end_of_memory(void)
 {
-	for (size_t size = 8; size <= 4096; size += 8) {
-		memset(nothing - 4096, 0, 4096);
+	for (size_t size = 8; size <= PAGE_MIN; size += 8) {
+		memset(nothing - PAGE_MIN, 0, PAGE_MIN);
 		if (size > LAYOUT_INTERP)
 			put_word(nothing - size, LAYOUT_INTERP, &interp);
 		expect(measure(nothing - size));
@@ -203,11 +203,12 @@ static void test_tag(void)
 
 int main(void)
 {
-	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *pages = mmap(NULL, 2 * PAGE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	                   -1, 0);
 
-	if (pages == MAP_FAILED || mprotect(pages + 4096, 4096, PROT_NONE) != 0)
+	if (pages == MAP_FAILED || mprotect(pages + PAGE_MAX, PAGE_MAX, PROT_NONE) != 0)
 		bail("no memory");
-	nothing = pages + 4096;
+	nothing = pages + PAGE_MAX;
 	test_seen();
 #if defined(ARN_TSAN) || defined(ARN_ASAN)
 	skip(2, "sanitizers know addresses that are no memory of the program's, whatever the "

@@ -33,7 +33,7 @@ static bool is_marked(const size_t *at, size_t size)
 
 static size_t resident_of(const struct heap *heap)
 {
-	static unsigned char pages[SLICE * 8 / OS_PAGE_MIN];
+	static unsigned char pages[SLICE * 8 / PAGE_MIN];
 	size_t page = os_page_size(), n = 0;
 
 	for (const struct pool *pool = heap->all_first; pool; pool = pool->all_next) {
@@ -47,7 +47,7 @@ static size_t resident_of(const struct heap *heap)
 /* Few of them have no live block: then only the blocks are looked at. */
 static bool has_large_pages(void)
 {
-	return os_page_size() > OS_PAGE_MIN;
+	return os_page_size() > PAGE_MIN;
 }
 
 static void keep_nothing(void)
