@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# The sources with every compiler and C library that is here: gcc, clang, and musl's gcc.  Each compiles the whole
-# without a warning, and what comes out runs: the stress tool, and a program that gets the preload.  clang's sanitizers
-# watch the stress tool, besides.
+# The sources with every compiler and C library that is here: gcc, clang, musl's gcc, and a gcc for aarch64.  Each
+# compiles the whole without a warning, and what comes out runs: the stress tool, and a program that gets the preload.
+# What is for aarch64 is run by qemu.  clang's sanitizers watch the stress tool, besides.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 # shellcheck source=t/support/tap.sh
@@ -19,6 +19,13 @@ multiarch=/usr/include/$(gcc -print-multiarch 2>/dev/null)
 for header in /usr/include/ck_*.h /usr/include/{gcc,linux,asm,asm-generic} "$multiarch/asm"; do
     [ ! -e "$header" ] || ln -sfn "$header" foreign/
 done
+
+# ck's headers for a machine that orders less than the one that the package is for
+mkdir weak
+for header in foreign/ck_*.h foreign/gcc; do
+    [ ! -e "$header" ] || ln -s "$(readlink "$header")" weak/
+done
+[ ! -e weak/ck_md.h ] || sed -i 's/CK_MD_TSO/CK_MD_RMO/' weak/ck_md.h
 
 core=() # everything but the command, and what only another configuration has
 for source in "$top"/lib/{base,os,arena,heap,api}/*.c; do
@@ -77,37 +84,59 @@ int main(void)
 }
 END
 
+runner=() # the command that runs programs of another machine
+
 runs() { # DIRECTORY: also with the preload, which finds no Python
     local version
-    version=$("$1/program" 2>>log) && [ -n "$version" ] &&
-        [ "$(LD_PRELOAD=$PWD/$1/libarenite-python.so "$1/program" 2>>log)" = "$version" ]
+    version=$("${runner[@]}" "$1/program" 2>>log) && [ -n "$version" ] &&
+        [ "$(LD_PRELOAD=$PWD/$1/libarenite-python.so "${runner[@]}" "$1/program" 2>>log)" = "$version" ]
 }
 
 stress() { # DIRECTORY FLAG...
-    "$1/arenite" stress --seconds 1 --threads 2 "${@:2}" >>log 2>&1
+    "${runner[@]}" "$1/arenite" stress --seconds 1 --threads 2 "${@:2}" >>log 2>&1
 }
 
-try() { # NAME COMPILER
+try() { # NAME COMPILER STRESS-FLAG...
     rm -f log
     ok "$1 compiles everything without a warning" build "$2" "$1"
     [ -x "$1/program" ] || return
     ok "$1: a program runs, and runs with the preload" runs "$1"
-    ok "$1: the stress tool finds nothing" stress "$1" --walk --fork
+    ok "$1: the stress tool finds nothing" stress "$1" "${@:3}"
 }
 
 is_here() { # COMPILER
     # shellcheck disable=SC2086
     printf '#include <ck_stack.h>\n#include <linux/membarrier.h>\nint main(void) { return 0; }\n' |
-        $1 -x c -o here - 2>/dev/null && ./here
+        $1 -x c -o here - 2>/dev/null && "${runner[@]}" ./here
 }
 
 for pair in "gcc:gcc" "clang:clang" "musl:musl-gcc -idirafter $PWD/foreign"; do
     if is_here "${pair#*:}"; then
-        try "${pair%%:*}" "${pair#*:}"
+        try "${pair%%:*}" "${pair#*:}" --walk --fork
     else
         skip "${pair%%:*}" "it is not here, or lacks headers"
     fi
 done
+
+# Another machine, where words are ordered less.  qemu 7 itself does not outlive the fork of a busy process.
+other=/usr/aarch64-linux-gnu
+runner=(qemu-aarch64 -L "$other")
+if is_here "aarch64-linux-gnu-gcc -idirafter $PWD/weak"; then
+    try aarch64 "aarch64-linux-gnu-gcc -idirafter $PWD/weak" --walk
+    runner+=(-p 65536)
+    ok "aarch64: the stress tool finds nothing with pages of 64 KiB either" stress aarch64 --walk
+else
+    skip "aarch64" "there is no aarch64-linux-gnu-gcc, or no qemu-aarch64"
+fi
+runner=()
+weak_clang="clang --target=aarch64-linux-gnu -nostdlibinc -isystem $other/include -idirafter $PWD/weak"
+if echo '#include <stdio.h>' | $weak_clang -x c -c -o here.o - 2>/dev/null; then
+    rm -f log
+    ok "clang compiles the core for aarch64" compile "$weak_clang" aarch64-clang "${core[@]}"
+else
+    skip "clang for aarch64" "there are no headers of its C library"
+fi
+
 if is_here "clang -fsanitize=address,undefined"; then
     rm -f log
     ok "clang with its sanitizers compiles everything" build clang sanitized -g -fsanitize=address,undefined \
