@@ -1,34 +1,39 @@
 /* SPDX-License-Identifier: MIT
  *
- * family.h - families, and how heaps pass from one owner to the next.
+ * family.h - families of heaps, and how a heap passes from one owner to the next.
  *
  * Owner       x_owner of a heap says who may call what: see types.h, with the orders H1 and H2.
  * Ordering    F1  x_heaps and the list of families: push (release) -> walk (acquire): the record.
  *             F2  x_walked: push (release) -> walk (acquire): walk_next.
  * Progress    lock-free.  A thread that is stopped while it drains an orphan keeps that heap from
- *             others.
+ *             the others.
  */
 #ifndef ARN_FAMILY_H
 #define ARN_FAMILY_H
 
 #include "heap/types.h"
 
+/* The family of handles that name none. */
 arn_family *family_default(void);
+/* The newest family; x_next leads to all the others.  Families are never freed. */
 arn_family *family_first(void);
-/* An orphan, or a new heap; NULL: no memory. */
+/* Make the calling thread the owner of an orphan of this family and tag, or of a new heap.  NULL:
+ * there is no memory. */
 struct heap *family_adopt(arn_family *family, unsigned tag);
+/* The owner gives the heap up as it is, with its cache and pools: it becomes an orphan. */
 void family_abandon(struct heap *heap);
-/* In the child of a fork: a thread that is gone may have been at work on the lists of heaps to
- * walk. */
+/* In the child of a fork: rebuild the lists of heaps to walk, because a thread that is gone may
+ * have been changing them. */
 void family_fork_child(arn_family *family);
-/* A handle goes on with this heap: in another thread than before; or the caller no longer owns what
- * its handle has. */
+/* The caller continues with the heap of a handle whose former owner has passed it on or has ended.
+ * The embedder has ordered the two threads. */
 void family_take_over(struct heap *heap);
+/* The owner gives the heap up, but the handle keeps it for the next thread that uses it. */
 void family_pass(struct heap *heap);
-/* Let an orphan take in what was freed to it and give up what it does not need; nothing if somebody
- * has it. */
+/* Drain what was freed to an orphan, and release what it does not need.  Any user of the family;
+ * nothing happens if another thread has the heap. */
 void family_drain_orphan(struct heap *heap);
-/* The same, and give back all that can be; false: somebody has it. */
+/* The same, and the free pages of its pools go back, too.  false: another thread has the heap. */
 bool family_trim(struct heap *heap);
 
 #endif

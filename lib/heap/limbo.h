@@ -3,25 +3,27 @@
  * limbo.h - empty pools of a family that wait for its provider's readers, and belong to no heap any
  * more.
  *
- * A pool that falls empty leaves its heap at once, whose thread may be idle from now on, or end.
- * Until its goal is reached it may serve again any heap of the family that has the same tag, for
- * blocks of the same size: what a late reader may still look at stays where an object begins.  When
- * the goal is reached, any user of the family lets it go.  Its pages stay as long as memory may be
- * kept (retain.h); beyond that they go back before the pool waits, and then it is not taken again.
+ * A pool that falls empty leaves its heap at once, because the heap's thread may be idle from now
+ * on, or end.  Until its goal is reached the pool may serve any heap of the family that has the
+ * same tag, for blocks of the same size: objects then begin where they began, and a late reader
+ * finds headers there.  When the goal is reached, any user of the family releases the pool.  Its
+ * pages stay as long as memory may be kept (retain.h); beyond that they go back before the pool
+ * waits, and then the pool is not taken again.
  *
  * There is a stack of waiting pools for each tag and size class; large pools of all sizes share
- * one.  Those of MEM, whose own pools never wait, have the pools without pages.
+ * one.  Pools of tag MEM never wait, so the stacks of MEM hold the pools without pages.
  *
  * States      of no heap, in a stack -> in the hands of one thread -> in the stack again, in a
  *             heap, or free slices
  * Invariant   arena_counters.x_waiting == sweep_resident, summed over the pools in all stacks
  *
- * Synchronization      add  take  poll  purge    - free, X the pool is the caller's, empty and in
- *     no list
+ * Synchronization      add  take  poll  purge
  *     add               X    -     -     -
- *     take, poll, purge -    -     -     -       a pool that was popped is the caller's alone
- * Ordering    S1  of stack.h: push (release) -> pop (acquire): the descriptor, and who made its
- *                 last block free.
+ *     take, poll, purge -    -     -     -
+ *     -  may run at the same time; a popped pool belongs to the thread that popped it
+ *     X  not with the same pool: it is the caller's, empty, and in no list
+ * Ordering    S1  of stack.h: push (release) -> pop (acquire): the descriptor, and what was stored
+ *                 by the thread that made its last block free.
  * Progress    lock-free, at most LIMBO_STEP pools of one stack in a poll.  Nobody waits.  A thread
  *             that is stopped in here keeps at most LIMBO_STEP pools, or, in purge, those of one
  *             stack.
@@ -36,17 +38,18 @@
  * their own work. */
 #define LIMBO_SPACE (16 * MIB)
 
-/* The pool has left a heap of this family, and is queued nowhere. */
+/* Let the pool wait.  It has left a heap of this family, and is queued nowhere (remote.h). */
 void limbo_add(arn_family *family, struct pool *pool);
-/* A pool that may serve a heap of this tag as it is: of this size class, or a large one of at least
- * so many slices and not many more.  NULL: there is none. */
+/* Take out a pool that may serve a heap of this tag as it is: one of this size class, or for
+ * CLASS_LARGE one of at least `slices` slices and at most a quarter more.  NULL: there is none. */
 struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices);
-/* Let go a few of those that no reader can see any more.  Nothing if the caller is no user of the
- * family. */
+/* Release a few of the pools whose readers are done.  Nothing happens if the caller is no user of
+ * the family. */
 void limbo_poll(arn_family *family);
-/* The same with all stacks; stopped: no reader runs, all may go. */
+/* The same with all stacks.  stopped: the embedder's threads are stopped or gone, so no reader
+ * runs, and every pool is released. */
 void limbo_poll_all(arn_family *family, bool stopped);
-/* What waits gives its pages back; any thread. */
+/* Give back the pages of all pools that wait.  Any thread. */
 void limbo_purge(arn_family *family);
 
 #endif

@@ -8,9 +8,8 @@
  * the old one still owned.
  *
  * The number ends with the thread, or a little earlier, when its destructors hand over what it has;
- * after that no thread compares equal to it.  So a heap that nobody has abandoned stays with its
- * handle, and every free of its blocks goes the way of another thread's, until somebody uses that
- * handle again.
+ * after that no thread compares equal to it.  So a heap that no thread has abandoned stays with its
+ * handle, and every free of its blocks is a remote free, until a thread uses that handle again.
  *
  * Progress    wait-free.
  */
@@ -20,16 +19,14 @@
 #include "base/atomic.h"
 #include "base/base.h"
 
-/* What x_owner of a heap holds in the place of a thread's number. */
-#define OWNER_NONE     ((uintptr_t)0) /* an orphan */
-#define OWNER_STRANDED ((uintptr_t)1) /* left in an unknown state by a fork: never used again */
-#define OWNER_DRAINING ((uintptr_t)2) /* somebody takes home what was freed to an orphan */
-#define OWNER_ENDING                                                                               \
-	((uintptr_t)3)               /* the same, for the last time: what is left then is stranded \
-	                              */
-#define OWNER_PASSED ((uintptr_t)4)  /* a handle has it, and no thread yet */
-#define OWNER_NOBODY ((uintptr_t)5)  /* the number of a thread that owns nothing: in no heap */
-#define OWNER_FIRST  ((uintptr_t)16) /* numbers of threads */
+/* The values of x_owner that are not the number of a thread. */
+#define OWNER_NONE     ((uintptr_t)0)  /* an orphan */
+#define OWNER_STRANDED ((uintptr_t)1)  /* never used again: its state ended, or a fork caught it */
+#define OWNER_DRAINING ((uintptr_t)2)  /* a thread drains the orphan */
+#define OWNER_ENDING   ((uintptr_t)3)  /* the same, for the last time: its state has ended */
+#define OWNER_PASSED   ((uintptr_t)4)  /* a handle has it, but no thread has it yet */
+#define OWNER_NOBODY   ((uintptr_t)5)  /* the number of a thread that owns nothing: in no heap */
+#define OWNER_FIRST    ((uintptr_t)16) /* the least number of a thread */
 
 extern __thread uintptr_t owner_number PRIVATE(owner_number);
 
@@ -41,9 +38,10 @@ static inline uintptr_t owner_self(void)
 	return owner_number;
 }
 
-/* The calling thread's number; it has one from now on. */
+/* The calling thread's number, which it draws now unless it has one. */
 uintptr_t owner_draw(void);
-/* The calling thread owns nothing more: if it goes on, it does so under another number. */
+/* The calling thread owns nothing any more.  If it takes a heap again, it does so under another
+ * number. */
 void owner_forget(void);
 
 #endif

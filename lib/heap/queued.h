@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * queued.h - is a pool in the list of its heap's pools that others have freed to, or about to be?
- * See remote.h, R1.
+ * queued.h - the states of x_queued: is a pool in its heap's list of pools with remote frees, or
+ * about to be pushed there?  See remote.h, R1, and the table in doc/memory-order.md.
  */
 #ifndef ARN_QUEUED_H
 #define ARN_QUEUED_H
@@ -10,8 +10,9 @@
 
 enum { UNQUEUED, QUEUED, AWAITED };
 
-/* May an empty pool be released?  If not, it is or will be in the list, and its drain asks
- * again. */
+/* May an empty pool be released?  If not, a free is about to push it, or has done so: then the
+ * state is AWAITED or QUEUED, and the drain that finds the pool in the list asks again.  For the
+ * user of the pool's heap. */
 static inline bool queued_may_release(const struct pool *pool)
 {
 	uint32_t queued = QUEUED;

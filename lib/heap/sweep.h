@@ -2,19 +2,21 @@
  *
  * sweep.h - pages without a live block go back to the system, inside pools that are in use.
  *
- * A pool is cut into at most 64 granules of whole pages of the system.  A pool that is no larger
- * than one page is not swept: that page goes with the pool.  `x_clean` has a bit for each granule
- * without pages.  `unswept` is what a sweep may find: the bytes of blocks that have come home since
- * the last one, and of free blocks whose granules got their pages since, less what was taken.  A
- * heap's pools with a granule's worth of unswept bytes, and those that were begun on slices with
- * pages, stand in a list, the oldest first; when more than a share of the retention limit
- * (retain.h) is unswept, over all heaps, a heap that has more than its part of it sweeps its oldest
- * pools: those that have been left alone the longest, so that most of them are swept once.  Not
- * while there is credit: what a program takes again lies in pools, too.
+ * A pool is cut into at most 64 granules, each of one or more pages of the system.  A pool that is
+ * no larger than one page is not swept: that page goes with the pool.  `x_clean` has a bit for each
+ * granule that has no pages.  `unswept` is what a sweep may find, in bytes: the blocks that have
+ * returned to the pool since the last sweep, and the free blocks whose granules have got pages
+ * since, less what was taken.
  *
- * Owner       the user of the heap, for all of it.  A granule of which somebody else has every
- *             block, because their bits are in no word any more, is theirs (remote-sweep.c); an
- *             empty pool of no heap is limbo.c's.
+ * The pools of a heap that have a granule's worth of unswept bytes are in a list, the oldest first,
+ * and so are pools that were begun on slices with pages.  When more than a share of the retention
+ * limit (retain.h) is unswept, over all heaps, a heap that has more than its part of it sweeps its
+ * oldest pools: these have been left alone the longest, so that most pools are swept once.  Credit
+ * raises that share, because what a program takes again lies in pools, too.
+ *
+ * Owner       the user of the heap calls all of these, with two exceptions.  A granule belongs to
+ *             whoever has all of its blocks, their bits being in no word any more
+ *             (remote-sweep.c); an empty pool of no heap belongs to limbo.c.
  * Invariant   heap->x_unswept == sum of unswept over the heap's pools
  *             a granule that is clean has no block that was handed out since it became clean
  *             arena_counters.x_clean_bytes == bytes of clean granules, and tails of huge ones,
@@ -30,10 +32,10 @@
 
 #define SWEEP_STEP 32u
 
-/* n blocks have come home to a class pool. */
+/* n blocks have returned to a class pool (any pool but a large one). */
 void sweep_given(struct heap *heap, struct pool *pool, unsigned n);
-/* Option LIMIT: of `want` blocks, how many may be taken from this pool, with the pages that they
- * bring back? */
+/* Option LIMIT: how many of `want` blocks may be taken from this pool, if the pages that they touch
+ * are counted? */
 unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want);
 
 static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
@@ -41,35 +43,38 @@ static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
 	return likely(option(OPTION_LIMIT) == 0) ? want : sweep_admitted_by_limit(pool, want);
 }
 
-/* n blocks were taken from it, the lowest and the highest of them. */
+/* n blocks were taken from the pool; `low` and `high` are the lowest and the highest of them. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low,
                  const void *high);
-/* The heap has a new pool without a block that is out: if its slices have pages, these wait to be
+/* The heap has a new pool, all of whose blocks are free: if its slices have pages, these wait to be
  * swept like others. */
 void sweep_note_begun(struct heap *heap, struct pool *pool);
-/* Nothing of the pool is resident: it is new, or it has been purged whole. */
+/* No page of the pool is resident: it is new, or it has been purged as a whole. */
 void sweep_mark_clean(struct pool *pool);
-/* The one block of a large pool is handed out. */
+/* The one block of a large pool is handed out, so all its granules count as resident. */
 void sweep_mark_resident(struct pool *pool);
-/* The large pool's tail has changed: it was so long, 0 of a new pool. */
+/* The tail of a large pool has changed; before that it had `tail_before` bytes, a new pool 0. */
 void sweep_note_tail(const struct pool *pool, size_t tail_before);
-/* Bytes of it that may be resident. */
+/* How many bytes of the pool may be resident. */
 size_t sweep_resident(const struct pool *pool);
-/* All pages of a pool without a block that is anybody's go back, the caller being the only one who
- * has it; false: they are still there. */
+/* Give back all pages of a pool whose blocks are all free; the caller is the only thread that has
+ * the pool.  false: the system has refused, and the pages are still there. */
 bool sweep_whole(struct pool *pool);
-/* The pool leaves the heap. */
+/* The pool leaves the heap: take it out of the list, and its bytes out of the sum. */
 void sweep_forget(struct heap *heap, struct pool *pool);
-/* An empty pool, in no list, goes back to its arena; what has no pages is clean there. */
+/* Release an empty pool, which is in no list, to its arena; if it has no pages, its slices are
+ * clean there. */
 void sweep_release(struct pool *pool);
-/* At the end of a slow path. */
+/* Called at the end of a slow path: sweep if more than the heap's part is unswept. */
 void sweep_enforce(struct heap *heap);
-/* All that is unswept, in pools with less than a granule of it, too; bytes that went back. */
+/* Sweep all pools that have anything unswept, also those with less than a granule of it.  Returns
+ * the bytes that went back. */
 size_t sweep_all(struct heap *heap);
-/* All blocks of the pool but `others` are the caller's, free and in no word: the pages that no
- * other block lies on go back.  A class pool that is one granule goes as a whole, when its owner
- * finds it empty. */
+/* Give back the pages of the pool that no block of `others` lies on.  All blocks but `others` are
+ * free, in no word, and the caller's.  A class pool of one granule is left alone: its page goes
+ * when the owner finds the pool empty. */
 void sweep_freed(struct pool *pool, const uint64_t *others);
+/* Do the list, sums and bitmaps agree?  For option CHECKS and tests. */
 bool sweep_is_valid(const struct heap *heap);
 
 #endif

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * tend.h - what nobody looks after just now: who comes by in a slow path does.
+ * tend.h - what no thread looks after just now is looked after by one that comes by in a slow path.
  *
- * Free slices go back, where more of them is kept than may be: it was right when they fell free,
- * but less is in use since.  Empty pools that wait for readers leave, where they have much address
- * space; else it is those who make or empty pools that let them go.  And one of the family's heaps
- * that nobody uses is looked after:
+ * Free slices go back where more of them are kept than may be: that many was right when they fell
+ * free, but less is in use since.  Empty pools that wait for readers are released where they have
+ * much address space; otherwise that is left to the threads that make or empty pools.  And one idle
+ * heap of the family is looked after:
  *
- *     without an owner        somebody frees to it, and nobody takes that home: drained (family.c)
- *     the caller's own        the same goes home, though the caller uses other heaps
+ *     without an owner        other threads free to it, and no owner drains it: family.c does
+ *     the caller's own        the same, when the caller uses its other heaps only: it is drained
  *     its owner waits         pages of what others have freed go back (remote.h)
  *
  * A heap is not looked after while its owner was in a slow path within the last half second
  * (heap_is_idle), nor for as long after it was abandoned, so that it is warm for the next owner.
  *
- * Synchronization   any user of the family, in malloc or free: so nobody walks it.
- * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the other one
- *                       has from F1.
+ * Synchronization   any user of the family, in malloc or free: so no thread walks it.
+ * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the storing
+ *                       thread has from F1.
  * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked
  *                   after.
  */
@@ -28,8 +28,11 @@
 #define TEND_EVERY 4u /* slow paths */
 #define TEND_LOOK  16u
 
+/* Do the three, for the family of a heap whose slow path ends: at most one idle heap is looked
+ * after, and the family's pools and heaps only if the caller is a user of it. */
 void tend_family(arn_family *family);
 
+/* Called by the owner at the end of a slow path of this heap; acts at every TEND_EVERYth. */
 static inline void tend(const struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_slow_paths) % TEND_EVERY == 0))

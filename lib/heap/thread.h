@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * thread.h - what a thread of the process has of us: heaps for the C domains, counters, gathered
- * remote frees.
+ * thread.h - the record that Arenite keeps for a thread: heaps for the C domains, counters, and
+ * remote frees that are gathered.
  *
- * Made at the first call that needs it, handed back by a pthread key's destructor, reused by other
- * threads, never unmapped.  Counters stay in the record: sums over all records are exact.
+ * A record is made at the first call that needs it, handed back by the destructor of a pthread key,
+ * reused by other threads, and never unmapped.  Counters stay in the record, so sums over all
+ * records are exact.
  *
- * A thread whose record was handed back gets no other: destructors that run later may be the last
- * ones, and nobody would hand back what they had taken.  It works without one, and leaves nothing
- * behind: its mallocs borrow a heap each (domain.c), its frees are sent at once.  The same goes for
- * a thread for which there is no memory, or no key.  A thread that comes here for the first time
- * when the last of its destructors run keeps its record for ever: it cannot be told from one that
- * has just begun.
+ * A thread that has handed its record back gets no other: the destructors that run later may be the
+ * last ones, and no call would follow to hand back what they had taken.  Such a thread works
+ * without a record, and leaves nothing behind: its mallocs borrow a heap each (domain.c), its frees
+ * are sent at once.  The same goes for a thread for which there is no memory, or no key.  A thread
+ * that calls for the first time when the last of its destructors run keeps its record for ever: it
+ * cannot be told from one that has just begun.
  *
- * Synchronization   the thread itself; statistics read the x_ fields.
+ * Synchronization   a record is its thread's; statistics read the x_ fields.
  * Progress          lock-free.
  */
 #ifndef ARN_THREAD_H
@@ -31,12 +32,12 @@ struct thread {
 	unsigned orphans_met; /* pools queued on heaps without an owner */
 
 	_Atomic size_t x_raw_mallocs, x_raw_frees;
-	/* wraps below zero in a thread that frees what others made: the sum is right */
+	/* bytes; wraps below zero in a thread that frees what others made: the sum is right */
 	_Atomic size_t x_raw_bytes;
 	/* freed to other threads' heaps */
 	_Atomic size_t x_remote_blocks[ARN_TAGS], x_remote_bytes[ARN_TAGS];
 
-	_Atomic uintptr_t x_number; /* option CHECKS: of owner.h, while the thread lives */
+	_Atomic uintptr_t x_number; /* option CHECKS: its owner number, while it lives */
 
 	STACK_NODE spare;
 	struct thread *next; /* all records; T1 */
@@ -46,22 +47,25 @@ struct thread {
 extern struct thread thread_none;
 extern __thread struct thread *thread_current PRIVATE(thread_current);
 
-/* A record for the calling thread, or thread_none. */
+/* Make a record for the calling thread.  If it can have none: thread_none. */
 struct thread *thread_make(void);
+/* The newest record; `next` leads to all the others. */
 struct thread *thread_first(void);
-/* Once, before threads end: what a thread does at its end, while it still has its record.  It ends
- * with thread_give_back. */
+/* Called once, at the start of the process.  at_end is called by each thread at its end, while it
+ * still has its record; its last step is thread_give_back. */
 void thread_init(void (*at_end)(struct thread *));
-/* The record is for other threads from now on. */
+/* The record of the calling thread becomes a spare one, which other threads may take. */
 void thread_give_back(struct thread *thread);
-/* The other threads are gone. */
+/* In the child of a fork: the other threads are gone. */
 void thread_fork_child(void);
 
+/* The calling thread's record, or NULL if it has none. */
 static inline struct thread *thread_peek(void)
 {
 	return thread_current;
 }
 
+/* The calling thread's record, made now unless it has one; or thread_none. */
 static inline struct thread *thread_self(void)
 {
 	return likely(thread_current) ? thread_current : thread_make();
