@@ -11,15 +11,17 @@
 
 #include <string.h>
 
-/* A bin grows when it was refilled or flushed this often. */
+/* A bin moves to a larger array after it was refilled or flushed this often. */
 #define MOVES       6u
 #define MOVES_FIRST 640u
 static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
-/* The array of a class without one: empty and full at once. */
+/* The array of a bin without one of its own.  Base, top and limit are equal there, so the bin is
+ * empty and full at once, and every malloc and free of the class takes the slow path. */
 static void *none[1];
 
-/* A sixteenth of the budget for a class; at least two blocks, so that pairs stay in the cache. */
+/* The most blocks that a bin of this class may hold: a sixteenth of the budget of option CACHE, but
+ * at least two, so that a program which frees and allocates in pairs stays in the cache. */
 static uint16_t cap_of(unsigned cls)
 {
 	size_t budget = option(OPTION_CACHE) / 16;
@@ -68,19 +70,22 @@ size_t cache_count(const struct heap *heap, unsigned cls)
 	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) -
 	                    load_relaxed(&heap->bin[cls].x_base));
 
-	return n <= LEVEL3 ? n : 0; /* torn by a growing bin: statistics only */
+	return n <= LEVEL3 ? n : 0; /* a reader of statistics may see a bin while it moves */
 }
 
-/* Without a bin each malloc and each free is a move.  Ready blocks pin pages: where there are many
- * heaps, most of them of idle threads, a class has to be used more before it gets one. */
+/* A bin without an array comes here at each malloc and each free.  Ready blocks keep their pages
+ * resident: where there are many heaps, most of them of idle threads, a class must be used more
+ * often before its bin gets an array. */
 static unsigned moves_to_grow(const struct bin *bin)
 {
 	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 2))
 	                       : MOVES;
 }
 
-/* true: the bin has moved to a larger array, its own for good.  Arrays of all heaps stand one after
- * the other, so that few of them touch few pages. */
+/* Counts a refill or flush of the bin.  When there were enough of them, and the budget allows more,
+ * the bin moves with its blocks to the next larger array, which is its own for good.  The arrays of
+ * all heaps lie one behind the other, so that few of them touch few pages.  false: the bin is as it
+ * was, also when there is no memory for the array; the next refills try again. */
 static bool grow_bin(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = heap_bin(heap, cls);
@@ -102,7 +107,9 @@ static bool grow_bin(struct heap *heap, unsigned cls)
 	return true;
 }
 
-/* 0: it would need pages, and there are none to be had. */
+/* Takes up to `want` blocks from this pool and updates what depends on them: the granules that they
+ * touch, the list of partial pools, the counters.  0: the blocks would need pages, and option LIMIT
+ * admits none. */
 static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, unsigned want)
 {
 	unsigned n = sweep_admitted(pool, want);
@@ -119,8 +126,8 @@ static unsigned take_from(struct heap *heap, struct pool *pool, void **slots, un
 
 #define TRIES 64u
 
-/* At the limit the first pool may have blocks without pages only, and one of the next blocks with
- * pages. */
+/* At the limit of option LIMIT, the first partial pool may have only blocks without pages, while
+ * one of the next has blocks with pages. */
 static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, void **slots,
                                              unsigned want)
 {
@@ -132,14 +139,15 @@ static cold noinline unsigned take_from_next(struct heap *heap, unsigned cls, vo
 	return n;
 }
 
-/* From the partial pools into slots[0 .. want), or from a new pool; 0: no memory. */
+/* Takes up to `want` blocks of the class into slots[] from the first partial pool, or from a new
+ * pool if there is none.  0: there is no memory. */
 static inline unsigned take_blocks(struct heap *heap, unsigned cls, void **slots, unsigned want)
 {
 	unsigned n;
 
 	if (!heap->partial[cls] && !heap_add_pool(heap, cls))
 		return 0;
-	/* heap_add_pool may have brought blocks home: the list, not the new pool, decides */
+	/* heap_add_pool may have drained other pools: the list, not the new pool, decides */
 	n = take_from(heap, heap->partial[cls], slots, want);
 	return likely(n > 0) ? n : take_from_next(heap, cls, slots, want);
 }
@@ -159,7 +167,8 @@ static void *take_one(struct heap *heap, unsigned cls)
 	return take_blocks(heap, cls, &block, 1) ? block : NULL;
 }
 
-/* It takes again: bins have all their room. */
+/* The heap allocates again after a time of only freeing (see cache_overflow): its bins may use all
+ * of their arrays. */
 static void end_sweeping(struct heap *heap)
 {
 	heap->sweeping = false;
@@ -167,8 +176,15 @@ static void end_sweeping(struct heap *heap)
 		set_limit(&heap->bin[cls]);
 }
 
-/* A quarter comes in, a half goes out: swings of a program that are smaller than the bin then stay
- * inside it. */
+/*
+ * The bin is empty.  First what other threads have freed is drained, so that it serves before new
+ * memory does.  Then a quarter of the bin is filled from the first partial pool, or from a new one,
+ * and the top block is returned.  A quarter comes in and a half goes out: swings of a program that
+ * are smaller than the bin then stay inside it.
+ *
+ * A bin without an array gets one block straight from a pool.  NULL: there is no memory, or option
+ * LIMIT admits none; the bin is still empty and the caller may try again.
+ */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = heap_bin(heap, cls);
@@ -190,8 +206,9 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	return base[n - 1];
 }
 
-/* What lies in the first block's pool, of n blocks of one class: it goes there, and the pool is
- * settled once. */
+/* Returns those of n blocks that lie in this pool, from the first one on, to its bitmap, and then
+ * reclassifies the pool once for all of them: it may have become partial or empty.  Returns their
+ * number; 0: the first one is not a block of the pool. */
 static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, unsigned n)
 {
 	uint32_t before = pool_free_count(pool);
@@ -211,7 +228,9 @@ void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
 		panic_block("block freed twice, or no block", block, NULL);
 }
 
-/* The n oldest blocks of a bin go to their pools. */
+/* Returns the n oldest blocks of a bin to their pools.  The newest ones, which are warm, stay, and
+ * move to the bottom of the array.  Neighbours in the array mostly come from one pool, so they
+ * return in runs. */
 static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
 {
 	void **base = load_relaxed(&bin->x_base);
@@ -229,8 +248,14 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
 	store_relaxed(&bin->x_top, base + rest);
 }
 
-/* A heap that does nothing but give, so much that pages go back, keeps few blocks ready until it
- * takes again: freed in no order, each of them pins a page. */
+/*
+ * The bin is full.  Either it moves to a larger array, or its older half is flushed; then the block
+ * goes on top.  A bin without an array sends the block straight to its pool.
+ *
+ * A heap that only frees, and so much that its pages go back (`sweeping`), keeps just a few blocks
+ * ready until it allocates again: freed in no order, each ready block keeps a page resident.  The
+ * limit of the bin is lowered for that; end_sweeping raises it again.
+ */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 {
 	struct bin *bin = heap_bin(heap, pool->cls);

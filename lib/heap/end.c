@@ -10,8 +10,9 @@ static void abandon_heaps(struct thread *thread)
 		arn_heap_abandon(&thread->heap[tag]);
 }
 
-/* First what others wait for is sent; then the heaps become orphans; and the record comes last,
- * because whoever takes it expects handles without a heap. */
+/* The gathered remote frees are sent first, because other heaps wait for them.  Then the thread's
+ * heaps become orphans.  The record comes last, because the thread that takes it next expects
+ * handles without a heap.  Nothing here can fail. */
 void end_thread_record(struct thread *thread)
 {
 	if (!BUG(leave_gathered))

@@ -22,6 +22,8 @@ arn_family *family_first(void)
 	return load_acquire(&x_families); /* F1 */
 }
 
+/* Makes a family and pushes it onto the list of all families, where it stays.  Two threads may do
+ * so at the same time.  NULL: there is no memory. */
 static arn_family *add_family(const struct arn_provider *provider, const void *state)
 {
 	arn_family *family = meta_take(sizeof(*family), CACHE_LINE),
@@ -54,8 +56,9 @@ void family_pass(struct heap *heap)
 	store_relaxed(&heap->x_owner, OWNER_PASSED); /* H2 */
 }
 
-/* Heaps share pages: four of them make three.  Owned by the caller before a walk or a drainer can
- * see it. */
+/* Makes a heap that the calling thread owns before a walk or a drainer can find it, and pushes it
+ * onto the family's list.  Heaps share pages: four of them take three.  NULL: there is no
+ * memory. */
 static struct heap *add_heap(arn_family *family, unsigned tag)
 {
 	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE),
@@ -79,6 +82,8 @@ static struct heap *pop_orphan(arn_family *family, unsigned tag)
 	return node ? container_of(node, struct heap, orphan) : NULL;
 }
 
+/* Makes the calling thread the owner of an orphan that it has popped.  The compare-and-swap can
+ * fail, because an orphan stays in the stack while another thread drains or ends it. */
 static bool try_own(struct heap *heap)
 {
 	uintptr_t owner = OWNER_NONE;
@@ -91,7 +96,8 @@ static bool try_own(struct heap *heap)
 	return true;
 }
 
-/* An orphan that somebody drains goes back to the stack; a stranded one is dropped. */
+/* An orphan that another thread has at the moment goes back to the stack.  A stranded one is
+ * dropped. */
 static void put_back(struct heap *heap)
 {
 	if (BUG(forget_busy))
@@ -100,11 +106,13 @@ static void put_back(struct heap *heap)
 		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
 
-/* There are as many drainers as threads at most: so many heaps more than are used at once. */
+/* The most orphans that an adoption passes over because other threads have them.  There are at most
+ * as many drainers as threads, so this makes at most that many heaps more than are used at once. */
 #define TRIES 8u
 
-/* The heap is the caller's: from its first block on, walks must meet it.  None is under way, nor
- * can one begin. */
+/* Lists a heap that the caller has just adopted among the heaps to walk, because walks must meet
+ * its blocks from the first one on.  No walk is under way, nor can one begin: walks happen while
+ * the users of the family are stopped, and the caller is one. */
 static void join_walk(struct heap *heap)
 {
 	_Atomic(struct heap *) *x_list = &heap->family->x_walked[heap->tag];
@@ -119,6 +127,9 @@ static void join_walk(struct heap *heap)
 	while (!cas_release(x_list, &head, heap)); /* F2 */
 }
 
+/* A walker or an adopter that is gone may have stopped between two of its stores, so the lists to
+ * walk are made anew from the list of all heaps.  The child has one thread, so nothing can
+ * interfere. */
 void family_fork_child(arn_family *family)
 {
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
@@ -129,6 +140,10 @@ void family_fork_child(arn_family *family)
 	}
 }
 
+/* Pops orphans until one can be owned.  Those that another thread drains at the moment are
+ * remembered, and pushed back once the search is over, so that the same one is not popped twice.
+ * Without an orphan, or after TRIES busy ones, a new heap is made.  NULL: there is no memory for
+ * that; the orphans that were popped are back in the stack. */
 struct heap *family_adopt(arn_family *family, unsigned tag)
 {
 	struct heap *busy[TRIES], *owned = NULL, *heap;
@@ -150,6 +165,9 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 	return owned;
 }
 
+/* The store of x_owner comes first: from then on a drainer may take the heap.  The push only makes
+ * it known to threads that adopt.  A thread stopped between the two keeps that heap from adoption,
+ * and they make another one in its place. */
 void family_abandon(struct heap *heap)
 {
 	store_relaxed(&heap->x_thread, 0);
@@ -158,8 +176,10 @@ void family_abandon(struct heap *heap)
 	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
 }
 
-/* Its blocks are the ended state's, and a collector must not meet them again: the heap stays as it
- * is, and another one has its tag and the arrays of its cache. */
+/* The heap holds blocks of a state that has ended, and a collector of the next state must not meet
+ * them.  So the heap stays as it is for ever; its blocks can be freed, but it is not used again.
+ * Another heap takes its place as an orphan of the same tag, and inherits the arrays of its cache.
+ * Without memory for that other heap only the arrays are lost. */
 static void strand_blocks(struct heap *heap)
 {
 	struct heap *other = add_heap(heap->family, heap->tag);
@@ -171,16 +191,16 @@ static void strand_blocks(struct heap *heap)
 	store_release(&heap->x_owner, OWNER_STRANDED); /* H1 */
 }
 
-/* What no collector walks is for the next state: its free blocks serve, those in use are counted no
- * more. */
+/* No collector walks this tag, so the next state may use the heap: its free blocks serve, and the
+ * blocks that the ended state has left are noted, so that they do not count as used. */
 static void leave_blocks(struct heap *heap)
 {
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		pool->left = (uint16_t)(pool->capacity - pool_free_count(pool));
 }
 
-/* Of a heap that is OWNER_ENDING, and the caller's.  Blocks that the ended state has left are
- * nobody's. */
+/* The caller has the heap as OWNER_ENDING.  Blocks that the ended state has left alive will have no
+ * owner.  The heap gives back all it can, and is then an orphan again, or stranded. */
 static void end_heap(struct heap *heap)
 {
 	heap_trim(heap);
@@ -192,7 +212,9 @@ static void end_heap(struct heap *heap)
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 }
 
-/* If somebody drains it just now, he is told to do this when he is done. */
+/* Ends an orphan for its embedder's state.  If no thread has it, the caller does the work.  If a
+ * thread drains it just now, OWNER_ENDING tells that thread to do the work when it is done
+ * (end_drain_orphan), and the caller goes on.  A heap that has an owner is left alone. */
 static void end_orphan(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
@@ -208,7 +230,8 @@ static void end_orphan(struct heap *heap)
 	}
 }
 
-/* The state of this family has ended, and what it has left alive is nobody's. */
+/* The state that the family served has ended, and a new one begins at the same address: end all
+ * orphans, and release all pools that wait, since no reader of the ended state runs. */
 static void begin_anew(arn_family *family)
 {
 	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
@@ -228,6 +251,8 @@ arn_family *arn_family_at(const struct arn_provider *provider, const void *state
 	return add_family(provider, state);
 }
 
+/* Takes an orphan for a moment (OWNER_DRAINING), without taking it out of the stack.  false: the
+ * caller is no user of the family, so a walk may be under way, or another thread has the heap. */
 static bool begin_drain_orphan(struct heap *heap)
 {
 	uintptr_t owner = OWNER_NONE;
@@ -243,7 +268,8 @@ static bool begin_drain_orphan(struct heap *heap)
 	return true;
 }
 
-/* The heap's state may have ended meanwhile: see end_orphan. */
+/* Lets the orphan go.  The compare-and-swap fails if the state has ended meanwhile (end_orphan):
+ * then the rest is the drainer's to do. */
 static void end_drain_orphan(struct heap *heap)
 {
 	uintptr_t owner = OWNER_DRAINING;

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* the longest header of an object: debug words, pre-header, ob_tid to ob_ref_shared */
+/* Bytes at the start of a block that are not overwritten, because a late reader may look at them:
+ * the longest header of an object, with debug words, pre-header, and ob_tid to ob_ref_shared. */
 #define HEADER    56
 #define DEAD_BYTE 0xDD
 
@@ -30,6 +31,9 @@ void guard_freed(const struct pool *pool, void *block)
 		memset((char *)block + keep, DEAD_BYTE, pool->block_size - keep);
 }
 
+/* A heap whose owner is an ended thread may be taken over, so the number alone does not decide: it
+ * is looked up among the records of the threads that live.  A thread without a record is not found,
+ * so its heaps are not checked. */
 void guard_owner(const arn_heap *handle)
 {
 	uintptr_t owner = load_relaxed(&handle->heap->x_owner);

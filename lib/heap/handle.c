@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * handle.c - handles of heaps, as programs have them.
+ * handle.c - the functions of arenite.h on handles, through which programs have heaps.
  */
 #include "heap/family.h"
 #include "heap/remote.h"
@@ -11,6 +11,8 @@ void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)
 	handle_init(handle, family, tag);
 }
 
+/* What the thread has gathered is sent first, since nothing may be left behind by a thread that
+ * ends after this.  A stranded heap does not become an orphan; the handle lets go of it. */
 void arn_heap_abandon(arn_heap *handle)
 {
 	struct heap *heap = handle->heap;
@@ -23,6 +25,7 @@ void arn_heap_abandon(arn_heap *handle)
 		family_abandon(heap);
 }
 
+/* Only the owner may pass a heap on: from any other thread this does nothing. */
 void arn_heap_pass(arn_heap *handle)
 {
 	struct heap *heap = handle->heap;

@@ -7,6 +7,8 @@
 #include "arena/supply.h"
 #include "heap/sweep.h"
 
+/* The list is circular, so its last pool is the one before the first: there the pool is put, and
+ * refills come to it when the pools before it are full. */
 static void list_partial(struct heap *heap, struct pool *pool)
 {
 	struct pool **first = &heap->partial[pool->cls];
@@ -21,6 +23,7 @@ static void list_partial(struct heap *heap, struct pool *pool)
 	pool->listed = true;
 }
 
+/* The next pool in the circle becomes the first if this one was. */
 void heap_unlist(struct heap *heap, struct pool *pool)
 {
 	struct pool **first = &heap->partial[pool->cls];
@@ -32,7 +35,7 @@ void heap_unlist(struct heap *heap, struct pool *pool)
 	pool->listed = false;
 }
 
-/* Appended, so that a walk meets the pools in the order in which they were made. */
+/* The pool is appended, so that a walk meets the pools in the order in which they were made. */
 static void link_pool(struct heap *heap, struct pool *pool)
 {
 	pool->all_next = NULL;
@@ -51,6 +54,7 @@ static void unlink_pool(struct heap *heap, struct pool *pool)
 	count_sub(&heap->x_pool_bytes, pool_span(pool));
 }
 
+/* Takes the pool out of all lists of the heap.  It is not queued, so nothing else leads to it. */
 static void detach_pool(struct heap *heap, struct pool *pool)
 {
 	if (pool->listed)
@@ -66,7 +70,8 @@ void heap_attach_pool(struct heap *heap, struct pool *pool)
 		list_partial(heap, pool);
 }
 
-/* One that waits for readers, of the same shape, or NULL. */
+/* A waiting pool keeps its size class, so only the heap that its descriptor names changes.  Heaps
+ * whose pools never wait have no limbo to look in. */
 struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices)
 {
 	struct pool *pool = heap->deferred ? limbo_take(heap->family, heap->tag, cls, slices)
@@ -77,14 +82,18 @@ struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices)
 	return pool;
 }
 
-/* What may have pages beyond the block is not its tail: the block is so much larger. */
+/* The size of a block with an arena of its own.  Slices beyond what was asked for may have pages;
+ * they count as part of the block and not as its tail, since a tail has none. */
 static size_t carved_size(const struct run *run, size_t block_size)
 {
 	return run->arena->huge ? max_size(block_size, (run->slices - run->clean) * SLICE)
 	                        : block_size;
 }
 
-/* Of free slices. */
+/* Claims slices and makes a pool of them.  Before that, some pools of the limbo are released, so
+ * that memory which has waited long enough serves again before more is claimed.  Whether the slices
+ * have pages is noted: without them they are faults for retain.h when they are touched.  NULL:
+ * there is no memory, and the heap is as it was. */
 struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
 {
 	struct pool *pool;
@@ -117,7 +126,9 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	return pool;
 }
 
-/* A pool that is queued for this heap stays: its drain asks again. */
+/* The pool is empty.  With a provider it goes to the limbo, else back to its arena.  If it is
+ * queued for this heap it must stay, because a list leads to it: its drain calls
+ * heap_reclassify_pool, which asks again. */
 static void release_empty(struct heap *heap, struct pool *pool)
 {
 	if (!queued_may_release(pool))
@@ -131,7 +142,7 @@ static void release_empty(struct heap *heap, struct pool *pool)
 
 void heap_reclassify_pool(struct heap *heap, struct pool *pool, uint32_t before)
 {
-	/* large pools are never listed: they have one block, taken as soon as they are made */
+	/* A large pool is never listed: it has one block, which is taken as soon as it is made. */
 	if (before == 0 && pool->cls != CLASS_LARGE)
 		list_partial(heap, pool);
 	if (pool_is_empty(pool)) {

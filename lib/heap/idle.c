@@ -5,6 +5,8 @@
 #include "heap/sweep.h"
 #include "os/os.h"
 
+/* The request is taken back first: one that comes while this runs is answered by the next slow
+ * path. */
 size_t heap_trim(struct heap *heap)
 {
 	store_relaxed(&heap->x_trim, false);
@@ -12,6 +14,8 @@ size_t heap_trim(struct heap *heap)
 	return sweep_all(heap);
 }
 
+/* Both numbers are in one word, so that of two threads which look first at the same time one sets
+ * both.  0 says that there was no look yet. */
 bool heap_is_idle(struct heap *heap)
 {
 	uint64_t mark = (uint64_t)load_relaxed(&heap->x_slow_paths) << 32;

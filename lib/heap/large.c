@@ -9,7 +9,7 @@
 #include "arena/supply.h"
 #include "heap/sweep.h"
 
-static _Atomic bool x_refused; /* by the system, once */
+static _Atomic bool x_refused; /* the system has once refused to move pages */
 
 static bool is_huge(const struct pool *pool)
 {
@@ -18,9 +18,9 @@ static bool is_huge(const struct pool *pool)
 
 /* ---- new blocks ------------------------------------------------------------------------------ */
 
-/* Four sizes for each doubling: a buffer that grows by an eighth grows in place every other time,
- * and what it does not touch is not resident.  Where a limit counts what it may touch, it is what
- * it takes. */
+/* Four sizes for each doubling: a buffer that grows by an eighth then grows in place every other
+ * time, and what it does not touch is not resident.  Under option LIMIT, which counts all that a
+ * block may touch, it is the size itself, in whole slices. */
 size_t large_size(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
@@ -31,7 +31,9 @@ size_t large_size(size_t size)
 }
 
 /* An empty large pool that waits for its goal may serve again at once: its one block begins where
- * the old one began, so a late reader finds an object header there, or the old words. */
+ * the old one began, so a late reader finds an object header there, or the old words.  What is
+ * resident in it is not counted against option LIMIT again; if the rest is not admitted, the pool
+ * returns to the limbo. */
 static struct pool *take_large(struct heap *heap, size_t size)
 {
 	struct pool *pool = heap_take_waiting(heap, CLASS_LARGE, slices_of(size));
@@ -54,6 +56,7 @@ static struct pool *take_large(struct heap *heap, size_t size)
 	return pool;
 }
 
+/* A waiting pool serves first, then free slices, rounded up so that the block has room to grow. */
 static struct pool *claim_large(struct heap *heap, size_t wanted)
 {
 	size_t size = large_size(wanted);
@@ -80,6 +83,7 @@ void *large_malloc(struct heap *heap, size_t size)
 
 /* ---- in place -------------------------------------------------------------------------------- */
 
+/* Changes the size of the block that is out, and the counters that depend on it. */
 static void set_size(struct heap *heap, struct pool *pool, size_t size)
 {
 	size_t tail = pool_tail(pool);
@@ -89,6 +93,7 @@ static void set_size(struct heap *heap, struct pool *pool, size_t size)
 	sweep_note_tail(pool, tail);
 }
 
+/* Changes how many slices belong to the pool, and the counters that depend on it. */
 static void set_slices(struct heap *heap, struct pool *pool, size_t slices)
 {
 	size_t tail = pool_tail(pool);
@@ -98,7 +103,8 @@ static void set_slices(struct heap *heap, struct pool *pool, size_t slices)
 	sweep_note_tail(pool, tail);
 }
 
-/* The slices behind the pool become part of it, if they are free. */
+/* Makes the slices behind the pool part of it, up to `slices` in all.  false: they are not all
+ * free, or lie beyond the arena, or the limit does not admit them; nothing has changed then. */
 static bool extend_pool(struct heap *heap, struct pool *pool, size_t slices)
 {
 	struct arena *arena = arena_at(pool);
@@ -114,6 +120,8 @@ static bool extend_pool(struct heap *heap, struct pool *pool, size_t slices)
 	return true;
 }
 
+/* The slices behind the first `slices` leave the pool.  The pool is made shorter first: once they
+ * are released, another thread may have a pool there. */
 static void give_slices(struct heap *heap, struct pool *pool, size_t slices)
 {
 	struct arena *arena = arena_at(pool);
@@ -125,8 +133,9 @@ static void give_slices(struct heap *heap, struct pool *pool, size_t slices)
 	supply_release(arena, (unsigned)first, rest, rest);
 }
 
-/* A huge arena is its block's as long as that is there: what the block does not need, from one
- * offset to the other, has no pages; false: the system has left them there. */
+/* Gives back the pages of a huge block from one offset to the other.  Its arena belongs to the
+ * block as long as that lives, so only pages can go, not slices.  false: the system has refused,
+ * and the pages are still there. */
 static bool give_pages(const struct pool *pool, size_t from, size_t to)
 {
 	from = align_up(from, os_page_size());
@@ -139,12 +148,15 @@ static bool give_pages(const struct pool *pool, size_t from, size_t to)
 	return true;
 }
 
-/* Into its tail; other pools ask for what they claim. */
+/* Does option LIMIT admit that the block grows into its tail?  Other blocks grow into slices, and
+ * ask when they claim those. */
 static bool may_grow(const struct pool *pool, size_t wanted)
 {
 	return pool_tail(pool) == 0 || supply_admits(wanted - min_size(wanted, pool->block_size));
 }
 
+/* Tries the rounded size first and then the size itself, so that the block grows in place where it
+ * can.  false: it cannot, and nothing has changed. */
 static bool grow_block(struct heap *heap, struct pool *pool, size_t size, size_t wanted)
 {
 	if (!may_grow(pool, wanted))
@@ -156,9 +168,11 @@ static bool grow_block(struct heap *heap, struct pool *pool, size_t size, size_t
 	return true;
 }
 
+/* A huge block gives back pages, another one slices.  If the system does not take the pages, the
+ * block stays as large as it was, which serves as well: true. */
 static bool shrink_block(struct heap *heap, struct pool *pool, size_t wanted)
 {
-	/* less than half of an arena: a smaller one will do */
+	/* It would use less than half of its arena: realloc takes a smaller one instead. */
 	if (is_huge(pool) && wanted < pool_span(pool) / 2)
 		return false;
 	if (is_huge(pool) && !give_pages(pool, wanted, pool->block_size))
@@ -185,8 +199,9 @@ bool large_may_move(const struct pool *from, const struct pool *to)
 	return to && is_huge(from) && is_huge(to) && !load_relaxed(&x_refused);
 }
 
-/* The arena ends where its pages have moved from, or may have: somebody else may be mapped there by
- * now. */
+/* The pages behind the first LARGE_KEPT bytes have moved away, or may have: another mapping may be
+ * in their place by now.  So the arena ends there from now on, and the pool consists of what is
+ * left less a guard.  All sums are made smaller accordingly. */
 static void cut_off(struct pool *pool)
 {
 	struct arena *arena = arena_at(pool);
@@ -202,11 +217,17 @@ static void cut_off(struct pool *pool)
 	os_purge(pool->base + slices * SLICE, LARGE_KEPT - slices * SLICE);
 }
 
+/* The bytes behind the part that is copied. */
 static size_t movable(const struct pool *pool)
 {
 	return arena_room(arena_at(pool)) * SLICE - LARGE_KEPT;
 }
 
+/* The kernel moves the mapping of the old body to the place of the new one, whose mapping it
+ * removes. Then the guard behind the old body is unmapped, the new block gives back pages of the
+ * old one that it does not need, and the old arena is cut off.  On failure the new body may have
+ * lost its mapping, so it is the new arena that is cut off; the old block is as it was, and the
+ * caller frees the new one and copies to another. */
 bool large_move(struct pool *from, struct pool *to)
 {
 	struct arena *arena = arena_at(from);

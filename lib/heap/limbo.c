@@ -5,8 +5,8 @@
 #include "heap/sweep.h"
 #include "arena/retain.h"
 
-/* The goal of a pool that fell empty in the hands of a thread which is no user: it had none to
- * give. */
+/* The goal of a pool that fell empty in the hands of a thread which is no user of the family: such
+ * a thread cannot ask the provider for one. */
 #define NO_GOAL UINT64_MAX
 
 static unsigned index_of(unsigned tag, unsigned cls)
@@ -16,8 +16,8 @@ static unsigned index_of(unsigned tag, unsigned cls)
 	return tag * (CLASSES + 1) + cls;
 }
 
-/* A pool without pages is not taken again: a free slice that has some is better.  It waits in the
- * place of MEM, whose own pools never wait. */
+/* The stack in which a pool waits.  A pool without pages is not taken again, because a free slice
+ * that has some is better.  So it waits in a stack of MEM, whose own pools never wait. */
 static unsigned index_for(const struct pool *pool)
 {
 	return index_of(sweep_resident(pool) ? pool->tag : ARN_TAG_MEM, pool->cls);
@@ -33,6 +33,8 @@ static void note_filled(arn_family *family, unsigned index)
 		or_relaxed(&family->x_filled[index / 64], bit);
 }
 
+/* The stack is looked at again after its bit was cleared, so that a push beside this is mostly
+ * seen.  One that is overlooked all the same is found by look_at_all. */
 static void note_empty(arn_family *family, unsigned index)
 {
 	and_relaxed(&family->x_filled[index / 64], ~((uint64_t)1 << index % 64));
@@ -40,7 +42,7 @@ static void note_empty(arn_family *family, unsigned index)
 		note_filled(family, index);
 }
 
-/* The next one from this one on, once around; LIMBO_STACKS: none. */
+/* The next stack that may have pools, from this one on and once around.  LIMBO_STACKS: none. */
 static unsigned find_filled(const arn_family *family, unsigned from)
 {
 	for (unsigned n = 0, word = from / 64; n <= LIMBO_WORDS;
@@ -55,7 +57,8 @@ static unsigned find_filled(const arn_family *family, unsigned from)
 	return LIMBO_STACKS;
 }
 
-/* A push beside note_empty may be overlooked, until the next time round. */
+/* Sets the bits of all stacks that have pools: a push beside note_empty may have been
+ * overlooked. */
 static void look_at_all(arn_family *family)
 {
 	for (unsigned index = 0; index < LIMBO_STACKS; index++)
@@ -65,8 +68,8 @@ static void look_at_all(arn_family *family)
 
 /* ---- stacks ---------------------------------------------------------------------------------- */
 
-/* Who pops looks at a pool that another may have taken, and let go: its descriptor stays mapped in
- * this section. */
+/* Pops a pool.  The pop reads the descriptor of a pool that another thread may have taken
+ * meanwhile, and released: the section keeps it mapped.  NULL: the stack is empty. */
 static struct pool *pop_waiting(arn_family *family, unsigned index)
 {
 	struct stack *stack = &family->limbo[index];
@@ -81,6 +84,8 @@ static struct pool *pop_waiting(arn_family *family, unsigned index)
 	return node ? container_of(node, struct pool, wait) : NULL;
 }
 
+/* After the push the pool is no longer the caller's.  The bit is set last; until then polls may
+ * pass the stack by. */
 static void push_waiting(arn_family *family, unsigned index, struct pool *pool)
 {
 	arn_yield_point("limbo_push");
@@ -97,7 +102,7 @@ static void count_waiting(arn_family *family, const struct pool *pool)
 	add_relaxed(&family->x_waiting, 1);
 }
 
-/* It waits no longer, and is the caller's. */
+/* The pool waits no longer, and is the caller's: take it out of the sums. */
 static void leave_limbo(arn_family *family, const struct pool *pool)
 {
 	size_t resident = sweep_resident(pool);
@@ -107,6 +112,8 @@ static void leave_limbo(arn_family *family, const struct pool *pool)
 	sub_relaxed(&family->x_waiting, 1);
 }
 
+/* Gives back all pages of a waiting pool.  If the system refuses, they stay and are counted as
+ * before. */
 static void purge_pool(struct pool *pool)
 {
 	if (!sweep_whole(pool))
@@ -115,16 +122,22 @@ static void purge_pool(struct pool *pool)
 	pool->was_swept = true;
 }
 
-/* A goal taken now covers every reader that may have seen the last block. */
+/* A goal for a pool that has just fallen empty covers every reader that may have seen its last
+ * block. */
 static uint64_t goal_of(const arn_family *family, const struct pool *pool)
 {
 	return family_is_user(family) ? family->provider->goal(pool_span(pool)) : NO_GOAL;
 }
 
+/* Some older pools are released first.  Where more is kept than may be, the pages of the new pool
+ * go back; then it only waits with its address space.  The goal is taken after all blocks were
+ * freed.  The counters come before the push, because the pool may be taken, and counted out, at
+ * once. */
 void limbo_add(arn_family *family, struct pool *pool)
 {
-	limbo_poll(
-		family); /* a pool that comes lets some go: else they come faster than they leave */
+	/* each pool that comes releases some, because else they could come faster than they leave
+	 */
+	limbo_poll(family);
 	if (retain_is_exceeded(sweep_resident(pool)))
 		purge_pool(pool);
 	pool->goal = goal_of(family, pool);
@@ -138,7 +151,8 @@ static bool fits(const struct pool *pool, size_t slices)
 	       (pool->slices >= slices && pool->slices <= slices + slices / 4);
 }
 
-/* Up to LIMBO_STEP pools, the last one to fall empty first, until one fits. */
+/* Pops up to LIMBO_STEP pools, the last one to fall empty first because its pages are warm, until
+ * one fits.  The others are pushed back in their order.  NULL: none of those fits. */
 struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices)
 {
 	unsigned index = index_of(tag, cls);
@@ -157,6 +171,8 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 	return pool;
 }
 
+/* Are the readers of this pool done?  A pool without a goal gets one now, from a caller that is a
+ * user; its time begins then. */
 static bool is_over(arn_family *family, struct pool *pool, bool stopped)
 {
 	if (BUG(limbo_at_once))
@@ -168,11 +184,10 @@ static bool is_over(arn_family *family, struct pool *pool, bool stopped)
 	return family->provider->reached(pool->goal);
 }
 
-/*
- * Take some pools out and let those go whose goals are reached.  The oldest goal comes first, and
- * where it is not reached, those that were given later are not either: asking may cost a look at
- * every thread.
- */
+/* Pops up to LIMBO_STEP pools and releases those whose goals are reached, the oldest first.  The
+ * first goal that is not reached ends it: the goals after that one were given later, and asking may
+ * cost a look at every thread.  The rest is pushed back in its order.  Returns whether any pool was
+ * released. */
 static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 {
 	struct pool *pool[LIMBO_STEP];
@@ -191,8 +206,9 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 
 #define LOOK_EVERY 256u /* polls */
 
-/* The next stack in turn, from where the last poll came to; one in which pools leave is asked again
- * next time. */
+/* Looks at one stack, the next one that may have pools after the stack of the last poll.  A stack
+ * in which pools were released is looked at again next time.  Several threads may poll at once: a
+ * pool is in the hands of one of them. */
 void limbo_poll(arn_family *family)
 {
 	unsigned polls, index;
@@ -222,6 +238,8 @@ void limbo_poll_all(arn_family *family, bool stopped)
 			;
 }
 
+/* Takes all pools out of a stack, purges each, and pushes them where they belong then.  They are
+ * kept in a list meanwhile, because a purged pool may return to this very stack. */
 static void purge_stack(arn_family *family, unsigned index)
 {
 	struct pool *list = NULL, *pool;

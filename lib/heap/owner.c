@@ -5,6 +5,8 @@ __thread uintptr_t owner_number = OWNER_NOBODY;
 extern __thread uintptr_t arn_private_owner_number
 	__attribute__((alias("owner_number"), visibility("default")));
 
+/* A word of 64 bits has numbers for all the threads that a process can ever start, so none comes
+ * again. */
 uintptr_t owner_draw(void)
 {
 	static _Atomic uintptr_t x_numbers = OWNER_FIRST;

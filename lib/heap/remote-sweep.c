@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * remote-sweep.c - pages of blocks that others have freed go back before the owner takes the blocks
- * home.
+ * remote-sweep.c - pages of blocks that others have freed go back before the owner drains them.
  *
  * The bits are taken out of a pool's remote words, so that its blocks are the caller's; the pages
  * that nothing else lies on go back; then the bits are sent again, as if the blocks had been freed
@@ -12,7 +11,8 @@
 #include "heap/queued.h"
 #include "heap/sweep.h"
 
-/* Takes the bits; false: there were none, and the descriptor may be anything. */
+/* Takes the bits out of the words.  false: there were none; then the descriptor may be that of any
+ * pool, and must not be looked at. */
 static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
 {
 	uint64_t any = 0;
@@ -26,8 +26,8 @@ static bool take_remote(_Atomic uint64_t *x_remote, uint64_t *freed)
 	return any != 0;
 }
 
-/* The bits of this word that stand for a block: behind the last one there is none that could keep a
- * page. */
+/* The bits of this word that are blocks of the pool.  Bits behind the last block must not count as
+ * blocks that keep a page. */
 static uint64_t blocks_of(const struct pool *pool, unsigned word)
 {
 	unsigned before = word * 64;
@@ -36,8 +36,9 @@ static uint64_t blocks_of(const struct pool *pool, unsigned word)
 	                               : 0;
 }
 
-/* What has been taken out of these words, with nothing said to anybody: the pool is queued, or was
- * before. */
+/* The caller has taken these bits out of the pool's words, so their blocks are its own.  It gives
+ * back pages and sets the bits again by remote_send, which queues the pool if a drain has unqueued
+ * it meanwhile.  A drain in between finds fewer bits, and the pool is not empty for it. */
 static void sweep_taken_out(struct pool *pool, const uint64_t *freed)
 {
 	uint64_t others[POOL_WORDS];
@@ -59,6 +60,8 @@ void remote_sweep(struct arena *arena, unsigned slice)
 		sweep_taken_out(&arena->pool[slice], freed);
 }
 
+/* The same for a pool that the caller has taken out of a list.  It is queued, so its descriptor
+ * stays what it is, and its words may be of either kind, since no collector walks meanwhile. */
 static void sweep_queued(struct pool *pool)
 {
 	uint64_t freed[POOL_WORDS];
@@ -71,8 +74,8 @@ static void sweep_queued(struct pool *pool)
 
 #define LOOK_AFTER 16u /* pools at a time */
 
-/* Queued pools go back to the list that they were taken from; what has been queued there meanwhile
- * is not much. */
+/* Queued pools return to the list that they were taken from.  The list is exchanged as a whole; the
+ * pools that were pushed meanwhile, which are few, are then pushed one by one. */
 static void give_back_list(struct heap *heap, struct pool *list)
 {
 	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
@@ -85,6 +88,9 @@ static void give_back_list(struct heap *heap, struct pool *list)
 	}
 }
 
+/* Takes the list of pending pools, sweeps up to LOOK_AFTER of them, and pushes these onto x_swept,
+ * still queued.  The others return to x_pending.  The owner drains both lists, and may do so at the
+ * same time: it finds in them what has been pushed by then. */
 static void look_after_some(struct heap *heap)
 {
 	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
@@ -101,6 +107,9 @@ static void look_after_some(struct heap *heap)
 		give_back_list(heap, pool);
 }
 
+/* One thread at a time has x_tended; another one leaves at once.  When x_pending is empty and
+ * blocks were freed since x_swept was begun, the pools of x_swept are pending again.  x_freed is
+ * cleared before any bits are taken, so a block that is freed later sets it anew. */
 void remote_look_after(struct heap *heap)
 {
 	bool tended = false;

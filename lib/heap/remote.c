@@ -8,6 +8,7 @@
 #include "heap/sweep.h"
 #include "heap/thread.h"
 
+/* Is any bit set in these words? */
 static bool has_any(const _Atomic uint64_t *x_remote)
 {
 	for (unsigned word = 0; word < POOL_WORDS; word++)
@@ -16,7 +17,8 @@ static bool has_any(const _Atomic uint64_t *x_remote)
 	return false;
 }
 
-/* Of the pool that stands here now, whatever its tag: x_remote only says where to look first. */
+/* Has the pool that is here now any bits set?  Its descriptor may have changed hands, so both kinds
+ * of words are looked at; x_remote only says which to look at first. */
 static bool has_bits(const struct pool *pool)
 {
 	struct arena *arena = arena_at(pool);
@@ -27,6 +29,8 @@ static bool has_bits(const struct pool *pool)
 	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
 
+/* The push repeats while other pushes are faster.  The owner takes the whole list with one
+ * exchange, so no pool is popped singly and there is no ABA. */
 void remote_push(_Atomic(struct pool *) *list, struct pool *pool)
 {
 	static _Atomic bool x_locked; /* of a broken variant */
@@ -42,7 +46,8 @@ void remote_push(_Atomic(struct pool *) *list, struct pool *pool)
 		store_release(&x_locked, false);
 }
 
-/* With x_queued ours and no bits: take it back, unless the owner has seen it and waits for us. */
+/* The caller has set QUEUED and found no bits: a drain has taken them.  Undo it.  false: the owner
+ * has seen QUEUED, and waits for the push (AWAITED). */
 static bool try_unqueue(struct pool_bits *bits)
 {
 	uint32_t queued = QUEUED;
@@ -51,10 +56,13 @@ static bool try_unqueue(struct pool_bits *bits)
 }
 
 /*
- * Queue the pool unless it is queued.  Its descriptor may meanwhile stand for another pool, or
- * none: with no bits set there is nobody to tell.  With x_queued ours, and bits set or the owner
- * waiting, it is not released, so it stays the pool of the heap that x_heap names.  Returns the
- * heap that was told, or NULL.
+ * Queues the pool, unless it is queued.  Its descriptor may be that of another pool by now, or of
+ * none: when no bits are set there is nothing to do.
+ *
+ * Holding QUEUED with a bit set, or with the owner awaiting the push, keeps the pool from being
+ * released, so x_heap is stable.  If the bits have vanished, because a drain was faster, QUEUED is
+ * undone, and the bits are looked at once more: a free may have found QUEUED and left the push to
+ * this thread.  Returns the heap on whose list the pool was pushed, or NULL.
  */
 static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 {
@@ -73,7 +81,7 @@ static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
 	return NULL;
 }
 
-static void (*drain_orphan)(struct heap *);
+static void (*drain_orphan)(struct heap *); /* written while there is one thread */
 
 void remote_init(void (*drain)(struct heap *))
 {
@@ -91,6 +99,11 @@ static void meet_orphan(struct heap *heap)
 		drain_orphan(heap);
 }
 
+/* Sets the bits and, if the pool is not queued, queues it.  The order matters (R1): the bit is set
+ * before x_queued is read, while a drain clears x_queued before it takes bits.  Once the last bit
+ * is set the pool may be gone, so the rest runs in a section of reclaim.h.  A bit that is set
+ * already was freed twice: that ends the program.  A thread that is stopped in here delays the
+ * drain of this pool and nothing else. */
 void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 {
 	struct pool_bits *bits = pool->bits;
@@ -115,7 +128,9 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 		meet_orphan(told);
 }
 
-/* Blocks that somebody frees.  While one of them is not sent the pool stays what it is. */
+/* Sends blocks that the program has freed.  The heap is read before: as long as one block is not
+ * sent, the pool stays what it is.  x_freed tells threads that look after the heap that there is
+ * more to do (R4). */
 static void send_freed(struct pool *pool, unsigned word, uint64_t mask)
 {
 	struct heap *heap = load_relaxed(&pool->x_heap);
@@ -131,7 +146,8 @@ static void flush_gathered(struct thread *thread)
 
 	if (mask == 0)
 		return;
-	/* before the send: a child of fork may flush for a thread that was caught in between */
+	/* Before the send: the child of a fork flushes for a thread that was caught in between, and
+	 * must not set the bits a second time. */
 	thread->gathered = 0;
 	send_freed(thread->pool, thread->word, mask);
 }
@@ -150,6 +166,8 @@ void remote_flush_all(void)
 		flush_gathered(thread);
 }
 
+/* Adds the block to those of its word that the thread has gathered.  A block of another word sends
+ * these off first. */
 static void gather_block(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit,
                          const void *block, const void *caller)
 {
@@ -164,7 +182,7 @@ static void gather_block(struct thread *thread, struct pool *pool, unsigned word
 	thread->gathered |= bit;
 }
 
-/* By a thread that has nowhere to gather: thread.h. */
+/* A thread without a record (thread.h) has nowhere to gather: the block is sent at once. */
 static cold void send_without_record(struct pool *pool, unsigned word, uint64_t bit)
 {
 	thread_count(&thread_none, &thread_none.x_remote_blocks[pool->tag], 1);
@@ -172,7 +190,8 @@ static cold void send_without_record(struct pool *pool, unsigned word, uint64_t 
 	send_freed(pool, word, bit);
 }
 
-/* Pages of a block this large go back at once, wherever its owner sleeps. */
+/* Pages of a block this large go back at once, in the thread that frees it, because its owner may
+ * sleep. */
 #define PURGE_AT_ONCE (4 * MIB)
 
 void remote_free(struct pool *pool, void *block, const void *caller)
@@ -206,6 +225,10 @@ static void count_drained(struct heap *heap, struct pool *pool, unsigned n)
 		sweep_given(heap, pool, n);
 }
 
+/* Moves the remote bits of one queued pool to its free bitmap.  x_queued is cleared first (R1): a
+ * free that sets a bit after the words were taken sees UNQUEUED and queues the pool again.  The
+ * pool may have become partial, or empty and so be released; a pool that was empty before and could
+ * not be released because it was queued is released now. */
 static void drain_pool(struct heap *heap, struct pool *pool)
 {
 	uint32_t before = pool_free_count(pool);
@@ -224,6 +247,8 @@ static void drain_pool(struct heap *heap, struct pool *pool)
 		heap_reclassify_pool(heap, pool, n > 0 ? before : pool->capacity);
 }
 
+/* The next pool is read first: the drain may release this one, or another free may queue it
+ * again. */
 static void drain_list(struct heap *heap, struct pool *pool)
 {
 	while (pool) {
@@ -243,8 +268,8 @@ void remote_drain_all(struct heap *heap)
 		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
 }
 
-/* Somebody who is gone had taken pools out of the lists: all that are queued are put into one
- * again. */
+/* A thread that is gone was looking after this heap, and had taken pools out of its lists.  Both
+ * lists are made anew from the pools of the heap that are queued. */
 void remote_fork_child(struct heap *heap)
 {
 	if (!load_relaxed(&heap->x_tended))

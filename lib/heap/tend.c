@@ -7,8 +7,9 @@
 #include "heap/limbo.h"
 #include "heap/remote.h"
 
-/* Pools that were looked after once are done, unless more was freed, or the heap has lost its owner
- * meanwhile. */
+/* Is there anything to do for this heap?  Its queued pools, unless they have been looked after
+ * already.  Those that have (x_swept) are done, until more is freed to the heap or it has lost its
+ * owner, so that its pools can be drained. */
 static bool has_work(const struct heap *heap)
 {
 	if (load_relaxed(&heap->x_pending))
@@ -17,7 +18,8 @@ static bool has_work(const struct heap *heap)
 	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
 }
 
-/* Another heap of the caller's, which it does not use just now; not one that it is at work on. */
+/* Drains another heap of the caller's, which it does not use just now.  If the caller is in the
+ * middle of a slow path of that heap, it is left alone. */
 static void take_home(struct heap *heap)
 {
 	if (load_relaxed(&heap->x_busy))
@@ -27,6 +29,7 @@ static void take_home(struct heap *heap)
 	heap_end(heap);
 }
 
+/* Is there an owner that may come back to this heap? */
 static bool is_owners(uintptr_t owner)
 {
 	return owner >= OWNER_FIRST || owner == OWNER_PASSED;
@@ -44,7 +47,9 @@ static void tend_heap(struct heap *heap)
 		remote_look_after(heap);
 }
 
-/* From where the last one was, and once round at most. */
+/* Looks for an idle heap with work, beginning behind the one that was looked at last and once
+ * around at most.  x_tend only says where to begin: threads that look at the same time may look at
+ * the same heaps. */
 static struct heap *find_idle(arn_family *family)
 {
 	struct heap *last = load_acquire(&family->x_tend), *heap = last; /* F3 */

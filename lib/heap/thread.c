@@ -17,8 +17,10 @@ static pthread_key_t key;
 static bool key_made;
 static void (*end_thread)(struct thread *);
 
-static __thread bool ended; /* the record was handed back */
+static __thread bool ended; /* this thread has handed its record back */
 
+/* The destructor of the key.  `ended` is set first: what end_thread calls may need a record, and
+ * must not get a new one. */
 static void at_thread_end(void *record)
 {
 	if (!BUG(records_at_the_end))
@@ -32,6 +34,7 @@ void thread_init(void (*at_end)(struct thread *))
 	key_made = pthread_key_create(&key, at_thread_end) == 0;
 }
 
+/* Records are pushed once and stay in the list of all records, also while they are spare. */
 static struct thread *add_record(void)
 {
 	struct thread *thread = meta_take(sizeof(*thread), CACHE_LINE);
@@ -52,6 +55,10 @@ static struct thread *take_record(void)
 	return node ? container_of(node, struct thread, spare) : add_record();
 }
 
+/* Takes a spare record or makes a new one, and has the destructor called for it at the thread's
+ * end.  Setting the key may allocate, and so come back here: thread_current is set before, and that
+ * call finds the record.  If the key cannot be set, no one would hand the record back, so it
+ * becomes spare again at once.  On any failure the thread works without a record (thread_none). */
 struct thread *thread_make(void)
 {
 	struct thread *thread = ended || !key_made ? NULL : take_record();
@@ -73,6 +80,8 @@ struct thread *thread_first(void)
 	return load_acquire(&x_threads); /* T1 */
 }
 
+/* The record keeps its counters, and sums over all records include it.  It is spare from the push
+ * on, so everything of this thread must be out of it by then. */
 void thread_give_back(struct thread *thread)
 {
 	thread_current = NULL;

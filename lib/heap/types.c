@@ -2,7 +2,7 @@
 #include "heap/types.h"
 
 struct heap heap_none;
-static _Atomic size_t x_heaps;
+static _Atomic size_t x_heaps; /* ever made: heaps are never freed */
 
 void heap_init(struct heap *heap, arn_family *family, unsigned tag)
 {
