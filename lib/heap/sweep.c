@@ -7,7 +7,7 @@
 #include "arena/retain.h"
 #include "arena/supply.h"
 
-/* Of all heaps, as far as published. */
+/* The unswept bytes of all heaps, as far as the heaps have published them (publish_unswept). */
 static _Atomic size_t x_unswept;
 
 static unsigned granule_shift(const struct pool *pool)
@@ -15,13 +15,13 @@ static unsigned granule_shift(const struct pool *pool)
 	return pool->bits->granule_shift;
 }
 
-/* One granule goes with the pool. */
+/* A pool that is one granule is not swept: its pages go when the pool does. */
 static bool has_granules(const struct pool *pool)
 {
 	return pool_span(pool) >> granule_shift(pool) > 1;
 }
 
-/* A large pool has one: all of it. */
+/* A large pool has one granule, which is all of it. */
 static uint64_t all_granules(const struct pool *pool)
 {
 	return pool->cls == CLASS_LARGE
@@ -41,7 +41,8 @@ static uint64_t clean_granules(const struct pool *pool)
 	return load_relaxed(&pool->bits->x_clean);
 }
 
-/* The granules are the caller's: it has all of their blocks. */
+/* Marks granules that have no pages any more.  They are the caller's, because it has all of their
+ * blocks.  Another thread may mark others of the same pool meanwhile. */
 static void mark_clean(struct pool *pool, uint64_t granules)
 {
 	uint64_t before = or_relaxed(&pool->bits->x_clean, granules);
@@ -49,12 +50,14 @@ static void mark_clean(struct pool *pool, uint64_t granules)
 	add_relaxed(&arena_counters.x_clean_bytes, bytes_of(pool, granules & ~before));
 }
 
+/* Marks granules that will have pages, because blocks in them are handed out. */
 static void mark_present(struct pool *pool, uint64_t granules)
 {
 	and_relaxed(&pool->bits->x_clean, ~granules);
 	sub_relaxed(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
 }
 
+/* Appends the pool, so that the list has the oldest pools first. */
 static void list_unswept(struct heap *heap, struct pool *pool)
 {
 	struct pool_bits *bits = pool->bits;
@@ -77,6 +80,7 @@ static void unlist_unswept(struct heap *heap, struct pool *pool)
 	bits->in_sweep = false;
 }
 
+/* A pool is listed once a granule's worth is unswept: less would rarely free a page. */
 static void add_unswept(struct heap *heap, struct pool *pool, size_t bytes)
 {
 	pool->bits->unswept += (uint32_t)bytes;
@@ -85,17 +89,16 @@ static void add_unswept(struct heap *heap, struct pool *pool, size_t bytes)
 		list_unswept(heap, pool);
 }
 
-/* Bytes in granules with pages that belong to free blocks, n of which are being taken. */
+/* The most that may be unswept in a pool: all of its free blocks, and n that are being taken. */
 static size_t most_unswept(const struct pool *pool, unsigned n)
 {
 	return (pool_free_count(pool) + n) * pool->block_size;
 }
 
-/*
- * After a sweep each granule with pages has a block that is out.  When such blocks come home there
- * is more to find than their bytes: so many granules with pages that those blocks which are still
- * out cannot lie on all of them.  A block lies on two, or more if it is larger than a granule.
- */
+/* After a sweep, each granule with pages has a block that is out.  When such blocks return there is
+ * more to find than their bytes: if there are more granules with pages than the blocks which are
+ * still out can lie on, the others are certain to be free.  A block lies on two granules, or on
+ * more if it is larger than a granule. */
 static void note_certain(struct heap *heap, struct pool *pool, size_t out)
 {
 	size_t reach = out * (2 + (pool->block_size >> granule_shift(pool)));
@@ -118,8 +121,9 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 		note_certain(heap, pool, out);
 }
 
-/* The granules of n blocks from one offset to the other: they come with free blocks beside these.
- */
+/* Notes that n blocks from one offset to the other are handed out: their clean granules will have
+ * pages again, which retain.h is told of.  The free blocks beside them in those granules are
+ * unswept from then on. */
 static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, size_t low,
                            size_t high)
 {
@@ -138,13 +142,14 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 		                     most_unswept(pool, n) - pool->bits->unswept));
 }
 
-/* At most: a page more at either end. */
+/* The most bytes of pages that n blocks may bring back: a granule more at either end. */
 static size_t touched_by(const struct pool *pool, unsigned n)
 {
 	return min_size(n * pool->block_size + 2 * bytes_of(pool, 1),
 	                bytes_of(pool, clean_granules(pool)));
 }
 
+/* If not all of them are admitted, one block may still be. */
 unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 {
 	if (supply_admits(touched_by(pool, want)))
@@ -152,7 +157,8 @@ unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 	return supply_admits(touched_by(pool, 1)) ? 1 : 0;
 }
 
-/* What lies between the two counts as taken, too: at worst a clean granule is purged once more. */
+/* Granules between the two blocks count as touched, too, though no block there may have been taken:
+ * at worst a clean granule is purged once more. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low,
                  const void *high)
 {
@@ -199,7 +205,7 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before)
 	size_t tail = pool_tail(pool);
 
 	if (tail != tail_before)
-		add_relaxed(&arena_counters.x_clean_bytes, tail - tail_before); /* wraps */
+		add_relaxed(&arena_counters.x_clean_bytes, tail - tail_before); /* may wrap */
 }
 
 size_t sweep_resident(const struct pool *pool)
@@ -207,9 +213,9 @@ size_t sweep_resident(const struct pool *pool)
 	return pool_span(pool) - pool_tail(pool) - bytes_of(pool, clean_granules(pool));
 }
 
-/* The pages of an empty pool need not wait for anybody: a late reader finds zeros where the header
- * was, which is no object that it could take a reference to.  The address range stays as it is
- * until the goal is reached. */
+/* The pages of an empty pool need not wait for readers: a late reader finds zeros where the header
+ * was, and takes no reference to that.  The address range stays as it is until the goal is reached.
+ * false: the system has refused; the pool counts as resident, as before. */
 bool sweep_whole(struct pool *pool)
 {
 	size_t resident = sweep_resident(pool);
@@ -225,6 +231,8 @@ bool sweep_whole(struct pool *pool)
 	return true;
 }
 
+/* The pool's clean bytes leave the sum, because from now on the arena counts its slices, as clean
+ * only if all of the pool is. */
 void sweep_release(struct pool *pool)
 {
 	uint64_t clean = clean_granules(pool);
@@ -235,7 +243,7 @@ void sweep_release(struct pool *pool)
 	pool_release(pool, clean != all_granules(pool));
 }
 
-/* The granules that lie whole in [from, to). */
+/* The granules that lie in [from, to) with all of their bytes. */
 static uint64_t granules_in(size_t from, size_t to, unsigned shift)
 {
 	size_t first = align_up(from, (size_t)1 << shift) >> shift;
@@ -246,7 +254,8 @@ static uint64_t granules_in(size_t from, size_t to, unsigned shift)
 	return first < to ? bit_run((unsigned)first, (unsigned)(to - first)) : 0;
 }
 
-/* The granules without a block whose bit is set. */
+/* The granules in which no block has its bit set in blocks[].  Blocks are looked at in runs: the
+ * space from the end of one run to the start of the next is free. */
 static uint64_t granules_without(const struct pool *pool, const uint64_t *blocks)
 {
 	size_t size = pool->block_size, from = 0;
@@ -269,7 +278,8 @@ static uint64_t granules_without(const struct pool *pool, const uint64_t *blocks
 	return granules | granules_in(from, pool_span(pool), shift);
 }
 
-/* Blocks that are live, cached, or in a remote word keep a granule. */
+/* The granules in which every block is free in the pool's own bitmap.  Blocks that are live, in the
+ * pool cache, or in a remote word keep a granule. */
 static uint64_t free_granules(const struct pool *pool)
 {
 	uint64_t blocks[POOL_WORDS];
@@ -279,6 +289,7 @@ static uint64_t free_granules(const struct pool *pool)
 	return granules_without(pool, blocks);
 }
 
+/* false: the system has refused; the pages stay, and the granules are not marked clean. */
 static bool purge_run(struct pool *pool, unsigned first, unsigned count)
 {
 	unsigned shift = granule_shift(pool);
@@ -290,7 +301,8 @@ static bool purge_run(struct pool *pool, unsigned first, unsigned count)
 	return true;
 }
 
-/* Those that went back. */
+/* Gives back the pages of these granules, with a system call for each run of them.  Returns the
+ * granules whose pages went back. */
 static uint64_t purge_granules(struct pool *pool, uint64_t granules)
 {
 	uint64_t done = 0;
@@ -306,6 +318,9 @@ static uint64_t purge_granules(struct pool *pool, uint64_t granules)
 	return done;
 }
 
+/* Sweeps one pool: the granules that are free and have pages go back.  The pool is out of the list
+ * afterwards, also if the system has refused: it is listed again when more of its blocks return.
+ * The heap is `sweeping` from then on, which makes its bins keep less (cache.c). */
 static size_t sweep_pool(struct heap *heap, struct pool *pool)
 {
 	uint64_t done = purge_granules(pool, free_granules(pool) & ~clean_granules(pool));
@@ -330,8 +345,9 @@ void sweep_freed(struct pool *pool, const uint64_t *others)
 		mark_clean(pool, purge_granules(pool, granules));
 }
 
-/* Heaps tell the sum now and then: all of them together are off by an eighth of the budget at
- * most. */
+/* A heap adds its unswept bytes to the sum of all heaps only when they have changed by a step, so
+ * that the sum is not written at each slow path.  All heaps together make it wrong by an eighth of
+ * the budget at most.  Returns the sum. */
 static size_t publish_unswept(struct heap *heap)
 {
 	size_t unswept = load_relaxed(&heap->x_unswept), published = heap->unswept_published;
@@ -349,8 +365,9 @@ static size_t publish_unswept(struct heap *heap)
 
 #define WATCH_EVERY 8u /* slow paths */
 
-/* Credit shrinks by time, too: whoever comes by looks now and then, and gives back what its caches
- * have pinned. */
+/* Credit also expires by time, without a drop: each heap looks now and then.  When less may be kept
+ * than before, free slices go back, and this heap is to trim at its next slow path, because its
+ * cache keeps pages resident, too. */
 static void watch_credit(struct heap *heap, size_t unswept)
 {
 	if (!retain_expire_credit(arena_kept() + unswept))
@@ -359,17 +376,21 @@ static void watch_credit(struct heap *heap, size_t unswept)
 	store_relaxed(&heap->x_trim, true);
 }
 
-/* This heap's part of what may stay. */
+/* The part of each heap in the free pages of pools that may stay, in bytes. */
 static size_t part_of_heap(void)
 {
 	return retain_for_pages() / heap_count();
 }
 
+/* A heap sweeps if too much is unswept over all heaps and it has more than its part of it: its
+ * oldest pools first, until it is within its part or SWEEP_STEP pools were swept.  If that does not
+ * suffice, its next slow path goes on.  retain.h is told of a drop, since memory falls free beyond
+ * what may be kept. */
 void sweep_enforce(struct heap *heap)
 {
 	size_t unswept = publish_unswept(heap);
 
-	/* less than there is room for in any case */
+	/* RETAIN alone leaves room for this much, whatever else is in use. */
 	if (likely(unswept <= option(OPTION_RETAIN) / 4) && likely(!retain_has_credit()))
 		return;
 	if (retain_has_credit() && load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0)
@@ -395,8 +416,9 @@ size_t sweep_all(struct heap *heap)
 	return done;
 }
 
-/* A clean one with a block that is not free.  Where others may have swept, blocks that they have
- * freed count, too, and while they are at it their bits are nowhere: nothing can be said. */
+/* Is a granule clean that has a block which is not free?  Pools that other threads may sweep cannot
+ * be judged: there, blocks in remote words count as free, and while such a thread is at work their
+ * bits are in no word. */
 static bool has_wrong_granule(const struct pool *pool)
 {
 	if (pool->tag < ARN_TAG_GC || load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
