@@ -16,9 +16,9 @@
  * Invariant   popcount(x_free_slices) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
  *             x_dirty is a subset of x_free_slices while nobody is between claim and release
  *
- * Synchronization      claim  release  purge  retire    - free, X caller owns the run
- *     claim              -       -       -      -
- *     release            -       X       -      -
+ * Synchronization      claim  release  purge  retire
+ *     claim              -       -       -      -      -  may run at the same time
+ *     release            -       X       -      -      X  not of the same run: the caller owns it
  * Ordering    A1  x_free_slices: release (release) -> claim (acquire): the slice's descriptor,
  *             memory, x_dirty.
  *             A2  the table of registry.h.
@@ -46,26 +46,26 @@ struct heap;
  * A pool: a run of slices cut into blocks of one size, for one heap.  The descriptor of the first
  * slice leads; those of the other slices of a class pool copy the first line.
  *
- * Owner       the user of its heap.  Without x_ and below line 0: the owner only.
+ * Owner       the user of its heap (heap/types.h).  Fields without x_ below line 0 are for the
+ *             owner only.
  * States      free slice (x_heap NULL) -> partial (listed) <-> full (not listed) -> empty -> free
  *             slice; an empty pool of a heap with a provider goes to the limbo first, and may come
  *             back from there.
- * Invariant   x_free_count + |live| + |cached| + |remote| == capacity, popcount(bits->x_free_map)
- *             == x_free_count
+ * Invariant   x_free_count + |live| + |cached| + |remote| == capacity
+ *             popcount(bits->x_free_map) == x_free_count
  */
 struct pool {
 	/* line 0: constant from carve to release, read by every free */
 	_Atomic(struct heap *) x_heap;
 	struct pool *lead;
 	char *base;
-	size_t block_size;
-	uint32_t inverse;
-	uint32_t capacity;
+	size_t block_size; /* bytes */
+	uint32_t inverse;  /* sizeclass.h; 0 of a large pool */
+	uint32_t capacity; /* blocks */
 	struct pool_bits *bits;
 	uint8_t cls, tag;
-	/* large: nobody has written to it since it came from the OS: calloc need not clear it */
-	bool reads_zero;
-	bool was_swept;  /* class: pages of it were purged, and touching them faults again */
+	bool reads_zero; /* large pool: it is still all zeros, so calloc need not clear it */
+	bool was_swept;  /* class pool: pages of it were purged, and touching them faults again */
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */
@@ -77,41 +77,43 @@ struct pool {
 	uint16_t left;
 	struct pool *next, *prev;         /* list of partial pools */
 	struct pool *all_next, *all_prev; /* list of all pools of the heap */
-	/* of the provider, while it waits in the limbo */
+	/* The provider's goal, while the pool waits in the limbo. */
 	uint64_t goal;
 };
 static_assert(sizeof(struct pool) == 2 * CACHE_LINE, "two lines");
 
 #define POOL_WORDS (BLOCKS_MAX / 64)
 
-/* Words of pools that a collector walks are nobody's but the owner's to take: sweep_remote finds
- * the others here. */
+/* Which table a pool's remote bits are in.  remote_sweep may empty REMOTE_PLAIN words of any pool
+ * for a moment.  A collector's walk must never miss a freed block, so pools of GC and GC_PRE use
+ * REMOTE_WALKED, which it leaves alone. */
 enum { REMOTE_PLAIN, REMOTE_WALKED, REMOTE_KINDS };
 
-/* A class pool is cut into at most so many granules, whose pages go back by themselves: sweep.h. */
+/* The most granules of a class pool.  The pages of a granule go back by themselves: sweep.h. */
 #define GRANULES 64u
 
 struct pool_bits {
 	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
-	/* sweep.h: the owner's, and so the next four */
-	uint32_t unswept;
-	_Atomic(struct pool *) x_next; /* remote.h */
+	uint32_t unswept;                              /* sweep.h: bytes; the owner's */
+	_Atomic(struct pool *) x_next; /* remote.h: the next pool in x_pending or x_swept */
 	/* sweep.h: granules without pages; of a large pool, bit 0 */
 	_Atomic uint64_t x_clean;
+	/* sweep.h: the list of pools to sweep; the owner's */
 	struct pool *sweep_next, *sweep_prev;
 	bool in_sweep;
 	/* sweep.h: log2 of the bytes of a granule; constant from carve to release */
 	uint8_t granule_shift;
 	/* remote.h: words in the arena's x_remote, by the pool's tag */
 	_Atomic(_Atomic uint64_t *) x_remote;
-	/* the owner's; guard.c reads the bit of a block that it was given */
+	/* The free blocks.  The owner's; guard.c reads the bit of a block that it was given. */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_map[POOL_WORDS];
 };
 
 struct arena {
-	/* bytes mapped, from the head on; large.c makes a huge one that is in use smaller */
+	/* Bytes mapped, from the head on; large.c makes it smaller when it moves the pages of a
+	 * huge block. */
 	_Atomic size_t x_size;
-	unsigned index; /* in the table */
+	unsigned index; /* in the table of registry.h */
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic size_t x_huge_dirty;  /* huge: slices that may hold pages, from the first one on */
@@ -121,14 +123,14 @@ struct arena {
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
-	/* By themselves: without remote frees these pages are never written to, and so not
-	 * resident. */
+	/* These words have pages of their own: without remote frees they are never written to, and
+	 * so not resident. */
 	alignas(CACHE_LINE) _Atomic uint64_t x_remote[REMOTE_KINDS][ARENA_SLICES][POOL_WORDS];
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
 
-/* What a claim found.  So many of its slices are clean: they are not resident and read as zero;
- * those of a huge arena are its last ones. */
+/* A run that was claimed: `slices` slices from `first` on.  `clean` of them are not resident and
+ * read as zero; in a huge arena those are the last ones. */
 struct run {
 	struct arena *arena;
 	unsigned first;
@@ -145,12 +147,13 @@ static inline struct pool *arena_pool_at(const void *address)
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
 }
 
-/* How many slices so many bytes need. */
+/* How many slices `bytes` bytes need. */
 static inline size_t slices_of(size_t bytes)
 {
 	return (bytes + SLICE - 1) / SLICE;
 }
 
+/* Bytes mapped. */
 static inline size_t arena_size(const struct arena *arena)
 {
 	return load_relaxed(&arena->x_size);
@@ -162,44 +165,50 @@ static inline size_t arena_room(const struct arena *arena)
 	return arena_size(arena) / SLICE - ARENA_HEAD - ARENA_GUARD;
 }
 
-/* The first of them. */
+/* The first byte behind the head. */
 static inline char *arena_body(const struct arena *arena)
 {
 	return (char *)arena + ARENA_HEAD * SLICE;
 }
 
-/* So many slices of this arena in a row; resident: one that has pages, or none.  false: there are
- * none. */
+/* Claim `slices` free slices of this arena in a row.  resident: take one that has pages, or none;
+ * for a single slice only.  false: there are none.  Any thread, in a section of reclaim.h. */
 bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run);
-/* These slices and no others; false: not all of them are free. */
+/* Claim these slices and no others.  false: they are not all free.  The caller is in a section of
+ * reclaim.h, or has a pool in the arena. */
 bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run);
-/* Of a run that was claimed in another way, so many slices being dirty. */
+/* Count a run that was claimed in another way; `dirty` of its slices may hold pages. */
 void arena_count_claim(struct run *run, size_t dirty);
-/* The slices from this one on are free; those before it are the caller's. */
+/* Make the slices from this one on free, in an arena that the caller has whole.  Those before it
+ * stay the caller's. */
 void arena_free_from(struct arena *arena, unsigned first);
-/* The run is the caller's, in a section of reclaim.h; its first `dirty` slices may hold pages. */
+/* Release a run of the caller's; its first `dirty` slices may hold pages.  In a section of
+ * reclaim.h, because the arena may retire at once. */
 void arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
-/* Take free slices of one word; false: not all of them are free. */
+/* Claim free slices of one word, without counting them.  false: they are not all free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
-/* Claim all of it; true: nobody has a pool there, and nobody can get one any more. */
+/* Claim all slices of the arena.  true: no thread has a pool there, and none can get one any
+ * more. */
 bool arena_claim_whole(struct arena *arena, struct run *run);
-/* Does nobody have a pool there now? */
+/* Are all slices free now? */
 bool arena_is_free(const struct arena *arena);
-/* option VERBOSE */
+/* A line on stderr about this arena, with option VERBOSE=2. */
 void arena_say(const char *what, const struct arena *arena);
+/* Do bitmaps and descriptors agree?  For tests, while no other thread claims or releases. */
 bool arena_is_valid(const struct arena *arena);
 
-/* bytes, and calls of purge; relaxed, sums only */
+/* Bytes, and in x_purges calls of purge.  All are relaxed sums, for statistics and estimates. */
 extern struct arena_counters {
 	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
-	/* claimed, but without pages: never touched, or given back (sweep.h) */
+	/* claimed, but without pages: never touched, or purged (sweep.h) */
 	_Atomic size_t x_clean_bytes;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
 	_Atomic size_t x_limbo;   /* the rest of those pools, which has no pages */
-	_Atomic size_t x_peak;    /* the most that was in use */
+	_Atomic size_t x_peak;    /* the most that arena_in_use ever was */
 } arena_counters;
 
-/* Claimed, less what is empty and has no pages: address space is no use of memory. */
+/* Bytes that are claimed, less those of empty pools that have no pages: address space alone is no
+ * use of memory. */
 static inline size_t arena_in_use(void)
 {
 	size_t claimed = load_relaxed(&arena_counters.x_claimed);
@@ -207,7 +216,7 @@ static inline size_t arena_in_use(void)
 	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_limbo));
 }
 
-/* Claimed, less what has no pages: it was never touched, or has been given back. */
+/* Bytes that are claimed, less what has no pages because it was never touched or was purged. */
 static inline size_t arena_with_pages(void)
 {
 	size_t claimed = load_relaxed(&arena_counters.x_claimed);
@@ -215,13 +224,13 @@ static inline size_t arena_with_pages(void)
 	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_clean_bytes));
 }
 
-/* Free slices and empty pools that wait, resident. */
+/* Bytes of free slices and of empty pools that wait for readers, as far as they are resident. */
 static inline size_t arena_kept(void)
 {
 	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
 }
 
-/* A call that gave so many bytes back. */
+/* A system call has given back this many bytes. */
 static inline void arena_count_purge(size_t bytes)
 {
 	add_relaxed(&arena_counters.x_purges, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * pool.h - blocks in and out of a pool's bitmap.  All of it is for the owner of the pool's heap.
- * The descriptor itself is in arena.h.
+ * pool.h - blocks in and out of a pool's bitmap.  The descriptor itself is in arena.h.
+ *
+ * Owner       the user of the pool's heap calls all of these; pool_find and pool_look any thread.
  */
 #ifndef ARN_POOL_H
 #define ARN_POOL_H
@@ -9,8 +10,8 @@
 #include "arena/arena.h"
 
 /*
- * The pool that a block lies in, or NULL if it is somebody else's.  For a block that the caller
- * holds: pool_look tells of any other address.
+ * The pool that a block lies in, or NULL if it is not a block of Arenite.  For a block that the
+ * caller holds; for any other address there is pool_look.
  */
 static inline struct pool *pool_find(const void *address)
 {
@@ -22,7 +23,7 @@ static inline struct pool *pool_find(const void *address)
 	return load_acquire(&pool->x_heap) ? pool->lead : NULL; /* P1 */
 }
 
-/* What stands at an address. */
+/* What pool_look finds at an address. */
 struct pool_view {
 	struct heap *heap;
 	size_t block_size;
@@ -30,37 +31,43 @@ struct pool_view {
 };
 
 /*
- * Any address: false if it is in no pool.  If it is in one, what is said is true of a pool that was
- * there during the call.  Wait-free.
+ * For any address, from any thread.  true: the address was in a pool at some time during the call,
+ * and *view is true of that pool.  false: it is in no pool.  Wait-free.
  */
 bool pool_look(const void *address, struct pool_view *view);
 
-/* Make a pool of a claimed run.  block_size counts only for CLASS_LARGE. */
+/* Make a pool of a claimed run.  block_size, in bytes, counts for CLASS_LARGE only. */
 struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag,
                         size_t block_size);
-/* An empty pool, in no list, serves another heap of the same tag, as it is. */
+/* Let an empty pool, which is in no list, serve another heap of the same tag as it is. */
 void pool_adopt(struct pool *pool, struct heap *heap);
-/* Give an empty pool back to its arena; it is in no list.  resident: it may have pages. */
+/* Release an empty pool, which is in no list, to its arena.  resident: it may have pages. */
 void pool_release(struct pool *pool, bool resident);
 
-/* Up to `want` free blocks, in descending order of address into slots[]; how many. */
+/* Take up to `want` free blocks, in descending order of address, into slots[].  Returns their
+ * number. */
 unsigned pool_take(struct pool *pool, void **slots, unsigned want);
-/* Set the free bits of those of n blocks, from the first, that lie in this pool; how many.  Panics
- * on one that is free already or is not the start of a block. */
+/* Set the free bits of those of n blocks, from the first one on, that lie in this pool.  Returns
+ * their number.  Panics on a block that is free already, and on what is not the start of a
+ * block. */
 unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n);
-/* Take in what other threads have freed; how many blocks. */
+/* Move the remote bits to the free bitmap.  Returns the number of blocks. */
 unsigned pool_drain(struct pool *pool);
 
+/* Is this the start of a block of the pool?  Any thread that holds a block of it may ask. */
 bool pool_is_block(const struct pool *pool, const void *block);
-/* block is a block's start; its bit says free, here or in the remote word */
+/* Is this block free, in the bitmap or in the remote word?  It is the start of a block. */
 bool pool_is_free(const struct pool *pool, const void *block);
+/* Do the bitmap, the count and the descriptor agree?  For option CHECKS and tests. */
 bool pool_is_valid(const struct pool *pool);
 
+/* The number of the block that the address lies in. */
 static inline uint32_t pool_index(const struct pool *pool, const void *block)
 {
 	return sizeclass_index(pool->inverse, (size_t)((const char *)block - pool->base));
 }
 
+/* Words of the bitmap that have bits for blocks. */
 static inline unsigned pool_words(const struct pool *pool)
 {
 	return (pool->capacity + 63) / 64;
@@ -74,13 +81,14 @@ static inline uint64_t pool_taken(const struct pool *pool, unsigned word)
 	return ~load_relaxed(&pool->bits->x_free_map[word]) & bit_run(0, rest < 64 ? rest : 64);
 }
 
+/* Bytes of the pool's slices. */
 static inline size_t pool_span(const struct pool *pool)
 {
 	return pool->slices * SLICE;
 }
 
-/* A block that has an arena of its own leaves the end of that untouched; elsewhere it is less than
- * a slice. */
+/* Bytes at the end of a huge block's arena that the block has never touched, so that they have no
+ * pages; for any other pool 0, because what is left there is less than a slice. */
 static inline size_t pool_tail(const struct pool *pool)
 {
 	size_t used = align_up(pool->block_size, SLICE);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * reclaim-reader.h - the list of readers, which both kinds of them share: see reclaim.h.
+ * reclaim-reader.h - the list of readers, which both kinds of readers share: see reclaim.h.
  *
  * Records are never unmapped; those of threads that ended serve new ones.
  *
@@ -21,27 +21,31 @@
 #include "base/stack.h"
 
 struct reader {
-	/* what tells where its thread is; 0: outside.  E1, E2 */
+	/* Where its thread is; 0: outside of all sections.  With liburcu it is the address of that
+	 * library's word.  E1, E2 */
 	alignas(CACHE_LINE) _Atomic uintptr_t x_word;
-	/* a thread has it: read in the child of a fork */
+	/* A thread has the record.  Read in the child of a fork. */
 	_Atomic bool x_used;
 	struct reader *next; /* all records; E3 */
 	STACK_NODE spare;
 };
 
-extern __thread struct reader *reader_own; /* NULL: none yet, or no more */
+extern __thread struct reader *reader_own; /* NULL: the thread has none yet, or none any more */
 extern __thread unsigned reader_guest;     /* sections of a thread that counts itself instead */
 
-/* A record for the calling thread, until it ends; false: there is none for it, or it has ended
- * already and its destructors go on.  What this calls may come here: then there is one already. */
+/* Give the calling thread a record, which is returned when the thread ends.  false: there is no
+ * memory, or no key, or the thread has handed its record back already and runs its last
+ * destructors.  Re-entrant: reader_own is set before pthread_setspecific, which may allocate and so
+ * come here. */
 bool reader_join(void);
+/* Sections of a thread without a record: it counts itself. */
 void reader_enter_as_guest(void);
 void reader_exit_as_guest(void);
-/* The other threads are gone, wherever they were. */
+/* In the child of a fork: the other threads are gone, also those that were in a section. */
 void reader_fork_child(void);
 
-/* Of each kind: is the thread of this record in a section?  And do its readers leave the barrier to
- * the other side? */
+/* Each kind of reader has its own: is the thread of this record in a section?  And is the full
+ * barrier made in the readers' threads by the side that asks? */
 bool reader_is_inside(const struct reader *record);
 bool reader_wants_barrier(void);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * registry.h - which arenas there are: a table for those who look for memory, and one byte for each
- * 32 MiB of the address space (ADDRESS_BITS of arch.h), zero pages until an arena is there, for
- * those who have an address.
+ * registry.h - which arenas there are.  A table serves those who look for memory.  For those who
+ * have an address there is one byte for each 32 MiB of the address space (ADDRESS_BITS of arch.h);
+ * its pages are zero pages until there is an arena.
  *
- * Synchronization      add  hide  remove  entry  has  finds      - free, X caller owns the arena
- *     add               -     -      -      -     -     -
- *     hide, remove      -     X      X      -     -     -
+ * Synchronization      add  hide  remove  entry  has  finds
+ *     add               -     -      -      -     -     -      -  may run at the same time
+ *     hide, remove      -     X      X      -     -     -      X  the caller owns the arena
  * Lifetime    An arena that a reader has found, in the table or by its byte, stays mapped for the
  *             rest of the reader's section (reclaim.h).  So both are cleared first (hide); then a
- *             grace period passes; then the arena is unmapped (remove).  Who holds a live block
- *             needs no section: the block keeps the arena.
+ *             grace period passes; then the arena is unmapped (remove).  A thread that holds a live
+ *             block needs no section: the block keeps the arena.
  * Ordering    A2  table: add (release) -> entry (acquire): the arena's head.
  *             E2  hide (seq_cst) against entry and finds (seq_cst), of reclaim-reader.h: either the
  *                 reader does not find the arena, or the grace period finds the reader.
@@ -34,12 +34,10 @@ extern _Atomic uint8_t
 	registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)] PRIVATE(registry_bytes);
 
 #define REGISTRY_HERE    1u
-#define REGISTRY_RETIRED 2u /* mapped still, for readers of before: nobody finds it any more */
+#define REGISTRY_RETIRED 2u /* mapped still for earlier readers; no new one finds it */
 
-/*
- * Is this address ours?  Of a live block, or of a block that somebody else holds: the answer stays
- * true as long as that block lives.
- */
+/* Is this address in an arena?  For the address of a live block, whoever holds it: the answer stays
+ * true as long as that block lives. */
 static inline bool registry_has(const void *address)
 {
 	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
@@ -48,8 +46,8 @@ static inline bool registry_has(const void *address)
 	       (load_acquire(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* G1 */
 }
 
-/* The same for any address, in a section of reclaim.h: if it is ours, it stays so until the section
- * ends. */
+/* The same for any address, in a section of reclaim.h.  If the answer is yes, it stays so until the
+ * section ends. */
 static inline bool registry_finds(const void *address)
 {
 	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
@@ -58,17 +56,19 @@ static inline bool registry_finds(const void *address)
 	       (load_seq(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* E2, G1 */
 }
 
-/* false: the table is full, or the arena lies beyond the addresses that have a byte.  Sets *index,
- * the arena's place in the table, before anybody can see it. */
+/* Add an arena to the table, and set its byte.  *index, its place in the table, is set before
+ * another thread can see it.  false: the table is full, or the arena lies beyond the addresses that
+ * have a byte. */
 bool registry_add(struct arena *arena, unsigned *index);
-/* No new reader finds it, by the table or by an address. */
+/* Hide the arena: no new reader finds it, by the table or by an address. */
 void registry_hide(const struct arena *arena, unsigned index);
-/* Its readers are done: its addresses are no longer ours. */
+/* The arena's readers are done: clear its byte, before it is unmapped. */
 void registry_remove(const struct arena *arena);
-/* Does an arena that waits for its readers begin here? */
+/* Does a retired arena, which waits for its readers, begin here? */
 bool registry_is_retired(const struct arena *arena);
 
-/* Entries ever used; an entry may be NULL.  The caller is in a reclaim section. */
+/* The number of entries that were ever used, and one of them, which may be NULL.  The caller is in
+ * a section of reclaim.h. */
 unsigned registry_count(void);
 struct arena *registry_entry(unsigned index);
 

@@ -30,13 +30,13 @@ struct sizeclass {
 extern const struct sizeclass sizeclasses[CLASSES];
 extern const uint8_t sizeclass_table[TABLE_MAX / 16 + 1] PRIVATE(sizeclass_table);
 
-/* size <= TABLE_MAX */
+/* The class of a request of `size` bytes, size <= TABLE_MAX. */
 static inline unsigned sizeclass_small(size_t size)
 {
 	return sizeclass_table[(size + 15) >> 4];
 }
 
-/* TABLE_MAX < size <= SMALL_MAX */
+/* The same for TABLE_MAX < size <= SMALL_MAX. */
 static inline unsigned sizeclass_medium(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^k < size <= 2^(k+1) */
@@ -51,6 +51,7 @@ static inline unsigned sizeclass_of(size_t size)
 	return size <= TABLE_MAX ? sizeclass_small(size) : sizeclass_medium(size);
 }
 
+/* offset / size for any offset inside a pool, by multiplication with the class's inverse. */
 static inline uint32_t sizeclass_index(uint32_t inverse, size_t offset)
 {
 	return (uint32_t)(((uint64_t)offset * inverse) >> 32);

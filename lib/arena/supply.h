@@ -3,15 +3,15 @@
  * supply.h - where pools get slices, and where they leave them: the arenas that are there, new
  * ones, the limit, and what goes back to the system.
  *
- * A claim takes free slices, resident ones first; then a retired arena comes back; then a new one
- * is mapped.  When more is in use than ever before, it gives back some of what is kept for reuse,
- * so that the peak of a program is what it uses.  A release says what has fallen free to retain.h,
- * retires an arena that nobody needs, and gives back what is more than may be kept.  Both unmap a
- * few retired arenas whose readers are done.
+ * A claim takes free slices, resident ones first; if there are none, a retired arena comes back; if
+ * there is none, a new one is mapped.  When more is in use than ever before, a claim gives back
+ * some of what is kept for reuse, so that the peak of a program is what it uses.  A release tells
+ * retain.h what has fallen free, retires an arena that is not needed, and gives back what is more
+ * than may be kept.  Both unmap a few retired arenas whose readers are done.
  *
- * Synchronization      claim  release  trim      - free, X caller owns the run
- *     claim              -       -       -
- *     release            -       X       -
+ * Synchronization      claim  release  trim
+ *     claim              -       -       -      -  may run at the same time
+ *     release            -       X       -      X  not of the same run: the caller owns it
  * Progress    lock-free, a bounded number of system calls.
  */
 #ifndef ARN_SUPPLY_H
@@ -19,19 +19,20 @@
 
 #include "arena/arena.h"
 
-/* false: no memory.  slices above LARGE_SLICES get a huge arena. */
+/* Claim `slices` slices in a row; more than LARGE_SLICES get an arena of their own (huge), whose
+ * whole body is the run.  false: there is no memory, or option LIMIT does not admit them. */
 bool supply_claim(size_t slices, struct run *run);
-/* These slices and no others, which lie behind a pool of the caller's; false: not all of them are
- * free. */
+/* Claim these slices and no others, which lie behind a pool of the caller's.  false: they are not
+ * all free, or not admitted. */
 bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run);
-/* The run is the caller's; its descriptors say free (x_heap NULL) and its remote bits are clear.
- * Its first `dirty` slices may hold pages. */
+/* Release a run of the caller's.  Its descriptors say free (x_heap is NULL) and its remote bits are
+ * clear.  Its first `dirty` slices may hold pages. */
 void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
-/* Option LIMIT: may so many bytes more become resident?  What is free and kept for reuse makes
+/* Option LIMIT: may so many bytes more become resident?  Free memory that is kept for reuse makes
  * room.  Threads that ask at the same time may each be told yes. */
 bool supply_admits(size_t bytes);
-/* Give back the pages of all free slices, and the arenas without pools whose readers are done;
- * bytes of pages. */
+/* Give back the pages of all free slices, and the arenas without pools whose readers are done.
+ * Returns the bytes of pages that went back. */
 size_t supply_trim(void);
 
 #endif

@@ -224,7 +224,7 @@ static size_t movable(const struct pool *pool)
 }
 
 /* The kernel moves the mapping of the old body to the place of the new one, whose mapping it
- * removes. Then the guard behind the old body is unmapped, the new block gives back pages of the
+ * removes.  Then the guard behind the old body is unmapped, the new block gives back pages of the
  * old one that it does not need, and the old arena is cut off.  On failure the new body may have
  * lost its mapping, so it is the new arena that is cut off; the old block is as it was, and the
  * caller frees the new one and copies to another. */

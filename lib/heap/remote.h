@@ -65,7 +65,7 @@ void remote_drain_all(struct heap *heap);
  *
  * The bits are taken out of the words meanwhile.  The thread that has a bit has the block, so the
  * pool stays what it is, and R2 brings its descriptor; without a bit, nothing but the words is
- * looked at. Pools that a collector walks are left alone (their words are elsewhere), because its
+ * looked at.  Pools that a collector walks are left alone (their words are elsewhere), because its
  * walk must find each free block in one of the bitmaps.
  */
 void remote_sweep(struct arena *arena, unsigned slice);
