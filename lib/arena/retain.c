@@ -6,28 +6,64 @@
 #include "base/option.h"
 #include "os/os.h"
 
-static _Atomic size_t x_faulted; /* in this cycle */
-static _Atomic unsigned x_cycle; /* ms, its begin */
-static _Atomic unsigned x_fell;  /* ms, when memory fell free beyond the base, the last time */
-/* ms that the cycle before took, if it cost more than 5 %; else 0 */
+/*
+ * A cycle of a program that builds and drops, and what the statics below hold of it:
+ *
+ *     in use
+ *       |----\                        /-------------\                      /------
+ *       |     \                      /               \                    /
+ *       |      \____________________/                 \__________________/
+ *       +------^-------^------------^-----------------^------------------------> time
+ *              |       |            |                 |
+ *          x_cycle  x_ended     x_resumed         a drop after at least RETAIN_CYCLE
+ *          x_begun  x_gone      the first MiB     bytes of refaults: this cycle ends
+ *                   the drop    is refaulted      and the next one begins
+ *                   is over
+ *              |       |<- pause? ->|                 |
+ *              |<------------- x_faulted ------------>|
+ *              |<--------- took; x_period ----------->|
+ *
+ * A pause of RETAIN_PAUSE or more between the end of the drop and the first refaults says that what
+ * went back was not needed for a while: then it is not owed, and its refaults cost nothing.
+ */
+
+/* The cycle: how much, since when, and what the last one took.  Bytes and ms. */
+static _Atomic size_t x_faulted; /* refaulted in this cycle */
+static _Atomic unsigned x_cycle; /* when it began */
+static _Atomic unsigned x_fell;  /* when more than the base was free, the last time */
+/* How long the last cycle took, if its refaults cost more than 5 % of that time; else 0. */
 static _Atomic unsigned x_period;
 
-static _Atomic size_t x_begun; /* what had gone back when this cycle began */
-/* what had gone back by then and was not taken again; nothing from before a pause */
+/* What of the refaults counts: only what had gone back before.  Bytes purged since the start of the
+ * process, unless it says otherwise, and ms. */
+static _Atomic size_t x_begun; /* when this cycle began */
+/* Bytes purged before this cycle and not refaulted since; 0 after a pause. */
 static _Atomic size_t x_owed;
-/* ms, when memory went back the last time before the first MiB was faulted */
-static _Atomic unsigned x_ended;
-static _Atomic size_t x_gone;      /* and what had gone back by then */
-static _Atomic unsigned x_resumed; /* ms, when that MiB was faulted */
+static _Atomic unsigned x_ended;   /* when memory went back the last time before the first MiB */
+static _Atomic size_t x_gone;      /* at that time */
+static _Atomic unsigned x_resumed; /* when that MiB was refaulted */
 
 #define LONG_AGO ((unsigned)1 << 31) /* ms, half of what the clock can tell */
 
+/*
+ * The credit, in bytes, and the present window of it:
+ *
+ *     kept
+ *       |   ____x_high
+ *       |  /    \          /   The rest of the credit, below the lowest point, was kept for
+ *       | /      \   /\   /    nothing.  If that is more than half of the credit when the window
+ *       |/        \_/  \_/     ends, the credit shrinks to x_fall.
+ *       |         x_high - x_fall
+ *       +-^----------------^---> time, ms
+ *      x_window     x_window + x_length
+ */
 _Atomic size_t x_retain_credit;
 static _Atomic unsigned x_window, x_length; /* ms, begin and length of this window */
 static _Atomic size_t x_high;               /* in this window: the most that was kept */
 static _Atomic size_t x_fall;               /* in this window: the most that it fell from there */
 
-/* What has no pages, be it in the pools of a thread that waits, is not in use. */
+/* A share of what has pages: what has none, be it in the pools of a thread that waits, is not in
+ * use. */
 size_t retain_limit(void)
 {
 	size_t share = arena_with_pages() / 100 * option(OPTION_RETAIN_PERCENT);
@@ -40,7 +76,8 @@ size_t retain_base(void)
 	return retain_limit() / 2;
 }
 
-/* Who asks for nothing to be kept gets no credit either. */
+/* A program that asks for nothing to be kept (RETAIN=0 and RETAIN_PERCENT=0) gets no credit
+ * either. */
 static size_t with_credit(size_t base)
 {
 	return base ? base + load_relaxed(&x_retain_credit) : 0;
@@ -56,13 +93,16 @@ size_t retain_for_pages(void)
 	return with_credit(retain_limit() / 4);
 }
 
-/* Below its peak, a program takes what it has had before. */
+/* Counted only below the peak of what was in use: a program at its peak needs new pages anyway, but
+ * below it takes what it has had before. */
 void retain_note_fault(size_t bytes)
 {
 	if (arena_in_use() < load_relaxed(&arena_counters.x_peak))
 		retain_note_refault(bytes);
 }
 
+/* The thread that crosses the first MiB notes when that was.  The sum decides who it is, so it is
+ * one thread. */
 void retain_note_refault(size_t bytes)
 {
 	size_t before = add_relaxed(&x_faulted, bytes);
@@ -71,7 +111,7 @@ void retain_note_refault(size_t bytes)
 		store_relaxed(&x_resumed, os_milliseconds());
 }
 
-/* Did it cost more than one part in so many of that time? */
+/* Did these refaults cost more than one part in `part` of that time? */
 static bool costs(size_t faulted, unsigned part, unsigned ms)
 {
 	if (BUG(credit_for_all))
@@ -79,6 +119,8 @@ static bool costs(size_t faulted, unsigned part, unsigned ms)
 	return faulted / RETAIN_FAULTED_PER_MS * part > ms;
 }
 
+/* Several threads may begin a cycle at the same time, or count into one meanwhile.  The figures are
+ * then a little wrong, and so is one decision at most. */
 static void begin_cycle(unsigned now, size_t owed)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged);
@@ -91,12 +133,14 @@ static void begin_cycle(unsigned now, size_t owed)
 	store_relaxed(&x_ended, now);
 }
 
+/* Bytes that went back since this cycle began. */
 static size_t gone_in_cycle(void)
 {
 	return load_relaxed(&arena_counters.x_purged) - load_relaxed(&x_begun);
 }
 
-/* While the drop goes on. */
+/* The drop goes on: move its end forward, for each MiB that went back, until the first MiB is
+ * refaulted. */
 static void note_gone(unsigned now)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged);
@@ -107,6 +151,7 @@ static void note_gone(unsigned now)
 	store_relaxed(&x_ended, now);
 }
 
+/* Was what went back in this cycle left alone for a while before it was taken again? */
 static bool had_pause(void)
 {
 	if (BUG(overlook_pauses))
@@ -121,12 +166,13 @@ static void begin_window(unsigned now)
 	store_relaxed(&x_window, now);
 }
 
-/* More than the peak, for sizes that are others each time do not fit where the last ones were. */
+/* A costly cycle earns credit for what it refaulted, and for what purge_excess takes beyond need.
+ * Credit may reach twice the peak, since blocks whose sizes differ each time do not fit where the
+ * last ones were.  Windows are twice as long as a cycle, so that each sees a whole one. */
 static void earn(size_t faulted, size_t period, unsigned now)
 {
 	size_t credit = load_relaxed(&x_retain_credit),
 	       length = min_size(2 * period, RETAIN_WINDOW_MAX);
-	/* what purge_excess takes beyond need */
 	size_t room = min_size(faulted, retain_limit() / 4);
 
 	if (credit == 0)
@@ -136,6 +182,9 @@ static void earn(size_t faulted, size_t period, unsigned now)
 	              min_size(credit + faulted + room, 2 * load_relaxed(&arena_counters.x_peak)));
 }
 
+/* A cycle has ended: what of its refaults had gone back before is held against the time that it
+ * took.  More than a quarter earns credit at once, more than a twentieth if the cycle before was
+ * costly, too.  What is still owed goes to the next cycle. */
 static void end_cycle(unsigned now)
 {
 	size_t owed = had_pause() ? 0 : load_relaxed(&x_owed) + gone_in_cycle();
@@ -149,14 +198,15 @@ static void end_cycle(unsigned now)
 	begin_cycle(now, min_size(owed - again, load_relaxed(&arena_counters.x_peak)));
 }
 
-/* After a pause in which nothing to speak of was faulted, a drop begins a turn of its own. */
+/* A drop begins a cycle of its own if nothing has fallen free for a while, and the refaults since
+ * then cost next to nothing. */
 static bool begins_anew(unsigned now)
 {
 	return os_age(now, load_relaxed(&x_fell)) >= RETAIN_WINDOW_MIN &&
 	       !costs(load_relaxed(&x_faulted), 20, os_age(now, load_relaxed(&x_cycle)));
 }
 
-/* What goes back since this cycle began is far more than the cycles with credit were about. */
+/* Far more has gone back in this cycle than the cycles with credit were about. */
 static bool is_larger_drop(void)
 {
 	if (BUG(credit_for_larger))
@@ -169,6 +219,9 @@ bool retain_is_exceeded(size_t more)
 	return arena_kept() + more > retain_for_slices();
 }
 
+/* More than the base is free.  After enough refaults that ends a cycle, and the next one begins.
+ * Otherwise, if there is credit, memory stays within it, unless the drop is far larger, which ends
+ * the credit.  Without credit the drop begins a cycle, or is a part of the one that goes on. */
 void retain_note_drop(void)
 {
 	bool is_cycle = load_relaxed(&x_faulted) >= RETAIN_CYCLE;
@@ -177,7 +230,7 @@ void retain_note_drop(void)
 	if (!is_cycle && retain_has_credit()) {
 		if (is_larger_drop())
 			store_relaxed(&x_retain_credit, 0);
-		return; /* else retain_expire_credit says when it ends */
+		return; /* otherwise retain_expire_credit says when it ends */
 	}
 	now = os_milliseconds();
 	if (is_cycle)
@@ -189,6 +242,7 @@ void retain_note_drop(void)
 	store_relaxed(&x_fell, now);
 }
 
+/* What is kept has been at its most, or has fallen from there by more than before. */
 static void note_kept(size_t kept)
 {
 	size_t high = load_relaxed(&x_high);
@@ -199,6 +253,11 @@ static void note_kept(size_t kept)
 		store_relaxed(&x_fall, high - kept);
 }
 
+/* Notes what is kept, and at the end of a window decides on the credit; one thread does, because
+ * the end of the window is a compare-and-swap.  If what was kept fell by half of the credit or
+ * more, the program has taken it again: the credit stays.  Otherwise the credit shrinks to what was
+ * taken, and to nothing below the limit.  A failed compare-and-swap means that another thread
+ * decides. */
 bool retain_expire_credit(size_t kept)
 {
 	unsigned now = os_milliseconds(), begun = load_relaxed(&x_window);
@@ -217,6 +276,7 @@ bool retain_expire_credit(size_t kept)
 	return true;
 }
 
+/* The cycle is said to have begun long ago, so that its refaults are cheap, whatever comes. */
 void retain_forget(void)
 {
 	store_relaxed(&x_retain_credit, 0);
