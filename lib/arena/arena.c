@@ -7,7 +7,8 @@
 
 struct arena_counters arena_counters;
 
-/* The dirty bits of claimed slices; the slices are ours. */
+/* Clears the dirty bits of claimed slices, which are the caller's.  Returns how many were set.
+ * Mostly none are, so the word is read before it is written. */
 static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
 {
 	if ((load_relaxed(&arena->x_dirty[word]) & mask) == 0)
@@ -15,6 +16,7 @@ static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
 	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
 }
 
+/* Dirty slices were counted as free and resident until now. */
 void arena_count_claim(struct run *run, size_t dirty)
 {
 	run->clean = run->slices - dirty;
@@ -23,7 +25,9 @@ void arena_count_claim(struct run *run, size_t dirty)
 		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
 }
 
-/* One slice, a resident one first; or no other. */
+/* Claims one slice, in each word a resident one first; with `resident` no other.  The bit is
+ * cleared without looking at the rest of the word.  If it was clear already, another thread was
+ * faster, and the search goes on with what the word is now.  false: there is no such slice. */
 static bool claim_one(struct arena *arena, bool resident, struct run *run)
 {
 	for (unsigned word = 0; word < ARENA_WORDS; word++) {
@@ -54,7 +58,8 @@ static bool is_free(const uint64_t *map, unsigned slice)
 	return map[slice / 64] >> (slice % 64) & 1;
 }
 
-/* The first run of n free slices in a snapshot at or above `from`; ARENA_SLICES: none. */
+/* The first run of n free slices in a copy of the bitmap, at or above `from`.  Words without a free
+ * slice are skipped.  ARENA_SLICES: there is none. */
 static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
 {
 	unsigned length = 0;
@@ -72,6 +77,8 @@ static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
 	return ARENA_SLICES;
 }
 
+/* All bits of the mask are cleared by one compare-and-swap, or none.  It is repeated when other
+ * bits of the word have changed. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask)
 {
 	uint64_t free = load_relaxed(&arena->x_free_slices[word]);
@@ -84,7 +91,7 @@ bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask)
 	return true;
 }
 
-/* what of the run [first, first + n) stands in this word */
+/* The bits of the run [first, first + n) that are in this word. */
 static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
 {
 	unsigned low = word * 64, from = first > low ? first - low : 0;
@@ -93,7 +100,10 @@ static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
 	return bit_run(from, to - from);
 }
 
-/* Word by word; what was taken is put back when a later word has changed. */
+/* Claims the run word by word.  If a slice of a later word is not free any more, the words that
+ * were claimed are put back, and the caller may look for another run.  Until then other threads see
+ * their slices as taken; they look elsewhere, and none waits.  Nothing else was touched, so the
+ * slices are as clean or dirty as before. */
 bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64;
@@ -113,6 +123,9 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 	return true;
 }
 
+/* Looks for a run in a copy of the bitmap, and claims it in the bitmap itself.  When another thread
+ * was faster, the search goes on one slice further: it ends at the end of the arena.  false: there
+ * is no such run, or others have taken each of them. */
 static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 {
 	uint64_t map[ARENA_WORDS];
@@ -123,11 +136,12 @@ static bool claim_run(struct arena *arena, unsigned n, struct run *run)
 	while ((first = find_run(map, first, n)) < ARENA_SLICES) {
 		if (arena_claim_at(arena, first, n, run))
 			return true;
-		first++; /* somebody was faster: look further on, once through the arena */
+		first++; /* another thread was faster */
 	}
 	return false;
 }
 
+/* Does a huge arena fit: is it large enough, and at most about twice as large as asked? */
 static bool has_room(const struct arena *arena, size_t slices)
 {
 	size_t room = arena_room(arena);
@@ -135,7 +149,9 @@ static bool has_room(const struct arena *arena, size_t slices)
 	return room >= slices && room / 2 <= slices;
 }
 
-/* It may have become smaller before it was ours. */
+/* Claims a huge arena as a whole.  Its size is looked at again once it is the caller's, because it
+ * may have become smaller (large.c) before that: then it is put back, and does not fit.  The dirty
+ * slices are the first ones. */
 static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 {
 	unsigned unused = 0;
@@ -156,6 +172,7 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 	return true;
 }
 
+/* Which of the three ways of claiming depends on the arena and the length of the run. */
 bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run)
 {
 	if (arena->huge != (slices > LARGE_SLICES))
@@ -166,7 +183,6 @@ bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct ru
 	                   : claim_run(arena, (unsigned)slices, run);
 }
 
-/* The slices from this one on are free; those before it are the caller's. */
 void arena_free_from(struct arena *arena, unsigned first)
 {
 	for (unsigned word = first / 64; word < ARENA_WORDS; word++)
@@ -188,6 +204,8 @@ void arena_say(const char *what, const struct arena *arena)
 	log_line(&text);
 }
 
+/* The dirty bits and the sum come first, because a slice belongs to the thread that claims it from
+ * the moment when its free bit is set. */
 static void release_slices(struct arena *arena, unsigned first, unsigned n, unsigned dirty)
 {
 	unsigned low = first / 64, high = (first + n - 1) / 64;
@@ -198,7 +216,8 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, unsi
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
-	/* from here on somebody may retire it; it stays mapped while we are in our section */
+	/* From here on any thread may retire the arena.  It stays mapped in the caller's section.
+	 */
 	arn_yield_point("released_slices");
 }
 
@@ -209,6 +228,7 @@ static void release_huge(struct arena *arena, size_t dirty)
 	store_release(&arena->x_huge_used, 0); /* A1 */
 }
 
+/* A look that may be out of date at once.  Whoever acts on it claims the arena first. */
 bool arena_is_free(const struct arena *arena)
 {
 	if (arena->huge)
@@ -236,6 +256,7 @@ bool arena_claim_whole(struct arena *arena, struct run *run)
 	return arena_claim_at(arena, ARENA_HEAD, ARENA_END - ARENA_HEAD, run);
 }
 
+/* Every slice is free or has a pool; those of pools in the making are neither. */
 bool arena_is_valid(const struct arena *arena)
 {
 	unsigned free = 0, used = 0;

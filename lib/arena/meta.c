@@ -6,15 +6,18 @@
 
 #define CHUNK (4 * MIB)
 
-/* Bump allocation in the newest chunk; the rest of a chunk that is replaced is lost to use. */
+/* A chunk is used from the bottom up, and the newest one only.  What is left of a chunk when it is
+ * replaced is lost. */
 struct chunk {
 	_Atomic size_t x_used;
 	struct chunk *older;
 };
 
 static _Atomic(struct chunk *) x_chunk;
-static _Atomic size_t x_bytes;
+static _Atomic size_t x_bytes; /* of all chunks */
 
+/* Moves x_used up by a compare-and-swap, which is repeated when another thread was faster.  NULL:
+ * the chunk has no room; what it has left may still serve smaller records. */
 static void *take_from(struct chunk *chunk, size_t size, size_t alignment)
 {
 	size_t used = load_relaxed(&chunk->x_used);
@@ -29,7 +32,9 @@ static void *take_from(struct chunk *chunk, size_t size, size_t alignment)
 	}
 }
 
-/* false: no memory.  Losing the race to install a chunk costs one map and unmap. */
+/* Maps a chunk and makes it the newest one, unless another thread was faster: then its chunk
+ * serves, and this one is unmapped.  A lost race costs one map and unmap.  false: there is no
+ * memory, and no other thread has added a chunk either. */
 static bool add_chunk(struct chunk *old)
 {
 	struct chunk *chunk = os_map_aligned(CHUNK, os_page_size());
@@ -47,6 +52,7 @@ static bool add_chunk(struct chunk *old)
 	return true;
 }
 
+/* Repeats until a chunk has room.  Each further try means that some thread has added a chunk. */
 void *meta_take(size_t size, size_t alignment)
 {
 	for (;;) {

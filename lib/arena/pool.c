@@ -10,7 +10,8 @@
 #include <arenite/arenite.h>
 
 /* The section keeps mapped what the registry has found in it.  The descriptor may change hands
- * while it is read: a pool that was carved here leaves its words behind. */
+ * while it is read: the pool may be released, and another one carved here.  The words that are read
+ * are then those of one pool or the other, which was there during the call. */
 no_tsan bool pool_look(const void *address, struct pool_view *view)
 {
 	const struct pool *pool;
@@ -34,6 +35,8 @@ no_tsan bool pool_look(const void *address, struct pool_view *view)
 	return found;
 }
 
+/* All blocks of a new pool are free.  Bits behind the last block stay clear, so that they are never
+ * taken. */
 static void set_all_free(struct pool *pool)
 {
 	unsigned words = pool_words(pool), rest = pool->capacity % 64;
@@ -46,7 +49,8 @@ static void set_all_free(struct pool *pool)
 	pool->hint = 0;
 }
 
-/* line 0 for the other slices of a class pool: any block in them finds heap and class at once */
+/* Copies line 0 to the descriptors of the other slices of a class pool, so that any block in them
+ * leads to heap and class at once.  x_heap comes last in each: it publishes the others. */
 static void copy_lead(struct pool *lead, unsigned slices)
 {
 	struct heap *heap = load_relaxed(&lead->x_heap);
@@ -59,13 +63,14 @@ static void copy_lead(struct pool *lead, unsigned slices)
 	}
 }
 
-/* Whole pages, and at most so many that a word has a bit for each; a class pool is a power of two,
+/* A granule is whole pages, and a word has a bit for each.  A class pool is a power of two in size,
  * and so are pages. */
 static uint8_t granule_shift_of(size_t span)
 {
 	return (uint8_t)lowest_bit(min_size(max_size(span / GRANULES, os_page_size()), span));
 }
 
+/* The table for the remote bits of a tag: see REMOTE_PLAIN in arena.h. */
 static unsigned remote_kind(unsigned tag)
 {
 	if (BUG(one_remote_kind))
@@ -73,6 +78,10 @@ static unsigned remote_kind(unsigned tag)
 	return tag < ARN_TAG_GC ? REMOTE_PLAIN : REMOTE_WALKED;
 }
 
+/* Writes the descriptor of a claimed run, which no other thread looks at before x_heap is set: that
+ * store comes last, and publishes all of it (P1).  The blocks themselves are not touched, so a pool
+ * costs no page before its blocks are used.  The remote bits are clear: the last pool here was
+ * released without any. */
 struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag,
                         size_t block_size)
 {
@@ -105,6 +114,8 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	return pool;
 }
 
+/* Only the heap changes.  No block is out, so no thread frees to the pool; pool_look may find the
+ * old heap or the new one. */
 void pool_adopt(struct pool *pool, struct heap *heap)
 {
 	store_release(&pool->x_heap, heap); /* P1 */
@@ -112,6 +123,8 @@ void pool_adopt(struct pool *pool, struct heap *heap)
 		copy_lead(pool, pool->slices);
 }
 
+/* x_heap becomes NULL in all descriptors before the slices are free, so that pool_look finds
+ * nothing in a free slice.  The release of the slices orders the stores (A1). */
 void pool_release(struct pool *pool, bool resident)
 {
 	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
@@ -124,13 +137,15 @@ void pool_release(struct pool *pool, bool resident)
 	supply_release(arena, (unsigned)(pool - arena->pool), pool->slices, dirty);
 }
 
-/* A word of free blocks: one after the other. */
+/* A whole word of free blocks, in descending order: one add for each. */
 static void take_word(char *block, size_t size, void **slots)
 {
 	for (unsigned i = 64; i > 0; block += size)
 		slots[--i] = block;
 }
 
+/* Takes from the lowest words first, so that the upper part of a pool stays free and its pages can
+ * go.  The slots are filled from the end, so that the lowest block is on top. */
 unsigned pool_take(struct pool *pool, void **slots, unsigned want)
 {
 	unsigned n = (unsigned)min_size(want, pool_free_count(pool)), left = n, word = pool->hint;
@@ -163,6 +178,7 @@ bool pool_is_block(const struct pool *pool, const void *block)
 	return index < pool->capacity && (size_t)index * pool->block_size == offset;
 }
 
+/* Sets the free bits of blocks of one word.  A bit that is set already was freed twice. */
 static void give_word(struct pool *pool, unsigned word, uint64_t bits)
 {
 	uint64_t old = load_relaxed(&pool->bits->x_free_map[word]);
@@ -176,8 +192,9 @@ static void give_word(struct pool *pool, unsigned word, uint64_t bits)
 		pool->hint = (uint16_t)word;
 }
 
-/* Blocks that were taken together come back together: those of one word are gathered before they
- * are written. */
+/* Blocks that were taken together mostly return together: the bits of one word are gathered before
+ * the word is written.  The first block that is in another pool ends it; the caller goes on with
+ * that one. */
 unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 {
 	size_t size = pool->block_size, span = pool->capacity * size;
@@ -209,7 +226,8 @@ unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 	return i;
 }
 
-/* What others have freed of these blocks, and they are in no word from now on. */
+/* Takes the bits that others have set out of a word, in one step: a bit that is set meanwhile is
+ * either taken here or stays. */
 static uint64_t take_word_of_bits(_Atomic uint64_t *x_word)
 {
 	uint64_t bits;
@@ -222,6 +240,8 @@ static uint64_t take_word_of_bits(_Atomic uint64_t *x_word)
 	return bits;
 }
 
+/* Words without bits are only read.  Each bit that is taken becomes a free bit of the same word;
+ * one that is free already was freed twice, which ends the program. */
 unsigned pool_drain(struct pool *pool)
 {
 	_Atomic uint64_t *x_remote = load_relaxed(&pool->bits->x_remote);

@@ -6,6 +6,7 @@
 #include "arena/reclaim.h"
 #include "arena/retain.h"
 
+/* Free slices have lost this many bytes of pages. */
 static size_t count(size_t bytes)
 {
 	sub_relaxed(&arena_counters.x_retained, bytes);
@@ -13,7 +14,8 @@ static size_t count(size_t bytes)
 	return bytes;
 }
 
-/* A run of one word, claimed by us: its pages go back. */
+/* Gives back the pages of a run that the caller has claimed.  0: some of it was purged by another
+ * thread before the claim, or the system has refused; then the slices stay dirty. */
 static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 {
 	size_t bytes = count_bits(mask) * SLICE;
@@ -26,7 +28,10 @@ static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
 	return count(bytes);
 }
 
-/* Each run of resident free slices in a word: claimed, purged, released clean. */
+/* Claims, purges and releases each run of resident free slices in a word.  While a run is claimed
+ * no other thread can allocate it, and none waits for it.  A run that has changed before it could
+ * be claimed is passed over.  Whatever came of the purge, the slices are free again afterwards;
+ * whether they are dirty says x_dirty. */
 static size_t purge_word(struct arena *arena, unsigned word)
 {
 	uint64_t candidates = load_relaxed(&arena->x_free_slices[word]) &
@@ -47,6 +52,7 @@ static size_t purge_word(struct arena *arena, unsigned word)
 	return done;
 }
 
+/* The same for a free huge arena, which is claimed by its one word. */
 static size_t purge_huge(struct arena *arena)
 {
 	unsigned unused = 0;
@@ -76,7 +82,7 @@ static size_t purge_arena(struct arena *arena, size_t keep)
 	return done;
 }
 
-/* Newest first: old arenas are the dense ones. */
+/* The newest arenas come first, because the old ones are the dense ones. */
 size_t purge_to(size_t keep)
 {
 	size_t done = 0;
@@ -93,11 +99,12 @@ size_t purge_to(size_t keep)
 	return done;
 }
 
-/* The last time there was something to give back, the system took nothing.  (It takes no pages that
- * are locked.) */
+/* The last purge that had something to give back took nothing.  (The system takes no pages that are
+ * locked.) */
 static _Atomic bool x_in_vain;
 
-/* The next releases need no system call. */
+/* Half of the base is given back beyond what is needed, so that the next releases need no system
+ * call. */
 void purge_excess(void)
 {
 	size_t keep;

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * Readers of our own: a word for each thread, how many sections it is in.  Built unless configure
- * --with-liburcu.
+ * reclaim-own.c - Arenite's own readers: each thread has a word that counts how many sections it is
+ * in.  Built unless configure --with-liburcu.
  *
- * The reader's store of its word costs no barrier where the system can make one in all threads for
- * who asks (membarrier).
+ * Where the system can make a full barrier in all threads (membarrier) for the side that asks, the
+ * reader's store of its word costs no barrier of its own.
  */
 #include "arena/reclaim-reader.h"
 
 #include "os/os.h"
 
-static bool asymmetric; /* written while there is one thread */
+static bool asymmetric; /* the system makes the barriers; written while there is one thread */
 
 __attribute__((constructor)) static void start(void)
 {
 	asymmetric = os_barrier() == 0;
 }
 
+/* Counts the word up.  The store must come before the loads that look for arenas (E2): either the
+ * side that asks makes the barrier, and only the compiler must keep the order, or the exchange is
+ * one.  A thread without a record counts itself as a guest; it stays one until its outermost
+ * section ends, so that entries and exits match. */
 void reclaim_enter(void)
 {
 	uintptr_t inside;

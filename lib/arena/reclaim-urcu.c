@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The only file that includes liburcu: its readers, of the bp flavour.
+ * reclaim-urcu.c - readers by liburcu, of its bp flavour.  The only file that includes liburcu.
  *
- * Each thread's word of liburcu is listed by us as well, because liburcu's own list is private and
- * can only be waited on: x_word of a record is the address of that word.
+ * liburcu's own list of threads is private and can only be waited on.  So each thread's word of
+ * liburcu is in Arenite's list as well: x_word of a record is the address of that word.
  */
 #define _LGPL_SOURCE /* inline readers; the licence allows it for MIT code */
 #include "arena/reclaim-reader.h"
@@ -23,8 +23,8 @@ static char order;
 #define order_acquire() ((void)0)
 #endif
 
-/* liburcu ends the program when it finds no memory for a thread: where that may happen, see
- * first. */
+/* liburcu ends the program when it finds no memory for a thread.  Where that may happen, because
+ * address space is limited or was refused before, this looks first whether there is some. */
 static bool has_memory(void)
 {
 	void *probe;
@@ -35,6 +35,8 @@ static bool has_memory(void)
 	return probe && os_unmap(probe, 64 * KIB) == 0;
 }
 
+/* Registers the thread with liburcu, and puts the address of its word into the thread's record.
+ * false: there is no memory for one of the two; the thread is a guest then. */
 static bool join(void)
 {
 	int saved;
@@ -56,7 +58,8 @@ static void enter_first(void)
 		reader_enter_as_guest();
 }
 
-/* liburcu forgets a thread at its end, perhaps before the last section. */
+/* liburcu forgets a thread at its end, perhaps before its last section: then enter_first looks
+ * again. */
 void reclaim_enter(void)
 {
 	if (likely(reader_own && URCU_TLS(urcu_bp_reader)))

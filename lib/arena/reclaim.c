@@ -15,6 +15,8 @@ static _Atomic unsigned x_guests;
 static pthread_key_t key;
 static bool key_made;
 
+/* The word becomes 0 before the record is spare: the next thread that takes it is outside of all
+ * sections. */
 static void give_back(struct reader *record)
 {
 	store_release(&record->x_word, 0); /* E1 */
@@ -22,8 +24,8 @@ static void give_back(struct reader *record)
 	stack_push(&spares, &record->spare);
 }
 
-/* A thread at its end gets no other record: nobody would give back what the last of its destructors
- * had taken. */
+/* A thread at its end gets no other record: no destructor would follow to hand back what the last
+ * ones had taken. */
 static __thread bool left;
 
 static void leave(void *record)
@@ -39,6 +41,8 @@ __attribute__((constructor)) static void make_key(void)
 	key_made = pthread_key_create(&key, leave) == 0;
 }
 
+/* The push is seq_cst, as are the accesses of E2: a grace period that begins later finds the
+ * record. */
 static struct reader *add_record(void)
 {
 	struct reader *record = meta_take(sizeof(*record), CACHE_LINE);
@@ -52,6 +56,8 @@ static struct reader *add_record(void)
 	return record;
 }
 
+/* Takes a spare record or adds one, and has the destructor called for it.  Without memory or key
+ * the record becomes spare again, and the thread is a guest. */
 bool reader_join(void)
 {
 	struct stack_node *node;
@@ -82,6 +88,7 @@ void reader_exit_as_guest(void)
 	sub_release(&x_guests, 1); /* E1 */
 }
 
+/* Where the readers have barriers of their own, one more here is enough: a seq_cst operation. */
 static bool full_barrier(void)
 {
 	static _Atomic unsigned x_any;
@@ -92,12 +99,19 @@ static bool full_barrier(void)
 	return true;
 }
 
+/* The barrier separates the stores that have hidden the arenas from the loads of the readers' words
+ * (E2).  Readers that are added to the list after this come later, and cannot find those arenas. */
 void reclaim_grace_begin(struct reclaim_grace *grace)
 {
 	grace->begun = full_barrier();          /* E2 */
 	grace->next = load_acquire(&x_readers); /* E3 */
 }
 
+/* Looks at the readers where the last call stopped, and stops at the first one that is inside.  A
+ * reader that was seen outside once is done: if it enters again, it does not find what was hidden.
+ * Guests have no record, so their number must be 0 at one moment.  The last barrier makes what the
+ * readers did come before what the caller does next (E1).  false: not yet, or the system has
+ * refused the barrier. */
 bool reclaim_grace_over(struct reclaim_grace *grace)
 {
 	if (!grace->begun)
@@ -108,6 +122,8 @@ bool reclaim_grace_over(struct reclaim_grace *grace)
 	return load_seq(&x_guests) == 0 && full_barrier(); /* E1, E2 */
 }
 
+/* Records of threads that are gone become spare.  One that a thread had taken and not yet marked as
+ * used is lost to the child. */
 void reader_fork_child(void)
 {
 	store_relaxed(&x_guests, reader_guest);

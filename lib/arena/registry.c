@@ -7,7 +7,7 @@ EXPORT_PRIVATE(registry_bytes);
 static _Atomic(struct arena *) x_arenas[ARENAS_MAX];
 static _Atomic unsigned x_count;
 
-/* The first free entry at or above `from`; ARENAS_MAX: none. */
+/* The first free entry at or above `from`.  ARENAS_MAX: there is none. */
 static unsigned find_free(unsigned from)
 {
 	while (from < ARENAS_MAX && load_relaxed(&x_arenas[from]))
@@ -15,6 +15,7 @@ static unsigned find_free(unsigned from)
 	return from;
 }
 
+/* x_count never falls: entries that are empty again are reused, the lowest first. */
 static void raise_count(unsigned count)
 {
 	unsigned old = load_relaxed(&x_count);
@@ -23,7 +24,7 @@ static void raise_count(unsigned count)
 		;
 }
 
-/* NULL: the address has none. */
+/* The byte for this address.  NULL: the address has none. */
 static _Atomic uint8_t *byte_of(const struct arena *arena)
 {
 	uintptr_t index = (uintptr_t)arena >> ARENA_SHIFT;
@@ -31,7 +32,10 @@ static _Atomic uint8_t *byte_of(const struct arena *arena)
 	return index < array_length(registry_bytes) ? &registry_bytes[index] : NULL;
 }
 
-/* The byte comes first: whoever finds the arena in the table may free blocks of it at once. */
+/* The byte is set first, because a thread that finds the arena in the table may at once hand out
+ * blocks of it, which others free by their address.  Then the arena takes the first free entry;
+ * when another thread was faster, the next one.  false: the table is full, and the byte is cleared
+ * again. */
 bool registry_add(struct arena *arena, unsigned *index)
 {
 	_Atomic uint8_t *byte = byte_of(arena);
@@ -52,6 +56,9 @@ bool registry_add(struct arena *arena, unsigned *index)
 	return false;
 }
 
+/* Both stores are seq_cst (E2): after the barrier of the grace period that follows, a reader either
+ * does not find the arena, or is found by the grace period.  The byte says RETIRED instead of 0, so
+ * that statistics can find the address space. */
 void registry_hide(const struct arena *arena, unsigned index)
 {
 	if (!BUG(hide_in_table_only))

@@ -6,13 +6,15 @@
 #include "arena/retain.h"
 
 static _Atomic(struct arena *) x_retired; /* L1 */
-static _Atomic size_t x_waiting;          /* bytes, the batch included */
+static _Atomic size_t x_waiting;          /* bytes of address space, the batch included */
 
-/* of whoever has x_taken */
+/* These belong to the thread that has set x_taken: the batch, and the grace period for its
+ * readers. */
 static _Atomic bool x_taken; /* L2 */
 static struct arena *batch;
 static struct reclaim_grace grace;
 
+/* The arena is counted before it is pushed, because another thread may unmap it at once. */
 static void push_retired(struct arena *arena)
 {
 	struct arena *head = load_relaxed(&x_retired);
@@ -24,6 +26,11 @@ static void push_retired(struct arena *arena)
 	} while (!cas_release(&x_retired, &head, arena)); /* L1 */
 }
 
+/* Claims all slices of the arena, purges them, hides the arena, and pushes it onto the list.  Once
+ * all is claimed, no thread can get a pool there; once it is hidden, none finds it.  false: a slice
+ * is claimed by another thread, and nothing has changed.  If the system does not take the pages,
+ * the arena retires with them: then it is not taken back into use, because its memory is not
+ * zero. */
 bool retire_arena(struct arena *arena)
 {
 	struct run run;
@@ -44,6 +51,7 @@ bool retire_arena(struct arena *arena)
 	return true;
 }
 
+/* Is it clean, of the right kind, and large enough; and if huge, not much larger? */
 static bool is_fit(const struct arena *arena, size_t slices)
 {
 	size_t room = arena_room(arena);
@@ -53,6 +61,11 @@ static bool is_fit(const struct arena *arena, size_t slices)
 	return room >= slices && (!arena->huge || room / 2 <= slices);
 }
 
+/* Takes the whole list, looks for the first arena that fits, and pushes the others back.  A batch
+ * that waits for its grace period is not looked at.  Meanwhile other threads find an empty list,
+ * and map a new arena if they need one.  Earlier readers may still look at the arena: it stays
+ * mapped, so they find free slices or later pools, as in any arena.  NULL: none fits, or the
+ * table is full. */
 struct arena *retire_take_back(size_t slices)
 {
 	struct arena *list, *found = NULL;
@@ -77,6 +90,7 @@ struct arena *retire_take_back(size_t slices)
 	return found;
 }
 
+/* Arenas that are free at the moment; the caller is in a section. */
 static size_t count_free(void)
 {
 	size_t n = 0;
@@ -89,8 +103,9 @@ static size_t count_free(void)
 	return n;
 }
 
-/* One arena to swing in, and what may be kept; not what is left of one whose pages have moved
- * (large.h). */
+/* Is this free arena one too many?  A shared arena is, if there are more than one to swing in and
+ * those that may be kept.  A huge one is, if more is kept than may be, or if it is what was left
+ * when its pages moved (large.h). */
 static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
@@ -112,12 +127,14 @@ static void unmap_retired(struct arena *arena)
 	registry_remove(arena);
 	sub_relaxed(&arena_counters.x_mapped, size);
 	sub_relaxed(&x_waiting, size);
-	/* On failure it stays mapped and unused: at most address space is lost, for its pages are
-	 * purged. */
+	/* If the system refuses, the arena stays mapped and unused.  Only address space is lost,
+	 * because its pages have gone back. */
 	os_unmap(arena, size);
 }
 
-/* There is a batch whose readers are done. */
+/* The caller has x_taken.  Without a batch the whole list becomes one, and its grace period begins;
+ * if the system refuses the barrier, that is tried again next time.  Returns whether there is a
+ * batch whose readers are done. */
 static bool is_ready(void)
 {
 	if (!batch) {
@@ -130,6 +147,7 @@ static bool is_ready(void)
 	return batch && reclaim_grace_over(&grace);
 }
 
+/* Unmaps up to `most` arenas of the batch; the rest of it is for the next call. */
 static unsigned unmap_up_to(unsigned most)
 {
 	unsigned n = 0;
@@ -145,6 +163,9 @@ static unsigned unmap_up_to(unsigned most)
 	return n;
 }
 
+/* One thread at a time works on the batch.  Another one that comes meanwhile leaves at once: nobody
+ * waits for a grace period.  A thread that is stopped in here keeps the batch; what retires later
+ * is in the list, where retire_take_back finds it. */
 static unsigned step_batch(unsigned most)
 {
 	bool taken = false;
@@ -163,7 +184,8 @@ void retire_poll(void)
 		step_batch(RETIRE_STEP);
 }
 
-/* A reader's section is a few loads: some tries find nearly all of them outside. */
+/* A section of a reader is a few loads, so nearly all readers are found outside within some tries.
+ * A batch whose readers are not done by then is left for retire_poll. */
 void retire_all(void)
 {
 	for (unsigned tries = 0; tries < 100 && load_relaxed(&x_waiting) != 0; tries++)
@@ -175,8 +197,8 @@ size_t retire_waiting(void)
 	return load_relaxed(&x_waiting);
 }
 
-/* A batch that a thread of the parent was at work on is in an unknown state: it stays where it
- * is. */
+/* A batch that a thread of the parent was at work on is in an unknown state.  It stays mapped and
+ * is forgotten: the child loses address space. */
 void retire_fork_child(void)
 {
 	if (!load_relaxed(&x_taken))

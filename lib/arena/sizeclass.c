@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/sizeclass.h"
 
-/* The table is written by the compiler from the sizes alone. */
+/* The compiler makes the table from the sizes alone.  SLICES is how many slices a pool of the class
+ * has, FIT how many blocks it holds. */
 #define DIVIDE_UP(a, b) (((a) + (b)-1) / (b))
 #define SLICES(size)    ((size) <= 8192 ? 1 : (size) <= 16384 ? 2 : (size) <= 32768 ? 4 : 8)
 #define FIT(size)       (SLICES(size) * SLICE / (size))
@@ -32,6 +33,7 @@ const struct sizeclass sizeclasses[CLASSES] = {
 	CLASS(40960), CLASS(49152), CLASS(57344), CLASS(65536),
 };
 
+/* The class for each request up to TABLE_MAX, in steps of 16 bytes. */
 const uint8_t sizeclass_table[TABLE_MAX / 16 + 1] = {
 	0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 	15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 22, 22, 23,

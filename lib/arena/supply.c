@@ -8,8 +8,10 @@
 #include "base/option.h"
 #include "os/os.h"
 
-static _Atomic unsigned x_hint; /* a guess: no single free slice below this arena */
+static _Atomic unsigned x_hint; /* a guess: no free slice in the arenas before this one */
 
+/* Tries the arenas from..to-1 of the table, in order.  The caller is in a section.  A single slice
+ * that was found further on moves the hint there, because the arenas before it are full. */
 static bool claim_from(unsigned from, unsigned to, size_t slices, bool resident, struct run *run)
 {
 	for (unsigned index = from; index < to; index++) {
@@ -24,6 +26,8 @@ static bool claim_from(unsigned from, unsigned to, size_t slices, bool resident,
 	return false;
 }
 
+/* Makes the last slice a guard and puts the arena into the table, where other threads find it at
+ * once.  false: the table is full, and the arena is still the caller's alone. */
 static bool publish_arena(struct arena *arena)
 {
 	os_guard((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
@@ -34,6 +38,7 @@ static bool publish_arena(struct arena *arena)
 	return true;
 }
 
+/* NULL: there is no address space. */
 static void *map_arenas(size_t size)
 {
 	void *arena = os_map_aligned(size, ARENA_SIZE);
@@ -45,9 +50,11 @@ static void *map_arenas(size_t size)
 	return arena;
 }
 
+/* Maps an arena for one block and claims it before other threads can find it.  The run is all of
+ * its body, which may be more than was asked for. */
 static bool add_huge(size_t slices, struct run *run)
 {
-	/* not less than what the registry calls ours */
+	/* At least the 32 MiB that its byte in the registry stands for. */
 	size_t size = max_size((slices + ARENA_HEAD + ARENA_GUARD) * SLICE, ARENA_SIZE);
 	struct arena *arena = map_arenas(size);
 
@@ -66,8 +73,10 @@ static bool add_huge(size_t slices, struct run *run)
 	return true;
 }
 
-/* Map option ARENA bytes at once; the first arena carries our run, so nobody can take it from
- * us. */
+/* Maps option ARENA bytes at once, which may be several arenas; if there is not so much address
+ * space, one arena.  The first one carries the caller's run from the start, so no other thread can
+ * take that.  Arenas for which the table has no room are unmapped again.  false: not even one could
+ * be had. */
 static bool add_shared(unsigned slices, struct run *run)
 {
 	size_t size = option(OPTION_ARENA);
@@ -94,7 +103,9 @@ static bool add_shared(unsigned slices, struct run *run)
 	return true;
 }
 
-/* What is resident somewhere serves before what is not here; the hint is about any free slice. */
+/* A single slice is looked for three times: with pages, in all arenas, since a resident slice
+ * anywhere is better than a clean one; then any, from the hint on; then in the arenas before it, as
+ * the hint may be wrong.  Longer runs are looked for in all arenas. */
 static bool claim_mapped(size_t slices, struct run *run)
 {
 	unsigned count = registry_count(), hint = load_relaxed(&x_hint);
@@ -111,7 +122,8 @@ static bool claim_mapped(size_t slices, struct run *run)
 	return found;
 }
 
-/* A retired arena comes back. */
+/* Takes a retired arena back into use: it comes claimed as a whole, and what the caller does not
+ * need becomes free. */
 static bool add_again(size_t slices, struct run *run)
 {
 	struct arena *arena = retire_take_back(slices);
@@ -127,6 +139,7 @@ static bool add_again(size_t slices, struct run *run)
 	return true;
 }
 
+/* An arena that is mapped already is better than a new one. */
 static bool add_arena(size_t slices, struct run *run)
 {
 	if (add_again(slices, run))
@@ -134,11 +147,12 @@ static bool add_arena(size_t slices, struct run *run)
 	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
 }
 
-/* Free memory in the wrong shape is kept up to here while the program grows. */
+/* Bytes of free memory, perhaps in the wrong shape, that are kept while the program grows. */
 #define KEEP_GROWING (2 * MIB)
 
-/* When more is in use than ever before, what is kept for reuse makes up for it, so that a program's
- * peak is what it uses.  Below that peak nothing is given back here: it would be wanted again. */
+/* When more is in use than ever before, what is kept for reuse is made smaller by twice the growth,
+ * so that a program's peak is what it uses.  Below that peak nothing is given back here, because it
+ * would be wanted again. */
 static void make_up_for_growth(void)
 {
 	size_t used = arena_in_use(), peak = load_relaxed(&arena_counters.x_peak);
@@ -152,6 +166,8 @@ static void make_up_for_growth(void)
 		;
 }
 
+/* Counted is what has pages.  Free slices that are resident are not in that sum, so as many of them
+ * go back as are in the way. */
 bool supply_admits(size_t bytes)
 {
 	size_t limit = option(OPTION_LIMIT), room;
@@ -171,6 +187,7 @@ static bool claim_slices(size_t slices, struct run *run)
 	return claim_mapped(slices, run) || add_arena(slices, run);
 }
 
+/* Retires all arenas that are free. */
 static void retire_free(void)
 {
 	reclaim_enter();
@@ -183,18 +200,17 @@ static void retire_free(void)
 	reclaim_exit();
 }
 
-/* The arenas without pools whose readers are done leave. */
+/* Unmaps the arenas without pools whose readers are done. */
 static void unmap_empty(void)
 {
 	retire_free();
 	retire_all();
 }
 
-/*
- * The system has no address space for a new arena.  That of arenas without pools may be what is
- * missing.  Pages would not help, so they stay with those who keep them; and a request that is
- * beyond the limit in any case takes nothing.
- */
+/* The system has no address space for a new arena.  That of arenas without pools may be what is
+ * missing, so these are unmapped, and the claim is tried once more.  Pages would not help, so they
+ * stay with the heaps that keep them.  A request that is beyond the limit of the process in any
+ * case unmaps nothing. */
 static bool claim_after_unmapping(size_t slices, struct run *run)
 {
 	if (slices * SLICE > os_space_limit())
@@ -203,12 +219,15 @@ static bool claim_after_unmapping(size_t slices, struct run *run)
 	return claim_slices(slices, run);
 }
 
-/* More than there are addresses. */
+/* Is this more than there are addresses? */
 static bool is_impossible(size_t slices)
 {
 	return slices >= (size_t)1 << (ADDRESS_BITS - SLICE_SHIFT);
 }
 
+/* First the limit is asked, then the arenas that are there, then retired and new ones, and at last
+ * what can be unmapped.  After a claim the peak is looked at, and a few retired arenas are
+ * unmapped.  false: there is no memory, or the limit does not admit it. */
 bool supply_claim(size_t slices, struct run *run)
 {
 	if (is_impossible(slices) || !supply_admits(slices * SLICE))
@@ -228,6 +247,11 @@ bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struc
 	return true;
 }
 
+/* The slices are free as soon as arena_release has set their bits; the arena may retire at once, in
+ * another thread, so the rest happens in a section.  retain.h hears of a drop when more than the
+ * base is free.  If the arena is free now it retires, unless it is kept.  Purging and unmapping
+ * come last, outside of the section: they may take a while, and a grace period need not wait for
+ * them. */
 void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
 {
 	unsigned index = arena->index;
@@ -245,6 +269,8 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, size_t d
 	retire_poll();
 }
 
+/* Nothing is kept for reuse any more: the credit ends, the pages of all free slices go back, and
+ * all free arenas retire. */
 size_t supply_trim(void)
 {
 	size_t done;
