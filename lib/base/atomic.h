@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * atomic.h - the memory orders that we use, by name; nothing else in the library names an order.
+ * atomic.h - the memory orders that the library uses, by name; no other file names an order.
  *
  * Standalone fences between threads are not used: ThreadSanitizer does not see them, so every order
- * stands on an access.
+ * belongs to an access.
  * The names end in the order: _relaxed, _acquire, _release, _acq_rel, and _seq where two threads
- * write one word and then read the other's (remote.h, R1).  doc/memory-order.md lists each field
- * with its partners.
+ * write one word each and then read the other's (remote.h, R1).  doc/memory-order.md lists each
+ * field with its partners.
  */
 #ifndef ARN_ATOMIC_H
 #define ARN_ATOMIC_H
@@ -44,32 +44,33 @@
 	atomic_compare_exchange_strong_explicit(p, old, new, memory_order_seq_cst, \
 	                                        memory_order_seq_cst)
 
-/* A plain field of somebody else, read for a guess that is made to fit before it is used.  Only in
- * a function that ThreadSanitizer leaves alone. */
+/* A plain field that another thread may be changing, read for a guess that is checked before it is
+ * used.  Only in a function that ThreadSanitizer leaves alone. */
 #define no_tsan       __attribute__((no_sanitize("thread"))) noinline
 #define load_guess(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 
-/* A counter that one thread writes and others read: no lock prefix. */
+/* A counter that one thread writes and others read, so that it needs no lock prefix. */
 #define count_add(p, n) store_relaxed(p, load_relaxed(p) + (n))
 #define count_sub(p, n) store_relaxed(p, load_relaxed(p) - (n))
 
-/* What a child of fork sees of another thread is a prefix of its stores: the kernel holds a thread
- * at its first store to a page that it has taken.  So the order that the compiler gives them is all
- * that is needed. */
+/* The child of a fork sees a prefix of each other thread's stores: the kernel stops a thread at its
+ * first store to a page that the fork has taken.  So the order that the compiler gives the stores
+ * is all that is needed. */
 #define order_for_fork() atomic_signal_fence(memory_order_acq_rel)
 
-/* The other side makes a full barrier in this thread (os_barrier): here the compiler must keep the
- * order. */
+/* The other side makes a full barrier in this thread (os_barrier); here only the compiler must keep
+ * the order. */
 #define order_for_barrier() atomic_signal_fence(memory_order_seq_cst)
 
-/* Test builds widen the windows between two atomic steps; see t/support/yield.h. */
+/* A place between two atomic steps of a protocol.  Test builds wait there or yield, so that the
+ * window is wider: see t/support/yield.h. */
 #ifdef ARN_YIELD_POINTS
 void arn_yield_point(const char *where);
 #else
 #define arn_yield_point(where) ((void)0)
 #endif
 
-/* gcc has a macro for each sanitizer, clang a question. */
+/* gcc defines a macro for each sanitizer; clang answers a question. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define ARN_TSAN 1

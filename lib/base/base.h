@@ -19,7 +19,7 @@
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-/* Of a variable that no other library sees: it is reached without a table. */
+/* A variable that no other library sees is reached without a table. */
 #define hidden                          __attribute__((visibility("hidden")))
 #define noinline                        __attribute__((__noinline__))
 #define cold                            __attribute__((__noinline__, __cold__))
@@ -38,8 +38,8 @@
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
- * What the fast paths need of the core, under a name that libarenite-python can link with: for the
- * two libraries of one version and nobody else.  The core itself keeps the hidden names.
+ * What the fast paths need of the core is exported under a name that libarenite-python links with.
+ * These names are for the two libraries of one version only; the core itself uses the hidden names.
  */
 #ifdef ARN_OUTSIDE_CORE
 #define PRIVATE(name) __asm__("arn_private_" #name)
@@ -60,12 +60,14 @@ static inline size_t max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-/* alignment is a power of two; the caller has made sure that the sum does not overflow */
+/* The least multiple of alignment, a power of two, that is not below n.  The caller has made sure
+ * that the sum does not overflow. */
 static inline size_t align_up(size_t n, size_t alignment)
 {
 	return (n + alignment - 1) & ~(alignment - 1);
 }
 
+/* The number of the lowest bit that is set; word is not 0. */
 static inline unsigned lowest_bit(uint64_t word)
 {
 	return (unsigned)__builtin_ctzll(word);
@@ -76,13 +78,13 @@ static inline unsigned count_bits(uint64_t word)
 	return (unsigned)__builtin_popcountll(word);
 }
 
-/* count ones from bit `first` up, within a word */
+/* A word with `count` ones from bit `first` up; what would lie beyond bit 63 is cut off. */
 static inline uint64_t bit_run(unsigned first, unsigned count)
 {
 	return (count >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1) << first;
 }
 
-/* ones from bit `first` on, which is one */
+/* How many ones there are in a row from bit `first` on, which is one. */
 static inline unsigned run_length(uint64_t word, unsigned first)
 {
 	uint64_t rest = ~(word >> first);
@@ -90,15 +92,15 @@ static inline unsigned run_length(uint64_t word, unsigned first)
 	return rest ? lowest_bit(rest) : 64;
 }
 
-/* Fill a struct of a caller who was compiled with another version and knows fewer fields of it, or
- * more: `size` bytes are written, and fields that are not ours are zero. */
+/* Fill a struct of a caller that was compiled with another version and knows fewer fields of it, or
+ * more: `size` bytes are written, and fields that this version does not know are zero. */
 static inline void fill_struct(void *to, size_t size, const void *from, size_t known)
 {
 	memset(to, 0, size);
 	memcpy(to, from, min_size(size, known));
 }
 
-/* A number for a text: FNV-1a. */
+/* A number for a text, by FNV-1a. */
 static inline uint64_t hash_bytes(const char *bytes, size_t length)
 {
 	uint64_t hash = 0xcbf29ce484222325;

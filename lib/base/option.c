@@ -18,9 +18,10 @@ struct spec {
 	size_t low, high; /* of a number */
 	bool bytes;       /* K, M and G may follow */
 	const char *range, *meaning;
-	bool (*parse)(const char *value); /* instead of a number */
+	bool (*parse)(const char *value); /* NULL: the value is a number */
 };
 
+/* The defaults.  A value of the environment replaces one if it is well-formed. */
 size_t option_values[OPTIONS] = {
 	[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT,
 	[OPTION_CACHE] = 1 * MIB,
@@ -36,6 +37,7 @@ size_t option_values[OPTIONS] = {
 
 static char stats_file[PATH_MAX];
 
+/* A list of domains with commas between them, in any order; "none" adds nothing. */
 static bool parse_domains(const char *value)
 {
 	size_t domains = 0;
@@ -58,7 +60,7 @@ static bool parse_domains(const char *value)
 	return true;
 }
 
-/* What people write for yes and no; an empty value is no. */
+/* Reads what people write for yes and no; an empty value is no.  false: it is neither. */
 static bool parse_switch(const char *value, bool *on)
 {
 	static const char *const words[] = {
@@ -67,7 +69,7 @@ static bool parse_switch(const char *value, bool *on)
 
 	for (size_t i = 0; i < array_length(words); i++) {
 		if (strcasecmp(value, words[i]) == 0) {
-			*on = i % 2 == 1;
+			*on = i % 2 == 1; /* words for yes are at odd places */
 			return true;
 		}
 	}
@@ -84,6 +86,8 @@ static bool parse_disable(const char *value)
 	return true;
 }
 
+/* A switch, or json:FILE.  The name of the file is copied, because the environment may be
+ * overwritten later. */
 static bool parse_stats(const char *value)
 {
 	size_t length = strlen(value);
@@ -100,6 +104,8 @@ static bool parse_stats(const char *value)
 	return true;
 }
 
+/* The table: name, range as numbers, whether K, M, G and T may follow, range and meaning in words.
+ * doc/options.md has the same names, and t/source/manpages.sh compares the two. */
 static const struct spec specs[OPTIONS] = {
 	[OPTION_DOMAINS] = { "DOMAINS", 0, 3, false, "mem,object or none",
 	                     "the domains that Arenite serves; the system's malloc serves the "
@@ -140,6 +146,7 @@ static const struct spec specs[OPTIONS] = {
 	                     parse_disable },
 };
 
+/* How far a suffix shifts the number to the left; 0: it is none. */
 static size_t suffix_shift(char c)
 {
 	switch (c) {
@@ -160,7 +167,8 @@ static size_t suffix_shift(char c)
 	}
 }
 
-/* digits, then for bytes one of K, M, G, T; false: not that, or too large for a word */
+/* Reads digits, and for a number of bytes one of K, M, G, T after them.  false: it is not that, or
+ * too large for a word; *number is as it was. */
 static bool parse_number(const char *value, bool bytes, size_t *number)
 {
 	size_t n = 0, shift;
@@ -180,6 +188,7 @@ static bool parse_number(const char *value, bool bytes, size_t *number)
 	return true;
 }
 
+/* Besides its range, option ARENA must be a multiple of the size of an arena. */
 bool option_parse(enum option option, const char *value)
 {
 	const struct spec *spec = &specs[option];
@@ -195,6 +204,8 @@ bool option_parse(enum option option, const char *value)
 	return true;
 }
 
+/* Adds the value in force as one would write it: bytes with the largest suffix that leaves no
+ * rest. */
 static void add_value(struct text *text, enum option option)
 {
 	size_t value = option_values[option];
@@ -220,9 +231,11 @@ static void add_value(struct text *text, enum option option)
 
 /* ---- complaints ------------------------------------------------------------------------------ */
 
-static struct text complaints[8]; /* of more than that the others are not said */
+static struct text complaints[8]; /* when there are more, the others are not said */
 static unsigned complaints_used;
 
+/* Notes a line for an entry of the environment: it is no option (OPTIONS), or its value is
+ * malformed.  The name is cut off at 40 bytes.  The lines are written later, by option_complain. */
 static void complain(const char *entry, enum option option)
 {
 	size_t length = min_size(strcspn(entry, "="), 40);
@@ -244,8 +257,8 @@ static void complain(const char *entry, enum option option)
 	}
 }
 
-/* The same lines have the same number, in any order, as shells change that; others most likely have
- * another. */
+/* A number for the lines together.  The same lines have the same number in any order, because
+ * shells change the order of the environment; other lines most likely have another. */
 static size_t complaints_number(void)
 {
 	uint64_t sum = 0;
@@ -255,6 +268,8 @@ static size_t complaints_number(void)
 	return sum;
 }
 
+/* A process that was started by one which has said these very lines finds their number as a mark,
+ * and is silent: a shell that starts a hundred programs says them once. */
 void option_complain(void)
 {
 	size_t number = complaints_number();
@@ -268,6 +283,7 @@ void option_complain(void)
 
 /* ---- the environment ------------------------------------------------------------------------- */
 
+/* The name need not end in a zero byte: in the environment a `=` follows it. */
 enum option option_find(const char *name, size_t length)
 {
 	enum option option = 0;
@@ -278,7 +294,7 @@ enum option option_find(const char *name, size_t length)
 	return option;
 }
 
-/* names that the tools around the library use */
+/* Names that the tools around the library use; the library takes no notice of them. */
 static bool is_reserved(const char *name)
 {
 	static const char *const names[] = { "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=" };
@@ -289,6 +305,8 @@ static bool is_reserved(const char *name)
 	return false;
 }
 
+/* An entry is a reserved name, a mark, or an option.  What is none of these, or malformed, is
+ * noted. */
 static void read_entry(const char *entry)
 {
 	const char *name = entry + strlen("ARENITE_");
@@ -302,6 +320,7 @@ static void read_entry(const char *entry)
 		complain(entry, option);
 }
 
+/* Reads the environment without getenv, because unknown names are to be found as well. */
 void option_init(void)
 {
 	complaints_used = 0;

@@ -3,11 +3,11 @@
  * option.h - settings from the environment, ARENITE_*: one table with name, default, range and
  * meaning.
  *
- * Read once, before the first heap is made, without malloc; nothing that is kept points into the
- * environment, whose memory programs overwrite (setproctitle).  Where a malformed value or an
- * unknown ARENITE_ name stands the default stays, and a line on stderr says so: option_complain.  A
- * program that runs with more rights than whoever started it (set-user-ID, file capabilities:
- * AT_SECURE) takes nothing from the environment.
+ * Options are read once, before the first heap is made, without malloc.  Nothing that is kept
+ * points into the environment, because programs overwrite its memory (setproctitle).  If a value is
+ * malformed or an ARENITE_ name unknown, the default stays, and a line on stderr says so
+ * (option_complain).  A program that runs with more rights than the user who started it
+ * (set-user-ID, file capabilities: AT_SECURE) takes nothing from the environment.
  *
  * Synchronization: options are written by the constructor, before threads exist; a malloc before
  * the constructor runs it early.
@@ -35,6 +35,8 @@ enum option {
 enum { SERVE_MEM = 1, SERVE_OBJECT = 2 };
 enum { STATS_OFF, STATS_TEXT, STATS_JSON };
 
+/* The values in force: numbers, bytes where the table says so, and bits or states of the enums
+ * above. */
 extern size_t option_values[OPTIONS];
 
 static inline size_t option(enum option option)
@@ -42,22 +44,24 @@ static inline size_t option(enum option option)
 	return option_values[option];
 }
 
-/* The option that ARENITE_ and this name make, or OPTIONS; its name; the values it takes, in
- * words. */
+/* The option whose name after ARENITE_ these `length` bytes are, or OPTIONS. */
 enum option option_find(const char *name, size_t length);
+/* Its name after ARENITE_, and the values that it takes, in words. */
 const char *option_name(enum option option);
 const char *option_range(enum option option);
 
-/* The file of ARENITE_STATS=json:FILE, else NULL. */
+/* The file of ARENITE_STATS=json:FILE, or NULL. */
 const char *option_stats_file(void);
 
+/* Read the environment.  Called once, while there is one thread. */
 void option_init(void);
-/* Says what is wrong in the environment, unless the process that started this one has said the
+/* Say what was wrong in the environment, unless a process that started this one has said the
  * same. */
 void option_complain(void);
-/* The table with the values in force, for `arenite options`. */
+/* Write the table with the values in force to this file descriptor, for `arenite options`. */
 void option_print_table(int fd);
-/* Parse one value as the environment would; false: malformed, nothing changed. */
+/* Parse and set one value as from the environment.  false: it is malformed, and nothing has
+ * changed. */
 bool option_parse(enum option option, const char *value);
 
 #endif

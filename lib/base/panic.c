@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* No byte is written beyond the buffer, and none marks the end: the length does. */
 void text_add(struct text *text, const char *string)
 {
 	size_t room = sizeof(text->bytes) - text->length;
@@ -16,6 +17,8 @@ void text_add(struct text *text, const char *string)
 	text->length += length;
 }
 
+/* Digits are made from the last to the first, so they are written backwards into a buffer that
+ * holds the longest number in base 10 or 16. */
 static void add_digits(struct text *text, size_t number, unsigned base)
 {
 	char digits[24];
@@ -33,13 +36,14 @@ void text_add_number(struct text *text, size_t number)
 	add_digits(text, number, 10);
 }
 
+/* As printf writes %p. */
 void text_add_pointer(struct text *text, const void *pointer)
 {
 	text_add(text, "0x");
 	add_digits(text, (uintptr_t)pointer, 16);
 }
 
-/* libc's write(2) is a cancellation point: a thread that was told to end would end here, in the
+/* libc's write(2) is a cancellation point: a thread that was cancelled would end here, in the
  * middle of malloc. */
 static ssize_t write_some(int fd, const char *bytes, size_t size)
 {
@@ -48,6 +52,8 @@ static ssize_t write_some(int fd, const char *bytes, size_t size)
 	return syscall(SYS_write, fd, bytes, size);
 }
 
+/* A write may take only a part; then the rest follows.  An error ends it: a line that cannot be
+ * written is lost, and the program goes on. */
 void text_write(const struct text *text, int fd)
 {
 	size_t done = 0;
@@ -60,6 +66,8 @@ void text_write(const struct text *text, int fd)
 	errno = saved;
 }
 
+/* The line is put together first and written at once, so that lines of several threads do not mix.
+ * Ten bytes are left for what comes before and behind the text. */
 void log_line(const struct text *text)
 {
 	struct text line = { 0 };
@@ -72,6 +80,7 @@ void log_line(const struct text *text)
 	text_write(&line, STDERR_FILENO);
 }
 
+/* Nothing is cleaned up, and nothing is allocated: the heaps may be in any state. */
 _Noreturn void panic_block(const char *what, const void *block, const void *caller)
 {
 	struct text text = { 0 };
@@ -87,6 +96,8 @@ _Noreturn void panic_block(const char *what, const void *block, const void *call
 	abort();
 }
 
+/* The line names the condition and its place in the source, so that a report says which invariant
+ * was broken. */
 _Noreturn void panic_broken(const char *what, const char *file, int line)
 {
 	struct text text = { 0 };

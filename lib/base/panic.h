@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
- * panic.h - lines on stderr and the end of the program, by the system call write: no stdio, no
- * malloc, no cancellation point, from any thread and any state.
+ * panic.h - lines on stderr and the end of the program, by the system call write: without stdio,
+ * malloc or a cancellation point, from any thread and in any state.
  */
 #ifndef ARN_PANIC_H
 #define ARN_PANIC_H
 
 #include "base/base.h"
 
-/* Text in a fixed buffer; what does not fit is cut off. */
+/* Text in a buffer of fixed size; what does not fit is cut off.  It belongs to one thread. */
 struct text {
 	size_t length;
 	char bytes[480];
 };
 
+/* Add a string, a number in decimal, or an address in hexadecimal with 0x before it. */
 void text_add(struct text *text, const char *string);
 void text_add_number(struct text *text, size_t number);
 void text_add_pointer(struct text *text, const void *pointer);
-/* Leaves errno alone, since what it tells of may have happened in free(). */
+/* Write the text to this file descriptor.  Leaves errno alone, because the text may be about
+ * something that has happened in free(). */
 void text_write(const struct text *text, int fd);
 
-/* "arenite: " and the text, on stderr */
+/* Write "arenite: ", the text, and the end of the line to stderr. */
 void log_line(const struct text *text);
 
-/* A misuse of a block: "arenite: what: block, called from caller", then abort. */
+/* A block was misused: write "arenite: what: block, called from caller", and abort.  caller may be
+ * NULL. */
 _Noreturn void panic_block(const char *what, const void *block, const void *caller);
 
-/* An invariant of ours does not hold. */
+/* An invariant of the library does not hold: write where, and abort. */
 _Noreturn void panic_broken(const char *what, const char *file, int line);
 
 #define invariant(condition)                                          \
@@ -35,7 +38,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line);
 			panic_broken(#condition, __FILE__, __LINE__); \
 	} while (0)
 
-/* Expensive or redundant checks of our own work: in builds with --enable-debug. */
+/* Expensive or redundant checks of the library's own work: in builds with --enable-debug only. */
 #ifdef ARN_DEBUG
 #define debug_check(condition) invariant(condition)
 #else

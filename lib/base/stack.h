@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack.h - LIFO of records that are mapped while anybody may pop: orphaned heaps and thread
- * records for ever, pools because who pops them is in a section of reclaim.h.
+ * stack.h - a stack of records that stay mapped while any thread may pop: orphaned heaps and thread
+ * records stay for ever, pools because a thread that pops them is in a section of reclaim.h.
  *
  * This is the only file that includes ck.  A popped record may be pushed again at once: the head
  * carries a generation, so a pop that read an old `next` fails its compare-and-swap (ABA).  Where
- * ck has no 16-byte pop, the generation stands in the bits of the word that a 64-byte aligned user
+ * ck has no 16-byte pop, the generation is in the bits of the word that a 64-byte aligned user
  * address leaves free.
  *
- * Synchronization      push   pop        - free
+ * Any thread may push and pop.
+ * Synchronization      push   pop        -  may run at the same time
  *     push              -      -
  *     pop               -      -
  * Ordering    S1  head: push (release) -> pop (acquire): the record's contents.
@@ -29,8 +30,8 @@ void __tsan_release(void *);
 #endif
 
 #if defined(ARN_HAVE_CK_STACK) && !defined(ARN_STACK_PLAIN)
-/* ck counts generations in a char * that begins as NULL.  It is no address, and clang's sanitizer
- * may not complain. */
+/* ck counts generations in a char * that begins as NULL.  That is no address, and clang's sanitizer
+ * must not complain about it. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #endif
@@ -112,6 +113,8 @@ static inline bool stack_is_empty(const struct stack *stack)
 	return stack_node_of(load_relaxed(&stack->x_head)) == NULL;
 }
 
+/* The compare-and-swap is repeated when another push or pop was faster.  It releases the record's
+ * contents to the thread that pops it. */
 static inline void stack_push(struct stack *stack, struct stack_node *node)
 {
 	uint64_t head = load_relaxed(&stack->x_head);
@@ -122,6 +125,10 @@ static inline void stack_push(struct stack *stack, struct stack_node *node)
 	} while (!cas_release(&stack->x_head, &head, stack_word(node, head))); /* S1 */
 }
 
+/* Reads the next record out of the top one, which another thread may have popped and may be
+ * changing meanwhile: the record is mapped, and if it has left the stack, the generation of the
+ * head is another one and the compare-and-swap fails, so the stale `next` is not used.  Then the
+ * pop starts again from the new head.  NULL: the stack is empty. */
 static inline struct stack_node *stack_pop(struct stack *stack)
 {
 	uint64_t head = load_acquire(&stack->x_head); /* S1 */
