@@ -23,7 +23,8 @@ _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fai
 _Atomic bool os_fail_on;
 _Atomic unsigned os_ahead;
 
-/* counts down to the call that fails, and stays there if all after it shall fail too */
+/* Counts down to the call that is to fail, and stays there if all calls after it are to fail,
+ * too. */
 static bool fails(_Atomic unsigned *countdown)
 {
 	unsigned n = load_relaxed(countdown);
@@ -41,8 +42,10 @@ static bool fails(_Atomic unsigned *countdown)
 #define ahead()          0u
 #endif
 
-static _Atomic bool x_refused; /* a mapping, once */
+static _Atomic bool x_refused; /* the system has once refused a mapping */
 
+/* Maps anonymous memory without reserving swap space for it: arenas are mostly untouched address
+ * space.  NULL: the system has refused, which is remembered for os_is_limited. */
 static void *map_pages(size_t size)
 {
 	void *p = MAP_FAILED;
@@ -56,21 +59,22 @@ static void *map_pages(size_t size)
 	return NULL;
 }
 
-/* The system maps from the top down: below a place that it has found there is room, and no more of
- * it is needed. */
+/* Maps memory at this very place, if it is free.  Linux places mappings from the top down, so the
+ * space just below a misaligned result is usually free.  NULL: it is not. */
 static void *map_at(void *address, size_t size)
 {
 	void *p = mmap(address, size, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
-	if (p != MAP_FAILED && p != address) { /* before Linux 4.17 */
+	if (p != MAP_FAILED && p != address) { /* Linux before 4.17 ignores NOREPLACE */
 		munmap(p, size);
 		p = MAP_FAILED;
 	}
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Map too much and cut off both ends. */
+/* Maps too much, so that an aligned part is certainly in it, and cuts off both ends.  NULL: there
+ * is not so much address space. */
 static void *map_and_trim(size_t size, size_t alignment)
 {
 	char *p = map_pages(size + alignment);
@@ -86,6 +90,10 @@ static void *map_and_trim(size_t size, size_t alignment)
 	return p + head;
 }
 
+/* Three ways, the cheapest first.  The system's own choice of a place may be aligned.  If not, the
+ * aligned place just below it is tried, because that is usually free: so arenas lie one below the
+ * other, and no address space is lost.  If another mapping is there, too much is mapped and
+ * trimmed.  NULL: the system has refused; nothing stays mapped. */
 void *os_map_aligned(size_t size, size_t alignment)
 {
 	int saved = errno;
@@ -106,6 +114,8 @@ void *os_map_aligned(size_t size, size_t alignment)
 	return p;
 }
 
+/* It fails if it would split a mapping and the process has vm.max_map_count of them: then the range
+ * stays as it is. */
 int os_unmap(void *address, size_t size)
 {
 	int saved = errno, error;
@@ -115,13 +125,15 @@ int os_unmap(void *address, size_t size)
 	return error;
 }
 
-/* The kernel rounds the length up: less than whole pages would take what others have on the last
- * one. */
+/* The kernel rounds the length of a purge up.  With less than whole pages it would take what others
+ * have on the last one. */
 static bool is_whole_pages(const void *address, size_t size)
 {
 	return (((uintptr_t)address | size) & (os_page_size() - 1)) == 0;
 }
 
+/* MADV_DONTNEED takes the pages at once, and the range stays mapped.  It fails for pages that are
+ * locked (mlock). */
 int os_purge(void *address, size_t size)
 {
 	int saved = errno, error;
@@ -133,6 +145,8 @@ int os_purge(void *address, size_t size)
 	return error;
 }
 
+/* The kernel unmaps the target first, and then may fail for want of memory for its tables: so after
+ * an error the target may be gone. */
 int os_move(void *from, size_t size, void *to, size_t room)
 {
 	int saved = errno, error = 0;
@@ -144,6 +158,7 @@ int os_move(void *from, size_t size, void *to, size_t room)
 	return error;
 }
 
+/* glibc has no function for this system call. */
 static int membarrier(int command)
 {
 	return fails(&os_fail_barrier) ? -1 : (int)syscall(SYS_membarrier, command, 0, 0);
@@ -153,7 +168,7 @@ int os_barrier(void)
 {
 	int saved = errno, error = 0;
 
-	/* a process has to say once that it will ask */
+	/* A process must register once before it may ask. */
 	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
 	    (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0 ||
 	     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0))
@@ -162,6 +177,7 @@ int os_barrier(void)
 	return error;
 }
 
+/* The coarse clock is read without a system call. */
 unsigned os_milliseconds(void)
 {
 	struct timespec now = { 0, 0 };
@@ -170,6 +186,7 @@ unsigned os_milliseconds(void)
 	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000) + ahead();
 }
 
+/* Asked anew each time, because a program may change its own limit. */
 size_t os_space_limit(void)
 {
 	struct rlimit limit;
@@ -184,6 +201,7 @@ bool os_is_limited(void)
 	return load_relaxed(&x_refused) || os_space_limit() != SIZE_MAX;
 }
 
+/* It may fail where it would split a mapping; an arena works without a guard, too. */
 void os_guard(void *address, size_t size)
 {
 	int saved = errno;
@@ -201,6 +219,8 @@ void os_advise_huge(void *address, size_t size, enum os_huge huge)
 	errno = saved;
 }
 
+/* The kernel knows labels from Linux 5.17 on, if it is configured so.  Elsewhere this fails, and
+ * nothing depends on it. */
 void os_label(void *address, size_t size, const char *name)
 {
 	int saved = errno;
@@ -221,7 +241,8 @@ size_t os_page_size(void)
 	return size;
 }
 
-/* It may allocate, in processes with many keys. */
+/* pthread_setspecific allocates in processes with many keys, and so may call malloc, which may be
+ * Arenite's. */
 bool os_at_thread_end(pthread_key_t key, void *value)
 {
 	int saved = errno;

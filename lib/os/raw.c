@@ -4,7 +4,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-/* One byte for none: zero bytes are to give a distinct pointer, and NULL would mean no memory. */
+/* At least one byte: a request of zero bytes is to give a distinct pointer, and libc may return
+ * NULL for it. */
 void *raw_malloc(size_t size)
 {
 	return malloc(size ? size : 1);
@@ -15,6 +16,7 @@ void *raw_calloc(size_t count, size_t size)
 	return count && size ? calloc(count, size) : calloc(1, 1);
 }
 
+/* realloc(block, 0) would free the block. */
 void *raw_realloc(void *block, size_t size)
 {
 	return realloc(block, size ? size : 1);
