@@ -172,7 +172,9 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 	return true;
 }
 
-/* Which of the three ways of claiming depends on the arena and the length of the run. */
+/* A huge run needs a huge arena, which is claimed as a whole; a single slice is claimed by its bit,
+ * and a longer run word by word.  false: this arena has no such run, or other threads were faster;
+ * nothing was claimed then, and the caller tries the next arena. */
 bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run)
 {
 	if (arena->huge != (slices > LARGE_SLICES))
@@ -216,8 +218,7 @@ static void release_slices(struct arena *arena, unsigned first, unsigned n, unsi
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
-	/* From here on any thread may retire the arena.  It stays mapped in the caller's section.
-	 */
+	/* From here on any thread may retire the arena; the caller's section keeps it mapped. */
 	arn_yield_point("released_slices");
 }
 

@@ -278,6 +278,10 @@ static void end_drain_orphan(struct heap *heap)
 		end_heap(heap);
 }
 
+/* No owner refills from an orphan, so what is freed to it would stay until the next adoption.  The
+ * caller has the heap as OWNER_DRAINING meanwhile: it drains it, flushes its cache, lets empty
+ * pools go, and puts it down again.  A thread that wants to adopt it passes it over.  A thread that
+ * is stopped in here keeps this heap, as it is, and nothing else. */
 void family_drain_orphan(struct heap *heap)
 {
 	if (!begin_drain_orphan(heap))

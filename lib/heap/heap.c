@@ -140,6 +140,8 @@ static void release_empty(struct heap *heap, struct pool *pool)
 		sweep_release(pool);
 }
 
+/* A pool that was full is partial now; one that is empty leaves.  It is both, if all of its blocks
+ * have returned at once. */
 void heap_reclassify_pool(struct heap *heap, struct pool *pool, uint32_t before)
 {
 	/* A large pool is never listed: it has one block, which is taken as soon as it is made. */

@@ -69,6 +69,8 @@ static struct pool *claim_large(struct heap *heap, size_t wanted)
 	return pool;
 }
 
+/* The one block of the pool is taken at once, so a large pool never has a free block while the heap
+ * has it, except on its way out. */
 void *large_malloc(struct heap *heap, size_t size)
 {
 	struct pool *pool = claim_large(heap, size);
@@ -183,6 +185,8 @@ static bool shrink_block(struct heap *heap, struct pool *pool, size_t wanted)
 	return true;
 }
 
+/* The block stays where it is, or nothing has changed.  What it gives up belongs to the arena or to
+ * the system afterwards. */
 bool large_resize(struct heap *heap, struct pool *pool, size_t size)
 {
 	size_t wanted = large_size(size);

@@ -135,8 +135,8 @@ static uint64_t goal_of(const arn_family *family, const struct pool *pool)
  * once. */
 void limbo_add(arn_family *family, struct pool *pool)
 {
-	/* each pool that comes releases some, because else they could come faster than they leave
-	 */
+	/* A pool that comes releases some others: otherwise they might come faster than they
+	 * leave. */
 	limbo_poll(family);
 	if (retain_is_exceeded(sweep_resident(pool)))
 		purge_pool(pool);
@@ -184,10 +184,10 @@ static bool is_over(arn_family *family, struct pool *pool, bool stopped)
 	return family->provider->reached(pool->goal);
 }
 
-/* Pops up to LIMBO_STEP pools and releases those whose goals are reached, the oldest first.  The
- * first goal that is not reached ends it: the goals after that one were given later, and asking may
- * cost a look at every thread.  The rest is pushed back in its order.  Returns whether any pool was
- * released. */
+/* Pops up to LIMBO_STEP pools and releases those whose goals are reached, the oldest of them first.
+ * The first goal that is not reached ends it: the goals after that one were given later, and asking
+ * may cost a look at every thread.  The rest is pushed back in its order.  Returns whether any pool
+ * was released. */
 static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 {
 	struct pool *pool[LIMBO_STEP];
@@ -229,6 +229,8 @@ void limbo_poll(arn_family *family)
 	store_relaxed(&family->x_polled, index + 1);
 }
 
+/* Each stack is polled until nothing more leaves it.  A stack whose newest LIMBO_STEP pools still
+ * wait is not looked at further down. */
 void limbo_poll_all(arn_family *family, bool stopped)
 {
 	if (load_relaxed(&family->x_waiting) == 0 || (!stopped && !family_is_user(family)))
@@ -257,6 +259,7 @@ static void purge_stack(arn_family *family, unsigned index)
 	}
 }
 
+/* Pools that other threads push meanwhile may keep their pages: it is a matter of memory alone. */
 void limbo_purge(arn_family *family)
 {
 	if (load_relaxed(&family->x_waiting) == 0)

@@ -194,6 +194,9 @@ static cold void send_without_record(struct pool *pool, unsigned word, uint64_t 
  * sleep. */
 #define PURGE_AT_ONCE (4 * MIB)
 
+/* Blocks of tags without a walk are gathered; those of a collector's tags, and large ones, are sent
+ * at once.  The pages of a very large block go back first, while the block is still the caller's.
+ * Counting is in the thread's record, so that threads do not share a counter. */
 void remote_free(struct pool *pool, void *block, const void *caller)
 {
 	struct thread *thread = thread_self();
@@ -259,6 +262,7 @@ static void drain_list(struct heap *heap, struct pool *pool)
 	}
 }
 
+/* Each list is taken with one exchange.  Pools that are pushed later are for the next drain. */
 void remote_drain_all(struct heap *heap)
 {
 	drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */

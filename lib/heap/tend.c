@@ -75,6 +75,8 @@ static void tend_one(arn_family *family)
 		tend_heap(heap);
 }
 
+/* Every part of this is a little work for others, bounded, and done only if it is due: a purge, one
+ * stack of the limbo, one idle heap. */
 void tend_family(arn_family *family)
 {
 	purge_excess_late();
