@@ -85,7 +85,7 @@ static unsigned moves_to_grow(const struct bin *bin)
 /* Counts a refill or flush of the bin.  When there were enough of them, and the budget allows more,
  * the bin moves with its blocks to the next larger array, which is its own for good.  The arrays of
  * all heaps lie one behind the other, so that few of them touch few pages.  false: the bin is as it
- * was, also when there is no memory for the array; the next refills try again. */
+ * was, also when there is no memory for the array; later refills try again. */
 static bool grow_bin(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = heap_bin(heap, cls);
