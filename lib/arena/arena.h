@@ -14,7 +14,7 @@
  * Lifetime    mapped by supply_claim; unmapped by retire.c, after all slices were claimed, the
  *             table entry cleared, and a grace period of reclaim.h.
  * Invariant   popcount(x_free_slices) + claimed slices == ARENA_END - ARENA_HEAD      (not huge)
- *             x_dirty is a subset of x_free_slices while nobody is between claim and release
+ *             x_dirty is a subset of x_free_slices while no thread is between claim and release
  *
  * Synchronization      claim  release  purge  retire
  *     claim              -       -       -      -      -  may run at the same time
@@ -117,7 +117,7 @@ struct arena {
 	bool huge;
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic size_t x_huge_dirty;  /* huge: slices that may hold pages, from the first one on */
-	bool retired_clean;           /* retired, and its pages have gone back */
+	bool retired_clean;           /* it is retired, and its pages have gone back */
 	struct arena *next_retired;   /* retire.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_slices[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];

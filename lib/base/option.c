@@ -15,8 +15,8 @@ extern char **environ;
 
 struct spec {
 	const char *name; /* after ARENITE_ */
-	size_t low, high; /* of a number */
-	bool bytes;       /* K, M and G may follow */
+	size_t low, high; /* the least and the greatest number */
+	bool bytes;       /* it is a number of bytes: K, M, G or T may follow */
 	const char *range, *meaning;
 	bool (*parse)(const char *value); /* NULL: the value is a number */
 };

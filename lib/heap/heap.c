@@ -167,7 +167,8 @@ static bool list_is_valid(const struct heap *heap, unsigned cls)
 	return true;
 }
 
-/* x_out_blocks == capacities - free, summed over the pools */
+/* Goes through all pools and lists.  x_out_blocks must be the sum of their capacities less their
+ * free blocks, and x_out_bytes that in bytes. */
 bool heap_is_valid(const struct heap *heap)
 {
 	size_t blocks = 0, bytes = 0;

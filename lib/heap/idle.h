@@ -7,7 +7,7 @@
 
 #include "heap/types.h"
 
-/* ms */
+/* How long a heap must be left alone to be idle, ms. */
 #define HEAP_IDLE 500u
 
 /* Return all that this heap does not need: drain it, flush its cache, and purge the free pages of

@@ -246,7 +246,7 @@ static void drain_pool(struct heap *heap, struct pool *pool)
 	if (BUG(unqueue_last))
 		exchange_seq(&pool->bits->x_queued, UNQUEUED);
 	count_drained(heap, pool, n);
-	if (n > 0 || pool_is_empty(pool)) /* empty: its release waited for this drain */
+	if (n > 0 || pool_is_empty(pool)) /* an empty one waited for this drain */
 		heap_reclassify_pool(heap, pool, n > 0 ? before : pool->capacity);
 }
 

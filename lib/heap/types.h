@@ -54,9 +54,9 @@ struct bin {
 	_Atomic(void **) x_top;
 	_Atomic(void **) x_base; /* written by the owner; statistics read it */
 	void **limit;
-	uint16_t level; /* which array: LEVEL_SLOTS */
+	uint16_t level; /* which array: level_slots of cache.c */
 	uint16_t moves; /* refills and flushes at this level */
-	uint16_t cap;   /* most blocks that the budget allows */
+	uint16_t cap;   /* the most blocks that the budget allows */
 };
 static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 
@@ -73,7 +73,7 @@ struct heap {
 	 * ownership.  Programs have its offset compiled in (ARN_LAYOUT_OWNER), so it comes before
 	 * everything whose size may change. */
 	alignas(CACHE_LINE) _Atomic uintptr_t x_thread;
-	/* read by every free */
+	/* Read by every free: the owner's number, or a value of owner.h. */
 	_Atomic uintptr_t x_owner;
 	arn_family *family;
 	uint8_t tag;
