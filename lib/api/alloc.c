@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * malloc, free and realloc of heaps: fast paths and their slow exits.
+ * alloc.c - malloc, free and realloc of heaps: the slow paths behind alloc.h, and the functions of
+ * arenite.h that are made of both.
+ *
+ * A slow path of a heap's owner runs between heap_enter and heap_exit, so that the child of a fork
+ * can tell a heap on which a thread was at work (process.c).  end_slow_path comes before heap_exit
+ * and does the work that is put off to slow paths.
  */
 #include "api/alloc.h"
 
@@ -22,6 +27,7 @@
 #include <errno.h>
 #include <string.h>
 
+/* The top block of the bin, or NULL if it is empty. */
 static inline void *pop(struct bin *bin)
 {
 	void **top = load_relaxed(&bin->x_top);
@@ -38,7 +44,10 @@ static void *no_memory(void)
 	return NULL;
 }
 
-/* Is this handle's tag ours to serve?  Objects of the collector always are. */
+/*
+ * Does option DOMAINS let Arenite serve the tag of this handle?  The option does not concern the
+ * collector's tags, GC and GC_PRE: they are always served.
+ */
 static bool is_served(const arn_heap *handle)
 {
 	size_t domains = option(OPTION_DOMAINS);
@@ -48,13 +57,22 @@ static bool is_served(const arn_heap *handle)
 	return handle->tag != ARN_TAG_OBJECT || (domains & SERVE_OBJECT);
 }
 
-/* With checks on, who owns heaps says for how long: see guard_owner. */
+/*
+ * With checks on, a thread that owns a heap has its number in its record for as long as it lives.
+ * guard_owner looks there to find out whether the owner of a heap has ended.
+ */
 static void note_owner(void)
 {
 	if (option(OPTION_CHECKS) > 0)
 		store_relaxed(&thread_self()->x_number, owner_self());
 }
 
+/*
+ * Give the handle a heap that the calling thread owns: an orphan of its family and tag, or a new
+ * one.  The heap is external unless the handle lies in the calling thread's own record: a fork
+ * leaves an external heap to its embedder.  NULL: there is no memory for a new heap, and the handle
+ * stays as it was.
+ */
 static struct heap *adopt(arn_heap *handle)
 {
 	arn_family *family = handle->family ? handle->family : family_default();
@@ -71,9 +89,11 @@ static struct heap *adopt(arn_heap *handle)
 }
 
 /*
- * The caller goes on with a handle that another thread has used.  That thread has passed it on, or
- * has ended.  In the child of a fork the heap may have been stranded: then the handle gets another
- * heap.
+ * The handle has a heap that the calling thread does not own.  The former owner has passed the
+ * handle on (arn_heap_pass) or has ended, so the caller becomes the owner.  With checks on,
+ * guard_owner aborts the program if the owner is another thread that still runs.  In the child of a
+ * fork the heap may be stranded: then the handle gets another one.  NULL: there is no memory for
+ * that.
  */
 static struct heap *take_over(arn_heap *handle)
 {
@@ -85,7 +105,11 @@ static struct heap *take_over(arn_heap *handle)
 	return handle->heap;
 }
 
-/* The end of a slow path. */
+/*
+ * The work that is put off to the end of a slow path of this heap's owner: trimming the heap if
+ * somebody asked for it (trim.c), returning pages when too many are unswept, looking after a heap
+ * that nobody uses, and checking the heap's records at CHECKS level 3.
+ */
 static inline void end_slow_path(struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_trim)))
@@ -95,6 +119,11 @@ static inline void end_slow_path(struct heap *heap)
 	guard_heap(heap);
 }
 
+/*
+ * A block for a request that the bin could not serve.  What other threads have freed to the heap is
+ * taken home first: cache_refill does that for small blocks.  NULL: there is no memory, or option
+ * LIMIT does not admit more.
+ */
 static inline void *make_block(struct heap *heap, size_t size)
 {
 	if (size <= SMALL_MAX)
@@ -103,13 +132,19 @@ static inline void *make_block(struct heap *heap, size_t size)
 	return large_malloc(heap, size);
 }
 
-/* There was no memory, perhaps because of option LIMIT. */
+/*
+ * make_block has failed.  If that was because of option LIMIT, give back what can be and try once
+ * more.  Otherwise there is nothing to gain, and the answer is NULL.
+ */
 static cold void *make_room_and_block(struct heap *heap, size_t size)
 {
 	return trim_for_limit(heap, size) ? make_block(heap, size) : NULL;
 }
 
-/* The handle has a heap; sizes that no bin could serve. */
+/*
+ * The slow path of malloc for a heap that the calling thread owns.  The remote frees that the
+ * thread has gathered are sent off here as well, so that they do not wait for long.
+ */
 static void *malloc_from(struct heap *heap, size_t size)
 {
 	void *block;
@@ -124,6 +159,15 @@ static void *malloc_from(struct heap *heap, size_t size)
 	return block ? block : no_memory();
 }
 
+/*
+ * What heap_malloc cannot do, for one of these reasons:
+ * - The handle has no heap yet.  The process is initialized, and unless option DOMAINS leaves the
+ *   tag to the system's malloc, the handle gets a heap.
+ * - The heap belongs to another thread, or to none: take_over.
+ * - The size is not in the table of small sizes, or the bin is empty.
+ * A heap that was adopted just now brings its cache along, so the bin is tried before the slow path
+ * proper begins.  On failure the result is NULL with errno ENOMEM.
+ */
 void *malloc_slow(arn_heap *handle, size_t size)
 {
 	struct heap *heap = handle->heap;
@@ -152,6 +196,11 @@ void *arn_heap_malloc(arn_heap *handle, size_t size)
 	return heap_malloc(handle, size);
 }
 
+/*
+ * Free a block of the calling thread's own heap that does not fit into its bin.  A large block goes
+ * straight to its pool.  For any other class the older half of a full bin is flushed to the pools
+ * first; a bin without an array sends the block to its pool.
+ */
 static void free_own(struct heap *heap, struct pool *pool, void *block)
 {
 	heap_enter(heap);
@@ -163,6 +212,11 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 	heap_exit(heap);
 }
 
+/*
+ * Free a block that is in none of our arenas.  It comes from the system's malloc if option DOMAINS
+ * leaves a domain to that.  If Arenite serves both domains there are no such blocks, and with
+ * checks on guard_live reports the misuse.
+ */
 static void free_foreign(void *block, const void *caller)
 {
 	if (!block)
@@ -172,11 +226,21 @@ static void free_foreign(void *block, const void *caller)
 	raw_free(block);
 }
 
+/*
+ * Does the calling thread own the pool's heap?  Others may change x_owner meanwhile, but no other
+ * thread ever writes this thread's number to it.
+ */
 static bool is_own(const struct pool *pool)
 {
 	return load_relaxed(&load_relaxed(&pool->x_heap)->x_owner) == owner_self(); /* H2 */
 }
 
+/*
+ * What free_cached cannot do.  The block may be NULL, foreign, large, of another thread's heap, or
+ * one for which the bin is full.  With checks on every free comes here, because the bins have no
+ * arrays then: the block is checked, and overwritten at level 2, before it is freed.  Large blocks
+ * are checked always.  A free cannot fail; misuse that is found ends the program (guard_live).
+ */
 void free_slow(void *block, const void *caller)
 {
 	struct pool *pool = pool_find(block);
@@ -212,11 +276,16 @@ bool arn_try_free(void *block)
 	return true;
 }
 
+/* a * b; false: it overflows. */
 static bool product(size_t a, size_t b, size_t *result)
 {
 	return !__builtin_mul_overflow(a, b, result);
 }
 
+/*
+ * A block that is known to read as zeros need not be cleared.  Only large pools know that of
+ * themselves; clearing pages that the system has just given would make all of them resident.
+ */
 void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 {
 	size_t bytes;
@@ -232,8 +301,8 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 }
 
 /*
- * Late readers may look at an object's first words in the new block: word by word, so that none is
- * torn.
+ * Copy an object.  Late readers of an object that was in the new block before may look at the first
+ * words, so the first cache line is written word by word and no reader sees half a word.
  */
 static void copy_object(void *to, const void *from, size_t bytes)
 {
@@ -246,6 +315,7 @@ static void copy_object(void *to, const void *from, size_t bytes)
 	memcpy((char *)to + words * 8, (const char *)from + words * 8, bytes - words * 8);
 }
 
+/* MEM has no late readers: CPython delays those frees itself. */
 static void copy(const arn_heap *handle, void *to, const void *from, size_t bytes)
 {
 	if (handle->tag == ARN_TAG_MEM)
@@ -254,8 +324,13 @@ static void copy(const arn_heap *handle, void *to, const void *from, size_t byte
 		copy_object(to, from, bytes);
 }
 
-/* From one block to the other, both the caller's, without a copy.  false: the second is not to be
- * used. */
+/*
+ * Move the contents of one huge block to another by moving its pages; the calling thread owns the
+ * heaps of both.  The first LARGE_KEPT bytes are copied and stay in the old block too, for its late
+ * readers.  The caller then frees the old block, which ends behind these bytes from now on.  false:
+ * the system refused; the old block is as it was, and the new one has no pages behind LARGE_KEPT
+ * and must be freed without being used.  Both heaps are marked busy meanwhile.
+ */
 static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
 {
 	struct heap *heap = load_relaxed(&from->x_heap), *other = load_relaxed(&to->x_heap);
@@ -272,6 +347,11 @@ static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
 	return moved;
 }
 
+/*
+ * A new block with the contents of the old one, which is freed.  Two huge blocks exchange pages if
+ * they may; if the system refuses that, another block is made and the bytes are copied.  NULL:
+ * there is no memory, and the old block is untouched.
+ */
 static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
 {
 	size_t bytes = min_size(pool->block_size, size);
@@ -292,7 +372,11 @@ static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
 	return moved;
 }
 
-/* What grows, or leaves a quarter unused, is not left as it is. */
+/*
+ * Resize a large block where it is.  That is tried when it has to grow, or when more than a quarter
+ * of it would be unused, and only by the owner of its heap.  false: nothing was changed, and the
+ * caller looks for another way.
+ */
 static bool resize_large(struct pool *pool, size_t size)
 {
 	struct heap *heap = load_relaxed(&pool->x_heap);
@@ -308,6 +392,7 @@ static bool resize_large(struct pool *pool, size_t size)
 	return done;
 }
 
+/* realloc of a block of the system's malloc: see free_foreign. */
 static void *realloc_foreign(void *block, size_t size, const void *caller)
 {
 	if (option(OPTION_DOMAINS) == (SERVE_MEM | SERVE_OBJECT))
@@ -315,7 +400,11 @@ static void *realloc_foreign(void *block, size_t size, const void *caller)
 	return raw_realloc(block, size);
 }
 
-/* A block that gets smaller needs no memory: when there is none it stays where it is, too large. */
+/*
+ * Move the block to one that fits.  Making a block smaller must not fail for want of memory: if
+ * there is none, the block stays where it is and is larger than needed, and errno is left as it
+ * was.
+ */
 static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
 {
 	size_t old_size = pool->block_size;
@@ -328,7 +417,12 @@ static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
 	return block;
 }
 
-/* In place while at least half of the block is used; large blocks as large.h says. */
+/*
+ * A block is left in place while the new size fits into it and uses at least half of it.  A large
+ * block may also grow and shrink in place, or move by its pages (large.h).  Everything else is a
+ * new block, a copy and a free.  NULL with errno ENOMEM: there is no memory, or the size is above
+ * PTRDIFF_MAX; the old block is untouched.
+ */
 void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 {
 	struct pool *pool;
@@ -356,7 +450,10 @@ size_t arn_usable_size(const void *block)
 	return pool_look(block, &view) ? view.block_size : 0;
 }
 
-/* Heaps are never unmapped. */
+/*
+ * The result stays readable for ever, because heaps are never unmapped.  A foreign block gets the
+ * address of a word that is 0.
+ */
 const uintptr_t *arn_owner(const void *block)
 {
 	static const uintptr_t nobody;

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * alloc.h - the fast paths of malloc and free, to be compiled into the few functions that users
- * call.
+ * alloc.h - the fast paths of malloc and free.  They are inline, so that they are compiled into the
+ * few functions that users call.
  *
- * t/source/fastpath.sh looks at the machine code: no call, no lock prefix, no TLS resolver on the
- * way to the first return.
+ * malloc      takes the top pointer of the heap's bin for the size class.
+ * free        finds the block's pool by its address and the heap in the pool's descriptor.  If the
+ *             calling thread owns the heap, the block goes on top of the heap's bin.
+ *
+ * Whatever does not fit this, such as an empty or a full bin, a large block or a heap of another
+ * thread, goes to malloc_slow or free_slow.  t/source/fastpath.sh looks at the machine code: on the
+ * way to the first return there is no call, no lock prefix and no TLS resolver.
+ *
+ * Owner       heap_malloc: the thread that uses the handle.  The functions that free: any thread.
  */
 #ifndef ARN_ALLOC_H
 #define ARN_ALLOC_H
@@ -13,10 +20,17 @@
 
 #define caller_address() __builtin_return_address(0)
 
-/* everything else */
+/*
+ * What the fast paths cannot do: see the functions in alloc.c.  `caller` is the address that
+ * free_slow reports when option CHECKS finds misuse.
+ */
 noinline void *malloc_slow(arn_heap *handle, size_t size) PRIVATE(malloc_slow);
 noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
 
+/*
+ * A block of at least `size` bytes, or NULL with errno ENOMEM.  A handle that has no heap yet
+ * points to heap_none, whose bins are all empty, so its first call takes the slow path.
+ */
 static inline void *heap_malloc(arn_heap *handle, size_t size)
 {
 	struct heap *heap = handle->heap;
@@ -33,7 +47,11 @@ static inline void *heap_malloc(arn_heap *handle, size_t size)
 	return malloc_slow(handle, size);
 }
 
-/* The registry has the block. */
+/*
+ * Free a block that lies in an arena (registry_has) into the bin of its heap.  false: nothing was
+ * done, because the heap has another owner, or the bin is full or cannot take blocks of this class.
+ * The caller then calls free_slow.
+ */
 static inline bool free_cached(void *block)
 {
 	struct pool *pool = arena_pool_at(block);
@@ -52,11 +70,13 @@ static inline bool free_cached(void *block)
 	return true;
 }
 
+/* The same for any address, NULL included.  false: the caller has to call free_slow. */
 static inline bool free_fast(void *block)
 {
 	return likely(registry_has(block)) && free_cached(block);
 }
 
+/* Free any block, or NULL, from any thread. */
 static inline void heap_free(void *block)
 {
 	if (unlikely(!free_fast(block)))

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The three domains that Python calls, as C functions of the calling thread.
+ * domain.c - the three domains that Python calls, as C functions.
+ *
+ * arn_mem_* and arn_obj_* use two heaps in the calling thread's record (thread.h).  A thread that
+ * has no record borrows a heap for each call.  arn_raw_* pass the call on to the system's malloc
+ * and count what they do in the record, so that the statistics can tell.
  */
 #include "api/alloc.h"
 #include "os/raw.h"
 #include "heap/thread.h"
 
+/* Count a block of the raw domain, with the bytes that the system's malloc has set aside for it. */
 static void count_made(struct thread *thread, void *block)
 {
 	if (!block)
@@ -14,6 +19,10 @@ static void count_made(struct thread *thread, void *block)
 	thread_count(thread, &thread->x_raw_bytes, raw_usable(block));
 }
 
+/*
+ * The counter of bytes wraps below zero in a thread that frees what others have made: only the sum
+ * over all threads has a meaning.
+ */
 static void count_freed(struct thread *thread, size_t bytes)
 {
 	thread_count(thread, &thread->x_raw_frees, 1);
@@ -36,6 +45,10 @@ void *arn_raw_calloc(size_t count, size_t size)
 	return block;
 }
 
+/*
+ * The old size has to be read before the block goes.  If there is no memory the old block stays,
+ * and so does its count.
+ */
 void *arn_raw_realloc(void *block, size_t size)
 {
 	size_t old = block ? raw_usable(block) : 0;
@@ -57,6 +70,7 @@ void arn_raw_free(void *block)
 	raw_free(block);
 }
 
+/* The address decides: what is in none of our arenas is a block of the raw domain. */
 void arn_any_free(void *block)
 {
 	if (likely(free_fast(block)))
@@ -67,8 +81,10 @@ void arn_any_free(void *block)
 		arn_raw_free(block);
 }
 
-/* The calling thread's heap of this tag; NULL: it has no record, and borrows one for each
- * request. */
+/*
+ * The calling thread's heap of this tag.  NULL: the thread has no record, and can get none, because
+ * it has ended or there is no memory.  It then borrows a heap for each call.
+ */
 static inline arn_heap *own(enum arn_tag tag)
 {
 	struct thread *thread = thread_self();
@@ -76,6 +92,10 @@ static inline arn_heap *own(enum arn_tag tag)
 	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
 }
 
+/*
+ * A heap is taken for this one call and becomes an orphan again.  So a thread without a record
+ * leaves nothing behind that somebody would have to hand back.
+ */
 static cold void *calloc_borrowed(enum arn_tag tag, size_t count, size_t size)
 {
 	arn_heap heap;
@@ -87,7 +107,7 @@ static cold void *calloc_borrowed(enum arn_tag tag, size_t count, size_t size)
 	return block;
 }
 
-/* Of NULL it is a malloc. */
+/* The same for realloc, and for malloc, which is a realloc of NULL. */
 static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
 {
 	arn_heap heap;
@@ -98,8 +118,10 @@ static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
 	return block;
 }
 
-/* A thread's first call, and all calls of one without a record: out of the way, so that the others
- * need no frame. */
+/*
+ * The first malloc of a thread, and every malloc of a thread without a record.  It is a function of
+ * its own so that arn_mem_malloc and arn_obj_malloc need no stack frame.
+ */
 static cold void *malloc_first(enum arn_tag tag, size_t size)
 {
 	arn_heap *heap = own(tag);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * process.c - process start and end, and the one list of what fork does to us.
+ * process.c - the start of a process, and all that happens to Arenite in a fork.
  *
- * Nothing is locked at fork: the structures are lock-free, so the child's copy is at worst one in
- * which some thread has stopped, which they bear.  In the child
+ * Nothing is locked at a fork.  The structures are lock-free, so the worst that the child can get
+ * is a copy in which some thread has stopped in the middle of an operation, and they bear that.
+ * In the child
  *   1. readers that are gone are forgotten;
  *   2. a heap that a thread which is gone was at work on is stranded: its blocks can be freed, but
  *      it is never used again.  That thread was its owner in a slow path (a step of a fast path is
  *      one store), or walked it, or drained an orphan.  A handle that has such a heap, the forking
  *      thread's own among them, gets another at its next malloc;
  *   3. any other heap of a thread that is gone becomes an orphan, but for
- *   4. heaps behind an embedder's handle, which are left to the embedder (CPython stops its threads
- *      before it forks and clears their states in the child);
+ *   4. heaps behind an embedder's handle.  These are left to the embedder: CPython stops its
+ *      threads before it forks and clears their states in the child;
  *   5. blocks that threads which are gone had freed to others' heaps, and gathered, are sent home.
  */
 #include "api/process.h"
@@ -31,7 +32,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Its bins are empty and full at once, so that its handle comes by the slow path of malloc. */
+/*
+ * Take a heap out of use for ever, because nobody knows in which state it is.  cache_init makes its
+ * bins empty and full at once, so every malloc of its handle takes the slow path, where the handle
+ * gets another heap (take_over in alloc.c).  Blocks of the heap can still be freed: that is a
+ * remote free, which needs none of the heap's plain fields.
+ */
 static void strand_heap(struct heap *heap)
 {
 	cache_init(heap);
@@ -39,8 +45,10 @@ static void strand_heap(struct heap *heap)
 	store_relaxed(&heap->x_owner, OWNER_STRANDED);
 }
 
-/* By somebody who is gone.  The forking thread itself may be in a slow path, if it forks in a
- * signal handler. */
+/*
+ * Was a thread that is gone at work on this heap?  The forking thread itself may be in a slow path
+ * too, if it forks in a signal handler.  Then it will go on in the child, and the heap is whole.
+ */
 static bool is_half_done(const struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner), busy = load_relaxed(&heap->x_busy);
@@ -49,6 +57,11 @@ static bool is_half_done(const struct heap *heap)
 	return owner == OWNER_DRAINING || owner == OWNER_ENDING || (busy != 0 && !by_us);
 }
 
+/*
+ * What becomes of one heap in the child (numbers 2 to 4 above).  If somebody who is gone was
+ * looking after a heap that is otherwise whole, its lists of queued pools are made anew.  Then it
+ * becomes an orphan, unless it has no owner, belongs to the forking thread, or is an embedder's.
+ */
 static void leave_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
@@ -64,6 +77,12 @@ static void leave_heap(struct heap *heap)
 		family_abandon(heap);
 }
 
+/*
+ * Runs in the child, in the only thread that there is.  Readers and records of threads that are
+ * gone come first, so that no grace period waits for them.  The lists of a family are mended before
+ * its heaps are looked at.  Gathered blocks are sent home last, when it is settled for each heap
+ * whether it is stranded, an orphan or owned.  None of this can fail.
+ */
 static void in_child(void)
 {
 	reclaim_fork_child();
@@ -79,6 +98,7 @@ static void in_child(void)
 	remote_flush_all();
 }
 
+/* The options come first because everything else reads them. */
 void process_init(void)
 {
 	static bool done;
@@ -91,8 +111,8 @@ void process_init(void)
 	remote_init(family_drain_orphan);
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
 	report_init();
-	/* the first records, while there is memory; liburcu, if it is that, would end the program
-	 * for want of it */
+	/* Make the first reader's records now, while there is memory.  liburcu, where it is used,
+	 * would end the program for want of memory later. */
 	reclaim_enter();
 	reclaim_exit();
 }

@@ -7,16 +7,22 @@
 
 #include "base/base.h"
 
-/* By a constructor; earlier if malloc is called before it, while there is one thread. */
+/*
+ * Initialize the process; only the first call does something.  A constructor of the library calls
+ * it, and malloc does if it is called before that constructor, while there is one thread.
+ */
 void process_init(void);
 
-/* ARENITE_DISABLE: a Python that was not built for us is left alone. */
+/* Is option DISABLE set?  Then a Python that was not built on Arenite keeps its own allocator. */
 bool process_is_disabled(void) PRIVATE(process_is_disabled);
 
-/* A Python that we serve runs in this process.  Of those that start each other the first one says
- * what is to be said once.  While there is one thread. */
+/*
+ * A Python that Arenite serves runs in this process.  The first such process claims a mark in the
+ * environment, which its children inherit, so that a message for the whole tree of processes is
+ * written once.  To be called while there is one thread.
+ */
 void process_has_python(void) PRIVATE(process_has_python);
-/* Is this the first one? */
+/* Is this process the first one of its tree that called process_has_python?  Any thread. */
 bool process_is_first_python(void) PRIVATE(process_is_first_python);
 
 #endif

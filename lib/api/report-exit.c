@@ -2,8 +2,8 @@
  *
  * report-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
  *
- * A preload comes into every process, also where nothing runs on us.  Such a one is silent,
- * whatever is in its environment, and claims no file.
+ * A preload comes into every process, also into those in which nothing uses Arenite.  Such a
+ * process is silent, whatever is in its environment, and claims no file.
  */
 #include "api/report.h"
 
@@ -31,9 +31,9 @@ static void say_hello(void)
 }
 
 /*
- * Which process a file without %p belongs to: the first that uses us.  Its children find its number
- * in the environment; else the last of them to end, perhaps after it, would leave its own numbers
- * in the file.
+ * A file whose name has no %p belongs to the first process of a tree that uses Arenite.  Its
+ * children find its number in the environment and write nothing.  Otherwise the last process to
+ * end, perhaps a child, would leave its own numbers in the file.
  */
 static void claim_file(void)
 {
@@ -41,6 +41,7 @@ static void claim_file(void)
 		mark_claim(MARK_STATS_OWNER);
 }
 
+/* Is it this process that writes the file? */
 static bool is_ours(const char *file)
 {
 	return strstr(file, "%p") || mark_is_ours(MARK_STATS_OWNER);
@@ -53,6 +54,10 @@ void report_begin(void)
 	say_hello();
 }
 
+/*
+ * Has anything in this process used Arenite?  A part of the statistics (served.c) says that a
+ * Python was found; otherwise a heap or a block of the raw domain does.
+ */
 static bool is_used(void)
 {
 	struct arn_stats stats;
@@ -71,6 +76,9 @@ static void at_exit(void)
 		report_write_file(option_stats_file());
 }
 
+/*
+ * Is libarenite-python in this process?  Then the process uses Arenite only if a Python is found.
+ */
 static bool is_preload(void)
 {
 	return dlsym(RTLD_DEFAULT, "arn_python_install") != NULL;

@@ -2,10 +2,11 @@
  *
  * report-file.c - the file of ARENITE_STATS=json:FILE.
  *
- * A reader finds the old text or the new one, never a part: the text is made first, written to a
- * file beside, and that is renamed.  What is no regular file, as a pipe, a terminal or /dev/null,
- * is opened and written to.  A symbolic link is not followed, since it may be somebody else's; the
- * names of the process's own descriptors, which are links as well, stand for the descriptors.
+ * A reader finds either the old text or the new one, never a part of it: the text is made in
+ * memory, written to a new file in the same directory, and that file is renamed.  What is not a
+ * regular file, such as a pipe, a terminal or /dev/null, is opened and written to.  A symbolic link
+ * is not followed, since it may be somebody else's.  The names of the process's own descriptors,
+ * such as /dev/stderr and /dev/fd/3, are links as well: they are taken to mean the descriptors.
  */
 #include "api/report.h"
 
@@ -23,7 +24,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* %p in the name is the number of the process, %% is %; false: too long. */
+/*
+ * In the name, %p stands for the number of the process and %% for %.  false: the path is too long,
+ * and errno says so.
+ */
 static bool expand(const char *name, char path[PATH_MAX])
 {
 	struct text number = { 0 };
@@ -45,7 +49,7 @@ static bool expand(const char *name, char path[PATH_MAX])
 	return *name == '\0';
 }
 
-/* The descriptor of this process that a name stands for; -1: it is another name. */
+/* The descriptor of this process that is meant by the name; -1: it is a name of another kind. */
 static int descriptor_of(const char *path)
 {
 	static const char *const directories[] = { "/dev/fd/", "/proc/self/fd/" };
@@ -88,6 +92,10 @@ static bool copy(int to, int from)
 	return n == 0;
 }
 
+/*
+ * Copy one file to another and close the target, since a full disk may be noticed only then.
+ * false: errno says why.
+ */
 static bool copy_and_close(int to, int from)
 {
 	bool done = copy(to, from);
@@ -99,13 +107,17 @@ static bool copy_and_close(int to, int from)
 	return done;
 }
 
+/*
+ * Write the text to a new file beside `path` and rename that to `path`.  If any step fails the new
+ * file is removed, `path` is as it was, and errno says why.
+ */
 static bool write_beside(const char *path, int text)
 {
 	char beside[PATH_MAX + 32];
 	int fd, error;
 
 	snprintf(beside, sizeof(beside), "%s.%d.new", path, (int)getpid());
-	unlink(beside); /* of a process that had this number and died */
+	unlink(beside); /* left by a process that had this number and died */
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return false;
@@ -125,13 +137,17 @@ static bool write_in_place(const char *path, int text)
 	return fd >= 0 && copy_and_close(fd, text);
 }
 
-/* One may write to a file in a directory that one may not; and a file that is mounted by itself
- * stays what it is. */
+/*
+ * Did write_beside fail because of the directory, although the file itself may be written to?  A
+ * process may lack the right to make files in the directory, or the file is mounted by itself and
+ * so cannot be replaced.
+ */
 static bool is_for_want_of_directory(int error)
 {
 	return error == EACCES || error == EPERM || error == EROFS || error == EBUSY;
 }
 
+/* An existing regular file is replaced if that is possible, and else overwritten. */
 static bool write_path(const char *path, int text)
 {
 	struct stat status;
@@ -143,6 +159,10 @@ static bool write_path(const char *path, int text)
 	       (exists && is_for_want_of_directory(errno) && write_in_place(path, text));
 }
 
+/*
+ * The text is made in a memfd, which needs no disk, and then copied to wherever it is to go.
+ * false: errno says why.
+ */
 static bool write_to(const char *path)
 {
 	int descriptor = descriptor_of(path), text = memfd_create("arenite-stats", MFD_CLOEXEC);

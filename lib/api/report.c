@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * report.c - the statistics as a table and as JSON.
+ *
+ * Both are written line by line from a buffer on the stack (base/panic.h), with write(2): they may
+ * be asked for in a process that is out of memory, and printf would allocate.  The two have one
+ * list of numbers, so that none is forgotten in one of them; doc/options.md says what each number
+ * means.
+ */
 #include "api/report.h"
 
 #include "base/base.h"
@@ -41,6 +49,7 @@ static void print_tag(int fd, const char *name, const struct arn_stats_tag *tag)
 	text_write(&text, fd);
 }
 
+/* One number: its name in the table, and in the JSON. */
 struct line {
 	const char *name, *json;
 	size_t value;
@@ -61,6 +70,10 @@ static void print_line(int fd, const struct line *line)
 
 #define LINES 13
 
+/*
+ * The page size comes last, because the table leaves it out: there it would be taken for an amount
+ * of memory.
+ */
 static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
 {
 	const struct line filled[LINES] = {
@@ -83,13 +96,13 @@ static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
 		lines[i] = filled[i];
 }
 
-/* What others have to say */
+/* The parts that other libraries have added, in the order in which they are printed. */
 static const struct arn_stats_part *parts[4];
 static unsigned parts_used;
 
 #define CAUSES 9
 
-/* Why what is resident is so. */
+/* The causes for which memory is resident (resident.c). */
 static void fill_causes(struct line causes[CAUSES])
 {
 	struct arn_resident r;
@@ -170,6 +183,7 @@ static void json_text(int fd, const char *string)
 	text_write(&text, fd);
 }
 
+/* Each part is a member of the outer object and writes its own value. */
 static void json_parts(int fd)
 {
 	for (unsigned i = 0; i < parts_used; i++) {
@@ -210,6 +224,10 @@ void arn_stats_json(int fd)
 	json_parts(fd);
 }
 
+/*
+ * A part that is there already is not added again.  Whoever adds the first one is about to use
+ * Arenite, so the process says now what it has to say at its beginning.  false: there is no room.
+ */
 bool arn_stats_add(const struct arn_stats_part *part)
 {
 	for (unsigned i = 0; i < parts_used; i++)

@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats.h - sums over heaps and threads, and what a process says of itself; the functions are in
- * arenite.h.
+ * report.h - what a process says of itself: a line when it begins to use Arenite, and the
+ * statistics as a table or as JSON.  The functions that print are in arenite.h, the numbers come
+ * from stats.c and resident.c.
  *
- * No counter is shared: each is written by one thread, in slow paths, and read relaxed.
- *     live == out - cached - (freed remotely by all threads - drained by all heaps)      per tag
+ * A library may add a part to the statistics (arn_stats_add): libarenite-python does.
+ *
+ * Synchronization   report_init, report_begin and arn_stats_add: while there is one thread.  The
+ *                   others: any thread.
  */
 #ifndef ARN_REPORT_H
 #define ARN_REPORT_H
 
-/* What option STATS asks for will be done at exit.  Once, while there is one thread. */
+/*
+ * From now on, what option STATS asks for is written at the process's exit.  To be called once.  In
+ * a process that has the library as a preload nothing else happens; in any other, report_begin is
+ * called.
+ */
 void report_init(void);
 
-/* This process turns out to be one that uses Arenite: what it has to say, it says now, and once. */
+/*
+ * This process uses Arenite: write what is to be said at the beginning (complaints about options,
+ * the line of option VERBOSE), and claim the file of the statistics.  Only the first call writes.
+ */
 void report_begin(void);
 
-/* How many parts arn_stats_add has taken. */
+/* The number of parts that arn_stats_add has taken. */
 unsigned report_parts(void);
 
-/* Write the statistics as JSON to the file of this name, where %p is the process; a line on stderr
- * if that fails. */
+/*
+ * Write the statistics as JSON to the file of this name, in which %p stands for the number of the
+ * process.  If that fails, one line on stderr says why.
+ */
 void report_write_file(const char *name);
 
 #endif

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * resident - what is resident, and why: each page of our mappings that the kernel has in memory is
- * put down to one cause, by bytes.
+ * resident.c - how much of our memory is resident, and why.  Each byte of our mappings that the
+ * kernel has in memory is counted under exactly one cause of struct arn_resident.
  *
- * The kernel says which pages (os_resident), the descriptors say what stands on them.  They are
- * read while their owners work: a pool that changes hands meanwhile has a page or two put down to
- * the wrong cause, but every page is counted once.  Blocks in pool caches cannot be told from live
- * ones by the bitmaps; of each class, as large a part of what is resident is taken for cached as is
- * cached of all its blocks.
- *
- * An arena is looked at in one section of reclaim.h.  One that waits to be unmapped is in no table
- * any more, and may be unmapped while we look: of these only the addresses count, nothing in them
- * is read.
+ * Source      The kernel says which pages are resident (os_resident), and the descriptors of pools
+ *             say what is on them.  The descriptors are read while their owners work.  If a pool
+ *             changes hands meanwhile, a page or two of it may be counted under the wrong cause,
+ *             but each page is counted once.
+ * Caches      The bitmaps do not tell blocks in pool caches from live ones.  So an estimate has to
+ *             do: if a third of a class's blocks that are not free are in caches, a third of their
+ *             resident bytes are counted as cached.
+ * Existence   An arena is looked at inside one section of reclaim.h.  An arena that waits to be
+ *             unmapped is in no table any more and may be unmapped at any moment: of such arenas
+ *             only the addresses are used, and nothing in them is read.
+ * Callers     any thread.
+ * Progress    wait-free in the number of arenas, heaps and threads; system calls for each arena.
  */
 #include "arena/arena.h"
 #include "heap/cache.h"
@@ -21,8 +24,10 @@
 #include "arena/reclaim.h"
 #include "arena/retire.h"
 
-/* By class: resident bytes of blocks that are neither free nor in a remote word, and how many such
- * blocks there are. */
+/*
+ * Of one class: the resident bytes of blocks that are neither free nor in a remote word, and the
+ * number of such blocks, resident or not.  They are live or in a pool cache.
+ */
 struct taken {
 	size_t resident, blocks;
 };
@@ -34,7 +39,10 @@ struct survey {
 	unsigned char resident[ARENA_SIZE / PAGE_MIN]; /* of the part that is looked at */
 };
 
-/* What is resident of so many bytes, by the map of their pages. */
+/*
+ * The resident bytes among the first `bytes` bytes, by the map of their pages that the kernel has
+ * given.
+ */
 static size_t count_resident(const unsigned char *resident, size_t bytes)
 {
 	size_t page = os_page_size(), n = 0;
@@ -44,7 +52,10 @@ static size_t count_resident(const unsigned char *resident, size_t bytes)
 	return n * page;
 }
 
-/* Resident bytes of any part of the address space. */
+/*
+ * The resident bytes of any range of addresses.  A part about which the kernel gives no answer,
+ * because it is not mapped any more, counts as 0.
+ */
 static size_t resident_bytes(struct survey *survey, const char *address, size_t size)
 {
 	size_t n = 0;
@@ -60,7 +71,7 @@ static size_t resident_bytes(struct survey *survey, const char *address, size_t 
 
 /* ---- pools ----------------------------------------------------------------------------------- */
 
-/* A pool as it was when we looked. */
+/* A copy of what is needed of a pool, since the pool may change while it is looked at. */
 struct view {
 	const struct heap *heap;
 	size_t span, block_size;
@@ -69,8 +80,11 @@ struct view {
 	uint64_t taken[POOL_WORDS + 1], remote[POOL_WORDS + 1];
 };
 
-/* Plain fields of somebody else's pool: a guess, so the size of a block and the span are made to
- * fit. */
+/*
+ * The shape of a pool that belongs to another thread.  Its plain fields are read while the owner
+ * may write to them, so they are a guess: the span is cut to the room that there is, and the block
+ * size to the span, so that a wrong guess only makes a wrong number.
+ */
 no_tsan static void view_shape(struct view *view, const struct pool *pool, size_t room)
 {
 	unsigned cls = load_guess(&pool->cls);
@@ -85,14 +99,21 @@ no_tsan static void view_shape(struct view *view, const struct pool *pool, size_
 	view->capacity = cls < CLASSES ? sizeclasses[cls].capacity : 1;
 }
 
-/* One of the two is empty. */
+/*
+ * A pool uses one of the two tables of remote words (arena.h), so its word in the other one is
+ * empty.
+ */
 static uint64_t remote_word(const struct arena *arena, unsigned slice, unsigned word)
 {
 	return load_relaxed(&arena->x_remote[REMOTE_PLAIN][slice][word]) |
 	       load_relaxed(&arena->x_remote[REMOTE_WALKED][slice][word]);
 }
 
-/* The arena's own words: the bits of a slice that never led a pool have no pointer to them. */
+/*
+ * The pool's bitmaps.  They are read from the arena's own tables and not through the pool, because
+ * the descriptor of a slice that never began a pool has no pointer to them.  Both maps get a word
+ * of zeros at their end, which bytes_in may look at.
+ */
 static void view_bits(struct view *view, const struct arena *arena, unsigned slice)
 {
 	const _Atomic uint64_t *x_free = arena->bits[slice].x_free_map;
@@ -113,7 +134,7 @@ static void view_bits(struct view *view, const struct arena *arena, unsigned sli
 	view->empty = free == view->capacity;
 }
 
-/* Bits first to last of a map. */
+/* How many of the bits from first to last, both included, are set. */
 static size_t count_range(const uint64_t *map, size_t first, size_t last)
 {
 	size_t n = 0;
@@ -132,7 +153,11 @@ static bool has_bit(const uint64_t *map, size_t bit)
 	return map[bit / 64] >> bit % 64 & 1;
 }
 
-/* Bytes from offset `from` up to `to` in blocks whose bit is set. */
+/*
+ * How many of the bytes from offset `from` up to `to`, which is not included, lie in blocks whose
+ * bit is set.  All blocks that the range touches are counted whole; then what the first and the
+ * last have outside it is taken away.
+ */
 static size_t bytes_in(const struct view *view, const uint64_t *map, size_t from, size_t to)
 {
 	size_t size = view->block_size, first = from / size, last = (to - 1) / size, bytes;
@@ -146,7 +171,10 @@ static size_t bytes_in(const struct view *view, const uint64_t *map, size_t from
 	return bytes - (has_bit(map, last) ? (last + 1) * size - to : 0);
 }
 
-/* A resident page of the pool. */
+/*
+ * Count a resident page of a pool that is in use.  Its bytes in free blocks are pinned if some
+ * other block keeps the page, and else retained: the page could go back.
+ */
 static void add_page(struct survey *survey, const struct view *view, size_t offset)
 {
 	size_t page = os_page_size(), taken = bytes_in(view, view->taken, offset, offset + page);
@@ -157,6 +185,10 @@ static void add_page(struct survey *survey, const struct view *view, size_t offs
 	*(taken + remote ? &survey->to->pinned : &survey->to->retained) += page - taken - remote;
 }
 
+/*
+ * Count a pool.  The pages of an empty one belong to one cause as a whole: it waits for readers if
+ * its heap defers the release of pools, and else it is kept for reuse.
+ */
 static void add_pool(struct survey *survey, const struct view *view, const unsigned char *resident)
 {
 	unsigned words = (view->capacity + 63) / 64;
@@ -183,7 +215,7 @@ static bool has_slice(const _Atomic uint64_t *map, unsigned slice)
 	return load_relaxed(&map[slice / 64]) >> slice % 64 & 1;
 }
 
-/* The pool that begins with this slice; false: none, as far as can be seen. */
+/* Look at the pool that begins with this slice.  false: as far as can be seen none does. */
 static bool view_pool(struct view *view, struct arena *arena, unsigned slice, size_t room)
 {
 	struct pool *pool = &arena->pool[slice];
@@ -196,7 +228,7 @@ static bool view_pool(struct view *view, struct arena *arena, unsigned slice, si
 	return true;
 }
 
-/* What begins with this slice; how many slices it has. */
+/* Count what begins with this slice, a pool or a free slice, and return how many slices it has. */
 static unsigned add_slice(struct survey *survey, struct arena *arena, unsigned slice)
 {
 	const unsigned char *resident = survey->resident + slice * SLICE / os_page_size();
@@ -220,7 +252,10 @@ static void add_shared(struct survey *survey, struct arena *arena)
 		slice += add_slice(survey, arena, slice);
 }
 
-/* One pool of one block, which may be longer than our table of pages. */
+/*
+ * Count an arena that has one large block.  It may be larger than the table of pages in struct
+ * survey, so it is counted as a whole and not page by page.
+ */
 static void add_huge(struct survey *survey, struct arena *arena)
 {
 	size_t body = arena_room(arena) * SLICE, bytes;
@@ -253,7 +288,10 @@ static void add_arenas(struct survey *survey)
 	}
 }
 
-/* Retired arenas, found by their bytes.  Their pages have gone back, but for the head. */
+/*
+ * Count retired arenas that still wait to be unmapped.  They are found by their entries in
+ * registry_bytes.  All their pages have gone back, except for those of the head.
+ */
 static void add_retired(struct survey *survey)
 {
 	for (uintptr_t index = 0; retire_waiting() && index < array_length(registry_bytes);
@@ -267,6 +305,7 @@ static void add_retired(struct survey *survey)
 
 /* ---- caches and sums ------------------------------------------------------------------------- */
 
+/* The number of blocks in the pool caches of all heaps, by class. */
 static void count_cached(size_t cached[CLASSES])
 {
 	for (arn_family *family = family_first(); family;
@@ -277,6 +316,11 @@ static void count_cached(size_t cached[CLASSES])
 				cached[cls] += cache_count(heap, cls);
 }
 
+/*
+ * Divide what is resident in blocks that are not free into cached and live, class by class, as the
+ * head of this file says.  In floating point, because the product of bytes and blocks may not fit
+ * into 64 bits.
+ */
 static void split_taken(struct survey *survey)
 {
 	size_t cached[CLASSES + 1] = { 0 };
@@ -295,7 +339,11 @@ static void split_taken(struct survey *survey)
 	}
 }
 
-/* Remote frees that their threads have gathered are counted, but not in a remote word yet. */
+/*
+ * Blocks that a thread has freed to another's heap and still gathers are in no remote word yet, so
+ * they look live.  The statistics know how many bytes have been freed remotely altogether: the
+ * difference is moved from live to remote.
+ */
 static void move_gathered(struct survey *survey)
 {
 	struct arn_stats stats;
@@ -306,7 +354,7 @@ static void move_gathered(struct survey *survey)
 		freed += stats.tag[tag].remote_bytes;
 	gathered = freed - survey->remote_bytes;
 	if (gathered > survey->to->live)
-		return; /* below zero, too: drained since */
+		return; /* also if it is below zero, because heaps were drained meanwhile */
 	survey->to->live -= gathered;
 	survey->to->remote += gathered;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats.c - sums over heaps and threads.
+ * stats.c - the sums of the statistics, over heaps and threads.
  *
- * No counter is shared: each is written by one thread, in slow paths, and read relaxed.
+ * No counter is shared: each is written by one thread, in slow paths only, and is read relaxed.  So
+ * the fast paths count nothing, and what lies in pool caches has to be taken off here:
  *     live == out - cached - (freed remotely by all threads - drained by all heaps)      per tag
+ * "out" are the blocks that are not in their pools.  The numbers are exact while no other thread
+ * allocates or frees; else each is what it was at some moment of the call.
  */
 #include "heap/cache.h"
 #include "heap/family.h"
@@ -16,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Blocks in a pool cache count as out of their pools, but nobody uses them. */
 static void add_cached(struct arn_stats_tag *tag, const struct heap *heap, unsigned cls)
 {
 	size_t cached = cache_count(heap, cls), bytes = cached * sizeclasses[cls].size;
@@ -26,6 +30,10 @@ static void add_cached(struct arn_stats_tag *tag, const struct heap *heap, unsig
 	tag->cached_bytes += bytes;
 }
 
+/*
+ * Add one heap.  What it has drained is taken off the remote frees of all threads, which add_thread
+ * adds: a sum may be below zero until both are done.
+ */
 static void add_heap(struct arn_stats *stats, const struct heap *heap)
 {
 	struct arn_stats_tag *tag = &stats->tag[heap->tag];
@@ -67,8 +75,10 @@ static void add_totals(struct arn_stats *stats)
 	stats->metadata_bytes = meta_bytes();
 }
 
-/* Read while others free, the two may not belong together: then none, and not the largest number
- * there is. */
+/*
+ * If other threads free meanwhile, the part may have been read later than the whole and be larger.
+ * The difference is 0 then, and not a number near SIZE_MAX.
+ */
 static size_t difference(size_t whole, size_t part)
 {
 	size_t rest = whole - part;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * trim.c - arn_trim: give back what can be, from any thread, without stopping anybody.
+ * trim.c - arn_trim: give back to the system all that can be given back.  Any thread may call it,
+ * and no other thread is stopped.
  *
  *     the caller's heaps, orphans     pool caches, remote words, free pages of pools, empty pools
  *     other threads' heaps            pages that nothing but blocks in remote words lies on; their
@@ -9,8 +10,8 @@
  *     empty pools that wait           all whose readers are done; of the others, the pages
  *     free slices, empty arenas       all
  *
- * Heaps of a family with readers are touched by its users alone: who is none may be in the middle
- * of a walk.
+ * Heaps of a family that has a provider are touched by users of that family alone: a thread that is
+ * not one may run while the family's heaps are walked.
  * Progress    lock-free.  A caller that is stopped here keeps an orphan, or the remote blocks of a
  *             pool, from others.
  */
@@ -29,6 +30,7 @@
 #include "heap/sweep.h"
 #include "heap/thread.h"
 
+/* The bytes of the blocks in the heap's pool cache. */
 static size_t cached_bytes(const struct heap *heap)
 {
 	size_t bytes = 0;
@@ -38,7 +40,11 @@ static size_t cached_bytes(const struct heap *heap)
 	return bytes;
 }
 
-/* It may be anywhere in malloc or free: all that we may do is ask. */
+/*
+ * Another thread owns the heap and may be anywhere in malloc or free, so its heap cannot be
+ * touched.  It is asked to trim the heap itself, in its next slow path; what that may bring is
+ * reported as asked_bytes.
+ */
 static void ask_owner(struct heap *heap, struct arn_trimmed *to)
 {
 	store_relaxed(&heap->x_trim, true);
@@ -46,12 +52,21 @@ static void ask_owner(struct heap *heap, struct arn_trimmed *to)
 	to->asked_bytes += cached_bytes(heap) + load_relaxed(&heap->x_unswept);
 }
 
-/* The caller comes from a slow path of this heap, and trims it itself. */
+/*
+ * Does the caller come from a slow path of this very heap (trim_for_limit)?  Then it has trimmed
+ * the heap already.
+ */
 static bool is_busy_here(const struct heap *heap)
 {
 	return load_relaxed(&heap->x_busy) == owner_self();
 }
 
+/*
+ * Trim one heap as far as the caller may.  Its own heap is trimmed here, inside the marks of a slow
+ * path, if the caller is a user of the heap's family.  An orphan is taken for a moment
+ * (family_trim).  If somebody else has that orphan just now, or if the heap has an owner, the heap
+ * is left alone and its owner is asked.  A stranded heap stays as it is.
+ */
 static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
@@ -69,6 +84,11 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 	to->trimmed_heaps++;
 }
 
+/*
+ * Trim all heaps, family by family.  Trimming makes pools fall empty, so the pools that wait for
+ * readers come after the heaps: those whose readers are done go, and the others give back their
+ * pages.
+ */
 static void trim_heaps(struct arn_trimmed *to)
 {
 	for (arn_family *family = family_first(); family;
@@ -81,6 +101,10 @@ static void trim_heaps(struct arn_trimmed *to)
 	}
 }
 
+/*
+ * Give back the pages of one arena on which there are only blocks that were freed by others and
+ * that their owner has not taken home.
+ */
 static void trim_arena(struct arena *arena)
 {
 	for (unsigned slice = ARENA_HEAD; slice < ARENA_END; slice++)
@@ -88,6 +112,10 @@ static void trim_arena(struct arena *arena)
 			remote_sweep(arena, slice);
 }
 
+/*
+ * The same for all arenas.  Each is looked at in a section of its own, so that it stays mapped
+ * meanwhile and a caller that is stopped here holds up as little as possible.
+ */
 static void trim_remote(void)
 {
 	for (unsigned index = 0; index < registry_count(); index++) {
@@ -101,13 +129,17 @@ static void trim_remote(void)
 	}
 }
 
+/* The bytes that a request may need at most: a new pool of its class, or whole slices. */
 static size_t needed(size_t size)
 {
 	return size > SMALL_MAX ? align_up(size, SLICE)
 	                        : sizeclasses[sizeclass_of(size)].slices * SLICE;
 }
 
-/* First what is near: each step looks at more of what others have. */
+/*
+ * What is near comes first, because each further step looks at more of what other threads have.  A
+ * request that is larger than the limit itself is hopeless, and nothing is given back for it.
+ */
 bool trim_for_limit(struct heap *heap, size_t size)
 {
 	struct arn_trimmed unused = { 0 };
@@ -125,6 +157,10 @@ bool trim_for_limit(struct heap *heap, size_t size)
 	return true;
 }
 
+/*
+ * All steps in turn; free slices come last, since the steps before make more of them.  The sums are
+ * differences of the process's counters, so what other threads give back meanwhile is in them.
+ */
 static void trim(struct arn_trimmed *to)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged),

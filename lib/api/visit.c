@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The heap walk: pools in the order in which they were made, blocks by scanning the bitmaps.  Free
- * blocks are never touched.
+ * visit.c - the heap walk: pools in the order in which they were made, and in each pool the live
+ * blocks, which are found by scanning its bitmap.  Free blocks are never touched.
  *
- * What lies in the pool cache and in remote words is sent home first, so the bitmaps are exact.
- * All of it happens while the users of the family are stopped (arenite.h), so plain fields may be
- * read.
+ * The bitmaps are exact only when the pool cache and the remote words are empty, so a walk first
+ * sends their blocks home.  A walk therefore changes the heap, although arn_heap_visit takes a
+ * const handle: pools may fall empty and leave, and an idle heap is trimmed.
+ *
+ * Callers     A thread that has stopped all users of the family (arenite.h), so plain fields may be
+ *             read and written here.
+ * Progress    wait-free in the number of pools and blocks, but for releases of empty pools.
  */
 #include "heap/cache.h"
 #include "heap/family.h"
@@ -22,9 +26,9 @@ struct walk {
 };
 
 /*
- * Blocks are found AHEAD visits before they are visited, and asked for then: late enough that the
- * cache still has them, early enough that they have come.  All at once, word by word, would stall
- * on the first few.
+ * In a sparse pool a block is found AHEAD visits before it is visited, and is prefetched at that
+ * moment.  That is late enough that the processor's cache still has it, and early enough that it
+ * has arrived.  To prefetch all blocks of a word at once would make the first few visits wait.
  */
 #define AHEAD 16u
 
@@ -43,7 +47,10 @@ static struct cursor cursor_at_start(const struct pool *pool)
 	};
 }
 
-/* The next live block, or NULL; its first two lines are on the way. */
+/*
+ * Find the next live block and prefetch its first two cache lines, where a visitor looks.  NULL:
+ * there are no more.
+ */
 static inline char *cursor_next(struct cursor *cursor, size_t block_size)
 {
 	char *block;
@@ -61,6 +68,10 @@ static inline char *cursor_next(struct cursor *cursor, size_t block_size)
 	return block;
 }
 
+/*
+ * Visit the live blocks of a pool that has gaps: `ahead` is a ring of the AHEAD blocks that come
+ * next.  false: the visitor has ended the walk.
+ */
 static bool visit_sparse(struct walk *walk, const struct pool *pool)
 {
 	struct cursor cursor = cursor_at_start(pool);
@@ -81,7 +92,10 @@ static bool visit_sparse(struct walk *walk, const struct pool *pool)
 	return true;
 }
 
-/* Blocks in a row: the hardware sees what comes next. */
+/*
+ * Visit live blocks that lie side by side.  There is no prefetch here, because the hardware sees by
+ * itself what comes next, and prefetching here has cost up to 15 %.
+ */
 static bool visit_row(struct walk *walk, char *block, unsigned count)
 {
 	size_t size = walk->area.block_size;
@@ -92,6 +106,7 @@ static bool visit_row(struct walk *walk, char *block, unsigned count)
 	return true;
 }
 
+/* Visit the live blocks of a pool that has few gaps, one run of set bits after the other. */
 static bool visit_dense(struct walk *walk, const struct pool *pool)
 {
 	size_t size = pool->block_size;
@@ -112,7 +127,7 @@ static bool visit_dense(struct walk *walk, const struct pool *pool)
 	return true;
 }
 
-/* Dense: at most one block in eight is missing. */
+/* A pool is dense if at most one block in eight is free. */
 static bool visit_blocks(struct walk *walk, const struct pool *pool)
 {
 	if (pool_free_count(pool) <= pool->capacity / 8)
@@ -121,9 +136,9 @@ static bool visit_blocks(struct walk *walk, const struct pool *pool)
 }
 
 /*
- * Those of an ended state are no business of the present one.  Some of them may come home late,
- * from a thread that had gathered them: then this is less than there is, and blocks are looked for
- * all the same.
+ * The number of live blocks, without those that were left by an embedder's state that has ended:
+ * the present state knows nothing of them.  Some of these may come home late, from a thread that
+ * had gathered them.  The result is then less than there are, so visit_pool does not go by it.
  */
 static size_t count_used(const struct pool *pool)
 {
@@ -132,6 +147,10 @@ static size_t count_used(const struct pool *pool)
 	return used - min_size(used, pool->left);
 }
 
+/*
+ * Visit one pool: first the pool itself, with block NULL, then its blocks if the caller wants them
+ * and there are any.  false: the visitor has ended the walk.
+ */
 static bool visit_pool(struct walk *walk, const struct pool *pool)
 {
 	walk->area = (struct arn_area){
@@ -147,8 +166,11 @@ static bool visit_pool(struct walk *walk, const struct pool *pool)
 	return !walk->blocks || pool_is_empty(pool) || visit_blocks(walk, pool);
 }
 
-/* As cache_send_home, with two differences: all waiting pools are asked, and the cache of an orphan
- * is flushed in the first walk only, since no thread fills it between the walks of a collection. */
+/*
+ * The same as cache_send_home, with two differences.  All pools of the family that wait for readers
+ * are looked at, and not only a few.  And the cache of an orphan is flushed in the first walk only,
+ * because no thread fills it between the walks of a collection.
+ */
 static void send_home(struct heap *heap)
 {
 	remote_drain(heap);
@@ -159,7 +181,11 @@ static void send_home(struct heap *heap)
 		limbo_poll_all(heap->family, false);
 }
 
-/* What the caches hold is sent home, so that the bitmaps are exact. */
+/*
+ * Make the heap's bitmaps exact, and give back what an idle heap does not need.  The heap is marked
+ * busy meanwhile: if another thread forks in the middle of this, the child strands the heap
+ * (process.c) instead of trusting it.
+ */
 static void prepare(struct heap *heap)
 {
 	if (!BUG(unmarked_walk))
@@ -169,7 +195,10 @@ static void prepare(struct heap *heap)
 	heap_end(heap);
 }
 
-/* Without a pool there is no block, in the cache or elsewhere. */
+/*
+ * Visit one heap.  Without a pool there is no block, neither in the cache nor anywhere else, and
+ * the heap is not touched.  false: the visitor has ended the walk; what prepare did has been done.
+ */
 static bool visit_heap(struct walk *walk, struct heap *heap)
 {
 	if (!heap->all_first)
@@ -182,9 +211,10 @@ static bool visit_heap(struct walk *walk, struct heap *heap)
 }
 
 /*
- * Remote frees that threads have gathered; collectors' tags are never gathered.  A family with a
- * provider is an embedder's, whose other families may be running: their threads' records are not
- * ours to read.
+ * Send off the remote frees that threads have gathered.  Those of a collector's tags are never
+ * gathered.  A family with a provider is an embedder's, and threads of the embedder's other
+ * families may be running: their records must not be touched, so only the caller's own frees are
+ * sent off.
  */
 static void gather_in(const arn_family *family, unsigned tag)
 {
@@ -196,7 +226,7 @@ static void gather_in(const arn_family *family, unsigned tag)
 		remote_flush_all();
 }
 
-/* It has a heap, and not one that a fork has left in an unknown state. */
+/* Does the handle have a heap, and not one that a fork has left in an unknown state? */
 static bool is_usable(const arn_heap *handle)
 {
 	return handle->heap && handle->heap != &heap_none &&
@@ -222,7 +252,10 @@ void arn_heap_trim_if_idle(arn_heap *handle)
 	heap_end(handle->heap);
 }
 
-/* No walk will find anything in it until somebody adopts it, if anybody ever may. */
+/*
+ * Will no walk find anything in this heap until a thread adopts it?  An orphan without a pool has
+ * nothing, and a stranded heap is never used or walked again.
+ */
 static bool is_nothing_to_walk(const struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
@@ -232,6 +265,10 @@ static bool is_nothing_to_walk(const struct heap *heap)
 	return owner == OWNER_STRANDED || (owner == OWNER_NONE && !heap->all_first);
 }
 
+/*
+ * Take a heap out of the list of heaps to walk; `last` is the one before it, or NULL.  Only walkers
+ * take heaps out, and the users of the family are stopped, so nobody pushes one meanwhile.
+ */
 static void drop_from_walk(struct heap *last, struct heap *heap)
 {
 	if (last)
@@ -243,8 +280,9 @@ static void drop_from_walk(struct heap *last, struct heap *heap)
 }
 
 /*
- * A burst of threads leaves thousands of heaps that soon have no pool any more.  Each is dropped
- * from the list when it is found so, and costs nothing in the walks that follow.
+ * Visit the heaps without an owner.  A burst of threads leaves thousands of heaps that soon have no
+ * pool any more.  Each is dropped from the list when it is found so, and costs nothing in the walks
+ * that follow; whoever adopts it puts it back (family.c).
  */
 static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 {
