@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * binding.c - takes and leaves the bindings of threads, and reuses their records.
+ */
 #include "python/binding.h"
 
 #include "base/atomic.h"
@@ -13,6 +16,7 @@ __thread struct binding *binding_current = &nobody;
 static _Atomic(struct binding *) x_bindings;
 static pthread_key_t key;
 
+/* The heap becomes an orphan, and then any thread may take the record. */
 static void leave(struct binding *binding)
 {
 	if (binding->interp)
@@ -21,7 +25,11 @@ static void leave(struct binding *binding)
 	store_release(&binding->x_taken, false); /* Z3 */
 }
 
-static __thread bool ended; /* the binding was left: see thread.h */
+/*
+ * This thread has left its binding.  A destructor that runs later may be the last one, and a
+ * binding that it took would never be left: see thread.h.
+ */
+static __thread bool ended;
 
 static void at_thread_end(void *binding)
 {
@@ -31,7 +39,10 @@ static void at_thread_end(void *binding)
 	leave(binding);
 }
 
-/* Threads that are gone allocate no more; what they had may be used. */
+/*
+ * Runs in the child of a fork: the threads that had the other bindings are gone, and what they had
+ * may be used by others.  CPython stops its threads before it forks, so no binding is half written.
+ */
 static void in_child(void)
 {
 	if (BUG(keep_bindings))
@@ -48,6 +59,10 @@ void binding_init(void)
 	pthread_atfork(NULL, NULL, in_child);
 }
 
+/*
+ * A record that a thread has left, taken for the caller; NULL: there is none.  If another thread is
+ * faster with one record, the search goes on with the next.
+ */
 static struct binding *reuse(void)
 {
 	for (struct binding *binding = load_acquire(&x_bindings); binding;
@@ -60,6 +75,7 @@ static struct binding *reuse(void)
 	return NULL;
 }
 
+/* A new record, taken for the caller and pushed on the list of all; NULL: there is no memory. */
 static struct binding *add(void)
 {
 	struct binding *binding = calloc(1, sizeof(*binding)), *head = load_relaxed(&x_bindings);
@@ -73,6 +89,11 @@ static struct binding *add(void)
 	return binding;
 }
 
+/*
+ * The calling thread's record.  If it has none yet, it takes one and sets the pthread key, whose
+ * destructor will leave it.  If the key cannot be set, nobody would leave the record at the
+ * thread's end, so it is left at once and the answer is NULL, as it is for a thread that has ended.
+ */
 static struct binding *own(void)
 {
 	struct binding *binding = binding_current;
@@ -99,6 +120,11 @@ void binding_drop(void)
 	binding->interp = NULL;
 }
 
+/*
+ * The record of the interpreter comes first: without it, and so without a family, the thread keeps
+ * the binding that it has.  arn_heap_init only sets the handle up; the heap is adopted at its first
+ * malloc, which is why this cannot fail once the thread has a record.
+ */
 struct binding *binding_take(const void *interp)
 {
 	struct interp *record = interp_of(interp);

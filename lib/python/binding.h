@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * binding.h - a thread's heap for objects, of the one interpreter that it last allocated for.
+ * binding.h - a thread's heap for objects.  A thread has one at a time: that of the interpreter for
+ * which it has allocated last.
  *
- * Owner       the thread.  It changes interpreters by handing one heap over and taking another, so
- *             that whatever it frees as the owner belongs to binding->interp.
- * Lifetime    taken at the first object, left by a pthread key's destructor; records are reused,
- *             never freed.  A thread that has left its binding gets no other: its later destructors
- *             use the interpreter's own allocator.
- * Fork        CPython stops all threads before it forks.  In the child the bindings of the others
- *             are left for them.
+ * Owner       the thread.  When it goes to another interpreter it hands its heap over and takes one
+ *             of the other's, so whatever it frees as the owner belongs to binding->interp.
+ * Lifetime    taken at the thread's first object, and left when a pthread key's destructor runs at
+ *             its end.  Records are reused and never freed.  A thread that has left its binding
+ *             does not get another one: its later destructors use the interpreter's own allocator.
+ * Fork        CPython stops all threads before it forks.  In the child the bindings of threads that
+ *             are gone are left on their behalf, and their heaps become orphans.
  * Progress    lock-free.
  * Ordering    Z2  x_bindings: push (release) -> walk (acquire): the record.
  *             Z3  x_taken: leave (release) -> take (acquire): the fields.
@@ -24,20 +25,28 @@ struct binding {
 	const void *interp; /* NULL: none */
 	arn_family *family; /* of its heap */
 	arn_heap heap;
-	size_t deferred; /* qsbr.c's: bytes that became free since the sequence was last advanced */
+	size_t deferred; /* qsbr.c: bytes that fell free since the sequence was last advanced */
 	_Atomic bool x_taken;
 	struct binding *next;
 };
 
-/* of this thread; a stand-in without an interpreter until the first object */
+/*
+ * The calling thread's binding.  Until its first object it is a stand-in that is for no
+ * interpreter.
+ */
 extern __thread struct binding *binding_current;
 
-/* Let the calling thread allocate for this interpreter; NULL: no memory, or the thread has
- * ended. */
+/*
+ * Give the calling thread a heap of this interpreter, and hand over the one that it has.  NULL:
+ * there is no memory, or the thread's binding has been left already.  The caller then uses the
+ * interpreter's own allocator.
+ */
 struct binding *binding_take(const void *interp);
-/* Once, before any other: what runs at thread end and after fork. */
+/*
+ * To be called once, before the others: prepares for what runs at a thread's end and after a fork.
+ */
 void binding_init(void);
-/* The calling thread's binding is for no interpreter. */
+/* Hand over the heap of the calling thread: from now on its binding is for no interpreter. */
 void binding_drop(void);
 
 #endif

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * cpython.c - finds CPython's functions by their names.
+ */
 #include "python/cpython.h"
 
 #include "python/module.h"
@@ -11,8 +14,11 @@
 struct cpython cpython;
 
 /*
- * By dlsym, which also finds a libpython that was loaded late; or linked into one program with us
- * that does not export it: a weak reference takes nothing out of an archive.
+ * The names, and the members of struct cpython that they fill.  Each name is looked for in two
+ * ways: by dlsym, which also finds a libpython that was loaded late; and by a weak reference, for a
+ * program that has CPython and this library linked in but does not export CPython's names.  A weak
+ * reference takes nothing out of an archive, so it does not link CPython to a program that has
+ * none.
  */
 #define NAMES(X)                                     \
 	X(Py_IsInitialized, is_initialized)          \
@@ -37,6 +43,10 @@ WEAK(PyThreadState_GetUnchecked, )
 
 static void *library;
 
+/*
+ * Store the address of the symbol at `at`: the one that dlsym finds, else the one that is linked.
+ * false: neither is there, and NULL is stored.
+ */
 static bool find(const char *name, void *linked, void *at)
 {
 	void *symbol = dlsym(library, name);
@@ -49,6 +59,10 @@ static bool find(const char *name, void *linked, void *at)
 
 #define FIND(symbol, member) find(#symbol, symbol, &cpython.member)
 
+/*
+ * In a free-threaded build the object hooks need the thread state at each request, so the library
+ * tries to read it by itself (tls.h).
+ */
 static bool find_thread_state(void)
 {
 	void *function;
@@ -60,6 +74,10 @@ static bool find_thread_state(void)
 	return true;
 }
 
+/*
+ * The version, whether this is a build with the GIL, and what a build without it needs.  false: it
+ * is older than 3.11, or something is missing.
+ */
 static bool find_version(void)
 {
 	const unsigned long *version; /* since 3.11 */
@@ -80,7 +98,7 @@ enum cpython_found cpython_find(void *where)
 	bool all = true;
 
 	library = where;
-	/* in most programs this is all that we do */
+	/* most programs have no Python: this one look is all that is done there */
 	if (!FIND(PyMem_SetAllocator, set_allocator))
 		return CPYTHON_ABSENT;
 	if (!find_version())
@@ -90,7 +108,7 @@ enum cpython_found cpython_find(void *where)
 	return all ? CPYTHON_FOUND : CPYTHON_UNKNOWN;
 }
 
-/* The symbol of this name that the process would call is in that module. */
+/* Is the symbol that the process would call by this name in that module? */
 static bool is_in(const struct module *module, const char *name)
 {
 	void *symbol = dlsym(RTLD_DEFAULT, name);
@@ -100,8 +118,12 @@ static bool is_in(const struct module *module, const char *name)
 	       its.dynamic == module->dynamic;
 }
 
-/* The graft is what calls arn_heap_init from there: from the library, or linked into one file with
- * it. */
+/*
+ * The overlay's static.c, which is compiled into the interpreter, calls arn_heap_init.  So a
+ * grafted interpreter either imports that name, or has libarenite.a linked into the same file.  An
+ * interpreter that was only linked with libarenite-python.a has the name too, but also
+ * arn_python_install.
+ */
 bool cpython_is_grafted(void)
 {
 	struct module module;

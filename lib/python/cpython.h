@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * cpython.h - what we call in the interpreter of this process, found by name at run time: no
- * CPython header and no libpython is needed to build us, and one library serves all versions.
+ * cpython.h - the functions of the interpreter that libarenite-python calls.  They are found by
+ * name at run time, so neither a header of CPython nor libpython is needed to build the library,
+ * and one library serves all versions.
  *
- * Lifetime    filled once by cpython_find, before hooks are installed; read by everybody
- *             afterwards.
+ * Lifetime    `cpython` is filled once by cpython_find, by one thread and before hooks are
+ *             installed.  From then on all threads read it.
  */
 #ifndef ARN_PYTHON_CPYTHON_H
 #define ARN_PYTHON_CPYTHON_H
@@ -15,7 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* PyMemAllocatorEx and PyMemAllocatorDomain of Include/cpython/pymem.h */
+/* These have the layout of PyMemAllocatorEx and PyMemAllocatorDomain in Include/cpython/pymem.h. */
 struct allocator {
 	void *ctx;
 	void *(*malloc)(void *ctx, size_t size);
@@ -33,13 +34,13 @@ struct cpython {
 	unsigned number;  /* 0x030d: 3.13 */
 	char version[24]; /* "3.13.15" */
 	bool gil;         /* not a free-threaded build */
-	/* this thread's, NULL while it is detached; free-threaded builds only */
+	/* the calling thread's, NULL while it is detached; only in free-threaded builds */
 	void *(*thread_state)(void);
-	ptrdiff_t thread_state_at;       /* tls.h: where that reads it; 0: not known */
-	void *(*main_interpreter)(void); /* NULL: no interpreter yet, or no longer */
-	void *(*interpreter)(void);      /* this attached thread's */
+	ptrdiff_t thread_state_at;       /* tls.h: where that function reads it; 0: not known */
+	void *(*main_interpreter)(void); /* NULL: there is no interpreter yet, or no longer */
+	void *(*interpreter)(void);      /* that to which the calling thread is attached */
 	int (*add_pending_call)(int (*call)(void *), void *arg);
-	/* what a self-test allocation needs */
+	/* what the self-test needs to allocate */
 	void *(*object_malloc)(size_t size);
 	void (*object_free)(void *block);
 	void *(*generic_alloc)(void *type, ptrdiff_t items);
@@ -49,15 +50,26 @@ struct cpython {
 };
 extern hidden struct cpython cpython;
 
+/*
+ * The calling thread's thread state, or NULL while it is detached.  It is read where that is known
+ * to be possible, and else the interpreter is called.
+ */
 static inline void *cpython_thread_state(void)
 {
 	return cpython.thread_state_at ? tls_load(cpython.thread_state_at) : cpython.thread_state();
 }
 
 enum cpython_found { CPYTHON_FOUND, CPYTHON_ABSENT, CPYTHON_UNKNOWN };
-/* In a library, or by RTLD_DEFAULT.  UNKNOWN: older than 3.11, or it lacks one of these. */
+/*
+ * Look for a CPython in the library with this handle of dlopen, or in all global ones
+ * (RTLD_DEFAULT), and fill `cpython`.  ABSENT: none is there.  UNKNOWN: it is older than 3.11, or
+ * it lacks one of the functions.
+ */
 enum cpython_found cpython_find(void *library);
-/* The interpreter calls Arenite by itself: it was built from a grafted tree. */
+/*
+ * Was the interpreter that cpython_find has found built from a grafted tree?  Then it calls Arenite
+ * by itself.
+ */
 bool cpython_is_grafted(void);
 
 #endif

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * hook.c - the hooks for mem, for object with the GIL, and for object without it; the first request
+ * of an interpreter; and a look at what CPython calls now.
+ */
 #include "python/hook.h"
 
 #include "api/alloc.h"
@@ -14,6 +18,10 @@
 
 struct allocator hook_next[DOMAINS];
 
+/*
+ * Free a block of this domain: into the cache of its heap if that is possible, by free_slow if it
+ * is a block of Arenite otherwise, and else by the allocator below.
+ */
 static inline void free_in(enum domain domain, void *block)
 {
 	if (!registry_has(block)) {
@@ -58,8 +66,10 @@ static void mem_free(void *ctx, void *block)
 	free_in(DOMAIN_MEM, block);
 }
 
-/* With the GIL nobody reads without a lock, and the collector has lists of its own: all objects may
- * be ours. */
+/*
+ * The object domain in a build with the GIL.  No thread reads an object without that lock, and the
+ * collector has lists of its own, so all objects can be served.
+ */
 static void *gil_malloc(void *ctx, size_t size)
 {
 	struct thread *thread = thread_peek();
@@ -89,13 +99,21 @@ static void object_free(void *ctx, void *block)
 	free_in(DOMAIN_OBJECT, block);
 }
 
+/*
+ * Is the present request for an object without the collector?  Before it calls the allocator,
+ * CPython stores in the thread state which of its four heaps the request is for.
+ */
 static bool is_plain_object(const void *thread_state)
 {
 	return layout_word(thread_state, layout.current_heap) ==
 	       (const char *)thread_state + layout.object_heap;
 }
 
-/* The thread's first object in this interpreter, or objects are not ours, or not yet. */
+/*
+ * The thread has no heap of the interpreter to which it is attached: this is its first object
+ * there, or objects are not served, or not yet.  Asking selftest_is_served at this place also makes
+ * the self-test happen.  NULL: the request goes to the allocator below.
+ */
 static cold arn_heap *first_heap(const void *thread_state, size_t size)
 {
 	struct binding *binding;
@@ -107,13 +125,16 @@ static cold arn_heap *first_heap(const void *thread_state, size_t size)
 	return binding ? &binding->heap : NULL;
 }
 
-/* The binding is for the interpreter that this thread is attached to. */
+/* Is the binding for the interpreter to which this thread is attached? */
 static inline bool is_bound(const void *thread_state, const struct binding *binding)
 {
 	return likely(thread_state && layout_word(thread_state, LAYOUT_INTERP) == binding->interp);
 }
 
-/* The heap for this request; NULL: it is for the collector's heaps, which only CPython has. */
+/*
+ * The heap for this request.  NULL: it goes to the allocator below, because it is for one of the
+ * collector's heaps, which only CPython has, or because there is no heap for it.
+ */
 static inline arn_heap *heap_for(size_t size)
 {
 	const void *thread_state = cpython_thread_state();
@@ -137,9 +158,11 @@ static noinline void *malloc_first(size_t size)
 }
 
 /*
- * No frame, and no call but the last, as long as the thread state can be read and the thread has
- * its heap.  At offset 0 stands the thread's control block, whose third word is its own address and
- * no interpreter's.
+ * The hook that is called most.  As long as the thread state can be read and the thread has its
+ * heap, it needs no stack frame and makes no call but the last.  Where the thread state cannot be
+ * read, thread_state_at is 0 and tls_load yields the address of the thread's control block.  The
+ * third word of that is its own address and never an interpreter's, so the request takes the slower
+ * way.
  */
 static void *object_malloc(void *ctx, size_t size)
 {
@@ -162,7 +185,11 @@ static void *object_calloc(void *ctx, size_t count, size_t size)
 	return hook_next[DOMAIN_OBJECT].calloc(hook_next[DOMAIN_OBJECT].ctx, count, size);
 }
 
-/* A block of ours for which the collector's heap is asked, or no heap is to be had: it moves. */
+/*
+ * Move a block of Arenite to the allocator below, because this request is for one of the
+ * collector's heaps or the thread has no heap.  NULL: there is no memory, and the block stays as it
+ * is.
+ */
 static cold void *move_below(void *block, size_t size)
 {
 	void *moved = hook_next[DOMAIN_OBJECT].malloc(hook_next[DOMAIN_OBJECT].ctx, size);
@@ -205,9 +232,10 @@ static bool is_begun[DOMAINS];
 static void (*tell_begun)(void);
 
 /*
- * No request is made before there is an interpreter, so the first one is the moment when that
- * begins.  The hook that has seen it takes itself out, so that later requests pay nothing; where
- * debug hooks are on top already it stays below them.
+ * The first request of an interpreter: tell reinit.c that it has begun, and put the domain's own
+ * functions in the place of the first_* ones, so that later requests pay nothing.  Where debug
+ * hooks are on top by now, only they could be replaced, so the first_* functions stay below them
+ * and go on as the domain's functions do.
  */
 static cold void begin(enum domain domain, const struct allocator *ours)
 {
@@ -220,8 +248,10 @@ static cold void begin(enum domain domain, const struct allocator *ours)
 		cpython.set_allocator(domain, &wanted);
 }
 
-/* The domain's functions.  A program may ask for memory before it initializes Python: that is no
- * beginning. */
+/*
+ * The domain's functions, after a look whether this is the first request of an interpreter.  A
+ * program may ask for memory before it initializes Python: then there is no interpreter yet.
+ */
 static const struct allocator *first_request(const struct allocator *ours)
 {
 	enum domain domain = ours == &mem ? DOMAIN_MEM : DOMAIN_OBJECT;
@@ -251,6 +281,10 @@ static void first_free(void *ours, void *block)
 	first_request(ours)->free(NULL, block);
 }
 
+/*
+ * What is in place now becomes the allocator below, and the first_* functions take its place, with
+ * the domain's own functions as their context.  Neither of CPython's two functions can fail.
+ */
 void hook_install(enum domain domain, void (*begun)(void))
 {
 	struct allocator first = { (void *)hook_of(domain), first_malloc, first_calloc,
@@ -265,8 +299,10 @@ void hook_install(enum domain domain, void (*begun)(void))
 /* ---- what is in place ------------------------------------------------------------------------ */
 
 /*
- * CPython's hooks keep the allocator that they call in static data, at their context: debug hooks
- * after a letter, tracemalloc alone.  Nobody else's context is looked at.
+ * Does the allocator on top call the function at `ours`?  CPython's own hooks have as their context
+ * a record in static data with the allocator that they call: debug hooks after a letter,
+ * tracemalloc at its beginning.  A context that is not in some module's data is another hook's, and
+ * is not looked at.
  */
 static bool calls(const struct allocator *top, uintptr_t ours)
 {

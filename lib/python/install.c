@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * install.c - puts Arenite into the Python of this process: by itself when the library is loaded,
- * or when a Python is initialized that came later; or when the program says so.
+ * install.c - puts Arenite into the Python of this process.
+ *
+ * There are three ways to it.  When the library is loaded, its constructor looks for a Python and
+ * puts Arenite in.  If there is none, a Python that is loaded later gets Arenite when it is
+ * initialized (late.h).  And a program may call arn_python_install.  All three come to install(),
+ * which does nothing where the hooks are in place already.
+ *
+ * Callers     one thread at a time, while no interpreter runs.
  */
 #include "python/reinit.h"
 #include "python/cpython.h"
@@ -22,10 +28,17 @@
 
 static bool installed;
 
-/* Weak, because with another core the program is to run, though without us. */
+/*
+ * Weak, because with a libarenite of another layout, which does not have this name, the program is
+ * to run too, though on CPython's allocator.
+ */
 extern __typeof__(arn_layout) arn_layout __attribute__((weak));
 
-/* The fast paths are compiled in here, for the core of the same version and layout. */
+/*
+ * Is the libarenite in this process of the same version and layout?  The fast paths are compiled
+ * into this library and would misread the descriptors of another one.  false: one line says that
+ * nothing is served.
+ */
 static bool fits_core(void)
 {
 	const char *layout = &arn_layout;
@@ -39,8 +52,9 @@ static bool fits_core(void)
 }
 
 /*
- * Why a domain is not to be had; NULL: it is.  What ARENITE_DOMAINS leaves out gets the system's
- * blocks from us, which we could not tell from CPython's.
+ * Why a domain cannot be served; NULL: it can.  A domain that ARENITE_DOMAINS leaves out would get
+ * blocks of the system's malloc from Arenite, and a free could not tell these from CPython's own.
+ * The trial allocation also finds out whether there is address space for an arena at all.
  */
 static const char *obstacle(enum domain domain)
 {
@@ -53,8 +67,10 @@ static const char *obstacle(enum domain domain)
 	return ours ? NULL : "ARENITE_DOMAINS";
 }
 
-/* Twice in one process, as when the program has the library linked in and inherits it as a preload:
- * one is enough. */
+/*
+ * Is this the first of the libraries of this kind in the process?  There are two when a program has
+ * the library linked in and also inherits it as a preload: one of them is enough.
+ */
 static bool is_first(void)
 {
 	void *first = dlsym(RTLD_DEFAULT, "arn_python_install");
@@ -66,6 +82,12 @@ static bool is_first(void)
 /* The last version whose lock-free readers were looked at: no self-test shows what they read. */
 #define LAST_VERSION 0x0310
 
+/*
+ * Decide what becomes of the object domain.  With the GIL it is served at once.  Without it,
+ * objects are served after a self-test, unless the version is newer than any whose lock-free
+ * readers were looked at: then they are left with CPython, and a line says so if they could have
+ * been served otherwise.
+ */
 static void begin_objects(void)
 {
 	binding_drop();
@@ -77,6 +99,7 @@ static void begin_objects(void)
 		selftest_refuse("a version that is not known", !obstacle(DOMAIN_OBJECT));
 }
 
+/* Put the hooks of one domain in, or note why not. */
 static void take(enum domain domain)
 {
 	const char *why = obstacle(domain);
@@ -96,6 +119,11 @@ static bool is_in_place(void)
 
 static void put_in_again(void);
 
+/*
+ * Put everything in, for the runtime that is about to start, and ask to be called again when
+ * another one replaces it.  begin_objects comes before the hook of OBJECT, which must find the
+ * state of the self-test decided.
+ */
 static void put_in(void)
 {
 	take(DOMAIN_MEM);
@@ -104,7 +132,10 @@ static void put_in(void)
 	reinit_expect(put_in_again);
 }
 
-/* One that was loaded late must not be unloaded: we keep addresses of it, and it has ours. */
+/*
+ * A Python that was loaded late must not be unloaded: this library keeps addresses of it, and it
+ * has addresses of the hooks.
+ */
 static void keep_python(void)
 {
 	void *symbol;
@@ -113,14 +144,20 @@ static void keep_python(void)
 	late_keep(symbol);
 }
 
-/* By a new runtime, unless the program has been faster. */
+/*
+ * Called when a new runtime begins (reinit.h).  If the program has called arn_python_install
+ * before, the hooks are in place and nothing is to be done.
+ */
 static void put_in_again(void)
 {
 	if (!is_in_place())
 		put_in();
 }
 
-/* Is there one that we may be put into?  ARN_PYTHON_OK: yes. */
+/*
+ * Is there a Python into which Arenite may be put?  ARN_PYTHON_OK: yes.  Any other result says why
+ * not, and nothing has been changed in the interpreter.
+ */
 static enum arn_python_result look(void *library)
 {
 	enum cpython_found found = cpython_find(library);
@@ -134,6 +171,10 @@ static enum arn_python_result look(void *library)
 	return cpython.is_initialized() ? ARN_PYTHON_RUNNING : ARN_PYTHON_OK;
 }
 
+/*
+ * The first installation in this process.  The records for bindings and statistics are prepared
+ * before the hooks are put in, because the first request may come at any time after that.
+ */
 static enum arn_python_result install_first(void *library)
 {
 	enum arn_python_result result = look(library);
@@ -142,12 +183,17 @@ static enum arn_python_result install_first(void *library)
 		return result;
 	binding_init();
 	served_init();
-	process_has_python(); /* a late Python sets variables of its own at this time, too */
+	/* this sets a variable of the environment, as a late Python does by itself at this time */
+	process_has_python();
 	installed = true;
 	put_in();
 	return ARN_PYTHON_OK;
 }
 
+/*
+ * Every further call: the hooks are in place, or CPython has reset its allocators.  In the second
+ * case they are put in again, unless an interpreter runs by now.
+ */
 static enum arn_python_result install_again(void)
 {
 	if (is_in_place())
@@ -174,6 +220,10 @@ enum arn_python_result arn_python_install(void)
 	return result;
 }
 
+/*
+ * Called by late_look for a library that came later.  true: there is nothing more to look for,
+ * because a Python was found, whatever the result.
+ */
 static bool install_late(void *library)
 {
 	enum arn_python_result result = install(library);
@@ -185,7 +235,7 @@ static bool install_late(void *library)
 
 __attribute__((constructor)) static void start(void)
 {
-	/* what is here by now is not unloaded */
+	/* a Python that is here by now is not unloaded, so there is no need for keep_python */
 	if (install(RTLD_DEFAULT) == ARN_PYTHON_ABSENT)
 		late_watch(install_late);
 }

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * interp.c - the list of interpreters and their families.
+ */
 #include "python/interp.h"
 
 #include "base/atomic.h"
@@ -28,6 +31,11 @@ static struct interp *make(const void *state)
 	return interp;
 }
 
+/*
+ * Two threads of a new interpreter may come here at the same time.  Both make a record, one pushes
+ * it, and the other finds it on its next round and frees its own.  Families are never freed, so the
+ * family of the second is lost: a few KiB, once for an interpreter.
+ */
 struct interp *interp_of(const void *state)
 {
 	/* Z1 */
@@ -36,7 +44,6 @@ struct interp *interp_of(const void *state)
 	if (interp || !(made = make(state)))
 		return interp;
 	do {
-		/* the family of the one that came second is lost, once */
 		if ((interp = search(head, state)) != NULL) {
 			free(made);
 			return interp;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * interp.h - the family of each interpreter's object heaps: pools do not move between interpreters,
- * since each has its own QSBR.
+ * interp.h - the family of each interpreter's object heaps.  Each interpreter has a family of its
+ * own, because each has its own QSBR: a pool must not move from one interpreter to another.
  *
- * Lifetime    made when a thread of the interpreter first asks, never freed.  An interpreter that
- *             comes to stand at the address of one that is gone takes its family over; see qsbr.c
- *             for the goals of the old one.
+ * Lifetime    made when a thread of the interpreter asks for it first, and never freed.  If CPython
+ *             makes an interpreter at the address of one that is gone, the new one takes the old
+ *             one's family over; qsbr.c says what becomes of the goals of the old one.
+ * Callers     any thread.
  * Progress    lock-free.
  * Ordering    Z1  x_interps: push (release) -> search (acquire): the record.
  */
@@ -20,7 +21,7 @@ struct interp {
 	struct interp *next;
 };
 
-/* NULL: no memory. */
+/* The record of the interpreter at this address; NULL: there is no memory for it. */
 struct interp *interp_of(const void *state);
 
 #endif

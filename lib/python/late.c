@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * late.c - looks for a Python that has come since the library was loaded.
+ */
 #include "python/late.h"
 
 #include "base/atomic.h"
@@ -7,10 +10,11 @@
 #include <link.h>
 #include <stddef.h>
 
+/* What to call, while there is something to look for and no thread looks. */
 static bool (*_Atomic x_install)(void *library);
 static unsigned long long loaded_at_start;
 
-/* dl_iterate_phdr's count of the libraries that were loaded since the process began. */
+/* dl_iterate_phdr tells how many libraries were loaded since the process began. */
 static int read_count(struct dl_phdr_info *any, size_t size, void *count)
 {
 	(void)size;
@@ -32,7 +36,7 @@ void late_watch(bool (*install)(void *library))
 	store_release(&x_install, install); /* Z6 */
 }
 
-/* A further handle of the library that this address belongs to; NULL: it is not in one. */
+/* One more handle of the library to which this address belongs; NULL: it is not in a library. */
 static void *library_of(const void *address, int flags)
 {
 	Dl_info info;
@@ -47,6 +51,7 @@ void late_keep(const void *symbol)
 	library_of(symbol, RTLD_NODELETE);
 }
 
+/* Look for a Python in the library that has called setlocale. */
 static bool look_in_caller(bool (*install)(void *library), const void *caller)
 {
 	void *library = library_of(caller, 0);
@@ -57,8 +62,12 @@ static bool look_in_caller(bool (*install)(void *library), const void *caller)
 	return done;
 }
 
-/* In most programs nothing was loaded since the start, or there is nothing to look for: they go no
- * further. */
+/*
+ * In most programs there is nothing to look for, or nothing was loaded since the start, and they go
+ * no further.  Otherwise the thread takes x_install, so that no other looks meanwhile, and puts it
+ * back if no Python was found.  A thread that finds it taken passes on; the Python that it may be
+ * about to initialize is then served only if the other thread finds it.
+ */
 void late_look(const void *caller)
 {
 	bool (*install)(void *library);

@@ -2,8 +2,10 @@
  *
  * layout.c - finds in a thread state what CPython's internal headers would tell.
  *
- * Every candidate is looked at through `readable`, because a place that has moved holds anything: a
- * number, half a pointer, the address of memory that is gone.
+ * Each word of the thread state is a candidate, and is put to a test that only the right one
+ * passes.  Before anything behind a candidate is read, `readable` asks the kernel whether there is
+ * memory: a word at the wrong place may be anything, a number, half a pointer, or the address of
+ * memory that is gone.
  */
 #include "python/layout.h"
 
@@ -16,14 +18,16 @@
 
 alignas(32) struct layout layout;
 
-/* Where the thread state's fields are looked for, and how large a heap may be; seen: 320 to 1104,
- * 3064 and 3088. */
+/*
+ * In bytes: where in the thread state the fields are looked for, and how large a heap may be.  Seen
+ * were fields from 320 to 1104, and heaps of 3064 and 3088 bytes.
+ */
 enum { FIELDS_BEGIN = 64, FIELDS_END = 4096, HEAP_LEAST = 2048, HEAP_MOST = 4096, HEAPS = 4 };
 
 /*
- * The kernel copies the set before it finds that the first argument is no request at all: EINVAL
- * where there is memory, EFAULT where there is none.  No signal is blocked, and a sandbox that lets
- * Python run lets this pass.
+ * Is there memory at this word?  The kernel copies the set of signals before it finds that the
+ * first argument means nothing: the answer is EINVAL where there is memory and EFAULT where there
+ * is none.  No signal is blocked by this, and a sandbox that lets Python run lets this call pass.
  */
 static bool is_memory(const void *word)
 {
@@ -35,7 +39,7 @@ static bool is_memory(const void *word)
 	return is;
 }
 
-/* Is there memory at these words?  Asks at least once for each page that they touch. */
+/* Is there memory at all of these words?  Each page that they touch is asked for at least once. */
 static bool readable(const void *from, size_t size)
 {
 	if (BUG(trust_pointers))
@@ -52,15 +56,19 @@ static bool readable(const void *from, size_t size)
 
 /* ---- heaps ----------------------------------------------------------------------------------- */
 
-/* struct _mimalloc_thread_state: the heap of the present request, four heaps, and what they
- * share */
+/*
+ * The address of a heap.  struct _mimalloc_thread_state has the pointer to the heap of the present
+ * request, then the four heaps, and then what they share.
+ */
 static const char *heap_at(const struct layout *found, const char *thread_state, unsigned tag)
 {
 	return thread_state + found->current_heap + LAYOUT_HEAPS + (size_t)found->heap * tag;
 }
 
-/* Each heap has the address of the thread's mi_tld_t, which stands right behind the last of
- * them. */
+/*
+ * Does each heap begin with the address of the thread's mi_tld_t, which comes right behind the last
+ * of them?
+ */
 static bool share_tld(const struct layout *found, const char *thread_state)
 {
 	const char *tld = heap_at(found, thread_state, HEAPS);
@@ -73,7 +81,7 @@ static bool share_tld(const struct layout *found, const char *thread_state)
 	return same == HEAPS;
 }
 
-/* Each has its number at the same place. */
+/* Is there a place at which each heap has its number? */
 static bool are_numbered(const struct layout *found, const char *thread_state)
 {
 	for (unsigned place = 0; place < found->heap; place++) {
@@ -87,8 +95,11 @@ static bool are_numbered(const struct layout *found, const char *thread_state)
 	return false;
 }
 
-/* Outside of an allocation of an object with a type, the pointer is at heaps[OBJECT]: so it tells
- * their size. */
+/*
+ * Is the word at `place` the pointer to the heap of the present request?  Outside an allocation of
+ * an object with a type it points to heaps[OBJECT], the second one, so its distance from the first
+ * one is the size of a heap.
+ */
 static bool is_current_heap(struct layout *found, const char *thread_state, unsigned place)
 {
 	const char *heaps = thread_state + place + LAYOUT_HEAPS;
@@ -119,14 +130,20 @@ static bool is_odd(uint64_t seq)
 	return seq % 2 == 1;
 }
 
-/* pycore_qsbr.h: sequence numbers are odd, and a thread that is attached has one. */
+/*
+ * Do these look like sequence numbers?  By pycore_qsbr.h they are odd, and a thread that is
+ * attached has one.
+ */
 static bool are_numbers(const struct qsbr_thread *thread, const struct qsbr_shared *shared)
 {
 	return is_odd(thread->x_seq) && is_odd(shared->x_wr_seq) && is_odd(shared->x_rd_seq) &&
 	       shared->x_rd_seq <= shared->x_wr_seq && thread->x_seq <= shared->x_wr_seq;
 }
 
-/* The array's size stands behind it; since 3.14 with the address before alignment in between. */
+/*
+ * The offset of the array's size.  It comes right behind the array; since 3.14 the address that the
+ * array had before it was aligned is in between, and lies less than 64 bytes below it.
+ */
 static unsigned find_size(const struct qsbr_shared *shared)
 {
 	const unsigned behind = sizeof(*shared);
@@ -135,8 +152,10 @@ static unsigned find_size(const struct qsbr_shared *shared)
 	return (uintptr_t)shared->array - word < 64 ? behind + 8 : behind;
 }
 
-/* The thread's record is one of an array; if the records were larger than we think, the last ones
- * would lie outside. */
+/*
+ * Is the thread's record one of the array?  If records were larger than 64 bytes, the last ones
+ * would lie outside, or between two places.
+ */
 static bool is_in_array(const struct qsbr_thread *thread, const struct qsbr_shared *shared,
                         unsigned size_at)
 {
@@ -149,6 +168,10 @@ static bool is_in_array(const struct qsbr_thread *thread, const struct qsbr_shar
 	       distance / sizeof(*thread) < size;
 }
 
+/*
+ * Is the word at `place` the address of the thread's record of QSBR?  That record points back to
+ * the thread state, and to the interpreter's sequence.
+ */
 static bool is_qsbr(struct layout *found, const void *thread_state, unsigned place)
 {
 	const struct qsbr_thread *thread = layout_word(thread_state, place);
@@ -162,7 +185,9 @@ static bool is_qsbr(struct layout *found, const void *thread_state, unsigned pla
 	return is_in_array(thread, thread->shared, found->size);
 }
 
-/* It stands before the heaps, in memory that find_heaps has read. */
+/*
+ * The pointer to the record comes before the heaps, in memory that find_heaps has found readable.
+ */
 static bool find_qsbr(struct layout *found, const void *thread_state)
 {
 	for (unsigned place = FIELDS_BEGIN; place < found->current_heap; place += 8)

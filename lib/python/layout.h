@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * layout.h - where a free-threaded CPython keeps what its public interface does not tell: the heap
- * that the present request is for, and the sequence numbers of QSBR.
+ * layout.h - where a free-threaded CPython keeps two things that its public interface does not
+ * tell: for which heap the present request is, and the sequence numbers of QSBR.
  *
  * Source      Include/internal/pycore_tstate.h (struct _PyThreadStateImpl), pycore_mimalloc.h
  *             (struct _mimalloc_thread_state), pycore_qsbr.h of each version.
- * Measured    The places differ between versions, and between patch releases of one: 3.14.10 and
- *             3.15.2 came with other heaps than 3.14.8 and 3.15.0.  So nothing is listed.
- *             layout_measure finds each place in the thread state of a running interpreter, by what
- *             has to be true of it.
- * Trust       none: a word is read only where the kernel says that there is memory, and selftest.c
- *             looks at what CPython does with the places that were found.
+ * Measured    The places differ between versions, and between patch releases of one version:
+ *             3.14.10 and 3.15.2 came with other heaps than 3.14.8 and 3.15.0.  So no table of them
+ *             is kept.  layout_measure finds each place in the thread state of a running
+ *             interpreter, by what has to be true of it.
+ * Trust       There is none: a word is read only where the kernel says that there is memory, and
+ *             then selftest.c looks at what CPython does with the places that were found.
  */
 #ifndef ARN_PYTHON_LAYOUT_H
 #define ARN_PYTHON_LAYOUT_H
@@ -21,8 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Offsets in bytes.  All are 0 until they are measured, and then an object hook finds no heap of
- * its own. */
+/*
+ * Offsets in bytes.  All are 0 until they have been measured; until then the object hooks pass
+ * every request on to the allocator below.
+ */
 struct layout {
 	unsigned current_heap; /* thread state: mimalloc.current_object_heap */
 	unsigned object_heap;  /* thread state: mimalloc.heaps[_Py_MIMALLOC_HEAP_OBJECT] */
@@ -32,11 +34,11 @@ struct layout {
 };
 extern hidden struct layout layout;
 
-/* The rest is the same in all versions; layout_measure verifies it. */
+/* What is the same in all versions that are known; layout_measure verifies it. */
 #define LAYOUT_INTERP 16 /* thread state: interp */
 #define LAYOUT_HEAPS  8  /* from current_object_heap to heaps[0] */
 
-/* struct _qsbr_thread_state, one in 64 bytes */
+/* struct _qsbr_thread_state of CPython, padded to 64 bytes there. */
 struct qsbr_thread {
 	uint64_t x_seq; /* 0: detached */
 	struct qsbr_shared *shared;
@@ -44,30 +46,35 @@ struct qsbr_thread {
 	uint64_t rest[5];
 };
 
-/* struct _qsbr_shared, as far as it is the same */
+/* struct _qsbr_shared of CPython, as far as it is the same in all versions. */
 struct qsbr_shared {
 	uint64_t x_wr_seq, x_rd_seq;
 	struct qsbr_thread *array;
 };
 
+/* The pointer that is `offset` bytes behind `base`. */
 static inline void *layout_word(const void *base, size_t offset)
 {
 	return *(void *const *)((const char *)base + offset);
 }
 
+/* The record of QSBR that belongs to a thread state. */
 static inline struct qsbr_thread *layout_qsbr(const void *thread_state)
 {
 	return layout_word(thread_state, layout.qsbr);
 }
 
 /*
- * Measures the thread state of the calling thread, which is attached to `interp` and does not
- * allocate at the moment.  Returns NULL and sets `layout`, or returns which part was not found and
- * leaves `layout` as it was.
+ * Measure the thread state of the calling thread, which is attached to `interp` and is not inside
+ * an allocation.  Returns NULL and sets `layout`; or returns a text that says which part was not
+ * found, and leaves `layout` as it was.
  */
 const char *layout_measure(const void *thread_state, const void *interp);
 
-/* What CPython asks for at the moment: the number of a heap in the thread state, else -1. */
+/*
+ * For which of the four heaps in the thread state CPython makes the present request: its number, or
+ * -1 if it is none of them.
+ */
 static inline int layout_tag(const void *thread_state)
 {
 	const char *heaps = (const char *)thread_state + layout.current_heap + LAYOUT_HEAPS;

@@ -1,11 +1,17 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * module.c - finds modules by addresses, and symbols in a module's table.
+ */
 #include "python/module.h"
 
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
 
-/* A range of addresses in one part of a module that has these flags, PF_W for data */
+/*
+ * What is looked for: a part of a module that has these flags (PF_W for data) and covers the whole
+ * range of addresses.
+ */
 struct search {
 	uintptr_t from, to;
 	ElfW(Word) flags;
@@ -25,6 +31,7 @@ static bool covers(const struct dl_phdr_info *info, const struct search *search)
 	return false;
 }
 
+/* Called for each module.  1: this one covers the range, and the search ends. */
 static int visit(struct dl_phdr_info *info, size_t size, void *wanted)
 {
 	struct search *search = wanted;
@@ -57,7 +64,10 @@ bool module_has_data(const void *from, const void *to)
 	return dl_iterate_phdr(visit, &search) != 0;
 }
 
-/* glibc has added the base to the addresses in the table, musl has not. */
+/*
+ * The address of the table with this tag; NULL: the module has none.  glibc has added the module's
+ * base to the addresses in the dynamic table, and musl has not.
+ */
 static const void *table(const struct module *module, ElfW(Sxword) tag)
 {
 	for (const ElfW(Dyn) *entry = module->dynamic; entry && entry->d_tag != DT_NULL; entry++)
@@ -68,8 +78,11 @@ static const void *table(const struct module *module, ElfW(Sxword) tag)
 	return NULL;
 }
 
-/* A symbol that is taken from others is not hashed: with the new table of hashes it stands before
- * those that are. */
+/*
+ * How many symbols have to be looked at to find an import.  With GNU's table of hashes, symbols
+ * that are taken from other modules are not hashed and come before those that are, and the second
+ * word says where those begin.  With the old table the second word is the number of all symbols.
+ */
 static uint32_t imports_end(const struct module *module)
 {
 	const uint32_t *hashes = table(module, DT_GNU_HASH);

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* It may be said in the middle of a request, where a thread that was told to end must not end. */
+/*
+ * This may be called in the middle of a request for memory.  Writing is a point at which a thread
+ * that was cancelled ends, and there it must not end: so cancellation is put off.
+ */
 void notice(const char *why)
 {
 	int cancel;

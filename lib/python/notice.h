@@ -8,7 +8,10 @@
 #ifndef ARN_PYTHON_NOTICE_H
 #define ARN_PYTHON_NOTICE_H
 
-/* One line, by the first process: process_is_first_python. */
+/*
+ * Write one line that says why objects stay with CPython, if this is the first process of its tree
+ * that has a Python (process_is_first_python).  Any thread.
+ */
 void notice(const char *why);
 
 #endif

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * qsbr.c - a provider (struct arn_provider) made of CPython's QSBR: goal, reached, is_user.
+ *
+ * What CPython's qsbr.c does is done here on the same words, because an interpreter that was not
+ * changed does not export those functions.
+ */
 #include "python/qsbr.h"
 
 #include "base/base.h"
@@ -6,18 +12,25 @@
 #include "python/layout.h"
 #include "python/binding.h"
 
-/* obmalloc.c, QSBR_PAGE_MEM_LIMIT: the counter is read by all threads all the time and not to be
- * written for little */
+/*
+ * The same as QSBR_PAGE_MEM_LIMIT of CPython's obmalloc.c: all threads read the counter all the
+ * time, so it is not to be written for little memory.
+ */
 #define ADVANCE_BYTES (4096 * 20)
 
-/* These words are the interpreter's, plain integers for it. */
+/*
+ * A word of the interpreter.  To CPython they are plain integers on which it uses atomic functions,
+ * so the names of atomic.h do not fit.
+ */
 static uint64_t load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_SEQ_CST); /* Z4 */
 }
 
-/* The interpreter's sequence numbers, if this thread is attached to the interpreter that its
- * binding is for. */
+/*
+ * The sequence of the interpreter for which the binding is.  NULL: this thread is not attached to
+ * it.
+ */
 static struct qsbr_shared *own_sequence(const struct binding *binding)
 {
 	const void *thread_state = cpython_thread_state();
@@ -34,6 +47,12 @@ static uint64_t advance(struct qsbr_shared *shared)
 	return __atomic_add_fetch(&shared->x_wr_seq, 2, __ATOMIC_SEQ_CST); /* Z4 */
 }
 
+/*
+ * The goal for a pool of so many bytes that has just become empty.  As long as little has become
+ * free since the last time, it is the next number that will be issued, and the shared counter is
+ * only read; then the counter is advanced, and its new value is the goal.  A goal always lies after
+ * the last free of the pool, so a reader that may know a block of it has not passed the goal.
+ */
 static uint64_t goal(size_t bytes)
 {
 	struct binding *binding = binding_current;
@@ -47,8 +66,10 @@ static uint64_t goal(size_t bytes)
 }
 
 /*
- * qsbr_poll_scan of CPython's qsbr.c.  The array is replaced while the world is stopped, which
- * cannot be while the calling thread is attached and here.
+ * The lowest number that any attached thread has passed, as qsbr_poll_scan of CPython's qsbr.c
+ * finds it; rd_seq is raised to it, so that others need not scan.  Threads that are detached read
+ * nothing and are passed over.  CPython replaces the array while the world is stopped, and that
+ * cannot happen while the calling thread is attached and in here.
  */
 static uint64_t scan(struct qsbr_shared *shared)
 {
@@ -69,14 +90,17 @@ static uint64_t scan(struct qsbr_shared *shared)
 	}
 	if (read >= lowest)
 		return read;
-	/* whoever was faster has raised it as well */
+	/* if this fails another thread has raised it meanwhile; the number found is true as well */
 	__atomic_compare_exchange_n(&shared->x_rd_seq, &read, lowest, false, __ATOMIC_SEQ_CST,
 	                            __ATOMIC_SEQ_CST);
 	return lowest;
 }
 
-/* Somebody waits for the number that comes next, and perhaps nobody else will ask for another
- * one. */
+/*
+ * Issue this goal if it is the number that comes next.  A pool waits for it, and perhaps no thread
+ * will ever free enough to advance the sequence.  If the compare-and-swap fails, another thread has
+ * issued it.
+ */
 static void issue(struct qsbr_shared *shared, uint64_t goal)
 {
 	uint64_t before = goal - 2;
@@ -86,19 +110,27 @@ static void issue(struct qsbr_shared *shared, uint64_t goal)
 		                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); /* Z4 */
 }
 
+/*
+ * Has every reader passed this goal?  A goal that is more than one number ahead was not given by
+ * this sequence: the interpreter that gave it is gone with its readers.  Otherwise the goal is
+ * issued, and first compared with what others have found (rd_seq) before all threads are looked at.
+ * false: the pool waits on, and a later call asks again.
+ */
 static bool reached(uint64_t goal)
 {
 	struct qsbr_shared *shared = own_sequence(binding_current);
 
-	/* not of this sequence, which gives no such goal */
 	if (!BUG(await_the_dead) && goal > load(&shared->x_wr_seq) + 2)
 		return true;
 	issue(shared, goal);
 	return goal <= load(&shared->x_rd_seq) || goal <= scan(shared);
 }
 
-/* A thread without a heap of this family, or not attached to its interpreter, could not tell goals
- * for it.  The two functions above are called by users alone, so they find a sequence. */
+/*
+ * Is the calling thread a user of this family?  It is if it has a binding for the family's
+ * interpreter and is attached to that.  Only users call the two functions above, so these always
+ * find a sequence.
+ */
 static bool is_user(const arn_family *family)
 {
 	const struct binding *binding = binding_current;

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * selftest.c - the self-test of a free-threaded interpreter, and its state.
+ */
 #include "python/selftest.h"
 
 #include "base/atomic.h"
@@ -11,7 +14,10 @@
 static _Atomic unsigned x_state = SELFTEST_LEFT;
 static const char *reason;
 
-/* What the hook has seen during a self-test */
+/*
+ * What the object hook has seen during the self-test: how many requests, and the size and the heap
+ * of the last one.  The pointer is set only in the thread that makes the self-test.
+ */
 struct sight {
 	unsigned requests;
 	size_t size;
@@ -49,11 +55,16 @@ void selftest_begin(void)
 	store_release(&x_state, SELFTEST_UNTRIED);
 }
 
+/* Did the allocation succeed by exactly one request, of at least this size and for this heap? */
 static bool saw(const struct sight *seen, const void *made, size_t least, int tag)
 {
 	return made && seen->requests == 1 && seen->size >= least && seen->tag == tag;
 }
 
+/*
+ * Does PyObject_Malloc ask for the heap of objects?  With debug hooks on top the request is for
+ * more bytes than were asked for, so the caller gets its size.
+ */
 static bool plain_block_fits(struct sight *seen, size_t *asked)
 {
 	void *block;
@@ -66,6 +77,10 @@ static bool plain_block_fits(struct sight *seen, size_t *asked)
 	return saw(seen, block, 1000, ARN_TAG_OBJECT);
 }
 
+/*
+ * Does an object of this type come from the heap with this tag?  If there is no memory for it,
+ * CPython has set an exception, which is cleared.
+ */
 static bool object_fits(struct sight *seen, void *type, int tag)
 {
 	void *object;
@@ -79,7 +94,12 @@ static bool object_fits(struct sight *seen, void *type, int tag)
 	return saw(seen, object, 24, tag);
 }
 
-/* NULL: all is as expected */
+/*
+ * The self-test: measure the thread state, then try a block, an object without the collector and
+ * one with it, through CPython's own functions.  NULL: all is as expected.  Otherwise the result
+ * says what is not, and *aloud whether the user should be told; debug hooks are the user's own
+ * choice.
+ */
 static const char *try(struct sight *seen, bool *aloud)
 {
 	const char *missing = layout_measure(cpython.thread_state(), cpython.interpreter());
@@ -102,7 +122,11 @@ static const char *try(struct sight *seen, bool *aloud)
 	return NULL;
 }
 
-/* The pending call: no failure of ours is the program's. */
+/*
+ * The call that the interpreter makes for us.  It returns 0 always, since a result of -1 would be
+ * an exception in the program, and a failure of the self-test is not the program's.  The state is
+ * stored last, when `layout` is complete.
+ */
 static int run(void *unused)
 {
 	struct sight seen;
@@ -120,6 +144,10 @@ static int run(void *unused)
 	return 0;
 }
 
+/*
+ * Leave the call with the interpreter.  Only one thread gets from UNTRIED to ASKED.  If the
+ * interpreter's list of pending calls is full, the state goes back and a later request tries again.
+ */
 static void ask(void)
 {
 	unsigned state = SELFTEST_UNTRIED;

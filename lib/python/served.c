@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * served.c - puts together what the installation has noted (served_left, served_hooked), where the
+ * hooks are now (hook_place), and how the self-test ended.
+ */
 #include "python/served.h"
 
 #include "python/hook.h"
@@ -31,6 +35,10 @@ void served_hooked(enum domain domain)
 	domains[domain].why = NULL;
 }
 
+/*
+ * The state of a domain whose hooks were put in.  Whether they are still there is asked of CPython
+ * each time, because it takes them out without a word.
+ */
 static enum arn_python_domain hooked_state(enum domain domain)
 {
 	enum hook_place place = hook_place(domain);
@@ -49,6 +57,7 @@ static enum arn_python_domain state_of(enum domain domain)
 	return domains[domain].hooked ? hooked_state(domain) : ARN_PYTHON_LEFT;
 }
 
+/* Why the domain is not served; NULL: it is, or there is nothing to say. */
 static const char *reason_of(enum domain domain, enum arn_python_domain state)
 {
 	if (state == ARN_PYTHON_REMOVED)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The few instructions of x86-64 by which compilers and linkers load a thread-local word into rax
- * (ELF Handling For Thread-Local Storage, section 4.4, and what is left of its sequences after
- * relaxation).
+ * tls.c - understands the few instructions of x86-64 by which compilers and linkers load a
+ * thread-local word into rax (ELF Handling For Thread-Local Storage, section 4.4, and what is left
+ * of its sequences after relaxation).
+ *
+ * The function is followed from its first instruction to its return.  An instruction that is not in
+ * the two tables ends the attempt, and then CPython's function is called as usual.
  */
 #include "python/tls.h"
 
@@ -17,7 +20,7 @@ enum holds {
 	ANYTHING,
 	NUMBER,  /* value */
 	ADDRESS, /* the thread pointer + value */
-	WORD     /* the word at that address; at the thread pointer itself stands its own address */
+	WORD     /* the word at that address; at the thread pointer itself that is its address */
 };
 
 struct instruction {
@@ -46,7 +49,7 @@ static const struct instruction loads[] = {
 	{ 3, { 0x48, 0x8b, 0x00 }, 0, ADDRESS, WORD, false },
 };
 
-/* What leaves rax alone: frames, and marks for jumps */
+/* Instructions that leave rax alone: those that make and end a frame, and marks for jumps. */
 static const struct instruction others[] = {
 	{ 4, { 0xf3, 0x0f, 0x1e, 0xfa }, 0, ANYTHING, ANYTHING, false }, /* endbr64 */
 	{ 1, { 0x55 }, 0, ANYTHING, ANYTHING, false },                   /* push %rbp */
@@ -64,7 +67,7 @@ struct rax {
 	ptrdiff_t value;
 };
 
-/* Byte by byte, so that nothing is read behind the instruction that a function ends with. */
+/* Compared byte by byte, so that nothing is read behind the last instruction of a function. */
 static bool begins_with(const uint8_t *code, const struct instruction *known)
 {
 	for (size_t i = 0; i < known->length; i++)
@@ -82,6 +85,10 @@ static const struct instruction *match(const struct instruction *known, size_t c
 	return NULL;
 }
 
+/*
+ * Does rax hold what this instruction needs?  The word at the thread pointer itself is the thread
+ * pointer, so having loaded it is as good as having the address.
+ */
 static bool holds(struct rax rax, enum holds what)
 {
 	if (BUG(believe_loads))
@@ -90,6 +97,10 @@ static bool holds(struct rax rax, enum holds what)
 	       (what == ADDRESS && rax.holds == WORD && rax.value == 0);
 }
 
+/*
+ * The number in the instruction, or in the word of the global offset table to which it refers.
+ * `next` is the address of the next instruction.
+ */
 static ptrdiff_t operand(const struct instruction *load, const uint8_t *next)
 {
 	int32_t number = 0;
@@ -102,7 +113,7 @@ static ptrdiff_t operand(const struct instruction *load, const uint8_t *next)
 	return word;
 }
 
-/* The bytes of this load, 0: it is none that we know. */
+/* Follow one load, and return its length in bytes; 0: it is none that is known. */
 static size_t apply_load(const uint8_t *code, struct rax *rax)
 {
 	const struct instruction *load = match(loads, array_length(loads), code);
@@ -116,6 +127,7 @@ static size_t apply_load(const uint8_t *code, struct rax *rax)
 	return length;
 }
 
+/* Follow one instruction, and return its length in bytes; 0: it is none that is known. */
 static size_t apply(const uint8_t *code, struct rax *rax)
 {
 	const struct instruction *other = match(others, array_length(others), code);
