@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli.c - the command `arenite`: finds the subcommand.
+ * cli.c - the command `arenite`: finds the subcommand and hands the rest of the command line to it.
+ * Subcommands that need no file of their own are here, too.
  */
 #include "cli/cli.h"
 
@@ -47,6 +48,7 @@ void cli_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+/* What `arenite help` prints, and what `arenite` alone writes to stderr. */
 static void print_usage(FILE *file)
 {
 	fputs("usage: arenite SUBCOMMAND\n", file);
@@ -63,6 +65,10 @@ static int no_arguments(int argc, char **argv)
 	return CLI_USAGE;
 }
 
+/*
+ * A full disk or a closed pipe is noticed only when the buffer is written: a command whose output
+ * is lost must not end with 0.
+ */
 int cli_flushed(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -100,9 +106,10 @@ static int help_main(int argc, char **argv)
 	return cli_flushed();
 }
 
+/* The subcommand of this name.  "--help" and "--version" are accepted as well. */
 static const struct subcommand *find_subcommand(const char *name)
 {
-	name += strncmp(name, "--", 2) == 0 ? 2 : 0; /* --help, --version */
+	name += strncmp(name, "--", 2) == 0 ? 2 : 0;
 	for (size_t i = 0; i < SUBCOMMANDS; i++)
 		if (strcmp(subcommands[i].name, name) == 0)
 			return &subcommands[i];

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli.h - the subcommands of the command `arenite`.  argv[0] is the subcommand's name; what they
- * return is the exit status: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.
+ * cli.h - the subcommands of the command `arenite`.
+ *
+ * Each gets the rest of the command line, with its own name in argv[0], and returns the exit status
+ * of the command: 0 it is done, 1 it has failed and one line on stderr says why, 2 wrong usage.
+ * The command has one thread.
  */
 #ifndef ARN_CLI_H
 #define ARN_CLI_H
 
 enum { CLI_OK, CLI_FAILED, CLI_USAGE };
 
-/* A line on stderr: "arenite: ..." */
+/* Write one line to stderr that begins with "arenite: ". */
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
 
-/* CLI_OK, or CLI_FAILED and a line when what was printed could not be written: a full disk, a
- * closed pipe. */
+/*
+ * Write out what is still in stdout's buffer.  CLI_OK; or CLI_FAILED, after a line on stderr, if
+ * something that was printed could not be written.
+ */
 int cli_flushed(void);
 
 int doctor_main(int argc, char **argv);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-doctor.c - what `arenite run` takes over in an interpreter, and what keeps it from doing so.
+ * doctor.c - `arenite doctor`: what `arenite run` takes over in an interpreter, and what keeps it
+ * from doing so.
  *
- * The interpreter is asked: it runs under the preload in the environment as it is.  Where that
- * comes to nothing because of a variable it runs once more without.
+ * The interpreter itself is asked: a small program runs in it, under the preload and in the
+ * environment as it is (probe.h).  If not everything is served, and a variable in the environment
+ * is to blame, it runs once more without these variables.  An interpreter that was built on Arenite
+ * runs without the preload.
  */
 #include "cli/preload.h"
 #include "cli/probe.h"
@@ -19,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Variables that matter, and what they do */
+/* The variables that matter, and what they do.  With one that defeats Arenite nothing is served. */
 static const struct {
 	const char *name;
 	bool defeats;
@@ -38,6 +41,9 @@ static const struct {
 };
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
+/*
+ * ARENITE_DISABLE=0 is set in the environment, but switches nothing off: so its value is asked for.
+ */
 static bool is_set(const char *name)
 {
 	const char *value = getenv(name);
@@ -61,7 +67,10 @@ static bool is_called_python(const char *path)
 	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
 }
 
-/* The interpreter that `arenite run NAME` would come to; false: a line on stderr */
+/*
+ * The interpreter that `arenite run NAME` would start: NAME itself, or the one that the script NAME
+ * names in its first line.  false: a line on stderr has said why there is none.
+ */
 static bool find_interpreter(char path[PATH_MAX], const char *name)
 {
 	char script[PATH_MAX];
@@ -82,7 +91,10 @@ static bool find_interpreter(char path[PATH_MAX], const char *name)
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
-/* Blocks at the end of the trial; since 3.14 hardly any are left then. */
+/*
+ * Tell about one domain.  The number of blocks at the end of the trial is left out if it is 0:
+ * since 3.14 hardly any are left then.
+ */
 static void tell_domain(const char *name, const char *state, size_t blocks, const char *but)
 {
 	printf("  %-8s %s%s", name, state, is_served(state) ? " by Arenite" : "");
@@ -91,12 +103,19 @@ static void tell_domain(const char *name, const char *state, size_t blocks, cons
 	puts(is_served(state) ? but : "");
 }
 
-/* It has statistics, and no part of them is from a preload. */
+/*
+ * Was the interpreter built on Arenite?  Then there are statistics, and they have no part of
+ * libarenite-python.
+ */
 static bool is_built_in(const struct probe *probe)
 {
 	return probe->statistics && !*probe->mem;
 }
 
+/*
+ * Tell about an interpreter that was built on Arenite; there option DOMAINS alone decides.  true:
+ * both domains are served.
+ */
 static bool tell_built_in(const struct probe *probe)
 {
 	const size_t domains = option(OPTION_DOMAINS);
@@ -119,7 +138,7 @@ static void tell_domains(const struct probe *probe)
 		printf("  because  %s\n", probe->reason);
 }
 
-/* Why there are no statistics, or none about Python */
+/* Why there are no statistics, or none about Python. */
 static const char *explain(const struct probe *probe)
 {
 	if (is_set("ARENITE_DISABLE"))
@@ -141,7 +160,10 @@ static void tell_interpreter(const char *path, const struct probe *probe)
 		puts("  note     its GIL is on: PYTHON_GIL, -X gil, or a module that asks for it");
 }
 
-/* Are both domains served? */
+/*
+ * Tell what the trial has found.  A program that did not run to its end, or said nothing that is
+ * understood, is reported with the end of what it wrote to stderr.  true: both domains are served.
+ */
 static bool tell(const char *path, const struct probe *probe)
 {
 	if (probe->status != 0 || !*probe->implementation) {
@@ -163,7 +185,10 @@ static bool tell(const char *path, const struct probe *probe)
 	return is_served(probe->mem) && is_served(probe->object);
 }
 
-/* Nothing defeats Arenite in an interpreter that was built on it. */
+/*
+ * Tell which of the variables are set.  true: one of them defeats Arenite.  None does in an
+ * interpreter that was built on it.
+ */
 static bool tell_environment(bool built_in)
 {
 	static char others[65536];
@@ -188,6 +213,7 @@ static void tell_options(void)
 	option_print_table(STDOUT_FILENO);
 }
 
+/* Run the trial once and tell what it has found.  true: both domains are served. */
 static bool ask(const char *path)
 {
 	struct probe probe;
@@ -198,6 +224,9 @@ static bool ask(const char *path)
 	return false;
 }
 
+/*
+ * The same without the variables that defeat Arenite, so that the user sees what would be served.
+ */
 static void ask_without(const char *path)
 {
 	for (size_t i = 0; i < VARIABLES; i++)
@@ -207,6 +236,11 @@ static void ask_without(const char *path)
 	ask(path);
 }
 
+/*
+ * The whole examination.  stdout is flushed before other processes and option_print_table write, so
+ * that the parts come in their order.  The exit status is 0 only if both domains are served in the
+ * environment as it is.
+ */
 static int examine(const char *name)
 {
 	char path[PATH_MAX], library[PATH_MAX];

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * elf.c - reads the head, the segments and the dynamic table of a file.
+ */
 #include "cli/elf.h"
 
 #include <fcntl.h>
@@ -9,11 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/*
+ * Do these bytes lie in the file?  The sum of offset and size is not formed, since it might
+ * overflow.
+ */
 static bool is_inside(const struct elf *elf, size_t offset, size_t size)
 {
 	return offset <= elf->size && size <= elf->size - offset;
 }
 
+/*
+ * Find the segments.  The tables are read where they are in the file, so they have to be aligned.
+ */
 static bool read_head(struct elf *elf)
 {
 	const ElfW(Ehdr) *head = (const void *)elf->bytes;
@@ -28,6 +38,10 @@ static bool read_head(struct elf *elf)
 	return true;
 }
 
+/*
+ * Find the table of dynamic entries.  false: there is none, as in a program that is linked
+ * statically.
+ */
 static bool read_dynamic(struct elf *elf)
 {
 	for (size_t i = 0; i < elf->segment_count; i++) {
@@ -43,7 +57,10 @@ static bool read_dynamic(struct elf *elf)
 	return false;
 }
 
-/* Where in the file an address of the program is; SIZE_MAX: nowhere */
+/*
+ * The offset in the file of an address that the program would have in memory; SIZE_MAX: the address
+ * is not in the file.
+ */
 static size_t offset_of(const struct elf *elf, ElfW(Addr) address)
 {
 	for (size_t i = 0; i < elf->segment_count; i++) {
@@ -55,6 +72,7 @@ static size_t offset_of(const struct elf *elf, ElfW(Addr) address)
 	return SIZE_MAX;
 }
 
+/* Find the strings of the dynamic entries.  The table tells their address in memory. */
 static bool read_strings(struct elf *elf)
 {
 	elf->strings = SIZE_MAX;
@@ -87,7 +105,10 @@ bool elf_open(struct elf *elf, const char *path)
 	return map(elf, path) && read_head(elf) && read_dynamic(elf) && read_strings(elf);
 }
 
-/* NULL: it does not end in the file */
+/*
+ * The string at this offset from the strings' beginning; NULL: it does not begin or does not end in
+ * the file.
+ */
 static const char *string_at(const struct elf *elf, size_t offset)
 {
 	size_t at = elf->strings + offset;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-check.c - does the overlay have all that a source tree uses of mimalloc?  A tree is
- * known by this, not by its version: CPython changes what it bundles within a release series.
+ * graft-check.c - does the overlay have all that a source tree uses of mimalloc?  This decides
+ * whether a tree is grafted, and not its version, because CPython changes what it bundles within a
+ * release series.
+ *
+ * The tree is walked twice.  The first walk reads the headers, for members of structs whose type is
+ * mimalloc's: other files reach fields of mimalloc's structs through them.  The second walk reads
+ * all sources for names, headers and fields (graft-uses.h).  Then each is looked for in the
+ * overlay.
  */
 #include "cli/graft.h"
 
@@ -16,7 +22,10 @@
 static const char *const folders[] = { "Include", "Modules",  "Objects",
 	                               "Parser",  "Programs", "Python" };
 
-/* Of the walk over the tree; nftw passes nothing on. */
+/*
+ * The state of a walk over the tree, since nftw passes no argument on.  `found` is what the tree
+ * uses; `shared` are the members that are known from headers and from the overlay.
+ */
 static struct uses found, shared;
 static size_t root_length;
 static bool read_holders;
@@ -28,19 +37,26 @@ static bool is_source(const char *path)
 	return dot && (strcmp(dot, ".c") == 0 || strcmp(dot, ".h") == 0);
 }
 
-/* What comes with CPython's mimalloc is replaced, or is used by what is replaced. */
+/*
+ * Does the file come with CPython's mimalloc?  Such a file is replaced, or is used only by files
+ * that are replaced, so what it uses does not matter.
+ */
 static bool is_bundled(const char *name)
 {
 	return strncmp(name, "Objects/mimalloc/", 17) == 0 ||
 	       strncmp(name, "Include/internal/mimalloc/", 26) == 0;
 }
 
+/* A quick look, so that most of the tree's files need not be cut into words. */
 static bool concerns_mimalloc(const char *text)
 {
 	return strstr(text, "mi_") || strstr(text, "MI_") || strstr(text, "mimalloc");
 }
 
-/* What is found in the text keeps the name. */
+/*
+ * Add what one source uses.  Each use points to the file's name, which is freed only if nothing was
+ * found.  false: there is no memory.
+ */
 static bool add_uses(const char *text, const char *name)
 {
 	size_t before = found.count + shared.count;
@@ -68,6 +84,7 @@ static bool read_source(const char *path, const char *name)
 	return ok;
 }
 
+/* Called by nftw for each file.  1: the walk ends, and a line on stderr has said why. */
 static int visit(const char *path, const struct stat *status, int type, struct FTW *place)
 {
 	const char *name = path + root_length + 1;
@@ -101,7 +118,10 @@ static bool walk(const char *tree, bool holders)
 	return true;
 }
 
-/* The members go to `shared`, all names to `names`. */
+/*
+ * Read what the overlay offers: the members of its structs go to `shared`, all its names to
+ * `names`.
+ */
 static bool read_overlay(const struct content overlay[GRAFT_FILES], struct uses *names)
 {
 	bool ok = true;
@@ -112,6 +132,7 @@ static bool read_overlay(const struct content overlay[GRAFT_FILES], struct uses 
 	return ok;
 }
 
+/* Is a header of this name part of the overlay? */
 static bool is_replaced(const char *header)
 {
 	for (size_t i = 0; i < GRAFT_FILES; i++)
@@ -120,7 +141,10 @@ static bool is_replaced(const char *header)
 	return false;
 }
 
-/* What the list says of it; "MISSING" is what keeps the graft from being made. */
+/*
+ * What the list says of a use: "overlay" and "CPython" tell who has it (a macro may be defined by
+ * CPython itself), and one that is "MISSING" keeps the graft from being made.
+ */
 static const char *judge(const struct use *use, const struct uses *names)
 {
 	if (use->kind == USE_HEADER)
@@ -147,8 +171,10 @@ static bool is_same(const struct use *a, const struct use *b)
 	return strcmp(a->name, b->name) == 0 && strcmp(kind_name(a->kind), kind_name(b->kind)) == 0;
 }
 
-/* Is this the first of several of the same name and kind?  They stand together but for those of
- * another kind. */
+/*
+ * Is this the first of several uses of the same name and kind?  The list is sorted by name, so they
+ * are close together, perhaps with uses of another kind in between.
+ */
 static bool is_first(const struct use *use)
 {
 	for (const struct use *u = use; u-- > found.use && strcmp(u->name, use->name) == 0;)
@@ -157,7 +183,7 @@ static bool is_first(const struct use *use)
 	return true;
 }
 
-/* Where it is used: the first line in each file */
+/* Print where it is used: the first line in each file. */
 static void print_places(const struct use *use)
 {
 	const char *file = "";
@@ -187,6 +213,7 @@ static void print_list(const char *tree, const struct uses *names, size_t count,
 		puts("the overlay has them all");
 }
 
+/* One line on stderr that names what is missing, as far as it fits. */
 static void print_missing(const char *tree, const struct uses *names)
 {
 	char list[1024] = "";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-content.c - files as texts, and whose text it is.
+ * graft-content.c - reads and replaces files, and tells whose text a file has.
  */
 #include "cli/graft.h"
 
@@ -44,6 +44,7 @@ bool content_equal(const struct content *a, const struct content *b)
 	return a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
 }
 
+/* Write a new file.  Closing it is part of it, since a full disk may be noticed only then. */
 static bool write_all(const char *path, const struct content *content)
 {
 	FILE *file = fopen(path, "wb");
@@ -56,6 +57,10 @@ static bool write_all(const char *path, const struct content *content)
 	return fclose(file) == 0 && ok;
 }
 
+/*
+ * The text goes to a new file in the same directory, which is renamed.  If a step fails the new
+ * file is removed, and errno is that of the failure.
+ */
 bool content_put(const char *path, const struct content *content)
 {
 	char fresh[PATH_MAX + 16];
@@ -79,7 +84,10 @@ bool graft_join(char path[PATH_MAX], const char *directory, const char *name, co
 	return length > 0 && length < PATH_MAX;
 }
 
-/* The line that stands first in a file of the overlay, with hash_bytes of all that follows it */
+/*
+ * The first line of a file of the overlay in a tree.  The number is hash_bytes of all that follows
+ * it.
+ */
 #define STAMP                          \
 	"/* arenite graft %016" PRIx64 \
 	": the sum of what follows, by which a changed file is known */\n"
@@ -104,7 +112,10 @@ bool graft_stamp(struct content *content)
 	return true;
 }
 
-/* Does the first line tell the checksum of the rest?  Its wording may be another version's. */
+/*
+ * Does the first line have the checksum of the rest?  Only the number is looked for, because the
+ * wording of the line may be that of another version.
+ */
 static bool is_unchanged(const struct content *content)
 {
 	const char *rest = strchr(content->bytes, '\n');
@@ -123,6 +134,12 @@ static bool begins_with(const struct content *content, const char *text)
 	return strncmp(content->bytes, text, strlen(text)) == 0;
 }
 
+/*
+ * The order of the questions matters: a file with a line of ours is never taken for CPython's,
+ * whatever its text.  CPython's files have the names of mimalloc's authors at their head.
+ * `old_head` and the words " - stands in for " are at the head of overlays that have no line with a
+ * checksum.
+ */
 enum graft_origin graft_origin(const struct content *content)
 {
 	static const char old_head[] = "/* SPDX-License-Identifier: MIT\n *\n * ";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-diff.c - the graft as a patch.  Hardly a line of CPython's file is in the overlay's, so
+ * graft-diff.c - the graft as a patch.  Hardly a line of CPython's file is in the overlay's, so
  * one hunk takes all of the one away and puts all of the other in.
  */
 #include "cli/graft.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An end without a newline is a line, too. */
+/* The number of lines.  An end without a newline counts as a line, too. */
 static size_t lines(const struct content *content)
 {
 	size_t count = 0;
@@ -18,6 +18,10 @@ static size_t lines(const struct content *content)
 	return count;
 }
 
+/*
+ * Print each line with this sign before it, and where the last newline is missing the remark that
+ * patch(1) expects there.
+ */
 static void print_lines(const struct content *content, char sign)
 {
 	const char *at = content->bytes, *end = at + content->length, *next;

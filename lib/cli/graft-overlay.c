@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-overlay.c - where the overlay is installed.
+ * graft-overlay.c - finds and reads the overlay: in the directory that ARENITE_GRAFT_DIR names,
+ * else where it is beside this program, else where it was installed.
  */
 #include "cli/graft.h"
 
@@ -19,6 +20,7 @@ const struct graft_file graft_files[GRAFT_FILES] = {
 	{ "Include/internal/mimalloc/mimalloc/internal.h", "internal.h" },
 };
 
+/* Are all files of the overlay in this directory? */
 static bool is_overlay(const char *directory)
 {
 	char path[PATH_MAX];
@@ -30,8 +32,10 @@ static bool is_overlay(const char *directory)
 	return true;
 }
 
-/* ../share/arenite/graft from the directory of this program, so that an installation can be
- * moved */
+/*
+ * The directory of the overlay as seen from this program: ../share/arenite/graft.  So an
+ * installation can be moved.
+ */
 static bool beside_program(char directory[PATH_MAX])
 {
 	char program[PATH_MAX];
@@ -44,6 +48,10 @@ static bool beside_program(char directory[PATH_MAX])
 	return graft_join(directory, program, "../share/arenite/graft", "");
 }
 
+/*
+ * A directory that the user names is the only one that is looked into.  false: the overlay is not
+ * there, and a line on stderr says so.
+ */
 static bool find_overlay(char directory[PATH_MAX])
 {
 	const char *given = getenv("ARENITE_GRAFT_DIR");

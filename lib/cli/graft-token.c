@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * graft-token.c - cuts a C source into words.
+ *
+ * The text has a 0 after it, at which every loop here ends.  A source that is not C, or is cut off,
+ * gives tokens that mean nothing, and nothing worse.
+ */
 #include "cli/graft-token.h"
 
 #include <ctype.h>
@@ -20,6 +26,7 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
+/* Go on by one character and count the lines. */
 static void step(struct reader *r)
 {
 	if (*r->at++ == '\n') {
@@ -28,6 +35,7 @@ static void step(struct reader *r)
 	}
 }
 
+/* At the beginning of a comment of either kind: go behind its end. */
 static void skip_comment(struct reader *r)
 {
 	bool to_line_end = r->at[1] == '/';
@@ -39,8 +47,10 @@ static void skip_comment(struct reader *r)
 		r->at += 2;
 }
 
-/* A string or a character.  One that does not end in its line is an apostrophe in the text of an
- * #error. */
+/*
+ * At the quote of a string or a character: go behind its end.  If it does not end in its line, it
+ * is an apostrophe in the text of an #error, and the line's end is its end.
+ */
 static void skip_quoted(struct reader *r)
 {
 	char quote = *r->at++;
@@ -54,7 +64,7 @@ static void skip_quoted(struct reader *r)
 		r->at++;
 }
 
-/* What stands between two tokens */
+/* Skip all that may come between two tokens, and what is no token for us: strings and numbers. */
 static void skip_blank(struct reader *r)
 {
 	for (;;) {
@@ -80,6 +90,10 @@ static size_t word_length(const char *text)
 	return length;
 }
 
+/*
+ * Read one token.  Of the operators with several characters only "->" is one token, because only
+ * that is asked for.
+ */
 static struct token next_token(struct reader *r)
 {
 	struct token token;
@@ -98,7 +112,7 @@ static struct token next_token(struct reader *r)
 	return token;
 }
 
-/* After "# include": what stands between the quotes or brackets */
+/* After "# include": read what is between the quotes or brackets. */
 static struct token header_token(struct reader *r)
 {
 	struct token token = { .kind = TOKEN_HEADER, .line = r->line };
@@ -112,6 +126,7 @@ static struct token header_token(struct reader *r)
 	return token;
 }
 
+/* There is always room for two more, since an include adds two. */
 struct token *tokens_read(const char *text)
 {
 	struct reader r = { .at = text, .line_start = text, .line = 1 };

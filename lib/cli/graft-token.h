@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-token.h - the words of a C source: identifiers, punctuation and the paths of includes.
- * Comments, strings, characters and numbers are left out.  Every branch of an #if counts.
+ * graft-token.h - the words of a C source: identifiers, punctuation and the paths of includes.
+ * Comments, strings, characters and numbers are left out.  Nothing is preprocessed: every branch of
+ * an #if counts, and macros are not expanded.
  */
 #ifndef ARN_CLI_GRAFT_TOKEN_H
 #define ARN_CLI_GRAFT_TOKEN_H
@@ -18,16 +19,19 @@ enum token_kind {
 
 struct token {
 	enum token_kind kind;
-	const char *text; /* in the source, not ended by 0 */
+	const char *text; /* points into the source, and has no 0 after it */
 	size_t length;
-	unsigned line;
-	bool at_margin; /* the first of its line, in the first column */
+	unsigned line;  /* from 1 */
+	bool at_margin; /* it begins in the first column */
 };
 
-/* All tokens of a text, ended by one TOKEN_END, in malloc'ed memory; NULL: no memory.  They point
- * into the text. */
+/*
+ * All tokens of a text, with one TOKEN_END after them, in memory from malloc.  They point into the
+ * text, which must stay.  NULL: there is no memory.
+ */
 struct token *tokens_read(const char *text);
 
+/* Is the token exactly this text? */
 bool token_is(const struct token *token, const char *text);
 
 #endif

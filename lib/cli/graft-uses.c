@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * graft-uses.c - finds what a C source uses of mimalloc, by the rules of graft-uses.h.
+ */
 #include "cli/graft-uses.h"
 
 #include "cli/graft-token.h"
@@ -60,7 +63,7 @@ static bool is_known(const struct uses *uses, enum use_kind kind, const struct t
 	return uses_find(uses, kind, name);
 }
 
-/* mi_x, _mi_x, MI_X, _MI_X */
+/* Is this a name of mimalloc's: mi_x, _mi_x, MI_X or _MI_X? */
 static bool is_name(const struct token *token)
 {
 	const char *text = token->text;
@@ -75,14 +78,17 @@ static bool is_name(const struct token *token)
 	return length > 3 && (memcmp(text, "mi_", 3) == 0 || memcmp(text, "MI_", 3) == 0);
 }
 
-/* mi_x_t */
+/* Is this a type of mimalloc's: mi_x_t? */
 static bool is_type(const struct token *token)
 {
 	return is_name(token) && token->length > 2 &&
 	       memcmp(token->text + token->length - 2, "_t", 2) == 0;
 }
 
-/* Of "mi_x_t *const name", at the type: the name; NULL: nothing that holds one is declared here. */
+/*
+ * At the type in a declaration like "mi_x_t *const name": the name.  NULL: no variable, parameter
+ * or member is declared here, but for example a function.
+ */
 static const struct token *declared(const struct token *type)
 {
 	const struct token *t = type + 1;
@@ -92,6 +98,9 @@ static const struct token *declared(const struct token *type)
 	return t->kind == TOKEN_WORD && !is_name(t) && !token_is(t + 1, "(") ? t : NULL;
 }
 
+/*
+ * Does the declaration of a member end here?  In a parameter list a comma or a bracket would come.
+ */
 static bool ends_member(const struct token *t)
 {
 	return token_is(t, ";") || token_is(t, "[");
@@ -126,8 +135,11 @@ bool uses_add_members(struct uses *uses, const char *text, const char *file)
 	return ok;
 }
 
-/* One source, and the part of it that is read: a function and what stands before it, so that one
- * function's variables are not taken for another's of the same name. */
+/*
+ * One source, and the variables (`locals`) of the part of it that is being read.  A part is a
+ * function and what comes before it, so that a variable of one function is not taken for another's
+ * of the same name.
+ */
 struct source {
 	struct uses *uses, locals;
 	const struct uses *shared;
@@ -135,7 +147,7 @@ struct source {
 	const char *file;
 };
 
-/* Behind the bracket that closes this one */
+/* The token behind the bracket that closes this one. */
 static const struct token *skip_brackets(const struct token *t)
 {
 	unsigned depth = 0;
@@ -154,8 +166,11 @@ static bool is_access(const struct token *t)
 	return (token_is(t, "->") || token_is(t, ".")) && t[1].kind == TOKEN_WORD;
 }
 
-/* The fields after a name that holds something of mimalloc's: name[i].field->field.  Those of a
- * member that is CPython's own struct are not followed. */
+/*
+ * Add the fields after a name that holds something of mimalloc's, as in name[i].field->field.  A
+ * member whose type is a struct of CPython's own ends the chain, because the fields of that are not
+ * mimalloc's.
+ */
 static bool add_fields(struct source *s, const struct token *t)
 {
 	for (;;) {
@@ -171,6 +186,11 @@ static bool add_fields(struct source *s, const struct token *t)
 	}
 }
 
+/*
+ * May fields of mimalloc's follow this word?  It is a call of a function mi_..., a member that a
+ * header declares with a type of mimalloc's, or a local variable with such a type; a member that
+ * merely has the name of a local variable is not.
+ */
 static bool is_holder(const struct source *s, const struct token *t)
 {
 	bool member = t > s->tokens && is_access(t - 1);
@@ -181,13 +201,17 @@ static bool is_holder(const struct source *s, const struct token *t)
 	       (!member && is_known(&s->locals, USE_HOLDER, t));
 }
 
-/* offsetof(mi_x_t, field) and macros like it */
+/* Is this the type in offsetof(mi_x_t, field), or in a macro like it? */
 static bool names_field(const struct token *t)
 {
 	return is_type(t) && token_is(t + 1, ",") && t[2].kind == TOKEN_WORD &&
 	       token_is(t + 3, ")");
 }
 
+/*
+ * Add what one word stands for: a name, which may be defined as a macro just here, a field in
+ * offsetof, and the fields that follow.
+ */
 static bool add_word(struct source *s, const struct token *t)
 {
 	bool defined = t - s->tokens >= 2 && token_is(t - 1, "define") && token_is(t - 2, "#");
@@ -199,6 +223,10 @@ static bool add_word(struct source *s, const struct token *t)
 	return !is_holder(s, t) || add_fields(s, t + 1);
 }
 
+/*
+ * Add a header of mimalloc's by its name without directories.  CPython's own pycore_mimalloc.h is
+ * none.
+ */
 static bool add_header(struct source *s, const struct token *t)
 {
 	struct token base = *t;
@@ -214,7 +242,7 @@ static bool add_header(struct source *s, const struct token *t)
 	return add(s->uses, USE_HEADER, &base, s->file);
 }
 
-/* Up to the brace that ends a function, in the first column */
+/* The brace in the first column that ends the function, or the end of the source. */
 static const struct token *part_end(const struct token *t)
 {
 	while (t->kind != TOKEN_END && !(t->at_margin && token_is(t, "}")))
@@ -222,6 +250,7 @@ static const struct token *part_end(const struct token *t)
 	return t;
 }
 
+/* Read one part: first its variables, then what it uses. */
 static bool add_part(struct source *s, const struct token *t, const struct token *end)
 {
 	const struct token *name;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft-uses.h - what a C source uses of mimalloc: names (functions, types and macros that
+ * graft-uses.h - what a C source uses of mimalloc: names (functions, types and macros that
  * begin with mi_, _mi_ or MI_), headers, and fields of its structs.
  *
- * Fields are found by a rule of thumb, not by a compiler: of a variable, parameter or struct member
- * whose type is named mi_..._t, of what a function named mi_... returns, and in offsetof and the
- * like, where such a type stands before the field.  A macro that hides one of these hides the
- * field.
+ * Fields are found by a rule of thumb and not by a compiler.  A field is what is accessed
+ *   - in a variable, parameter or struct member whose type is named mi_..._t,
+ *   - in what a function named mi_... returns,
+ *   - by offsetof and macros like it, in which such a type comes before the field.
+ * A macro that hides one of these hides the field, too.
  */
 #ifndef ARN_CLI_GRAFT_USES_H
 #define ARN_CLI_GRAFT_USES_H
@@ -20,7 +21,7 @@ enum use_kind {
 	USE_DEFINED, /* a name that this source itself defines as a macro */
 	USE_FIELD,   /* a field that is read or written */
 	USE_MEMBER,  /* a member that is declared: TYPE NAME; */
-	USE_OUTSIDE, /* the same with a struct of somebody else as its type */
+	USE_OUTSIDE, /* the same, and its type is a struct that is not mimalloc's */
 	USE_HOLDER,  /* a member whose type is mimalloc's, declared in a header */
 };
 
@@ -38,20 +39,25 @@ struct uses {
 	size_t count, room;
 };
 
-/* Members whose type is mimalloc's, of a header: other files reach fields through them. */
+/*
+ * Add the members that a header declares with a type of mimalloc's: other files reach fields
+ * through them.  This and the functions below return false if there is no memory, and keep `file`.
+ */
 bool uses_add_holders(struct uses *uses, const char *text, const char *file);
 
-/* Members that the overlay declares */
+/* Add the members that a file of the overlay declares. */
 bool uses_add_members(struct uses *uses, const char *text, const char *file);
 
-/* Headers, names and fields.  shared: the holders of all headers, and the overlay's members.
- * False: no memory. */
+/*
+ * Add the headers, names and fields that a source uses.  `shared` has the holders of all headers
+ * and the members of the overlay.
+ */
 bool uses_add(struct uses *uses, const struct uses *shared, const char *text, const char *file);
 
-/* The first of this kind and name, or NULL */
+/* The first use of this kind and name, or NULL. */
 const struct use *uses_find(const struct uses *uses, enum use_kind kind, const char *name);
 
-/* By name, then by file and line */
+/* Sort by name, then by file and line. */
 void uses_sort(struct uses *uses);
 
 #endif

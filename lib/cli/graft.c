@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-graft.c - puts the overlay into CPython's source tree, and takes it out again.
+ * graft.c - `arenite graft`: puts the overlay into CPython's source tree, and takes it out again.
  *
- * Four files are replaced; each original stays beside its file as FILE.arenite-orig until --undo.
- * Everything is read and judged before anything is written.  A file changes by rename, so that it
- * is never half written, and hard links to it (a copy of the tree made with cp -al) keep the old
- * text.  When a step fails the steps before it are taken back.
+ * Four files are replaced.  Each original stays beside its file as FILE.arenite-orig until --undo.
+ * Everything is read and judged before anything is written.  A file changes by rename, so it is
+ * never half written, and hard links to it (in a copy of the tree made with cp -al) keep the old
+ * text.  When a step fails, the steps before it are taken back.
  */
 #include "cli/graft.h"
 
@@ -19,13 +19,20 @@
 
 enum mode { MODE_GRAFT, MODE_CHECK, MODE_DIFF, MODE_UNDO };
 
-/* One file: what it holds and what it is to hold.  bytes NULL: it does not exist, or shall not. */
+/*
+ * One file: what it holds now and what it is to hold.  bytes NULL: it does not exist, or is to be
+ * removed.
+ */
 struct step {
 	char path[PATH_MAX];
 	struct content before, after;
 };
 
-/* All steps, or none. */
+/*
+ * Make all steps or none.  If a step fails, those before it are taken back in reverse order.  Where
+ * even that fails a line names the file; its original is then in the other of the two places
+ * (plan_file).
+ */
 static bool apply(const struct step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -43,7 +50,10 @@ static bool apply(const struct step *steps, size_t count)
 	return true;
 }
 
-/* Whichever version this is: what it uses of mimalloc decides. */
+/*
+ * Is this a source tree of CPython, of any version?  What it uses of mimalloc decides whether it is
+ * grafted.
+ */
 static bool check_version(const char *tree)
 {
 	char path[PATH_MAX];
@@ -62,7 +72,10 @@ static bool check_version(const char *tree)
 	return found;
 }
 
-/* obmalloc.c compiles static.c as a part of itself: through this include the overlay gets in */
+/*
+ * obmalloc.c compiles static.c as a part of itself.  The overlay gets in by this include, so a tree
+ * that has no such line cannot be grafted.
+ */
 static bool check_include(const char *tree)
 {
 	char path[PATH_MAX];
@@ -80,7 +93,11 @@ static bool check_include(const char *tree)
 	return found;
 }
 
-/* Is the file one that may be replaced?  A file that somebody has changed is theirs. */
+/*
+ * May this file be replaced?  CPython's own file may, and so may an overlay of any version.  A file
+ * that somebody has changed is that person's work and is left alone by a graft; --undo replaces it
+ * if CPython's original is beside it.  false: a line on stderr has said why not.
+ */
 static bool check_origin(const struct step *file, const struct step *saved, bool undo)
 {
 	enum graft_origin origin = graft_origin(&file->before);
@@ -102,8 +119,9 @@ static bool check_origin(const struct step *file, const struct step *saved, bool
 }
 
 /*
- * Plan two steps for one file, the saved original first when grafting, last when undoing: at any
- * moment the original is in one of the two places.
+ * Plan two steps for one file.  When grafting, the original is saved first and the file is replaced
+ * second; when undoing it is the other way round.  So at any moment the original is in one of the
+ * two places.  `overlay` is NULL when undoing.  false: a line on stderr has said why not.
  */
 static bool plan_file(struct step step[2], const char *tree, const char *name,
                       const struct content *overlay)
@@ -122,8 +140,8 @@ static bool plan_file(struct step step[2], const char *tree, const char *name,
 	}
 	if (!check_origin(file, saved, !overlay))
 		return false;
-	/* A saved text beside CPython's own file is from before that file came back, perhaps
-	 * newer */
+	/* If the file is CPython's own, it came back after the graft, perhaps in a newer version:
+	 * then the saved text is out of date */
 	file->after = graft_origin(&file->before) == GRAFT_CPYTHON ? file->before : saved->before;
 	if (overlay) {
 		saved->after = file->after;
@@ -132,6 +150,10 @@ static bool plan_file(struct step step[2], const char *tree, const char *name,
 	return true;
 }
 
+/*
+ * Say how many files have changed.  Objects of an earlier build would keep the old allocator, since
+ * make does not know that they depend on these files.
+ */
 static void report(const char *tree, const struct step *steps, bool undo)
 {
 	char built[PATH_MAX];
@@ -147,6 +169,10 @@ static void report(const char *tree, const struct step *steps, bool undo)
 		printf("%s holds objects of an earlier build: run make clean there\n", tree);
 }
 
+/*
+ * Read the overlay, check it against the tree, and put the checksums in.  The check reads the
+ * overlay without them.
+ */
 static bool prepare_overlay(const char *tree, struct content overlay[GRAFT_FILES], bool list)
 {
 	if (!graft_read_overlay(overlay) || !graft_check(tree, overlay, list))
@@ -167,6 +193,7 @@ static int print_diff(const struct step *steps)
 	return cli_flushed();
 }
 
+/* Everything for one tree: check it, plan all steps, and only then write. */
 static int graft(const char *tree, enum mode mode)
 {
 	static struct content overlay[GRAFT_FILES];
@@ -190,7 +217,7 @@ static int graft(const char *tree, enum mode mode)
 	return CLI_OK;
 }
 
-/* MODE_GRAFT: not an option */
+/* The mode of an option; MODE_GRAFT: the argument is none of them. */
 static enum mode option_mode(const char *argument)
 {
 	if (strcmp(argument, "--check") == 0)

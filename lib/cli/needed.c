@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-needed.c - is a program linked with libarenite, by itself or by way of a library such as
+ * needed.c - is a program linked with libarenite, by itself or by way of a library such as
  * libpython?
  *
- * Libraries are looked for as ld.so(8) does: RPATH, LD_LIBRARY_PATH, RUNPATH, the cache of
- * ldconfig, and the system's directories.  One that is not found is left out.
+ * The program's file is read, then the files of the libraries that it needs, and so on.  Libraries
+ * are looked for in the way of ld.so(8): RPATH, LD_LIBRARY_PATH, RUNPATH, the cache of ldconfig,
+ * and the system's directories.  A library that is not found is left out.  Nothing is run: ldd(1)
+ * would run the program's dynamic linker.
  */
 #include "cli/elf.h"
 #include "cli/program.h"
@@ -18,7 +20,10 @@
 
 #define ARENITE "libarenite.so."
 
-/* The program, and what it needs, each once: a Python has some ten. */
+/*
+ * The program and all that it needs, each file once.  A Python needs about ten; what comes after
+ * the 64th is not looked at.
+ */
 enum { FILES_MAX = 64 };
 static struct {
 	char path[FILES_MAX][PATH_MAX];
@@ -36,7 +41,10 @@ static void add(const char *path)
 
 /* ---- directories ----------------------------------------------------------------------------- */
 
-/* The directory at the begin of a list, in which $ORIGIN is the file's own */
+/*
+ * The directory at the beginning of a list, in which $ORIGIN stands for the directory of the file.
+ * false: it is empty or too long.
+ */
 static bool expand(char directory[PATH_MAX], const char *list, size_t length, const char *file)
 {
 	static const char *const origins[] = { "$ORIGIN", "${ORIGIN}" };
@@ -58,7 +66,10 @@ static bool is_in(char path[PATH_MAX], const char *directory, const char *name)
 	       access(path, R_OK) == 0;
 }
 
-/* In one of the directories of a list with colons */
+/*
+ * Is the library in one of the directories of this list, which have colons between them?  Its path
+ * is stored then.  The list may be NULL.
+ */
 static bool is_in_list(char path[PATH_MAX], const char *list, const char *name, const char *file)
 {
 	char directory[PATH_MAX];
@@ -73,6 +84,7 @@ static bool is_in_list(char path[PATH_MAX], const char *list, const char *name, 
 	return false;
 }
 
+/* The string of the first entry with this tag, or NULL. */
 static const char *first(const struct elf *elf, ElfW(Sxword) tag)
 {
 	size_t position = 0;
@@ -82,8 +94,10 @@ static const char *first(const struct elf *elf, ElfW(Sxword) tag)
 
 /* ---- the cache of ldconfig ------------------------------------------------------------------- */
 
-/* dl-cache.h of glibc: a head of 48 bytes, entries of 24, and strings by their offset in the
- * file */
+/*
+ * The file has the layout of dl-cache.h in glibc: a head of 48 bytes, entries of 24 bytes each, and
+ * strings, to which the entries refer by offsets in the file.
+ */
 struct cache_entry {
 	int32_t flags;
 	uint32_t name, path, version;
@@ -102,6 +116,11 @@ static const char *string_of(const struct cache *cache, size_t size, uint32_t of
 	return offset < size && memchr(string, 0, size - offset) ? string : "";
 }
 
+/*
+ * Is the library in the cache of ldconfig?  The first entry of this name is taken, whatever its
+ * hardware.  A cache of another format is passed over, and one that is larger than 1 MiB is cut
+ * off.
+ */
 static bool is_in_cache(char path[PATH_MAX], const char *name)
 {
 	FILE *file = fopen("/etc/ld.so.cache", "re");
@@ -126,7 +145,11 @@ static bool is_in_cache(char path[PATH_MAX], const char *name)
 
 #define SYSTEM "/lib:/usr/lib:/lib64:/usr/lib64:/usr/local/lib"
 
-/* The program's RPATH is for all, a library's own and a RUNPATH for what that file needs. */
+/*
+ * Find the library of this name that `file` needs.  The program's RPATH is for all that is loaded.
+ * The RPATH or RUNPATH of a library is for what that library itself needs, and a RUNPATH makes all
+ * RPATHs void there.
+ */
 static bool find(char path[PATH_MAX], const char *name, const struct elf *elf, const char *file,
                  const char *program_rpath)
 {
@@ -142,7 +165,10 @@ static bool find(char path[PATH_MAX], const char *name, const struct elf *elf, c
 	       is_in_list(path, SYSTEM, name, file);
 }
 
-/* Takes down what one file needs; true: it is libarenite. */
+/*
+ * Add what one file needs to `files`.  true: libarenite is among it.  The first file is the
+ * program, whose RPATH is stored for the files that follow.
+ */
 static bool needs_arenite(const char *file, const char **program_rpath)
 {
 	char path[PATH_MAX], real[PATH_MAX];
@@ -163,6 +189,7 @@ static bool needs_arenite(const char *file, const char **program_rpath)
 	return false;
 }
 
+/* The list grows while it is read, until nothing new is found. */
 bool program_has_arenite(const char *path)
 {
 	char real[PATH_MAX];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-preload.c - finds libarenite-python.so and puts it into LD_PRELOAD, with what goes with it.
+ * preload.c - finds libarenite-python.so and puts it into LD_PRELOAD, and sets the option of
+ * AddressSanitizer that this needs.
  */
 #include "cli/preload.h"
 
@@ -14,7 +15,10 @@
 
 #define LIBRARY "libarenite-python.so"
 
-/* The library in this directory, with no detour in its path. */
+/*
+ * Is the library in this directory?  Its path is stored without links and "..", since programs that
+ * have the preload may change their directory.
+ */
 static bool find_in(char path[PATH_MAX], const char *directory)
 {
 	char real[PATH_MAX];
@@ -24,8 +28,10 @@ static bool find_in(char path[PATH_MAX], const char *directory)
 	return snprintf(path, PATH_MAX, "%s/" LIBRARY, real) < PATH_MAX && access(path, R_OK) == 0;
 }
 
-/* As seen from this program: first in the directory where both were built, then where both were
- * installed. */
+/*
+ * Look beside this program: first where the library is if both were built here, then where it is if
+ * both were installed.  So an installation can be moved.
+ */
 static bool find_beside(char path[PATH_MAX])
 {
 	static const char *const places[] = { "lib/.libs", "../lib" };
@@ -59,6 +65,7 @@ bool preload_find(char path[PATH_MAX])
 	return true;
 }
 
+/* Is this entry of LD_PRELOAD our library, in whichever directory? */
 static bool is_ours(const char *entry, size_t length)
 {
 	const size_t name = strlen(LIBRARY);
@@ -87,7 +94,10 @@ bool preload_others(char *list, size_t size)
 	return true;
 }
 
-/* LD_PRELOAD without our library, and then `path` if it is one */
+/*
+ * Set LD_PRELOAD to what it has without this library, and then `path`, which may be NULL.  An empty
+ * list takes the variable out of the environment.
+ */
 static bool set_list(const char *path)
 {
 	const char *before = getenv("LD_PRELOAD");
@@ -108,8 +118,9 @@ static bool set_list(const char *path)
 
 /*
  * A program that was built with gcc's AddressSanitizer does not start when another library comes
- * before the sanitizer's, which may have what the sanitizer wants to replace.  Ours has nothing of
- * that, so the check is switched off; what the user says of it stays.
+ * before the sanitizer's, since that library might define what the sanitizer wants to replace.
+ * This library defines nothing of that kind, so the check is switched off.  If the user has set
+ * that option, it stays as it is.
  */
 static bool let_sanitizer_pass(void)
 {

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * probe.c - runs an interpreter and reads what it and its statistics say.
+ *
+ * The child writes to three files in memory (memfd_create), for stdout, stderr and the statistics.
+ * They are read when it has ended, so a child that writes much cannot block as it would in a pipe.
+ */
 #include "cli/probe.h"
 
 #include "base/mark.h"
@@ -12,8 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Prints what struct probe wants to know, one a line, and has some objects and some memory at its
- * end. */
+/*
+ * It prints what struct probe has to know, one thing in each line, and still has objects and memory
+ * when it ends.
+ */
 static const char code[] = "import sys, platform, sysconfig\n"
 			   "gil = getattr(sys, '_is_gil_enabled', lambda: True)()\n"
 			   "loaded = 'libarenite-python' in open('/proc/self/maps').read()\n"
@@ -25,12 +33,16 @@ static const char code[] = "import sys, platform, sysconfig\n"
 			   "print(''.join('1' if flag else '0' for flag in flags))\n"
 			   "kept = [object() for i in range(1000)]\n";
 
-/* Seconds for that; a program that takes longer is not what we think it is */
+/* Seconds that the child has: a program that takes longer is not an interpreter. */
 enum { PATIENCE = 30 };
 
 enum { OUT, ERR, STATISTICS, FILES };
 
-/* In the child */
+/*
+ * In the child: become the interpreter, with the three files as its stdout, stderr and file of the
+ * statistics.  The claim to that file, which this process may have (mark.h), is taken out of the
+ * environment.
+ */
 _Noreturn static void become(const char *program, const int files[FILES])
 {
 	char name[64], *words[] = { (char *)program, (char *)"-c", (char *)code, NULL };
@@ -47,7 +59,7 @@ _Noreturn static void become(const char *program, const int files[FILES])
 	_exit(127);
 }
 
-/* What is in the file, up to size - 1 bytes of its end. */
+/* Read the last size - 1 bytes of the file, or all of it if it is shorter, and end them with 0. */
 static void read_end(int file, char *text, size_t size)
 {
 	off_t length = lseek(file, 0, SEEK_END);
@@ -57,7 +69,7 @@ static void read_end(int file, char *text, size_t size)
 	text[n > 0 ? n : 0] = '\0';
 }
 
-/* Copies the line at *text and goes on to the next. */
+/* Copy the line at *text, cut off where it is too long, and go on to the next. */
 static void take_line(const char **text, char *line, size_t size)
 {
 	size_t length = strcspn(*text, "\n");
@@ -66,6 +78,10 @@ static void take_line(const char **text, char *line, size_t size)
 	*text += length + ((*text)[length] == '\n');
 }
 
+/*
+ * Read what the small program has printed.  If the line of flags is not as expected, none of it
+ * counts.
+ */
 static void read_facts(struct probe *probe, const char *text)
 {
 	char flags[8];
@@ -84,7 +100,10 @@ static void read_facts(struct probe *probe, const char *text)
 	probe->loaded = flags[3] == '1';
 }
 
-/* The text after "name": " behind `from`, as in our own JSON, where no string has a quote in it */
+/*
+ * The string value of the next member of this name behind `from`.  The JSON is Arenite's own, in
+ * which no string has a quote inside, so it need not be parsed.
+ */
 static void read_string(const char *from, const char *name, char *value, size_t size)
 {
 	char key[32];
@@ -130,6 +149,7 @@ static void read_files(struct probe *probe, const int files[FILES])
 	read_statistics(probe, text);
 }
 
+/* Start the child, wait for its end, and read the files.  false: errno says why not. */
 static bool run(struct probe *probe, const char *program, const int files[FILES])
 {
 	pid_t pid = fork();

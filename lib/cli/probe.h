@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-probe.h - runs an interpreter under the preload, with a program that tells about it, and
- * reads what Arenite's statistics say of that process: for `doctor`.
+ * probe.h - for `doctor`: runs an interpreter in this process's environment, with a small program
+ * that tells about it, and reads what Arenite's statistics say of that process.
  */
 #ifndef ARN_CLI_PROBE_H
 #define ARN_CLI_PROBE_H
@@ -11,18 +11,21 @@
 #include <stddef.h>
 
 struct probe {
-	int status; /* as waitpid has it; 0: the program ran to its end */
-	/* what the interpreter says of itself; empty: it said nothing that we understand */
+	int status; /* of waitpid; 0: the program ran to its end */
+	/* what the interpreter says of itself; empty: nothing that was understood */
 	char implementation[32], version[32], executable[PATH_MAX];
 	bool free_threaded, gil, debug, loaded; /* loaded: our library is in its memory */
-	/* what the statistics say; empty: there were none, or nothing of Python in them */
-	bool statistics;
+	/* what the statistics say; empty: there were none, or they say nothing of a Python */
+	bool statistics; /* there were some */
 	char mem[16], object[16], reason[256];
-	size_t mem_blocks, object_blocks; /* alive at its end */
-	char complaint[400];              /* the last of what it wrote on stderr */
+	size_t mem_blocks, object_blocks; /* live when it ended */
+	char complaint[400];              /* the end of what it wrote to stderr */
 };
 
-/* In this environment; false: it could not be started, and errno says why. */
+/*
+ * Run the interpreter once and fill all of *probe.  It has 30 seconds.  false: no process could be
+ * started, and errno says why.  If the program cannot be run, the child's exit status is 127.
+ */
 bool probe_run(struct probe *probe, const char *program);
 
 #endif

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * program.c - finds programs in PATH and interpreters in the first lines of scripts.
+ */
 #include "cli/program.h"
 
 #include <errno.h>
@@ -25,6 +28,10 @@ bool program_find(char path[PATH_MAX], const char *name)
 	return false;
 }
 
+/*
+ * In "#!/usr/bin/env -S VAR=1 python3 -u" the first word that is neither a flag of env nor a
+ * variable is the interpreter.
+ */
 bool program_of_script(const char *path, char interpreter[PATH_MAX])
 {
 	char line[PATH_MAX] = "", *word, *rest;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-program.h - what a name on the command line comes to, for `run` and `doctor`.
+ * program.h - which program is meant by a name on the command line, for `run` and `doctor`.
  */
 #ifndef ARN_CLI_PROGRAM_H
 #define ARN_CLI_PROGRAM_H
@@ -8,15 +8,23 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* As execvp(3) would find it; false: errno says why not. */
+/*
+ * The path of the program that execvp(3) would run for this name.  false: there is none, and errno
+ * says why.
+ */
 bool program_find(char path[PATH_MAX], const char *name);
 
-/* The interpreter that a script names in its first line, by path or with env. */
+/*
+ * The path of the interpreter that a script names in its first line, directly or by way of env(1).
+ * false: the file is not such a script, or the interpreter is not found.
+ */
 bool program_of_script(const char *path, char interpreter[PATH_MAX]);
 
-/* Is the program linked with libarenite, as a grafted interpreter is, by itself or by its
- * libpython?  It needs no preload, and may bring another version of that library, which ours would
- * not fit. */
+/*
+ * Is the program linked with libarenite, by itself or by way of a library such as libpython?  A
+ * grafted interpreter is.  It needs no preload, and the libarenite that it brings may be of another
+ * version, which the preload would not fit.
+ */
 bool program_has_arenite(const char *path);
 
 #endif

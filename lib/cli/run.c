@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli-run.c - starts a program in which every CPython runs on Arenite, as far as it can.
+ * run.c - `arenite run`: starts a program in which every CPython runs on Arenite, as far as it can.
  *
- * The program takes this process's place.  What it needs is in its environment, so its children
- * have it too: the library in LD_PRELOAD, and the options, whose flags are made from the names of
- * their variables: --retain-percent=5 is ARENITE_RETAIN_PERCENT=5.
+ * The program takes the place of this process.  All that it needs is in its environment, so its
+ * children have it too: the library in LD_PRELOAD, and the options in their variables.  A flag has
+ * the name of its variable: --retain-percent=5 sets ARENITE_RETAIN_PERCENT=5.
  *
- * One that is linked with libarenite has Arenite already, in a version of its own: there is no
- * preload for it.
+ * A program that is linked with libarenite has Arenite already, in a version of its own, and gets
+ * no preload.
  */
 #include "cli/preload.h"
 #include "cli/program.h"
@@ -23,12 +23,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* As with env(1), nohup(1) and the shell */
+/* The exit statuses that env(1), nohup(1) and the shell have for this. */
 enum { CANNOT_START = 126, NOT_FOUND = 127 };
 
 #define NAME_MAX_LENGTH 40
 
-/* The option of a flag, and the flag in the form of its variable; OPTIONS: there is none. */
+/* The option that is meant by a flag, and the name of its variable.  OPTIONS: there is none. */
 static enum option find_option(const char *flag, char variable[NAME_MAX_LENGTH])
 {
 	size_t prefix = strlen("ARENITE_"), length = strcspn(flag, "=");
@@ -42,7 +42,10 @@ static enum option find_option(const char *flag, char variable[NAME_MAX_LENGTH])
 	return option_find(variable + prefix, length);
 }
 
-/* json:FILE with a FILE that stays the same when the program changes its directory */
+/*
+ * A relative FILE in json:FILE is made absolute, so that it is the same file when the program has
+ * changed its directory.
+ */
 static const char *settle_file(const char *value)
 {
 	static char settled[2 * PATH_MAX];
@@ -56,7 +59,7 @@ static const char *settle_file(const char *value)
 	return settled;
 }
 
-/* Would the program take it?  In this process it stays as it was. */
+/* Would the program accept this value?  The value in force in this process stays as it was. */
 static bool is_value(enum option option, const char *value)
 {
 	size_t before = option_values[option];
@@ -66,6 +69,11 @@ static bool is_value(enum option option, const char *value)
 	return taken;
 }
 
+/*
+ * Set the variable of one flag, for which the two leading dashes are left out.  A wrong name or
+ * value is a line on stderr now, and not a complaint of the program later.  With --stats the
+ * program is to write the file, whoever has claimed it before (mark.h).
+ */
 static bool set_option(const char *flag)
 {
 	const char *value = strchr(flag, '=');
@@ -117,7 +125,10 @@ static int usage(int status)
 	return cli_flushed();
 }
 
-/* The flags before the program; the number of words read, or 0 and the exit status. */
+/*
+ * Read the flags before the program.  The result is the index of the program's name; 0: there is
+ * nothing to start, and *status is the exit status.
+ */
 static int read_flags(int argc, char **argv, int *status)
 {
 	int i = 1;
@@ -145,6 +156,7 @@ static int read_flags(int argc, char **argv, int *status)
 	return 0;
 }
 
+/* Become the program.  This returns only if that fails, with the exit status that tells why. */
 static int start(char **words)
 {
 	int error;
@@ -159,8 +171,10 @@ static int start(char **words)
 	return error == ENOENT ? NOT_FOUND : CANNOT_START;
 }
 
-/* This process has claimed the file of the statistics (stats.h) where nobody had; that is the
- * program's to do. */
+/*
+ * If no process had claimed the file of the statistics, this one has, when it started (report.h).
+ * It is the program that is to claim it.
+ */
 static void unclaim(void)
 {
 	const char *owner = getenv(STATS_OWNER);
@@ -169,7 +183,7 @@ static void unclaim(void)
 		unsetenv(STATS_OWNER);
 }
 
-/* The program itself, or the interpreter of the script that it is */
+/* Is the program linked with libarenite, or is it a script whose interpreter is? */
 static bool has_arenite(const char *name)
 {
 	char path[PATH_MAX], interpreter[PATH_MAX];
@@ -179,6 +193,7 @@ static bool has_arenite(const char *name)
 	return program_has_arenite(program_of_script(path, interpreter) ? interpreter : path);
 }
 
+/* Prepare the environment and become the program. */
 int run_main(int argc, char **argv)
 {
 	char library[PATH_MAX];
