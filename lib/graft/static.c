@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * static.c - stands in for Objects/mimalloc/static.c of CPython.  Included by obmalloc.c, whose
- * static declarations and hidden functions (_PyThreadState_GET, _Py_qsbr_*) it may use.  Compiled
- * with Arenite's public header on the include path: CPPFLAGS="$(pkg-config --cflags arenite)".
+ * static.c - stands in for Objects/mimalloc/static.c of CPython: the functions of internal.h, on
+ * Arenite's public interface.
+ *
+ * obmalloc.c includes this file, so it may use that file's static declarations and the
+ * interpreter's hidden functions (_PyThreadState_GET, _Py_qsbr_*).  It is compiled with Arenite's
+ * public header on the include path: CPPFLAGS="$(pkg-config --cflags arenite)".
+ *
+ * Names that mimalloc does not have begin with arenite_.
  */
 #include "pycore_mimalloc.h"
 
@@ -23,10 +28,13 @@ _Static_assert(ARN_ARENA_MASK == ((uintptr_t)1 << ARN_LAYOUT_ARENA_SHIFT) - 1,
 _Static_assert(ARN_SLICE_SHIFT == ARN_LAYOUT_SLICE_SHIFT && 1 << ARN_POOL_SHIFT == ARN_LAYOUT_POOL,
                "as above");
 _Static_assert(ARN_POOLS == ARN_LAYOUT_POOLS && ARN_OWNER == ARN_LAYOUT_OWNER, "as above");
-/* A library with another layout does not have this name, and the program does not start with it. */
+/*
+ * A libarenite with another layout does not have this name: the dynamic linker then refuses to
+ * start the program, and names it.
+ */
 __attribute__((used)) static const char *const arenite_layout = &arn_layout;
 
-/* The bundled allocator calls these; Arenite needs none of them. */
+/* obmalloc.c defines these for the bundled allocator to call.  Arenite needs none of them. */
 __attribute__((unused)) static void _PyMem_mi_page_clear_qsbr(mi_page_t *page);
 __attribute__((unused)) static bool _PyMem_mi_page_is_safe_to_free(mi_page_t *page);
 __attribute__((unused)) static bool _PyMem_mi_page_maybe_free(mi_page_t *page,
@@ -60,8 +68,9 @@ size_t mi_usable_size(const void *block)
 }
 
 /*
- * Without a heap: the raw domain of 3.15 and later, which goes to the system's allocator; in a
- * build with the GIL, where mimalloc is an option for mem and object, those.
+ * Requests without a heap.  In a free-threaded build these are the raw domain of 3.15 and later,
+ * which goes to the system's allocator.  In a build with the GIL, where mimalloc is an option for
+ * the domains mem and object, they are those two.
  */
 #ifdef Py_GIL_DISABLED
 void *mi_malloc(size_t size)
@@ -96,7 +105,7 @@ void *mi_realloc(void *block, size_t size)
 #endif
 
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030f0000
-/* _PyMem_MiRawFree, too, comes here. */
+/* _PyMem_MiRawFree calls this, too, so the address has to decide whose block it is. */
 void mi_free(void *block)
 {
 	arn_any_free(block);
@@ -109,17 +118,23 @@ void mi_free(void *block)
 #endif
 
 #ifdef Py_GIL_DISABLED
+/* The thread state of the calling thread, or NULL while it is detached. */
 static _PyThreadStateImpl *arenite_tstate(void)
 {
 	return (_PyThreadStateImpl *)_PyThreadState_GET();
 }
 
-/* The bound by which the bundled allocator spares the shared counter, which all threads read all
- * the time. */
+/*
+ * In bytes: as long as less has become free, the shared counter is not written.  All threads read
+ * it all the time.  The bundled allocator has the same bound.
+ */
 #define ARN_QSBR_LIMIT (4096 * 20)
 
-/* A pool has become empty.  Little memory gets a goal that has not been issued: the next one that
- * is serves it too. */
+/*
+ * The goal for a pool of so many bytes that has just become empty.  As long as little memory has
+ * become free it is the next number, which has not been issued: whoever issues that serves all
+ * pools that wait for it.  Otherwise the sequence is advanced.
+ */
 static uint64_t arenite_goal(size_t bytes)
 {
 	static _Thread_local size_t deferred;
@@ -133,8 +148,11 @@ static uint64_t arenite_goal(size_t bytes)
 	return _Py_qsbr_advance(tstate->qsbr->shared);
 }
 
-/* Somebody waits for this goal, and perhaps nobody else will ask for another one: it is issued now,
- * once. */
+/*
+ * Issue this goal, unless that has happened.  A pool waits for it, and perhaps no thread will ever
+ * free enough to advance the sequence.  If the compare-and-swap fails, another thread has issued a
+ * number.
+ */
 static void arenite_issue(struct _qsbr_shared *shared, uint64_t goal)
 {
 	uint64_t current = _Py_qsbr_shared_current(shared);
@@ -144,11 +162,15 @@ static void arenite_issue(struct _qsbr_shared *shared, uint64_t goal)
 	}
 }
 
+/*
+ * Have all readers passed this goal?  false: some thread that is attached has not been quiescent
+ * since.  The pool then waits on, and a later call asks again.
+ */
 static bool arenite_reached(uint64_t goal)
 {
 	_PyThreadStateImpl *tstate = arenite_tstate();
 
-	/* Who runs while the world is stopped has stopped it: nobody reads. */
+	/* A thread that runs while the world is stopped has stopped it, and no other reads. */
 	if (tstate->base.interp->stoptheworld.world_stopped) {
 		return true;
 	}
@@ -156,7 +178,10 @@ static bool arenite_reached(uint64_t goal)
 	return _Py_qsbr_poll(tstate->qsbr, goal);
 }
 
-/* An attached thread keeps its interpreter's world from being stopped and walked. */
+/*
+ * Is the calling thread attached to the interpreter of this family?  As long as it is, that
+ * interpreter's world cannot be stopped by another thread and its heaps cannot be walked.
+ */
 static bool arenite_is_user(const arn_family *family)
 {
 	_PyThreadStateImpl *tstate = arenite_tstate();
@@ -168,10 +193,12 @@ static bool arenite_is_user(const arn_family *family)
 static const struct arn_provider arenite_qsbr = { arenite_goal, arenite_reached, arenite_is_user };
 
 /*
- * The family of this thread state's interpreter.  Made by whoever comes first: thread states are
- * bound beside running threads.  It is found again by the address of the interpreter, so one that
- * ended leaves its heaps to the next one that CPython makes there, whatever became of the
- * subprocess.
+ * The family of this thread state's interpreter.  Thread states are bound while other threads run,
+ * so two may ask arn_family_at for it at the same time: the compare-and-swap decides which answer
+ * is used from then on.  The family is found again by the address of the interpreter, so an
+ * interpreter that has ended leaves its heaps to the next one that CPython makes there, whatever
+ * became of the subprocess.  Without memory for it CPython cannot go on: pystate.c expects no
+ * failure here.
  */
 static arn_family *arenite_family(mi_tld_t *tld)
 {
@@ -195,6 +222,9 @@ static arn_family *arenite_family(mi_tld_t *tld)
 	return family;
 }
 
+/*
+ * The page is one for each thread, and only its debug_offset is filled: CPython reads that at once.
+ */
 mi_page_t *_mi_ptr_page(void *block)
 {
 	static _Thread_local mi_page_t page;
@@ -205,6 +235,7 @@ mi_page_t *_mi_ptr_page(void *block)
 	return &page;
 }
 #else
+/* In a build with the GIL there are no heaps of thread states. */
 static arn_family *arenite_family(mi_tld_t *tld)
 {
 	(void)tld;
@@ -212,15 +243,16 @@ static arn_family *arenite_family(mi_tld_t *tld)
 }
 #endif
 
+/* NULL: there is no memory, and CPython does not make the interpreter. */
 mi_subproc_id_t mi_subproc_new(void)
 {
 	return arn_raw_calloc(1, sizeof(mi_subproc_t));
 }
 
 /*
- * The interpreter has ended.  Its heaps stay in their family, which no block or heap reaches
- * through the subprocess: objects that outlive the interpreter can still be freed, and the next
- * interpreter at this address gets what is free.
+ * The interpreter has ended.  Its heaps stay in their family, and no block or heap refers to the
+ * subprocess.  So objects that outlive the interpreter can still be freed, and the next interpreter
+ * at this address gets what is free.
  */
 void mi_subproc_delete(mi_subproc_id_t subproc)
 {
@@ -233,7 +265,10 @@ void _mi_tld_init(mi_tld_t *tld, mi_heap_t *backing)
 	(void)backing;
 }
 
-/* Runs while the world may be stopped and walked: it touches nothing but the handle. */
+/*
+ * The world may be stopped and walked while this runs, so nothing but the handle is touched: its
+ * heap is adopted at its first malloc, when the thread is attached.
+ */
 void _mi_heap_init(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_reclaim,
                    uint8_t tag)
 {
@@ -254,7 +289,10 @@ void _mi_heap_collect_abandon(mi_heap_t *heap)
 	arn_heap_abandon(arenite_heap(heap));
 }
 
-/* sys._debugmallocstats() asks for the default heap: it gets sums over the whole process. */
+/*
+ * sys._debugmallocstats() asks for the default heap and walks it.  It gets this one, for which sums
+ * over the whole process are reported.
+ */
 static mi_heap_t arenite_everything;
 
 mi_heap_t *mi_heap_get_default(void)
@@ -262,7 +300,11 @@ mi_heap_t *mi_heap_get_default(void)
 	return &arenite_everything;
 }
 
-/* Two areas for each tag, so that blocks and bytes both come out exactly. */
+/*
+ * The visitor multiplies the blocks of an area by their size.  With two areas for each tag, of
+ * which the second has blocks that are one byte larger, the numbers of blocks and of bytes both
+ * come out exactly.
+ */
 static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
 {
 	struct arn_stats stats;
@@ -284,8 +326,10 @@ static bool arenite_visit_everything(mi_block_visit_fun *visitor, void *arg)
 	return true;
 }
 
-/* The collector asks for the heaps of its tags; its thread state's other heaps stand before them,
- * and are as idle. */
+/*
+ * The collector walks only the heaps of its own tags.  The heaps for MEM and OBJECT come before
+ * them in the thread state and may be as idle, so they are looked after here.
+ */
 static void arenite_rest(const mi_heap_t *heap)
 {
 	if (arenite_heap(heap)->tag == ARN_TAG_GC) {
@@ -304,6 +348,7 @@ bool mi_heap_visit_blocks(const mi_heap_t *heap, bool visit_blocks, mi_block_vis
 	return arn_heap_visit(arenite_heap(heap), visit_blocks, (arn_visit_fn *)visitor, arg);
 }
 
+/* Before the first thread state is bound there is no family, and nothing to visit. */
 bool mi_abandoned_visit_blocks(mi_subproc_id_t id, int tag, bool visit_blocks,
                                mi_block_visit_fun *visitor, void *arg)
 {
@@ -320,7 +365,10 @@ bool _mi_abandoned_pool_visit_blocks(mi_abandoned_pool_t *pool, uint8_t tag, boo
 	return mi_abandoned_visit_blocks(pool, tag, visit_blocks, visitor, arg);
 }
 
-/* The same as a walk over segments: the first and only one stands for all of the subprocess. */
+/*
+ * The same as a walk over segments, as the development branch did it for a while: there is one
+ * segment, which stands for all of the subprocess.
+ */
 void _mi_arena_field_cursor_init(mi_heap_t *heap, mi_subproc_t *subproc, bool visit_all,
                                  mi_arena_field_cursor_t *cursor)
 {

@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
- * types.h - stands in for Include/internal/mimalloc/mimalloc/types.h of CPython.  A heap is a
- * handle: the pools stand in Arenite's memory, nothing points back into a thread state.
+ * types.h - stands in for Include/internal/mimalloc/mimalloc/types.h of CPython.
+ *
+ * CPython has its heaps by value inside a thread state, and they end with it.  So here a heap is
+ * only a handle: its pools are in Arenite's memory, and nothing in there points back into a thread
+ * state.
  */
 #ifndef MIMALLOC_TYPES_H
 #define MIMALLOC_TYPES_H
 
 #include "../mimalloc.h"
 
-/* printed by sys._debugmallocstats() */
+/* sys._debugmallocstats() prints these. */
 #define MI_SMALL_OBJ_SIZE_MAX  ((size_t)1024)
 #define MI_MEDIUM_OBJ_SIZE_MAX ((size_t)64 * 1024)
 #define MI_LARGE_OBJ_SIZE_MAX  ((size_t)16 * 1024 * 1024)
 #define MI_BIN_HUGE            (68U)
 
-/* What CPython asks a block about: the thread that may own its object. */
+/* Of the segment of a block, CPython reads only which thread may own its object. */
 typedef struct mi_segment_s {
 	uintptr_t thread_id;
 } mi_segment_t;
 
 /*
  * One for each interpreter: the family of its heaps, which is made when the first thread state is
- * bound.  CPython with mimalloc 2.1.2 has it by value in its interpreter state, zeroed, and calls
- * it mi_abandoned_pool_t; with 2.5.2 it asks mi_subproc_new for one.
+ * bound.  CPython with mimalloc 2.1.2 calls this mi_abandoned_pool_t and has it by value in its
+ * interpreter state, zeroed.  With 2.5.2 it asks mi_subproc_new for one.
  */
 typedef struct mi_subproc_s {
 	void *family;
-	/* stands for all that ended threads have left, where CPython asks for their segments */
+	/* where CPython asks for the segments of ended threads, it gets this one for all of them */
 	mi_segment_t orphans;
 } mi_subproc_t;
 
@@ -41,8 +44,10 @@ typedef struct mi_tld_s {
 	} segments;
 } mi_tld_t;
 
-/* CPython walks over the segments that ended threads have left.  It sees one, which stands for
- * all. */
+/*
+ * The state of a walk over the segments that ended threads have left.  CPython sees one segment,
+ * which stands for all of them.
+ */
 typedef struct mi_arena_field_cursor_s {
 	mi_subproc_t *subproc; /* NULL: the walk is over */
 } mi_arena_field_cursor_t;
@@ -58,8 +63,10 @@ struct mi_heap_s {
 	bool page_use_qsbr;   /* written by CPython; Arenite goes by the tag */
 };
 
-/* Of a page only debug_offset is real.  The other fields are named in hooks of CPython that nothing
- * calls. */
+/*
+ * Of a page only debug_offset means something.  The other fields are named in functions of CPython
+ * that nothing calls.
+ */
 typedef struct mi_page_s {
 	uint8_t debug_offset;
 	uint8_t retire_expire;
