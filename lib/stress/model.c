@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * stress-model.c - patterns in blocks, and the comparison of walks and statistics with the items.
+ * model.c - the patterns in blocks, and the comparison of walks and statistics with the items.
+ *
+ * A check may only fail for a fault of the allocator, so what an exact allocator may still report
+ * differently, such as remote frees that a thread gathers, is allowed for where it is compared.
  */
 #include <malloc.h>
 #include <stdarg.h>
@@ -26,6 +29,7 @@ void stress_fail(const char *fmt, ...)
 	dprintf(2, "arenite stress: %s\n", line);
 }
 
+/* splitmix64 */
 uint64_t stress_random(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -36,8 +40,9 @@ uint64_t stress_random(uint64_t *state)
 }
 
 /*
- * The pattern: a word that depends on the cookie and the place.  Blocks of up to 1 KiB are covered
- * whole, larger ones at both ends and once per KiB: the tool shall not spend its time in memset.
+ * The pattern has at each place a word that depends on the cookie and on the place.  Blocks of up
+ * to 1 KiB are covered as a whole, larger ones at both ends and once in each KiB, so that the tool
+ * does not spend its time on writing.
  */
 static size_t pattern_next(size_t at, size_t size)
 {
@@ -101,15 +106,19 @@ void stress_check_zero(const struct stress_item *item)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-/* Live items of our heaps, by address; filled at each stop. */
+/* The items with a block in Arenite's heaps, sorted by address; filled at each stop. */
 static struct stress_item **by_address;
 static size_t by_address_count;
 
-/* Blocks visited at this stop that their freeing thread has not sent home yet. */
+/*
+ * How many blocks were visited at this stop although they are free, because the thread that freed
+ * them has not sent them home yet.
+ */
 static size_t gathered;
 
 enum { GATHERED_MAX = 64 };
 
+/* How many threads may have gathered blocks. */
 static size_t threads_alive(void)
 {
 	size_t n = 0;
@@ -137,6 +146,7 @@ static int compare_items(const void *a, const void *b)
 	return (x->block > y->block) - (x->block < y->block);
 }
 
+/* Prepare for the walks of one stop.  The memory comes from libc, which is not under test. */
 static void sort_items(void)
 {
 	if (!by_address)
@@ -168,6 +178,7 @@ static bool own_family(const struct stress_item *item)
 	return item->kind < KIND_NEW;
 }
 
+/* The area that was visited last is complete: its number of live blocks must be what was found. */
 static void area_end(struct walk *walk)
 {
 	if (walk->area_used != walk->area_seen)
@@ -188,6 +199,10 @@ static void area_begin(struct walk *walk, const struct arn_area *area)
 		            area->full_block_size);
 }
 
+/*
+ * A block must be at a multiple of the block size in its area, and have the size that the area
+ * says.
+ */
 static void check_place(const struct walk *walk, const struct arn_area *area, const char *block,
                         size_t size)
 {
@@ -201,8 +216,10 @@ static void check_place(const struct walk *walk, const struct arn_area *area, co
 		            (const void *)block, size, arn_usable_size(block));
 }
 
-/* A block of a worker's present life stands in that worker's heap, or at least in nobody's for the
- * domains. */
+/*
+ * A block that a worker has allocated from its own handles in its present life must be in that
+ * worker's heap.  Blocks of earlier lives, and those of the domains, may be in any.
+ */
 static void check_owner(const struct walk *walk, const struct stress_item *item)
 {
 	const struct stress_worker *owner = &stress.workers[item->worker];
@@ -214,9 +231,10 @@ static void check_owner(const struct walk *walk, const struct stress_item *item)
 }
 
 /*
- * Buffers and objects that another thread frees are gathered, up to 64, before they are sent home,
- * and a walk of a family with a provider leaves the records of other threads alone.  Not so for
- * what a collector walks.
+ * The walk has met a block of which the model knows nothing.  For the tags MEM and OBJECT that may
+ * be a block that another thread has freed: a thread gathers up to 64 of them before they are sent
+ * home, and a walk of a family with a provider leaves the records of other threads alone.  For a
+ * collector's tags it is a failure.
  */
 static void visit_unknown(const struct walk *walk, const void *block, size_t size)
 {
@@ -229,6 +247,10 @@ static void visit_unknown(const struct walk *walk, const void *block, size_t siz
 	            walk->tag, block, size);
 }
 
+/*
+ * The visitor: each live block must be met once, with the tag, the family and the size that the
+ * model has.
+ */
 static bool visit(const arn_heap *heap, const struct arn_area *area, void *block, size_t size,
                   void *arg)
 {
@@ -285,8 +307,10 @@ static void walk_orphans(arn_family *family, unsigned tag)
 	area_end(&walk);
 }
 
-/* Blocks that a walk must have met: those of our family and of handles that live; with all, every
- * block. */
+/*
+ * Each block that a walk must have met has been met.  These are the blocks of the tool's family,
+ * and those of handles from arn_heap_new that still live; with `all` every block.
+ */
 static void check_seen(bool all)
 {
 	for (size_t i = 0; i < by_address_count; i++) {
@@ -302,6 +326,7 @@ static void check_seen(bool all)
 	}
 }
 
+/* Walk all heaps of the workers and all heaps without an owner, and compare with the items. */
 static void check_walks(bool all)
 {
 	sort_items();
@@ -323,6 +348,9 @@ static void check_walks(bool all)
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
+/*
+ * A number of the statistics, less what it was before the tool began, must be what the model says.
+ */
 static void check_number(const char *what, unsigned tag, size_t is, size_t base, size_t wanted)
 {
 	if (is - base != wanted)
@@ -358,6 +386,10 @@ static void check_stats(void)
 	check_number("raw_live_bytes", 0, is.raw_live_bytes, base->raw_live_bytes, raw_bytes);
 }
 
+/*
+ * A child that knows only its own blocks cannot compare statistics, and its walk is for what its
+ * own family has.
+ */
 void stress_check_all(bool all)
 {
 	if (!stress.partial)

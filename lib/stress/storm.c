@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * stress-storm.c - `arenite stress --forks N`: fork after fork from a process whose other threads
- * allocate, free, start and end all the time.  Each child frees what it inherits, allocates, starts
- * threads of its own and leaves; one that does not within a minute is ended by its alarm and counts
- * as a failure.
+ * storm.c - `arenite stress --forks N`: fork after fork from a process whose other threads
+ * allocate, free, start and end all the time.
+ *
+ * Each child frees what it inherits, allocates, starts threads of its own and leaves.  A child that
+ * has not left within a minute is ended by its alarm and counts as a failure.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,16 +27,21 @@ struct storm_thread {
 	pthread_t thread;
 	uint64_t random;
 	size_t ops;
-	long rounds; /* 0: until told to stop */
+	long rounds; /* 0: until x_stop is set */
 };
 
-/* Blocks that wait for whoever frees them; their first, second and last word depend on address and
- * size. */
+/*
+ * Blocks that any thread may take out and free.  The first word of a block is its size; the second
+ * and the last one depend on its address and size, so that foreign contents are noticed.
+ */
 static _Atomic(uint64_t *) x_boxes[BOXES];
 static _Atomic bool x_stop;
 static _Atomic size_t x_ops;
 
-/* Ordinary objects, a few that fill a pool, and now and then one with a pool of its own. */
+/*
+ * Mostly sizes of ordinary objects, a few that soon fill a pool, and now and then one that needs a
+ * pool of its own.
+ */
 static size_t storm_size(uint64_t r)
 {
 	size_t n = (size_t)(r >> 24);
@@ -66,6 +72,10 @@ static uint64_t *storm_make(uint64_t r)
 	return block;
 }
 
+/*
+ * Check and free a block, or NULL.  A block with foreign contents is not freed, since its size may
+ * be wrong.
+ */
 static void storm_drop(uint64_t *block)
 {
 	if (!block)
@@ -76,7 +86,10 @@ static void storm_drop(uint64_t *block)
 		arn_free(block);
 }
 
-/* Some for ourselves, and one for somebody else in exchange for theirs. */
+/*
+ * Make some blocks.  Free three quarters of them here, and exchange the others for what other
+ * threads have left in the boxes, which is freed.
+ */
 static void storm_round(struct storm_thread *self)
 {
 	uint64_t *held[HELD], r = stress_random(&self->random);
@@ -94,7 +107,7 @@ static void *storm_short_life(void *arg)
 	return NULL;
 }
 
-/* A thread that starts, adopts what another has left, and ends. */
+/* A thread that starts, adopts a heap that another has left, and ends. */
 static void storm_thread_in_turn(struct storm_thread *self)
 {
 	struct storm_thread other = { .random = stress_random(&self->random) };
@@ -140,6 +153,10 @@ static void storm_empty_boxes(void)
 		storm_drop(exchange_acq_rel(&x_boxes[i], NULL));
 }
 
+/*
+ * The child: the other threads were caught anywhere, also in the middle of malloc, and all that it
+ * does here must work all the same.
+ */
 static _Noreturn void storm_child(uint64_t seed)
 {
 	struct storm_thread self = { .random = seed };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stress.c - the stress tool: stops, forks, options.  See stress.h for its terms.
+ * stress.c - the stress tool: its main thread with the stops, the forks and the options.  stress.h
+ * explains the terms.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -30,8 +31,12 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-/* ---- a grace period passes at each stop: then no thread can hold anything -------------------- */
+/* ---- grace periods --------------------------------------------------------------------------- */
 
+/*
+ * The tool is a provider for its own family.  A grace period passes at each stop, because no thread
+ * is in the middle of anything then.
+ */
 static uint64_t grace_goal(size_t bytes)
 {
 	(void)bytes;
@@ -59,6 +64,7 @@ static void items_deal(void)
 		store_relaxed(&stress.x_shared[i], item++);
 }
 
+/* Make all workers empty, with handles that have no heap yet. */
 static void seats_bind(void)
 {
 	for (unsigned s = 0; s < stress.threads; s++) {
@@ -73,6 +79,7 @@ static void seats_bind(void)
 	}
 }
 
+/* Zeroed memory for the model, which must not come from the allocator that is under test. */
 static void *pages(size_t bytes)
 {
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -96,6 +103,10 @@ static void stress_set_up(void)
 	seats_bind();
 }
 
+/*
+ * Close the gate and wait until each worker is parked at it or empty.  A thread that ends meanwhile
+ * is joined here.  When all are still, one grace period has passed.
+ */
 static void stop(void)
 {
 	unsigned gate = load_relaxed(&stress.x_gate) + 1;
@@ -118,6 +129,7 @@ static void go(void)
 	store_release(&stress.x_gate, load_relaxed(&stress.x_gate) + 1);
 }
 
+/* Give each of the first workers a thread, unless it has one that runs. */
 static void start_idle_workers(unsigned workers, long ops)
 {
 	for (unsigned i = 0; i < workers; i++) {
@@ -144,6 +156,7 @@ static void drop_all(void)
 
 /* ---- forks ----------------------------------------------------------------------------------- */
 
+/* What a child does at last: work with two threads, check, free everything, and check again. */
 static _Noreturn void child_works(void)
 {
 	start_idle_workers(stress.threads < 2 ? stress.threads : 2, 3000);
@@ -154,8 +167,11 @@ static _Noreturn void child_works(void)
 	_exit(load_relaxed(&stress.x_failures) != 0);
 }
 
-/* Everybody was parked: the child inherits a consistent world, and the heaps of threads that are
- * gone. */
+/*
+ * The child of a fork at a stop.  All threads were parked, so it inherits a model that is true, and
+ * the heaps of threads that are gone: their workers are cleared, everything is checked and freed,
+ * and then it works on.
+ */
 static _Noreturn void child_of_stop(void)
 {
 	for (unsigned i = 0; i < stress.threads; i++) {
@@ -173,8 +189,11 @@ static _Noreturn void child_of_stop(void)
 	child_works();
 }
 
-/* The others were caught anywhere, also in the middle of malloc: begin anew beside what they
- * left. */
+/*
+ * The child of a fork in full run.  The other threads were caught anywhere, also in the middle of
+ * malloc, so their items mean nothing any more.  The child begins anew, with a family of its own,
+ * beside what they have left.
+ */
 static _Noreturn void child_of_run(void)
 {
 	stress.partial = true;
@@ -185,6 +204,10 @@ static _Noreturn void child_of_run(void)
 	child_works();
 }
 
+/*
+ * Fork and wait for the child.  A child that hangs is ended by its alarm after a minute, and counts
+ * as a failure like one that finds a fault.
+ */
 static void fork_child(void (*work)(void), const char *what)
 {
 	int status = 0xff00;
@@ -203,6 +226,7 @@ static void fork_child(void (*work)(void), const char *what)
 
 /* ---- run ------------------------------------------------------------------------------------- */
 
+/* A stop: check everything, and now and then fork or trim while all workers are still. */
 static void one_stop(void)
 {
 	stop();
@@ -217,6 +241,11 @@ static void one_stop(void)
 	go();
 }
 
+/*
+ * The run: keep all workers busy, and stop, fork and trim at intervals of their own, so that they
+ * meet in all ways.  At the end all threads leave, and what they have left is checked twice: as it
+ * is, and when every block is freed.
+ */
 static void stress_run(void)
 {
 	double end = now() + stress.seconds;
@@ -257,6 +286,7 @@ static int summary(void)
 	return failed;
 }
 
+/* A test of the tool itself may ask for a fault that the tool must find. */
 static void read_sabotage(void)
 {
 	static const char *const names[] = { "", "lose", "double", "corrupt" };
@@ -281,6 +311,10 @@ static int usage(FILE *to, int status)
 	return status;
 }
 
+/*
+ * Read the argument of an option, a number from 0 to max.  Anything else ends the program with exit
+ * status 2.
+ */
 static void read_number(uint64_t *to, uint64_t max)
 {
 	char *end;

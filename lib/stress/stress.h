@@ -3,17 +3,17 @@
  * stress.h - the stress tool behind `arenite stress`, and the model that it checks the allocator
  * against.
  *
- * Workers  A thread takes a worker, works, ends with its blocks alive, and another thread takes the
- *          worker over.
- * Items    The model: what the tool believes of one block.  Each item is in one place at a time: in
- *          a worker's table or in the shared array, where threads exchange items by one atomic
- *          step.  So the items together are the model of the whole program, and only the holder of
- *          an item touches it.
- * Stops    The main thread closes the gate, all workers park, and then the allocator must agree
- *          with the model exactly: each live block visited once, in the right heap, and counted in
- *          the statistics.
+ * Workers  A worker is a place for a thread, with a table of items and with heaps.  A thread takes
+ *          it, works, and ends while its blocks are live.  Then another thread takes it over.
+ * Items    An item is what the tool believes of one block.  It is in one place at a time: in a
+ *          worker's table, or in the shared array, by which threads exchange items in one atomic
+ *          step.  Only the holder of an item touches it, and all items together are the model of
+ *          the whole program.
+ * Stops    The main thread closes the gate, and all workers park.  Then the allocator must agree
+ *          with the model exactly: a walk visits each live block once, in the right heap, and the
+ *          statistics count it.
  *
- * Uses the public interface of the library only.
+ * The tool uses the public interface of the library only.
  */
 #ifndef ARN_STRESS_H
 #define ARN_STRESS_H
@@ -26,7 +26,7 @@
 
 enum { STRESS_WORKERS = 64, STRESS_TABLE = 1500, STRESS_SHARED = 512 };
 
-/* Where a block comes from.  The first four are the tool's own family, by tag. */
+/* Where a block comes from.  The first four kinds are heaps of the tool's own family, by tag. */
 enum stress_kind {
 	KIND_HEAP,           /* + tag: a handle of the worker, arn_heap_init */
 	KIND_NEW = ARN_TAGS, /* the worker's handle of the default family, arn_heap_new */
@@ -54,10 +54,10 @@ struct stress_worker {
 	arn_heap heap[ARN_TAGS];
 	arn_heap *extra; /* KIND_NEW */
 	unsigned extra_tag;
-	/* counts abandons: a block of this life must stand in this worker's heaps */
+	/* counts how often the heaps were abandoned: a block of the present life must be in them */
 	uint32_t life;
-	bool abandon_late; /* the main thread abandons after the thread's death */
-	/* number of the stop at which it parked, or WORKER_DEAD, WORKER_EMPTY */
+	bool abandon_late; /* the main thread abandons the heaps when the thread has ended */
+	/* the number of the stop at which it is parked, or one of the three values below */
 	_Atomic unsigned x_stopped;
 	struct stress_item *table[STRESS_TABLE];
 };
@@ -70,19 +70,19 @@ struct stress {
 	unsigned threads, seconds;
 	uint64_t seed;
 	bool forks, walks, verbose;
-	size_t storm; /* so many forks, and nothing else */
+	size_t storm; /* --forks: make this many forks, and nothing else */
 	enum stress_sabotage sabotage;
-	/* a child of a fork in full run: knows of no block that is older than itself */
+	/* the child of a fork in full run, which knows of no block that is older than itself */
 	bool partial;
 
 	arn_family *family;
-	struct arn_stats base; /* what lived before the tool began */
+	struct arn_stats base; /* what was there before the tool began */
 	struct stress_worker *workers;
 	struct stress_item *items;
 	size_t item_count;
 	_Atomic(struct stress_item *) *x_shared;
-	_Atomic unsigned x_gate;  /* odd: closed, park */
-	_Atomic unsigned x_epoch; /* the tool's grace periods */
+	_Atomic unsigned x_gate;  /* odd: it is closed, and workers park */
+	_Atomic unsigned x_epoch; /* counts the tool's grace periods */
 	_Atomic int x_failures;
 	_Atomic bool x_quit;
 	size_t stops, walked, lives, forked;
@@ -95,24 +95,43 @@ int stress_main(int argc, char **argv);
 /* stress.c */
 void stress_nap(long microseconds);
 
-/* stress-storm.c; the exit status */
+/* storm.c: --forks.  Returns the exit status. */
 int stress_storm(void);
 
-/* stress-worker.c.  ops 0: a random number of operations.  reap: true if a dead thread was
- * joined. */
+/* worker.c, for the main thread */
+/*
+ * Start a thread for this worker, which makes `ops` operations, or a random number of them if ops
+ * is 0.
+ */
 void stress_worker_start(struct stress_worker *worker, long ops);
+/*
+ * If the worker's thread has ended, join it and make the worker ready for the next.  false: it has
+ * not ended.
+ */
 bool stress_worker_reap(struct stress_worker *worker);
+/* Make a worker whose thread is gone ready for the next.  Its blocks stay in its table. */
 void stress_worker_clear(struct stress_worker *worker);
+/* Verify the contents of a block, and free it. */
 void stress_item_drop(struct stress_item *item);
 
-/* stress-model.c */
+/* model.c */
+/*
+ * Count a failure and write a line about it; after 20 lines failures are only counted.  Any thread.
+ */
 __attribute__((format(printf, 1, 2))) void stress_fail(const char *fmt, ...);
+/* The next pseudo-random number of a sequence, whose state is the caller's own. */
 uint64_t stress_random(uint64_t *state);
+/* Write the item's pattern into its block. */
 void stress_fill(struct stress_item *item, uint64_t salt);
+/* Is the pattern still there, in the first `limit` bytes?  If not, that is a failure. */
 bool stress_verify(const struct stress_item *item, size_t limit);
+/* A block of calloc must be zero, all of it. */
 void stress_check_zero(const struct stress_item *item);
-/* While everybody is parked: statistics, and walks if asked for.  all: no worker is taken, so that
- * the heaps without an owner hold every block of the default family too. */
+/*
+ * While all workers are parked: compare the allocator with the model, by statistics, and by walks
+ * if those were asked for.  all: no worker is taken, so the heaps without an owner have every block
+ * of the default family as well.
+ */
 void stress_check_all(bool all);
 
 #endif

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * stress-worker.c - what a thread of the stress tool does with its items.
+ * worker.c - what a thread of the stress tool does with its items, and how it begins and ends.
+ *
+ * A thread runs a random number of steps.  Each makes, resizes or frees the block of one item, or
+ * exchanges the item for one of the shared array; so blocks are freed by other threads than those
+ * that made them, in all states of their heaps.
  */
 #include <stdlib.h>
 
@@ -8,7 +12,10 @@
 
 /* ---- operations on one item, by the thread that holds it ------------------------------------- */
 
-/* What Python asks for: mostly below 512 bytes; the last line is larger than any pool. */
+/*
+ * Sizes as Python asks for them: mostly small ones, and now and then one that is larger than any
+ * pool of a size class.
+ */
 static size_t random_size(struct stress_worker *worker)
 {
 	uint64_t r = stress_random(&worker->random);
@@ -88,6 +95,10 @@ static void block_free(unsigned kind, void *block)
 	}
 }
 
+/*
+ * The tag under which the statistics count a block of this kind; raw blocks are counted by
+ * themselves.
+ */
 static unsigned tag_of(const struct stress_worker *worker, unsigned kind)
 {
 	switch (kind) {
@@ -103,7 +114,10 @@ static unsigned tag_of(const struct stress_worker *worker, unsigned kind)
 	}
 }
 
-/* A new block, or one that moved, stands in the heap of the worker that asked. */
+/*
+ * A new block, or one that has moved, is in the heap of the worker that asked for it.  It must be
+ * aligned, large enough, and owned by this thread.
+ */
 static void item_settle(struct stress_worker *worker, struct stress_item *item, void *block)
 {
 	item->block = block;
@@ -139,6 +153,7 @@ static void item_make(struct stress_worker *worker, struct stress_item *item)
 	stress_fill(item, r);
 }
 
+/* Resize a block: what fits into the new size must be there afterwards, wherever the block is. */
 static void item_resize(struct stress_worker *worker, struct stress_item *item)
 {
 	struct stress_item old = *item;
@@ -177,7 +192,7 @@ static void worker_abandon(struct stress_worker *worker)
 	worker->life++;
 }
 
-/* Empty or fill the whole table: makes pools fall empty and heaps grow. */
+/* Empty or fill the whole table at once, so that pools fall empty and heaps grow. */
 static void worker_ebb_and_flow(struct stress_worker *worker)
 {
 	bool flow = stress_random(&worker->random) & 1;
@@ -195,7 +210,7 @@ static void worker_exchange(struct stress_worker *worker, unsigned i, uint64_t r
 	worker->table[i] = exchange_acq_rel(&stress.x_shared[r % STRESS_SHARED], worker->table[i]);
 }
 
-/* For tests of the tool itself: do what a broken allocator or a broken program would. */
+/* For tests of the tool itself: do once what a broken allocator or a broken program would do. */
 static void worker_sabotage(struct stress_worker *worker)
 {
 	struct stress_item *item = worker->table[0];
@@ -234,6 +249,7 @@ static void worker_step(struct stress_worker *worker)
 	worker->ops++;
 }
 
+/* Tell the main thread that this thread is still, and wait until the gate is open. */
 static void worker_park(struct stress_worker *worker, unsigned stop)
 {
 	store_release(&worker->x_stopped, stop);
@@ -241,6 +257,10 @@ static void worker_park(struct stress_worker *worker, unsigned stop)
 		stress_nap(100);
 }
 
+/*
+ * The life of a thread.  At its end it abandons its heaps itself, or leaves that to the main
+ * thread, as CPython does both.
+ */
 static void *worker_run(void *arg)
 {
 	struct stress_worker *worker = arg;
@@ -275,7 +295,6 @@ void stress_worker_start(struct stress_worker *worker, long ops)
 	stress.lives++;
 }
 
-/* What is left of a worker when its thread is gone: its blocks stay in its table. */
 void stress_worker_clear(struct stress_worker *worker)
 {
 	if (worker->abandon_late)
@@ -285,7 +304,10 @@ void stress_worker_clear(struct stress_worker *worker)
 	store_release(&worker->x_stopped, WORKER_EMPTY);
 }
 
-/* Join before looking at anything: a dying thread still hands its own heaps over. */
+/*
+ * The thread is joined before anything of it is looked at: a thread that is about to end still
+ * hands the heaps in its record over.
+ */
 bool stress_worker_reap(struct stress_worker *worker)
 {
 	if (load_acquire(&worker->x_stopped) != WORKER_DEAD)
