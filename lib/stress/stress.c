@@ -139,6 +139,7 @@ static void start_idle_workers(unsigned workers, long ops)
 	}
 }
 
+/* Wait until the threads of all workers have ended, and join them. */
 static void wait_for_all(void)
 {
 	for (unsigned i = 0; i < stress.threads; i++)
@@ -272,6 +273,10 @@ static void stress_run(void)
 	stress_check_all(true);
 }
 
+/*
+ * The last line.  It has the seed, with which a run can be repeated as far as the threads' timing
+ * allows.
+ */
 static int summary(void)
 {
 	bool failed = load_relaxed(&stress.x_failures) != 0;

@@ -31,6 +31,7 @@ static size_t random_size(struct stress_worker *worker)
 	return percent < 998 ? n % (256 * KIB) : n % (4 * MIB);
 }
 
+/* The handle for a kind that has one. */
 static arn_heap *handle_of(struct stress_worker *worker, unsigned kind)
 {
 	return kind == KIND_NEW ? worker->extra : &worker->heap[kind];
@@ -134,6 +135,9 @@ static void item_settle(struct stress_worker *worker, struct stress_item *item, 
 		            item->kind);
 }
 
+/*
+ * Allocate a block of a random kind and size, one in eight by calloc, and fill it with its pattern.
+ */
 static void item_make(struct stress_worker *worker, struct stress_item *item)
 {
 	uint64_t r = stress_random(&worker->random);
@@ -184,6 +188,7 @@ void stress_item_drop(struct stress_item *item)
 
 /* ---- a worker -------------------------------------------------------------------------------- */
 
+/* Give all heaps up, with their blocks; they become orphans, which any worker may adopt. */
 static void worker_abandon(struct stress_worker *worker)
 {
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
@@ -205,6 +210,7 @@ static void worker_ebb_and_flow(struct stress_worker *worker)
 	}
 }
 
+/* The exchange carries the item's fields to the thread that takes it out. */
 static void worker_exchange(struct stress_worker *worker, unsigned i, uint64_t r)
 {
 	worker->table[i] = exchange_acq_rel(&stress.x_shared[r % STRESS_SHARED], worker->table[i]);
@@ -226,6 +232,10 @@ static void worker_sabotage(struct stress_worker *worker)
 	stress.sabotage = SABOTAGE_NONE;
 }
 
+/*
+ * One step, by chance: of 100 steps 12 exchange an item, and of the others those that meet an item
+ * without a block make one.
+ */
 static void worker_step(struct stress_worker *worker)
 {
 	uint64_t r = stress_random(&worker->random);
