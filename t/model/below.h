@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * below.h - what the models put in place of the layers below and beside a protocol: one arena whose
- * slices are handed out from a table, a panic that is a failure of the model, and nothing else that
- * matters.
+ * below.h - what the models have in the place of the layers below and beside a protocol: one arena
+ * whose slices are handed out from a table, a panic that is a failure of the model, and functions
+ * that do nothing.
  */
 #ifndef ARN_T_MODEL_BELOW_H
 #define ARN_T_MODEL_BELOW_H
@@ -42,7 +42,7 @@ static struct arena *below_arena; /* nobody writes to its blocks: only the head 
 static _Atomic bool below_claimed[BELOW_SLICES];
 static unsigned below_released; /* pools that have left */
 
-/* Everything in the arena's head as new. */
+/* Make everything in the arena's head as new. */
 static void below_set_up(void)
 {
 	if (!below_arena)
@@ -74,8 +74,11 @@ bool supply_claim(size_t slices, struct run *run)
 	return false;
 }
 
-/* A pool that leaves has no bits, and is in no list: is_queued is the model's.  x_queued itself may
- * be set for a moment by a free that was overtaken, and will find no bits. */
+/*
+ * A pool that leaves has no bits and is in no list; each model has a function is_queued of its own
+ * for that.  x_queued itself may be set for a moment by a free that was overtaken and will find no
+ * bits.
+ */
 static bool is_queued(const struct pool *pool);
 
 void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
@@ -195,7 +198,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 	explore_fail(what, file, line);
 }
 
-/* No page goes back. */
+/* Nothing is swept in the models: no page goes back. */
 void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 {
 	(void)heap, (void)pool, (void)n;
@@ -242,7 +245,7 @@ bool sweep_whole(struct pool *pool)
 	return pool == NULL;
 }
 
-/* Not all models have pool.c. */
+/* This is weak because not all models include pool.c. */
 void pool_release(struct pool *pool, bool resident) __attribute__((weak));
 
 void sweep_release(struct pool *pool)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * counts - the explorer itself: it sees every order that makes a difference, none of them twice,
- * and the mistakes that only some of them show.
+ * counts - tests of the explorer itself: it sees every order that makes a difference, sees none of
+ * them twice, and finds the mistakes that only some of them show.
  */
 #include "model/explore.h"
 
@@ -23,7 +23,9 @@ static void set_up(void)
 	}
 }
 
-/* What the threads have seen, as a number: how many different ones. */
+/*
+ * What the threads have seen is a number here; the test counts how many different ones there are.
+ */
 static void finish(void)
 {
 	unsigned key = 0;
@@ -57,7 +59,10 @@ static void read_common(void)
 	x_seen[explore_self] = load_relaxed(&x_common);
 }
 
-/* Each writes one word and reads the other: with seq_cst at most one of them sees nothing. */
+/*
+ * Each thread writes one word and reads the other.  With seq_cst at most one of them reads the old
+ * value.
+ */
 static void write_and_look(void)
 {
 	store_seq(&x_own[explore_self], 1);

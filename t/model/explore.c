@@ -21,7 +21,7 @@ struct op {
 	struct explore_site site;
 };
 
-/* What was done, by whom, and what came before it. */
+/* One step: what was done, by which thread, and which steps must come before it. */
 struct event {
 	struct op op;
 	unsigned thread;
@@ -29,13 +29,16 @@ struct event {
 	vector before;
 };
 
-/* The choice before event i.  Sets of threads are bits. */
+/* The choice that was made before event i.  A set of threads has one bit for each. */
 struct node {
 	unsigned enabled, wanted, done, asleep, choice;
 	struct op next[EXPLORE_THREADS];
 };
 
-/* C11: what the last release to an address carries, and who has touched plain data. */
+/*
+ * For the orders of C11: what the last release to an address carries, and which threads have
+ * touched plain data there.
+ */
 struct location {
 	const void *address;
 	unsigned long run;
@@ -91,7 +94,9 @@ static bool is_repeated(unsigned i)
 	       events[i].op.site.operation == events[i - 1].op.site.operation;
 }
 
-/* The last steps; those of a loop once. */
+/*
+ * Print the last steps of the run that failed; a step that is repeated in a loop is printed once.
+ */
 static void show_run(void)
 {
 	for (unsigned i = depth > SHOWN ? depth - SHOWN : 0; i < depth; i++)
@@ -210,7 +215,10 @@ void explore_step(const void *address, struct explore_site site)
 		order(address, site.kind, site.order);
 }
 
-/* The names with both orders keep the acquire when they fail (lib/base/atomic.h). */
+/*
+ * A compare-and-swap that fails stores nothing.  The names with both orders still acquire then
+ * (lib/base/atomic.h).
+ */
 bool explore_compared(bool success)
 {
 	const struct op *op = &next[explore_self];
@@ -230,7 +238,7 @@ static void start_thread(void)
 	_longjmp(scheduler, 1);
 }
 
-/* The thread goes on to its next step, or to its end. */
+/* Let the thread go on to its next step, or to its end. */
 static void resume(unsigned thread)
 {
 	explore_self = thread;
@@ -269,7 +277,10 @@ static bool depend(const struct op *a, const struct op *b)
 	       (a->site.kind != EXPLORE_LOAD || b->site.kind != EXPLORE_LOAD);
 }
 
-/* Where the thread's next step might have come before the last one that it depends on, it shall. */
+/*
+ * If the thread's next step might have come before the last step that it depends on, note at the
+ * choice before that one that this order is to be tried, too.
+ */
 static void look_back(unsigned thread)
 {
 	for (unsigned i = depth; i-- > 0;) {
@@ -278,7 +289,7 @@ static void look_back(unsigned thread)
 		if (event->thread == thread || !depend(&event->op, &next[thread]))
 			continue;
 		if (last[thread][event->thread] > i)
-			/* it has: that one came before something that the thread has done */
+			/* it could not: that one came before something that the thread has done */
 			continue;
 		nodes[i].wanted |= 1u << thread;
 		return;
@@ -296,7 +307,10 @@ static unsigned asleep_after(const struct node *node)
 	return asleep;
 }
 
-/* false: every thread that could go on sleeps; what comes has been seen */
+/*
+ * Begin a new choice.  false: every thread that could go on sleeps, and what would come has been
+ * seen in another order.
+ */
 static bool new_node(struct node *node)
 {
 	unsigned awake;
@@ -329,7 +343,7 @@ static void take_step(unsigned thread)
 	resume(thread);
 }
 
-/* Outside of all threads; a failure comes back here. */
+/* Call a function of the model outside all of its threads.  A failure in it comes back here. */
 static void call(void (*function)(void))
 {
 	if (!failed && !_setjmp(scheduler))
@@ -385,7 +399,10 @@ static void run_once(void)
 	end_run(complete);
 }
 
-/* The deepest choice that is not exhausted; false: none. */
+/*
+ * Go back to the deepest choice that has another thread to try.  false: there is none, and all
+ * orders have been seen.
+ */
 static bool next_choice(void)
 {
 	while (depth > 0) {
@@ -413,7 +430,10 @@ static uint64_t random_word(uint64_t *state)
 	return *state >> 8;
 }
 
-/* Mostly the same thread as before: bugs need few switches, but at the right places. */
+/*
+ * One run in an order by chance.  Mostly the same thread goes on as before, since a fault needs
+ * only a few switches, but at the right places.
+ */
 static void run_at_random(uint64_t *state)
 {
 	unsigned thread = 0;

@@ -37,22 +37,24 @@ struct explore_model {
 	void (*switched)(void); /* another thread is running: its thread-local data */
 };
 
-/* Every order, or `runs` of them at random from a seed (0: as many as there are).  false: it has
- * failed, and said so. */
+/*
+ * Run the model in every order, or in `runs` orders at random from a seed.  0 runs: in every order.
+ * false: the model has failed, and a note has said how.
+ */
 bool explore(const struct explore_model *model, uint64_t seed, unsigned long runs);
-/* From main: all models, with the options of every model program. */
+/* To be called from main: runs all models, with the options that every model program has. */
 int explore_main(int argc, char **argv, const struct explore_model *models, unsigned count);
 
-/* Who is running; in set_up and finish who the model says. */
+/* The number of the thread that is running.  In set_up and finish the model may set it. */
 extern unsigned explore_self;
 
 _Noreturn void explore_fail(const char *what, const char *file, int line);
 #define explore_check(condition) \
 	((condition) ? (void)0 : explore_fail(#condition, __FILE__, __LINE__))
-/* Plain data is read or written here. */
+/* Tell the explorer that plain data is read or written here. */
 void explore_touch(const void *data, bool write);
 
-/* From now on an atomic access to this memory is a failure; size 0: it is there again. */
+/* From now on an atomic access to this memory is a failure.  size 0: the memory is there again. */
 void explore_gone(const void *memory, size_t size);
 
 static inline uintptr_t explore_thread_id(void)
@@ -73,7 +75,7 @@ struct explore_site {
 };
 
 void explore_step(const void *address, struct explore_site site);
-/* After a compare-and-swap: what it ordered depends on its success. */
+/* Called after a compare-and-swap, since its order depends on whether it has succeeded. */
 bool explore_compared(bool success);
 
 #define EXPLORE_STEP(p, kind, order, name)                                         \
@@ -136,12 +138,15 @@ bool explore_compared(bool success);
 #define cas_acq_rel(p, old, new) EXPLORE_CAS(p, BOTH, "cas_acq_rel", old, new)
 #define cas_seq(p, old, new)     EXPLORE_CAS(p, BOTH, "cas_seq", old, new)
 
-/* Coroutines share what is one's own elsewhere: `switched` puts it right. */
+/*
+ * Coroutines are one thread to the compiler, so they would share thread-local data.  A model's
+ * `switched` sets it for the thread that goes on.
+ */
 #undef __thread
 #define __thread
 #define thread_id()  explore_thread_id()
 #define owner_self() explore_thread_id()
-/* The stack whose steps can be seen; ck's are machine code. */
+/* The plain stack is used, because its steps can be seen: ck's stack is machine code. */
 #define ARN_STACK_PLAIN 1
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * generation - lib/base/stack.h: a node is in one pair of hands at a time, what its holder wrote
- * the next one sees, and none is lost, though nodes come back while others hold an old head.
+ * generation - lib/base/stack.h: a node has one holder at a time, the next holder sees what the
+ * last one wrote, and no node is lost, although nodes come back while other threads hold an old
+ * head.
  */
 #include "model/explore.h"
 
@@ -81,7 +82,7 @@ static void again(void)
 	one();
 }
 
-/* Every node is in the stack once. */
+/* At the end each node is in the stack once. */
 static void finish_with(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)

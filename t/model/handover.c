@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * handover - a thread ends while others start, end and free what it has made (lib/heap/end.c,
- * lib/heap/thread.c, lib/api/alloc.c, lib/heap/family.c,
- * lib/heap/remote.c): heaps and records pass whole into one pair of hands, what a thread had
- * gathered is sent, and every block comes home.
+ * lib/heap/thread.c, lib/api/alloc.c, lib/heap/family.c, lib/heap/remote.c).  Each heap and each
+ * record passes whole to one other thread, what a thread had gathered is sent, and every block
+ * comes home.
  */
 #include "model/explore.h"
 
@@ -14,7 +14,7 @@
 
 #include "os/os.h"
 
-/* coroutines end by themselves */
+/* there is no key of pthread here: the model's threads call what a thread does at its end */
 #define os_at_thread_end(key, value) ((void)(key), (void)(value), true)
 #include "api/alloc.c"
 #include "heap/family.c"
@@ -24,7 +24,7 @@
 #include "arena/sizeclass.c"
 #include "heap/types.c"
 #include "heap/handle.c"
-/* a record's plain fields */
+/* the explorer is to know of a record's plain fields */
 #define handle_init(handle, family, tag) \
 	(explore_touch(handle, true), (handle_init)(handle, family, tag))
 #define arn_heap_abandon(handle) (explore_touch(handle, true), (arn_heap_abandon)(handle))
@@ -80,7 +80,7 @@ void cache_init(struct heap *heap)
 	(void)heap;
 }
 
-/* No pool cache: what lib/heap/cache.c does in a class that is rarely used. */
+/* There is no pool cache: this does what lib/heap/cache.c does in a class that is rarely used. */
 void *cache_refill(struct heap *heap, unsigned cls)
 {
 	struct pool *pool;
@@ -139,8 +139,10 @@ bool large_move(struct pool *from, struct pool *to)
 	return false;
 }
 
-/* For heaps that are stranded, of which there are none here; a sanitizer's build asks for it all
- * the same. */
+/*
+ * This is for stranded heaps, of which there are none here, but a sanitizer's build asks for the
+ * name all the same.
+ */
 void cache_move(struct heap *to, struct heap *from)
 {
 	(void)to;
@@ -291,7 +293,7 @@ static void as_new(void)
 	atomic_store(&registry_bytes[(uintptr_t)below_arena >> ARENA_SHIFT], 1);
 }
 
-/* Threads 0 and 1 have made a block each. */
+/* At the beginning threads 0 and 1 have made a block each. */
 static void set_up(void)
 {
 	as_new();
@@ -310,8 +312,10 @@ static void set_up_first(void)
 	become(2);
 }
 
-/* Every record is spare, once; every heap is an orphan that can be adopted, once, and has all of
- * its blocks. */
+/*
+ * At the end each record is spare and there once, and each heap is an orphan that can be adopted
+ * once and has all of its blocks.
+ */
 static void finish(void)
 {
 	bool found[HEAPS] = { false };

@@ -227,7 +227,7 @@ static void let_go(const struct run *run, bool resident)
 	supply_release(run->arena, run->first, run->slices, resident ? run->slices : 0);
 }
 
-/* A pool's life. */
+/* The life of a pool: claim a slice, use it, release it. */
 static void use_slice(void)
 {
 	struct run run;
@@ -237,7 +237,7 @@ static void use_slice(void)
 	let_go(&run, false);
 }
 
-/* One that is still in use at the end. */
+/* A slice that is still in use at the end. */
 static struct run last_run;
 
 static void keep_slice(void)
@@ -246,7 +246,7 @@ static void keep_slice(void)
 	hold(&last_run);
 }
 
-/* The first arena leaves if it can. */
+/* Retire the first arena if that is possible. */
 static void retire_only(void)
 {
 	struct arena *arena;
@@ -264,7 +264,7 @@ static void retire_first(void)
 	retire_poll();
 }
 
-/* What has just been retired may serve again, while others look at it still. */
+/* An arena that has just been retired may be used again while other threads still look at it. */
 static void retire_and_use_again(void)
 {
 	retire_only();
@@ -277,7 +277,7 @@ static void retire_and_use(void)
 	use_slice();
 }
 
-/* Who walks the table looks at arenas that he does not own. */
+/* A thread that walks the table looks at arenas of which it has no slice. */
 static void look(void)
 {
 	reclaim_enter();
@@ -290,7 +290,7 @@ static void look(void)
 	reclaim_exit();
 }
 
-/* Who asks about an address of which he holds no block. */
+/* A thread asks about an address at which it holds no block. */
 static void look_up(void)
 {
 	struct pool_view view;
@@ -350,7 +350,7 @@ static void as_new(void)
 	retain_forget();
 }
 
-/* An arena without pools. */
+/* At the beginning there is an arena without pools. */
 static void set_up(void)
 {
 	struct run run;
@@ -369,7 +369,10 @@ static bool is_in_table(const struct arena *arena)
 	return false;
 }
 
-/* All readers are gone: what waited leaves, and what stays is in the table, whole and free. */
+/*
+ * At the end all readers are gone.  What waited leaves now, and an arena that stays is in the
+ * table, whole and free.
+ */
 static void finish(void)
 {
 	size_t mapped = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, drain and free.  A heap
- * is in one pair of hands at a time, who gets it sees what the last one did to its plain fields, a
- * free takes the owner's way only in the owner's thread, and no heap is ever lost: whoever adopts
- * next finds it.
+ * owner - the owner's word of a heap (lib/heap/family.c): adopt, abandon, drain and free.  One
+ * thread at a time has a heap, the next one sees what the last one did to its plain fields, a free
+ * takes the owner's way only in the owner's thread, and no heap is ever lost: the next thread that
+ * adopts one finds it.
  */
 #include "model/explore.h"
 
@@ -23,7 +23,7 @@ static bool is_queued(const struct pool *pool)
 	return pool != NULL && false;
 }
 
-/* family.c asks for records: a family, and heaps one after the other. */
+/* family.c asks here for its records: one family, and heaps one after the other. */
 void *meta_take(size_t size, size_t alignment)
 {
 	static struct arn_family one;
@@ -68,7 +68,7 @@ static void end_use(struct heap *heap)
 	in_use[heap - heaps] = false;
 }
 
-/* What drain does to the heap, with a step in the middle. */
+/* What a drain does to the heap, with a step in the middle at which other threads may run. */
 size_t heap_trim(struct heap *heap)
 {
 	begin_use(heap);
@@ -136,7 +136,7 @@ static void drain(void)
 	family_drain_orphan(&heaps[0]);
 }
 
-/* free() of a block of this heap: the owner's way changes the heap. */
+/* free() of a block of this heap.  The owner's way changes the heap, the other does not. */
 static void free_block(struct heap *heap)
 {
 	if (load_relaxed(&heap->x_owner) == owner_self()) {
@@ -191,7 +191,10 @@ static void take_over_and_leave(void)
 	family_abandon(&heaps[0]);
 }
 
-/* The embedder's state has ended and left blocks: two orphans, the second one is empty. */
+/*
+ * The embedder's state has ended and left blocks.  There are two orphans, of which the second is
+ * empty.
+ */
 static void set_up_ended(void)
 {
 	static struct pool pool;
@@ -219,7 +222,9 @@ static void finish_ended(void)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* All are orphans, and adopting finds each once before it makes a new one. */
+/*
+ * At the end all heaps are orphans, and adopting finds each of them once before it makes a new one.
+ */
 static void finish(void)
 {
 	unsigned before = made;

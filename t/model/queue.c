@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * queue - remote push and drain (lib/heap/remote.c): every block that another thread frees comes
- * home, once; a pool that is empty then leaves; and none leaves while it is queued or about to be.
+ * queue - remote push and drain (lib/heap/remote.c).  Every block that another thread frees comes
+ * home once, a pool that is empty then leaves, and no pool leaves while it is queued or about to be
+ * queued.
  *
- * lib/heap/remote.c, lib/arena/pool.c and lib/heap/heap.c as they are; the arena below is a table.
+ * The model includes lib/heap/remote.c, lib/arena/pool.c and lib/heap/heap.c as they are.  The
+ * arena below them is a table.
  */
 #include "model/explore.h"
 
@@ -22,7 +24,7 @@ static struct thread records[EXPLORE_THREADS];
 static struct pool *pool;
 static void *block[BLOCKS];
 static int content[BLOCKS]; /* stands for what is in the block: the arena's memory is not touched */
-/* a block of the second heap, in the slice of a pool that has left */
+/* a block of the second heap, which lies in the slice of a pool that has left */
 static _Atomic(void *) x_young;
 
 __thread struct thread *thread_current;
@@ -69,7 +71,7 @@ static void own(struct heap *heap, unsigned tag)
 	store_relaxed(&heap->x_owner, owner_self());
 }
 
-/* A pool of which n blocks are live. */
+/* Make a pool of which n blocks are live. */
 static struct pool *make_pool(struct heap *heap, void **blocks, unsigned n)
 {
 	unsigned cls = sizeclass_of(BLOCK_SIZE);
@@ -105,7 +107,7 @@ static void set_up_three(void)
 	set_up_with(3, ARN_TAG_GC);
 }
 
-/* What becomes of the slice has its remote words elsewhere. */
+/* The pool that takes the slice next has its remote words in the other table. */
 static void set_up_plain(void)
 {
 	set_up_with(2, ARN_TAG_MEM);
@@ -141,7 +143,7 @@ static void free_two(void)
 	free_one(2);
 }
 
-/* Who has a block back may write to it. */
+/* The owner has its blocks back, so it may write to them. */
 static void look_at_home(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -162,8 +164,10 @@ static void drain_twice(void)
 	drain_once();
 }
 
-/* As soon as the pool has left, its slice serves another heap, whose block yet another thread
- * frees. */
+/*
+ * As soon as the pool has left, another heap uses its slice, and a third thread frees a block of
+ * that heap.
+ */
 static void drain_and_reuse(void)
 {
 	void *young;
@@ -196,7 +200,7 @@ static void is_settled(struct heap *heap)
 	explore_check(atomic_load(&heap->x_pools) == 0 && atomic_load(&heap->x_out_blocks) == 0);
 }
 
-/* One drain more, and everything is home and every pool has left. */
+/* At the end one more drain brings everything home, and every pool leaves. */
 static void finish(void)
 {
 	explore_self = OWNER;
@@ -209,7 +213,10 @@ static bool has_remote(const struct pool *pool)
 	return atomic_load(atomic_load(&pool->bits->x_remote)) != 0;
 }
 
-/* A young block that nobody has seen is the owner's. */
+/*
+ * If the other thread did not see the block of the second heap, it is still to be freed, and that
+ * is done here.
+ */
 static void finish_reuse(void)
 {
 	void *young = atomic_load(&x_young);

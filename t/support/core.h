@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.h - what the tests of the library's inside share.  They link t/libtestcore.la: the library
- * with yield points, injected failures and all of its own checks; the macros here make the headers
- * agree with it.
+ * core.h - what the tests of the library's inside share.  They link t/support/libtestcore.la, which
+ * is the library with yield points, injected failures and all of its own checks.  The macros here
+ * make the headers agree with it.
  *
  * expect(c)       from any thread: counts; the main thread says `no_errors("what")` once, which is
  *                 one ok()

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * program.h - a program that reaches all paths, also those that ask the system for memory or give
- * it back: all kinds of pools, families with and without provider, threads that end, heaps that
- * change hands, remote frees, trims.  It expects of NULLs only that they leave the old block whole.
+ * program.h - a program that reaches all paths of the library, also those that ask the system for
+ * memory or give it back.  It has all kinds of pools, families with and without a provider, threads
+ * that end, heaps that change hands, remote frees and trims.  A request that fails may only leave
+ * the old block whole.
  */
 #ifndef ARN_T_PROGRAM_H
 #define ARN_T_PROGRAM_H
@@ -40,7 +41,7 @@ static bool reached(uint64_t wanted)
 
 static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
-/* Some of every kind of pool: small, medium, large, and with an arena of its own. */
+/* A size for each kind of pool: small, medium, large, and one with an arena of its own. */
 static size_t some_size(struct rng *rng)
 {
 	size_t kind = rng_below(rng, 100);
@@ -74,8 +75,10 @@ static bool is_zero(const unsigned char *block, size_t size)
 	       (block[0] == 0 && block[size / 2] == 0 && block[size - 1] == 0);
 }
 
-/* free() leaves errno alone, whatever becomes of what it does.  ThreadSanitizer does not: it looks
- * for names while it drops a report that is suppressed. */
+/*
+ * free() leaves errno alone, whatever the system answers meanwhile.  ThreadSanitizer does not: it
+ * looks for names while it drops a report that is suppressed.
+ */
 static void give_up(void *block)
 {
 	errno = 77;
@@ -162,7 +165,7 @@ static void run_actor(unsigned self)
 		step(self, &rng);
 }
 
-/* The slots of the other one: remote frees. */
+/* First free blocks of the main thread's slots: those are remote frees. */
 static void *run_thread(void *arg)
 {
 	unsigned self = (unsigned)(uintptr_t)arg;
@@ -194,7 +197,7 @@ static void run_program(void)
 			pthread_join(thread[i], NULL);
 }
 
-/* All blocks, and the heaps go to whoever comes next. */
+/* Free all blocks, and abandon the heaps. */
 static void free_all(void)
 {
 	for (unsigned i = 0; i < (WORKERS + 1) * SLOTS; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * python-state.h - an imitation of what lib/python/layout.c looks at: a thread state, its four
- * heaps, and its record of QSBR, with each part where the test wants it.
+ * heaps, and its record of QSBR, each at the place that the test chooses.
  */
 #ifndef ARN_T_PYTHON_STATE_H
 #define ARN_T_PYTHON_STATE_H
@@ -14,13 +14,18 @@
 
 #include <string.h>
 
-/* The places that differ, and that of a heap's number, which we only compare. */
+/*
+ * The places that differ between releases.  `tag` is the place of a heap's number, which the
+ * library only compares.
+ */
 struct places {
 	unsigned current_heap, heap, tag, qsbr, size;
 };
 
-/* Releases that were seen, from offsetof and sizeof in their headers; t/python/headers.sh asks
- * those of this machine. */
+/*
+ * Releases that were seen, with numbers from offsetof and sizeof in their headers.
+ * t/python/headers.sh asks the headers of this machine.
+ */
 static const struct places places_seen[] = {
 	{ 352, 3064, 3057, 320, 24 },   /* 3.13.15 */
 	{ 352, 3088, 249, 320, 24 },    /* its heaps replaced, as those of 3.14 and 3.15 were */
@@ -30,7 +35,7 @@ static const struct places places_seen[] = {
 	{ 1104, 3088, 249, 1064, 32 },  /* 3.15.2 */
 };
 
-/* struct _qsbr_shared, up to the size in either form */
+/* CPython's struct _qsbr_shared up to `size`, with room for either of its two places. */
 struct shared {
 	struct qsbr_shared qsbr;
 	uint64_t rest[2];
@@ -46,7 +51,7 @@ static inline char *heap_of(char *state, const struct places *is, unsigned tag)
 	return state + is->current_heap + LAYOUT_HEAPS + (size_t)is->heap * tag;
 }
 
-/* What the next request is for */
+/* Set the heap for which the next request is. */
 static inline void set_current_heap(char *state, const struct places *is, unsigned tag)
 {
 	put_word(state, is->current_heap, heap_of(state, is, tag));
@@ -61,8 +66,10 @@ static inline void make_heaps(char *state, const struct places *is)
 	set_current_heap(state, is, ARN_TAG_OBJECT);
 }
 
-/* The array of all threads; the address before alignment is there where the size stands behind
- * it. */
+/*
+ * Set the array of all threads.  In releases that align it, the address that it had before comes
+ * ahead of the size.
+ */
 static inline void make_shared(struct shared *shared, const struct places *is,
                                struct qsbr_thread *array, size_t count)
 {
@@ -70,7 +77,7 @@ static inline void make_shared(struct shared *shared, const struct places *is,
 	shared->rest[is->size == 24 ? 0 : 1] = count;
 }
 
-/* The thread is attached. */
+/* Make a thread state, of a thread that is attached. */
 static inline void make_state(char *state, const struct places *is, const void *interp,
                               struct shared *shared, struct qsbr_thread *thread)
 {

@@ -44,7 +44,9 @@ __attribute__((format(printf, 2, 3), unused)) static void tap_line(const char *h
 #define bail(...)   (tap_line("Bail out! ", __VA_ARGS__), fflush(stdout), _exit(255))
 #define tap_flush() fflush(stdout)
 
-/* The number is taken under the lock of stdout, so that numbers and lines have one order. */
+/*
+ * The number is taken under the lock of stdout, so that numbers and lines come in the same order.
+ */
 __attribute__((format(printf, 5, 6), unused)) static bool tap_ok(bool pass, const char *expr,
                                                                  const char *file, int line,
                                                                  const char *fmt, ...)
@@ -73,7 +75,7 @@ __attribute__((unused)) static void skip(int n, const char *why)
 		printf("ok %d # SKIP %s\n", atomic_fetch_add(&tap_tests, 1) + 1, why);
 }
 
-/* n scaled by ARN_TEST_SCALE, at least 1. */
+/* n times ARN_TEST_SCALE, at least 1. */
 __attribute__((unused)) static long tap_scale(long n)
 {
 	const char *s = getenv("ARN_TEST_SCALE");
@@ -108,7 +110,7 @@ __attribute__((unused)) static void plan(int n)
 	printf("1..%d\n", n);
 }
 
-/* The exit status of main. */
+/* Returns the exit status of main: 0 if all tests have run and none has failed. */
 __attribute__((unused)) static int done(void)
 {
 	int ran = atomic_load(&tap_tests);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# What the shell tests share; they source it.  Results in TAP, and a directory $work that is gone in the end.
-# When a test fails, what stands in $work/log, out and err is shown.
+# What the shell tests share; they source it.  Results in TAP, and a directory $work that is removed at the end.
+# When a test fails, the beginnings of $work/log, out and err are shown.
 #
 #	cc ... >"$work/log" 2>&1
 #	result $? "it compiles"
@@ -32,7 +32,7 @@ ok() { # DESCRIPTION COMMAND...
 	result $? "$1"
 }
 
-same() { # DESCRIPTION WANTED IS: texts, and there is something wanted
+same() { # DESCRIPTION WANTED IS: two texts are the same, and the first is not empty
 	diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") >"$work/log" && [ -n "$2" ]
 	result $? "$1"
 }

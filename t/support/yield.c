@@ -46,7 +46,7 @@ void yield_go_on(void)
 	store_release(&x_go_on, true);
 }
 
-/* Each thread has a sequence of its own. */
+/* A random number.  Each thread has a sequence of its own. */
 static uint64_t random_word(void)
 {
 	static __thread uint64_t state;
@@ -59,7 +59,10 @@ static uint64_t random_word(void)
 	return state >> 8;
 }
 
-/* Mostly the neighbour gets the processor; now and then everybody does, several times over. */
+/*
+ * Mostly the thread only yields, and some other runs.  Now and then it sleeps so long that all
+ * others run, several times over.
+ */
 static void pause_thread(void)
 {
 	struct timespec moment = { 0, 1000 + (long)(random_word() % 60000) };

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * yield.h - what the library's yield points do in the test build: they widen the window between two
- * atomic steps, so that races which are rare by nature are met within a second.
+ * yield.h - what the library's yield points do in the test build.  They widen the window between
+ * two atomic steps, so that races which are rare by nature happen within a second.
  *
- * yield_start   threads yield or sleep for a moment at one in `one_in` points, at random from the
- *               seed; 0 stops
- * yield_hook    called at every point instead, for tests that force one order of steps
+ * yield_start   threads yield or sleep for a moment at one in `one_in` points, which are picked at
+ *               random from the seed.  0 switches this off.
+ * yield_hook    this function is called at every point instead, for tests that force one order of
+ *               steps.
  *
- * One thread that stands still while others go on:
- * yield_arm     a hook that may call yield_stand; nobody stands yet
- * yield_stand   the calling thread stands here until yield_go_on; from the hook, or without one
- * yield_stands  does one?
+ * For tests in which one thread stands still while others go on:
+ * yield_arm     set a hook that may call yield_stand; no thread stands still yet.
+ * yield_stand   the calling thread stands still here until yield_go_on is called.  It may be called
+ *               from the hook or from anywhere else.
+ * yield_stands  does a thread stand still?
  */
 #ifndef ARN_T_YIELD_H
 #define ARN_T_YIELD_H

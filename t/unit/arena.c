@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * arena - runs of slices: nobody's twice, zero where they are said to be clean, and all of it back
- * in the end.
+ * arena - runs of slices: none is handed out twice, a run reads as zeros where it is said to be
+ * clean, and all slices are free in the end.
  */
 #include "support/core.h"
 #include "arena/purge.h"
@@ -63,7 +63,10 @@ static bool is_in_place(const struct run *run, size_t wanted)
 	       (run->arena->huge || run->first + run->slices <= ARENA_END);
 }
 
-/* Mostly one slice, sometimes a few, seldom hundreds, now and then an arena of its own. */
+/*
+ * Mostly one slice, sometimes a few, seldom hundreds, and now and then so many that they need an
+ * arena of their own.
+ */
 static size_t some_slices(struct rng *rng)
 {
 	size_t kind = rng_below(rng, 64);
@@ -201,7 +204,7 @@ static void test_purge(void)
 	no_errors("nothing is left");
 }
 
-/* What is kept is bounded by the option, with nobody asking for a purge. */
+/* The option bounds what is kept, without a call that asks for a purge. */
 static void test_retention(void)
 {
 	struct arena_totals totals;
@@ -220,8 +223,10 @@ static void test_retention(void)
 	no_errors("nothing is left");
 }
 
-/* Once the last run of an arena is released, it may be retired at once; but it stays mapped for the
- * releaser. */
+/*
+ * Once the last run of an arena is released the arena may be retired at once, but it stays mapped
+ * for the thread that releases the run.
+ */
 static bool mapped_in_release;
 
 static void trim_at_once(const char *where)
@@ -254,7 +259,7 @@ static size_t address_space(void)
 	return load_relaxed(&arena_counters.x_mapped);
 }
 
-/* Nobody trims: arenas leave as they fall free, all but one. */
+/* Without a call of trim, arenas leave as they fall free, all but one. */
 static void test_leaving(void)
 {
 	static struct run runs[8 * ARENA_SLICES];
@@ -273,8 +278,10 @@ static void test_leaving(void)
 	no_errors("nothing is left");
 }
 
-/* A program that takes again what it has just given up, and again: its pages are not the system's
- * each time. */
+/*
+ * A program gives up memory and takes it again, over and over: its pages do not go back to the
+ * system each time.
+ */
 static void test_credit(void)
 {
 	static struct run runs[1600];
@@ -303,7 +310,7 @@ static void test_credit(void)
 	no_errors("nothing is left");
 }
 
-/* A request that cannot be had takes nothing from those who keep memory for reuse. */
+/* A request that cannot be met does not make others lose the memory that they keep for reuse. */
 static void test_refusal(void)
 {
 	struct run kept, held, run;
@@ -332,7 +339,7 @@ static void test_refusal(void)
 	no_errors("nothing is left");
 }
 
-/* The end of a child that writes a byte. */
+/* Does a child that writes a byte there survive it? */
 static bool can_write(char *address)
 {
 	int status = 0;
@@ -348,7 +355,7 @@ static bool can_write(char *address)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* What overflows from an arena's last block would be in the next arena's head. */
+/* A write beyond an arena's last block must not reach the head of the next arena. */
 static void test_guard(size_t slices)
 {
 	struct run run;

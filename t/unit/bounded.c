@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * bounded - option LIMIT: what is resident in pools and kept for reuse stays below it, it can be
- * used up to there, and what was dropped can be had again, in other sizes, by others, whoever owned
- * it.
+ * bounded - option LIMIT: what is resident in pools and kept for reuse stays below it, memory can
+ * be used up to it, and memory that was dropped can be had again, in other sizes and by other
+ * threads, whichever thread owned it.
  */
 #include <arenite/arenite.h>
 #include <pthread.h>
@@ -14,7 +14,10 @@
 
 enum { LIMIT_MIB = 64, BLOCKS = 1 << 20, ATTEMPTS = 3000, EACH = 300 };
 
-/* As CPython's: goals come before they are issued, and the one reader passes now and then. */
+/*
+ * A provider as CPython's: it gives goals that have not been issued yet, and its one reader passes
+ * now and then.
+ */
 static uint64_t issued = 1, passed = 1;
 
 static uint64_t goal(size_t bytes)
@@ -35,7 +38,10 @@ static const struct arn_provider provider = { .goal = goal, .reached = reached }
 static void *block[BLOCKS];
 static size_t count, highest;
 
-/* In pools and kept for reuse; our own records, and what others write at the same time, are not. */
+/*
+ * Note what is resident in pools and kept for reuse.  The library's own records are not in it, nor
+ * what other threads write at the same time.
+ */
 static void note_resident(void)
 {
 	struct arn_resident resident;
@@ -45,7 +51,7 @@ static void note_resident(void)
 		highest = resident.total - resident.metadata;
 }
 
-/* Until there is no more; how many MiB. */
+/* Allocate until there is no more memory, and return how many MiB that were. */
 static size_t fill(arn_heap *heap, size_t low, size_t range)
 {
 	size_t bytes = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cache - ready blocks: nobody's twice, never more than the budget allows, and all in their pools
- * after a flush.
+ * cache - ready blocks: none is handed out twice, there are never more than the budget allows, and
+ * after a flush all are in their pools.
  */
 #include "support/core.h"
 
@@ -57,7 +57,7 @@ static void make_and_free(arn_heap *handle, size_t size, size_t n)
 	expect(heap_is_valid(handle->heap));
 }
 
-/* The budget bounds a class to a sixteenth, whatever has happened before. */
+/* A class has at most a sixteenth of the budget, whatever has happened before. */
 static void test_budget(const char *budget)
 {
 	arn_heap handle;
@@ -137,7 +137,7 @@ static void drop(struct held *held)
 	held->block = NULL;
 }
 
-/* Every class, in bursts, so that bins fill and run dry. */
+/* Use every class, in bursts, so that bins fill and run dry. */
 static void churn(unsigned self)
 {
 	struct rng rng = rng_start(self);

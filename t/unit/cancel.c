@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cancel - a thread that was told to end (pthread_cancel) ends where it says so, and not in the
- * middle of a request, whatever is said or asked of the system there.
+ * cancel - a thread that was told to end (pthread_cancel) ends where it lets that happen, and not
+ * in the middle of a request, although the library writes lines and makes system calls there.
  */
 #include "support/core.h"
 
@@ -17,7 +17,7 @@
 static int nowhere = -1;
 static atomic_bool came_through;
 
-/* A new arena is said aloud, and so is one that leaves. */
+/* Under option VERBOSE a line is written for a new arena, and for one that leaves. */
 static void map_and_unmap(void)
 {
 	void *block = arn_mem_malloc(HUGE_SIZE), *small = arn_obj_malloc(100);
@@ -66,7 +66,7 @@ static void test(void (*act)(void), const char *what)
 	no_errors("every heap is whole");
 }
 
-/* What is said is nobody's to read here. */
+/* What is written to stderr goes nowhere here. */
 static void test_aloud(void (*act)(void), const char *what)
 {
 	int stderr_fd = dup(STDERR_FILENO);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * credit - what of a program that gives up memory and takes it again goes back, by a clock that the
- * test sets: counted in bytes given back, not in time.
+ * credit - how much goes back to the system of a program that gives up memory and takes it again.
+ * The test sets the clock, and counts bytes that were given back and not time.
  */
 #include "support/core.h"
 
-/* The source itself, by our clock. */
+/* The source itself is included, with the clock of the test. */
 #define os_milliseconds test_milliseconds
 #include "arena/retain.c"
 #undef os_milliseconds
@@ -22,7 +22,7 @@ unsigned test_milliseconds(void)
 	return now;
 }
 
-/* So many MiB, of blocks of one size; it takes some time. */
+/* Take so many MiB in blocks of one size.  This takes the time `ms`. */
 static void take(size_t mib, size_t size, unsigned ms)
 {
 	for (size_t i = 0; i < mib * MIB / size; i++) {
@@ -36,7 +36,7 @@ static void take(size_t mib, size_t size, unsigned ms)
 	now += ms;
 }
 
-/* All but one in so many; 0: all.  The time goes by before. */
+/* Drop all blocks but one in `one_in`; 0: all of them.  The time `ms` goes by before. */
 static void drop(size_t one_in, unsigned ms)
 {
 	now += ms;
@@ -48,7 +48,7 @@ static void drop(size_t one_in, unsigned ms)
 	}
 }
 
-/* MiB that went back meanwhile. */
+/* Take and drop n times; the MiB that went back meanwhile. */
 static size_t laps(unsigned n, size_t mib, size_t size, size_t one_in, unsigned ms)
 {
 	size_t purged = load_relaxed(&arena_counters.x_purged);
@@ -65,7 +65,7 @@ static size_t kept(void)
 	return load_relaxed(&arena_counters.x_retained) / MIB;
 }
 
-/* Slow paths of a thread that does not do much. */
+/* Go through slow paths, as a thread that does not do much. */
 static void work_a_little(unsigned ms)
 {
 	for (unsigned i = 0; i < 20; i++, now += ms / 20)
@@ -73,7 +73,7 @@ static void work_a_little(unsigned ms)
 			arn_free(arn_mem_malloc(LARGE));
 }
 
-/* As at the start: nothing is kept, and a long time has gone by. */
+/* Begin as at the start: nothing is kept, and a long time has gone by. */
 static void begin(const char *what)
 {
 	drop(0, 0);
@@ -124,7 +124,10 @@ static void test_phases(size_t size, size_t one_in, size_t each)
 	begin("phases");
 }
 
-/* Half of the working time, but between drop and build there is nothing to do for a while. */
+/*
+ * To get the memory again is half of the working time, but between a drop and the next build there
+ * is nothing to do for a while.
+ */
 static void test_pauses(void)
 {
 	size_t least = SIZE_MAX;
@@ -157,8 +160,10 @@ static void drop_first(size_t mib)
 	}
 }
 
-/* A build that turns over a little all the time, as growing arrays do, before a drop of all of
- * it. */
+/*
+ * A build that drops and takes a little all the time, as growing arrays do, and then a drop of all
+ * of it.
+ */
 static void test_larger(void)
 {
 	size_t stays = 0;
@@ -185,7 +190,7 @@ static void test_less(void)
 	begin("a loop of less");
 }
 
-/* A program that ran long, and then comes to a loop. */
+/* A program that has run for long, and then comes to a loop. */
 static void test_late(void)
 {
 	size_t later;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * failure - the system refuses: its n-th answer to mmap, munmap, madvise or membarrier, for every n
- * that a program of all paths reaches, alone or with all that follow, or address space from some
- * size on.  Each time in a fresh process: NULL is the worst that happens, blocks stay whole, and
- * afterwards everything works and nothing is lost but address space.
+ * failure - the system refuses.  What it refuses is the n-th call of mmap, munmap, madvise or
+ * membarrier, for every n that the program of program.h reaches, that call alone or with all that
+ * follow; or address space from some size on.  Each time in a fresh process, NULL is the worst that
+ * happens, blocks stay whole, and afterwards everything works and nothing is lost but address
+ * space.
  */
 #include "support/program.h"
 
@@ -103,7 +104,7 @@ static void set_limit(size_t more)
 	setrlimit(RLIMIT_AS, &limit);
 }
 
-/* Now and then the library has something to say, and nowhere to say it. */
+/* Now and then the library writes a line, and there is nothing to which it can be written. */
 static void talk_to_nobody(unsigned n)
 {
 	if (n % 3 != 0)
@@ -153,7 +154,10 @@ static enum result run_child(enum kind kind, unsigned n, bool on)
 	return WIFSIGNALED(status) ? RESULTS : (enum result)WEXITSTATUS(status);
 }
 
-/* Every turn at first, then every few: two in a row that the program does not reach are the end. */
+/*
+ * Every n at first, then every few.  When the program does not reach two in a row, the test is at
+ * its end.
+ */
 static void test_kind(enum kind kind, bool on)
 {
 	unsigned n = 1, turns = 0, bad = 0, beyond = 0;

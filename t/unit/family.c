@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * family - heaps change hands: each in one pair of hands at a time, with all of its blocks, and no
- * more heaps than were ever needed at once.
+ * family - heaps change hands: one thread at a time has a heap, with all of its blocks, and there
+ * are no more heaps than were ever needed at once.
  */
 #include "support/core.h"
 
@@ -46,8 +46,7 @@ static void test_hand_over(void)
 	family_abandon(b);
 }
 
-/* The stock of an orphan: its cache is warm, its blocks can be freed, and are home when it is
- * adopted. */
+/* An orphan keeps its cache.  Its blocks can be freed, and are home when it is adopted. */
 static void test_warm(void)
 {
 	arn_family *own = arn_family_new(NULL);
@@ -76,8 +75,10 @@ static void test_warm(void)
 	arn_heap_abandon(&second);
 }
 
-/* Whoever frees to an orphan looks after it now and then: it does not sit on memory that others
- * freed. */
+/*
+ * A thread that frees to an orphan drains it now and then, so that it does not keep memory that
+ * others have freed.
+ */
 static void test_drain_orphan(void)
 {
 	arn_family *own = arn_family_new(NULL);
@@ -126,7 +127,7 @@ static void free_some(unsigned self)
 		arn_free(left[i]);
 }
 
-/* It leaves half of its blocks alive, and the other half on the way home. */
+/* A state ends and leaves half of its blocks live, and the other half on the way home. */
 static struct heap *end_state(void)
 {
 	struct heap *heap;
@@ -194,7 +195,7 @@ static void test_ended_while_tidied(void)
 
 static _Atomic(struct heap *) x_ended;
 
-/* Whoever trims comes by the orphans of a family of which he knows nothing. */
+/* A thread that trims also meets the orphans of a family of which it is no user. */
 static void trim_or_begin(unsigned self)
 {
 	if (self == 0)
@@ -226,8 +227,10 @@ static void test_ended_beside_trim(unsigned one_in)
 
 static _Atomic size_t x_in_hand, x_most;
 
-/* While a heap is ours nobody else has it: a plain field, of no use to a heap without pools to
- * sweep, has our mark. */
+/*
+ * While this thread has the heap no other has it: a plain field, which a heap without pools to
+ * sweep does not use, has this thread's mark.
+ */
 static void hold(struct heap *heap, struct rng *rng)
 {
 	size_t mark = rng_next(rng);
@@ -268,7 +271,7 @@ static void test_exclusive(unsigned one_in)
 	no_errors("a pause in %u steps: a heap is in one pair of hands", one_in);
 }
 
-/* Blocks live on while their heaps go from thread to thread and are used by all. */
+/* Blocks stay live while their heaps go from thread to thread, and all threads use them. */
 static void use_heaps(unsigned self)
 {
 	struct rng rng = rng_start(10 + self);
@@ -353,7 +356,7 @@ static size_t used_by(arn_family *of, const arn_heap *handle)
 	return used;
 }
 
-/* It leaves a block of each tag; all of them are of the classes that have caches. */
+/* A state leaves a block of each tag.  All of them are of classes that have caches. */
 static arn_family *live_and_end(const void *at, bool is_first)
 {
 	arn_family *of = arn_family_at(&provider, at);

@@ -64,8 +64,10 @@ static size_t count_stranded(void)
 	return n;
 }
 
-/* A heap that somebody was at work on is stranded, and may be in any state; all others are
- * valid. */
+/*
+ * A heap on which another thread was at work is stranded, and may be in any state.  All others are
+ * valid.
+ */
 static enum failure check_heaps(void)
 {
 	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap;
@@ -97,10 +99,10 @@ static enum failure use_handle(arn_heap *handle, struct rng *rng)
 	return heap_is_valid(handle->heap) ? CHILD_WELL : CHILD_INVALID;
 }
 
-/* A handle that the process has had all the time. */
+/* A handle that the process has had since its start. */
 static arn_heap own;
 
-/* Adopt what orphans there are: they must work. */
+/* Adopt all orphans that there are: they must work. */
 static enum failure use_orphans(struct rng *rng)
 {
 	for (unsigned i = 0; i < 9; i++) {
@@ -231,7 +233,7 @@ static void test_serial(void)
 	no_errors("its frees are not the parent's");
 }
 
-/* A fork while another thread runs this and stands still, where the hook stops it. */
+/* The process forks while another thread runs this and is stopped by the hook. */
 static __thread bool is_beside;
 
 static void fork_beside(yield_fn *hook, void *(*run)(void *), void *arg)
@@ -249,7 +251,7 @@ static void fork_beside(yield_fn *hook, void *(*run)(void *), void *arg)
 	yield_hook(NULL);
 }
 
-/* A thread that is stopped between sending what it gathered and forgetting it. */
+/* A thread is stopped between sending the blocks that it has gathered and forgetting them. */
 static void stop_in_send(const char *where)
 {
 	if (is_beside && strcmp(where, "remote_send") == 0)
@@ -269,8 +271,10 @@ static void test_sender(void)
 	no_errors("a child of a process whose other thread is in the middle of sending");
 }
 
-/* A thread that is stopped while it takes home what was freed to an orphan: of two words of a pool,
- * one is home and not yet counted. */
+/*
+ * A thread is stopped while it takes home what was freed to an orphan: one of two words of a pool
+ * is home and has not been counted.
+ */
 static unsigned words;
 
 static void stop_in_tidy(const char *where)
@@ -346,7 +350,10 @@ static void *free_all(void *arg)
 	return arg;
 }
 
-/* The heap's user, who stands still while it is walked, forks in the middle of it. */
+/*
+ * The user of the heap, which stands still while another thread walks it, forks in the middle of
+ * the walk.
+ */
 static void test_walker(void *(*walk)(void *), const char *what)
 {
 	pthread_t thread;
@@ -367,8 +374,10 @@ static void test_walker(void *(*walk)(void *), const char *what)
 
 /* ---- a guest among the readers --------------------------------------------------------------- */
 
-/* In two sections, one in the other, when it forks: both end in the child, and no grace period
- * waits for them. */
+/*
+ * A thread is in two sections, one inside the other, when it forks.  Both end in the child, and no
+ * grace period waits for them.
+ */
 static int leave_sections(void)
 {
 	struct reclaim_grace grace;
@@ -400,8 +409,10 @@ static void test_guest(void)
 
 /* ---- what was gathered ----------------------------------------------------------------------- */
 
-/* A thread has freed half of the blocks of another's pool, and gathered them still; the child's one
- * thread owns it. */
+/*
+ * A thread has freed half of the blocks of another thread's pool and still gathers them.  The one
+ * thread of the child owns the pool.
+ */
 static void *free_half(void *arg)
 {
 	for (unsigned i = 0; i < 20; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * heap - pools and their lists: sums that hold after every few steps, memory that leaves, pools
- * that wait for readers, large blocks.
+ * heap - pools and their lists: the sums are right after every few steps, memory leaves, pools wait
+ * for readers, and large blocks work.
  */
 #include "support/core.h"
 #include "base/option.h"
@@ -31,7 +31,7 @@ static bool reached(uint64_t wanted)
 
 static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
-/* Pools of this family that wait for the provider, and belong to no heap. */
+/* The number of pools of this family that wait for the provider and belong to no heap. */
 static size_t waiting_pools(const arn_family *family)
 {
 	return load_relaxed(&family->x_waiting);
@@ -129,7 +129,7 @@ static void test_model(const struct arn_provider *with, unsigned tag)
 	arn_heap_abandon(&handle);
 }
 
-/* What is kept, and what is not, for tests that end with restore_retain. */
+/* Set how much is kept.  A test that calls this ends with restore_retain. */
 static void set_retain(size_t bytes)
 {
 	option_values[OPTION_RETAIN] = bytes;
@@ -143,8 +143,9 @@ static void restore_retain(void)
 	option_values[OPTION_RETAIN_PERCENT] = 10;
 }
 
-/* Readers are still there: a pool waits, and serves the same class again, in any heap of the
- * family. */
+/*
+ * While there are readers a pool waits, and serves the same class again, in any heap of the family.
+ */
 static void test_waiting(void)
 {
 	arn_family *family = arn_family_new(&provider);
@@ -215,7 +216,9 @@ static void test_purged(void)
 	restore_retain();
 }
 
-/* Pools that fell empty early do not wait for those that did so late, nor the other way round. */
+/*
+ * Pools that fell empty early do not wait for those that fell empty late, nor the other way round.
+ */
 static void test_behind(void)
 {
 	arn_family *family = arn_family_new(&provider);
@@ -245,7 +248,7 @@ static void test_behind(void)
 	arn_heap_abandon(&handle);
 }
 
-/* A pool that is full leaves its list and comes back with its first free block. */
+/* A pool leaves its list when it is full, and comes back with its first free block. */
 static void test_lists(void)
 {
 	arn_heap handle;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * idle - one heap that makes objects and drops them, beside many that did so once and stand idle.
- * The provider gives goals as CPython does: most of them have not been issued when they are given,
- * and only who waits for one issues it.
+ * idle - one heap makes objects and drops them, beside many that did so once and are idle.  The
+ * provider gives goals as CPython does: most of them have not been issued when they are given, and
+ * only a thread that waits for one issues it.
  *
- * What is claimed stays what it is, lap after lap, whatever may be kept; what may be kept is not
+ * What is claimed stays the same, lap after lap, however much may be kept.  What may be kept is not
  * faulted in again each time, and the idle heaps keep nothing that waits.
  */
 #include <arenite/arenite.h>
@@ -131,7 +131,7 @@ static void test_laps(arn_family *family, bool kept)
 	arn_heap_abandon(&heap);
 }
 
-/* Whoever makes a thousand calls makes what idle heaps have left leave. */
+/* A thread that makes a thousand calls makes all leave that idle heaps have left. */
 static void test_left(arn_family *family, size_t before)
 {
 	struct arn_resident resident;
@@ -150,7 +150,10 @@ static void test_left(arn_family *family, size_t before)
 	arn_heap_abandon(&heap);
 }
 
-/* Options are read at start: once with room for what a lap drops, once with nothing kept. */
+/*
+ * Options are read at the start of a process, so the test runs in two: once with room for what a
+ * lap drops, and once with nothing kept.
+ */
 int main(int argc, char **argv)
 {
 	const char *retain = getenv("ARENITE_RETAIN");

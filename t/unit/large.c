@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * large - blocks above 64 KiB that are resized: whole, where they are or with their pages, and
- * nothing is lost or charged twice; what an arena has given up is nobody's business any more.
+ * large - blocks above 64 KiB that are resized, where they are or by their pages.  Their contents
+ * stay whole, nothing is lost or counted twice, and an arena has nothing more to do with addresses
+ * that it has given up.
  */
 #include "support/core.h"
 
@@ -19,7 +20,7 @@ enum { STEP = 4096, HELD = 12, WORKERS = 3 };
 
 /* ---- contents -------------------------------------------------------------------------------- */
 
-/* A word of each page says where in its block it is, and in which. */
+/* Write a word to each page that says where in which block it is. */
 static void mark(char *block, size_t from, size_t to, size_t with)
 {
 	for (size_t at = align_up(from, STEP); at + 8 <= to; at += STEP)
@@ -92,7 +93,7 @@ static void test_in_place(unsigned tag)
 	no_errors("tag %u: it is whole, and nothing is left", tag);
 }
 
-/* What is behind it is in use, and whole. */
+/* The slices behind the block are in use, and stay whole. */
 static void test_neighbour(void)
 {
 	arn_heap handle;
@@ -241,7 +242,7 @@ static bool reached(uint64_t wanted)
 
 static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
-/* The old place, behind what a reader may look at: somebody else's now. */
+/* Map something else at the old place, behind what a reader may look at. */
 static char *settle_behind(char *block, size_t size)
 {
 	char *stranger = mmap(block + LARGE_KEPT, size - LARGE_KEPT, PROT_READ | PROT_WRITE,
@@ -331,7 +332,7 @@ static size_t some_size(struct rng *rng)
 	return size & ~(size_t)7;
 }
 
-/* Sizes stand in the second word of a block, of which each thread may have the next turn. */
+/* The size of a block is in its second word, because any thread may be the next to take it. */
 static void churn(unsigned self)
 {
 	struct rng rng = rng_start(self);

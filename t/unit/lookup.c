@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * lookup - whoever asks about an address, of which he holds no block, gets an answer, whatever
- * leaves meanwhile: a live pool's, or none.
+ * lookup - a thread that asks about an address at which it holds no block gets an answer, whatever
+ * leaves meanwhile: that of a live pool, or none.
  */
 #include "support/core.h"
 
@@ -17,7 +17,7 @@
 enum { HUGE = 4, WORKERS = 3, SPOTS = 64 };
 #define HUGE_SIZE (17 * MIB)
 
-/* Nothing is free that was not just freed: arenas leave as soon as they can. */
+/* Keep nothing for reuse, so that arenas leave as soon as they can. */
 static void keep_nothing(void)
 {
 	option_values[OPTION_RETAIN] = 0;
@@ -108,8 +108,10 @@ static void *first_mapped(void *block[HUGE])
 	return NULL;
 }
 
-/* Arenas leave a few at a time, when the readers of then are done: one that comes later finds none
- * of them. */
+/*
+ * Arenas leave a few at a time, when the readers of the time when they retired are done.  A reader
+ * that comes later finds none of them.
+ */
 static void test_found_late(void)
 {
 	void *block[HUGE];
@@ -143,7 +145,9 @@ static bool is_tag(enum arn_tag tag)
 	return tag <= ARN_TAG_OBJECT || tag == ARN_TAGS;
 }
 
-/* Beside those who make and free blocks and leave their addresses about. */
+/*
+ * Ask, beside threads that make and free blocks and leave the addresses where this one finds them.
+ */
 static void ask(void)
 {
 	while (!atomic_load(&enough)) {

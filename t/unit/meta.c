@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * meta - records that overlap nobody's, over the ends of chunks, from many threads, with and
+ * meta - records do not overlap, also at the ends of chunks, when many threads take them, with and
  * without memory.
  */
 #include "support/core.h"
@@ -53,7 +53,7 @@ static void fill_and_check(unsigned self)
 			                 records[self][i].size));
 }
 
-/* Memory comes and goes while the others take records. */
+/* Let memory come and go while the others take records. */
 static void fail_now_and_then(unsigned self)
 {
 	if (self != 0) {

@@ -52,7 +52,10 @@ static unsigned next(void)
 	return input.at < input.end ? *input.at++ : 0;
 }
 
-/* One byte of shape, one of value: all classes of size can be reached by short inputs. */
+/*
+ * One byte for the kind of size and one for its value, so that short inputs can reach all size
+ * classes.
+ */
 static size_t next_size(void)
 {
 	unsigned shape = next(), value = next();
@@ -70,7 +73,7 @@ static size_t next_size(void)
 	}
 }
 
-/* Whether by rule or for lack of memory. */
+/* Is NULL the right answer to this size, by rule or because no machine has so much memory? */
 static bool too_large(size_t size)
 {
 	return size >= PTRDIFF_MAX;
@@ -315,8 +318,10 @@ static void op_helper(unsigned op)
 	sem_wait(&helper.answered);
 }
 
-/* The next helper finds the handles as they are: whoever ended may be abandoned by another, or not
- * at all. */
+/*
+ * The helper ends, and the next one finds the handles as they are: another thread may abandon them
+ * later, or none.
+ */
 static void op_end_helper(void)
 {
 	if (!helper.runs)
@@ -329,7 +334,7 @@ static void op_end_helper(void)
 		arn_heap_abandon(&heaps[1][i]);
 }
 
-/* Malloc and free are most of what programs do, so they have most of the codes. */
+/* malloc and free are most of what programs do, so most of the codes are theirs. */
 static void step(void)
 {
 	static const uint8_t codes[32] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * option - values from the environment: which are taken, and what is said of the others.  Options
- * are written once, before there are threads: nothing for threads here.
+ * option - values from the environment: which are taken, and what line is written about the others.
+ * Options are written once, before there are threads, so nothing here needs threads.
  */
 #include "support/core.h"
 
@@ -12,7 +12,7 @@
 
 static char said[8192];
 
-/* What `run` writes to stderr. */
+/* The text that `run` writes to stderr. */
 static const char *stderr_of(void (*run)(void))
 {
 	int fds[2], saved = dup(STDERR_FILENO);
@@ -109,7 +109,7 @@ static const struct value values[] = {
 	{ OPTION_DISABLE, "nope", false, 0 },
 };
 
-/* What is refused changes nothing. */
+/* A value that is refused changes nothing. */
 static void test_values(void)
 {
 	for (size_t i = 0; i < array_length(values); i++) {
@@ -125,7 +125,7 @@ static void test_values(void)
 	no_errors("%zu values, taken or refused", array_length(values));
 }
 
-/* Numbers are read back as they were written, and one digit more is another number or none. */
+/* Numbers are read as they were written, and one digit more makes another number or none. */
 static void test_numbers(void)
 {
 	static const struct {
@@ -150,7 +150,7 @@ static void test_numbers(void)
 	no_errors("numbers with units are what they say");
 }
 
-/* Any text: never more than the range, never a crash. */
+/* Whatever the text is, the value stays in the range and nothing crashes. */
 static void test_garbage(void)
 {
 	static const char alphabet[] = "0123456789KMGTkm,=:.-+ xjsonemobct\x80\n";
@@ -228,7 +228,7 @@ static void test_overwritten(void)
 	unsetenv("ARENITE_STATS");
 }
 
-/* A name or value of any length ends in a line that is cut off, not in a crash. */
+/* A name or value of any length makes a line that is cut off, and no crash. */
 static void test_long(void)
 {
 	static char name[5000] = "ARENITE_", value[5000];

@@ -57,7 +57,7 @@ static void test_map(void)
 	no_errors("aligned, zeroed, writable, and gone after os_unmap");
 }
 
-/* Pages of address space, without a malloc in between. */
+/* How many pages of address space the process has, found without a call of malloc. */
 static size_t mapped_pages(void)
 {
 	char text[64] = { 0 };
@@ -117,7 +117,7 @@ static void test_too_much(void)
 	no_errors("sizes that cannot be had give NULL and leave errno alone");
 }
 
-/* A real limit: in a child, whose address space is at its end. */
+/* A real limit: in a child that has no more address space. */
 static int child_without_space(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -142,7 +142,7 @@ static void test_limit(void)
 	ok(status == 0, "an address space at its limit gives NULL, and unmapping works");
 }
 
-/* The n-th call fails and no other, whichever n. */
+/* For each n, the n-th call fails and no other. */
 static void test_injection(void)
 {
 	for (unsigned n = 1; n <= 3; n++) {

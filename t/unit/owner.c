@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * owner - a heap belongs to a thread, and not to whoever has its thread pointer later: threads that
- * end and leave handles behind, new threads on their stacks, handles that go from one thread to
- * another.
+ * owner - a heap belongs to a thread, and not to a later thread that has the same thread pointer.
+ * Threads end and leave handles behind, new threads begin on their stacks, and handles go from one
+ * thread to another.
  */
 #include "support/core.h"
 
@@ -29,7 +29,7 @@ static void fill(arn_heap *from, void **to)
 	}
 }
 
-/* Every block is in one pair of hands, and whole. */
+/* Free all blocks.  Each must be whole, and must not have been freed by another thread. */
 static void drop(void **from)
 {
 	for (unsigned i = 0; i < BLOCKS; i++) {
@@ -63,7 +63,7 @@ static void *fill_and_end(void *arg)
 	return arg;
 }
 
-/* A thread, or the next one on the same stack. */
+/* Run this in a thread, or in the next one on the same stack. */
 static void in_a_thread(void *(*body)(void *))
 {
 	pthread_t thread;
@@ -103,8 +103,10 @@ static void test_stack_again(void)
 	no_errors("and finds all blocks");
 }
 
-/* In the middle of the frees the handle is abandoned, as the header allows; the next one adopts the
- * heap. */
+/*
+ * The handle is abandoned in the middle of the frees, as the header allows, and the next thread
+ * adopts the heap.
+ */
 static void *free_beside(void *arg)
 {
 	barrier();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * pool - the bitmaps of one pool against a model, for every size class, and what other threads set
- * in them.
+ * pool - the bitmaps of one pool, compared with a model for every size class, and the bits that
+ * other threads set in them.
  */
 #include "support/core.h"
 
@@ -23,7 +23,7 @@ static struct pool *carve(unsigned cls, size_t large_size)
 	return pool_carve(&run, some_heap, cls, 0, large_size);
 }
 
-/* pool_is_valid wants to know of the list that a heap would keep. */
+/* pool_is_valid also checks the list in which a heap would have the pool. */
 static bool is_valid(struct pool *pool)
 {
 	pool->listed = pool_free_count(pool) != 0;
@@ -55,7 +55,7 @@ static char *block_at(const struct pool *pool, uint32_t index)
 	return pool->base + index * pool->block_size;
 }
 
-/* Runs of blocks, with one at the end that lies elsewhere: it is not taken. */
+/* Give runs of blocks, with one at the end that lies elsewhere and must not be taken. */
 static void give_some(struct pool *pool, struct rng *rng)
 {
 	unsigned n = 0;
@@ -75,7 +75,7 @@ static void give_some(struct pool *pool, struct rng *rng)
 		expect(pool_is_free(pool, slots[n]));
 }
 
-/* As remote.c does. */
+/* The same as remote.c does. */
 static void free_remotely(struct pool *pool, uint32_t index)
 {
 	or_seq(load_relaxed(&pool->bits->x_remote) + index / 64, (uint64_t)1 << index % 64);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * progress - one thread stands still, at every yield point of the library and, by a signal handler
- * that does not return, at instructions that chance picks: the others go on, what they free comes
- * back, and what the one that stands still keeps from coming back is its own heaps and little else.
- * See doc/progress.md.
+ * that does not return, at instructions that chance picks.  The others go on, and what they free
+ * comes back.  What the one that stands still keeps from coming back is its own heaps and little
+ * else.  See doc/progress.md.
  */
 #include "support/core.h"
 
@@ -20,12 +20,16 @@ enum { SIGNALS = 10 };
 enum { SIGNALS = 40 };
 #endif
 
-/* What a thread that stands still may keep beside its own heaps and blocks: what it has in hand,
- * which is an arena at most, and the pools of blocks that it was about to send home. */
+/*
+ * In bytes, what a thread that stands still may keep beside its own heaps and blocks: what it has
+ * in hand, which is an arena at most, and the pools of blocks that it was about to send home.
+ */
 #define BESIDE_MOST (ARENA_SIZE + 2 * MIB)
 #define HUGE_SIZE   (17 * MIB)
-/* Address space: arenas that were retired when it stopped, and what the others swing in, not what
- * they ever had. */
+/*
+ * In bytes of address space, what may be mapped: the arenas that were retired when it stopped, and
+ * those in which the others are at work, but not all that they ever had.
+ */
 #define MAPPED_MOST (640 * MIB)
 #define PATIENCE    20.0 /* seconds for what takes some milliseconds */
 
@@ -85,7 +89,7 @@ static void drop(size_t *block)
 	arn_free(block);
 }
 
-/* Through all paths: own and remote frees, refills, heaps that change hands, trims. */
+/* Go through all paths: own and remote frees, refills, heaps that change hands, and trims. */
 static void act(struct actor *actor)
 {
 	size_t **slot = &actor->slot[rng_below(&actor->rng, SLOTS)],
@@ -213,7 +217,7 @@ static void work(unsigned self)
 	end(&actor);
 }
 
-/* Many small objects, in a thread of its own that ends: its heap is adopted by the next one. */
+/* Make many small objects in a thread of its own, which ends: the next one adopts its heap. */
 static void swing(unsigned self)
 {
 	enum { OBJECTS = 40000, BYTES = 400 };
@@ -259,7 +263,7 @@ static bool is_victims(const struct heap *heap)
 	return owner == load_relaxed(&x_victim) || owner == OWNER_DRAINING;
 }
 
-/* Blocks of others that it uses. */
+/* The bytes of pools in which it uses blocks that others have made. */
 static size_t bytes_in_use(void)
 {
 	size_t bytes = 0;
@@ -273,8 +277,10 @@ static size_t bytes_in_use(void)
 	return bytes;
 }
 
-/* Pools of heaps that are in the hands of the one that stands still: its own, and an orphan that it
- * drains. */
+/*
+ * The bytes of pools in heaps that the thread that stands still has: its own, and an orphan that it
+ * drains.
+ */
 static size_t bytes_of_victim(void)
 {
 	size_t bytes = 0;
@@ -285,7 +291,7 @@ static size_t bytes_of_victim(void)
 	return bytes + bytes_in_use();
 }
 
-/* What anybody can do: look after every orphan, and trim. */
+/* Do what any thread can do: drain every orphan, and trim. */
 static void settle(void)
 {
 	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next)
@@ -345,7 +351,7 @@ static bool is_known(const char *name)
 	return false;
 }
 
-/* All that the threads pass; and what must be among it. */
+/* Find all yield points that the threads pass, and check that those are among them that must be. */
 static void find_points(void)
 {
 	static const char *const wanted[] = {
@@ -369,7 +375,10 @@ static void find_points(void)
 	ok(n < NAMES, "%u yield points", n);
 }
 
-/* A thread passes some points once, at its start or end: then it stands at the first. */
+/*
+ * Stop a thread at this point.  It passes some points only once, at its start or end, and is
+ * stopped at the first time then.
+ */
 static bool stand_at(const char *where, pthread_t *thread)
 {
 	static const unsigned skips[] = { 7, 0 };
@@ -435,7 +444,7 @@ static void test_signals(void)
 	ok(good == rounds, "and it keeps little: %u of %ld times", good, rounds);
 }
 
-/* Nobody stands still any more: everything comes back. */
+/* When no thread stands still any more, everything comes back. */
 static void test_end(void)
 {
 	struct left left;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-layout - where things are in a thread state is found by what is true of them: wherever
- * they stand, whatever stands before them, and however little memory there is behind a pointer that
- * is none.
+ * python-layout - the places in a thread state are found by what is true of them: wherever they
+ * are, whatever comes before them, and even if a word that looks like a pointer leads to no memory.
  */
 #include "support/core.h"
 
@@ -25,7 +24,7 @@ static const char *measure(const char *state)
 	return layout_measure(state, &interp);
 }
 
-/* An attached thread with the record that CPython hands out first */
+/* An attached thread, with the record that CPython hands out first. */
 static char *start(char *state, const struct places *is)
 {
 	memset(all_records, 0, sizeof(all_records));
@@ -55,8 +54,10 @@ static void test_seen(void)
 	}
 }
 
-/* As in fields before the heaps: numbers, and addresses of memory that is there, is ours, or is
- * gone */
+/*
+ * A word as it may be in fields before the heaps: a number, or an address of memory that is there,
+ * is ours, or is gone.
+ */
 static const void *some_word(struct rng *rng, const char *state)
 {
 #ifdef ARN_ASAN
@@ -122,7 +123,7 @@ __attribute__((unused)) static void test_anywhere(void)
 	no_errors("wherever they are, and whatever stands before them");
 }
 
-/* Nothing but rubbish: no match, and no crash. */
+/* In a thread state of such words alone nothing is found, and nothing crashes. */
 __attribute__((unused)) static void test_nowhere(void)
 {
 	struct rng rng = rng_start(2);

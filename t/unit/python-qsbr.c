@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-qsbr - grace periods from a free-threaded CPython, here an imitation: thread states and an
- * interpreter's sequence numbers at places where releases have them.  The test attaches and
- * detaches its threads and lets them pass their eval breakers.
+ * python-qsbr - grace periods from a free-threaded CPython.  The CPython is an imitation: thread
+ * states and an interpreter's sequence numbers, at places where releases have them.  The test
+ * attaches and detaches its threads and lets them pass their eval breakers.
  */
 #include "support/core.h"
 
@@ -21,7 +21,7 @@ struct cpython cpython;
 
 static const struct places *const places = &places_seen[0];
 
-/* As far as we look into it, and what a thread state points to */
+/* An interpreter as far as the library looks into it, and what its thread states point to. */
 struct interp_state {
 	struct shared shared;
 	alignas(64) struct qsbr_thread threads[THREAD_STATES];
@@ -49,7 +49,7 @@ static void make_interp(struct interp_state *interp, struct thread_state *of)
 	}
 }
 
-/* What CPython does at an eval breaker, and when a thread attaches or detaches */
+/* What CPython does at an eval breaker, and when a thread attaches or detaches. */
 static void pass(struct interp_state *interp, unsigned number)
 {
 	interp->threads[number].x_seq = interp->shared.qsbr.x_wr_seq;
@@ -60,7 +60,10 @@ static void detach(struct interp_state *interp, unsigned number)
 	interp->threads[number].x_seq = 0;
 }
 
-/* The calling thread is this one now; 0 of the first interpreter is the test itself. */
+/*
+ * From now on the calling thread has this thread state.  Number 0 of the first interpreter is the
+ * test's own.
+ */
 static void be(struct interp_state *interp, unsigned number)
 {
 	attached = interp ? &states[interp == &second][number] : NULL;
@@ -128,7 +131,10 @@ static void test_threads(void)
 	ok(reached(wanted), "records beyond the end are nobody's");
 }
 
-/* A goal for little memory has not been issued.  Whoever waits for it issues it, once. */
+/*
+ * A goal for little memory has not been issued when it is given.  The thread that asks whether it
+ * is reached issues it, once.
+ */
 static void test_unissued(void)
 {
 	uint64_t wanted, before;
@@ -206,7 +212,7 @@ static unsigned overlaps(void *const *with)
 	return found;
 }
 
-/* Objects of another size are not put where a reader may still look. */
+/* No object of another size is put where a reader may still look. */
 static void test_heap(void)
 {
 	start();
@@ -231,7 +237,7 @@ static size_t claimed(void)
 	return stats.claimed_bytes;
 }
 
-/* One round: objects of two sizes in turn, and the threads pass now and then. */
+/* One round: make objects of two sizes in turn, while the threads pass now and then. */
 static void churn(unsigned round, bool other_passes)
 {
 	size_t size = round % 2 ? 64 : 1040;
@@ -270,7 +276,7 @@ static void test_growth(void)
 	   "pools that fell empty without a thread state: none after them");
 }
 
-/* A thread goes from one interpreter to the other and back, as with one thread state in each. */
+/* A thread goes from one interpreter to the other and back, with a thread state in each. */
 static void test_switch(void)
 {
 	size_t before;
@@ -365,7 +371,7 @@ static void test_fork(void)
 	ok(take_binding(NULL) != NULL, "and its place is taken again");
 }
 
-/* What a thread takes when the last of its destructors run, nobody leaves for it. */
+/* No destructor would leave what a thread takes when the last of its destructors run. */
 static pthread_key_t late_key;
 static _Atomic unsigned x_late_calls;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * python-selftest - objects are served only by an interpreter that behaves as expected.  The
+ * python-selftest - objects are served only in an interpreter that behaves as expected.  The
  * interpreter is an imitation, which can be made to differ in one point at a time.
  */
 #include "support/core.h"
@@ -22,7 +22,7 @@ static char state[16 * KIB], interp;
 static struct qsbr_thread thread;
 static struct shared shared;
 
-/* How it differs */
+/* How the imitation differs from what is expected. */
 static struct {
 	size_t more;         /* asked for around each block, as by debug hooks */
 	unsigned float_heap; /* heaps of the two types */
@@ -49,7 +49,9 @@ static void ask_for(unsigned heap)
 	set_current_heap(state, places, heap);
 }
 
-/* As the hook does it, but what is served and what is not comes from libc */
+/*
+ * A request as the hook makes it, except that both what is served and what is not come from libc.
+ */
 static void *request(size_t size)
 {
 	if (!is.silent)
@@ -101,7 +103,7 @@ static void start(void)
 	selftest_begin();
 }
 
-/* The first request leaves the call; the interpreter makes it later. */
+/* The first request leaves the call with the interpreter, which makes it later. */
 static bool is_served(void)
 {
 	bool before = selftest_is_served(state, 100);

@@ -14,7 +14,7 @@
 static __thread void *padding[3], *word;
 __thread __attribute__((visibility("default"))) void *shared_word;
 
-/* As they are without a sanitizer */
+/* Functions as they are without a sanitizer. */
 #define plain noinline __attribute__((no_sanitize("thread", "address", "undefined")))
 
 plain static void *get_word(void)
@@ -32,7 +32,7 @@ plain static void *get_word_or_padding(void)
 	return word ? word : padding[0];
 }
 
-/* In a thread of its own, whose words differ. */
+/* Does the calling thread, whose words differ, read its own word? */
 static void *reads_own(void *offset)
 {
 	word = &padding[1];
@@ -62,7 +62,7 @@ static bool reads_every_thread(ptrdiff_t offset)
 #define ZERO     0, 0, 0, 0
 #define RET      0xc3
 
-/* As gcc and clang leave it, linked into a program. */
+/* The function as gcc and clang leave it, linked into a program. */
 static void test_program(void)
 {
 	READS(-48, 0x64, 0x48, 0x8b, 0x04, 0x25, MINUS_48, RET);
@@ -75,8 +75,10 @@ static void test_program(void)
 	      MINUS_48, 0x59, RET);
 }
 
-/* In a library that is there from the start: the offset stands in a table, here four bytes
- * behind. */
+/*
+ * The function in a library that is there from the start: the offset is in a table, which here
+ * begins four bytes behind the instruction.
+ */
 static void test_library(void)
 {
 	READS(-48, 0x48, 0x8b, 0x05, 5, 0, 0, 0, 0x64, 0x48, 0x8b, 0x00, RET, MINUS_48, 0xff, 0xff,

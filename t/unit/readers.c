@@ -4,9 +4,8 @@
  * the words of a freed object for as long as it has not been quiescent: it must find a header
  * there, old or new, or zeros.  See "Readers of freed objects" in doc/design.md.
  *
- * An object is a header and poison; so is whatever lies where a header was, if the memory took
- * another shape too early.  Poison at any multiple of 16 looks like a header that a reader would
- * fall for.
+ * An object is a header and poison.  If the memory takes another shape too early, poison is where a
+ * header was.  At any multiple of 16 bytes it looks like a header that misleads a reader.
  */
 #include "support/core.h"
 
@@ -82,7 +81,10 @@ static const struct arn_provider provider = { .goal = goal, .reached = reached }
 
 /* ---- poison ---------------------------------------------------------------------------------- */
 
-/* Two words, over and over: immortal; owned by a reader; deferred; counted. */
+/*
+ * Two words that are repeated.  As a header they say: immortal; owned by a reader; deferred;
+ * counted.
+ */
 static const uint64_t poisons[][2] = {
 	{ 0, (uint64_t)IMMORTAL << 32 },
 	{ READER_ID, 0 },
@@ -129,7 +131,7 @@ static bool is_object(const struct header *object)
 	return (load_relaxed(&object->x_type) & ~UINT64_C(0xffffffff)) == TYPE;
 }
 
-/* The count last: who can take a reference has the rest. */
+/* The count is written last, so that a thread that can take a reference sees all the rest. */
 static struct header *make_object(arn_heap *heap, unsigned owner, size_t size, int64_t shared)
 {
 	bool merged = shared == ONE + MERGED;
@@ -162,8 +164,10 @@ static void drop_shared(struct header *object)
 		free_object(object);
 }
 
-/* _Py_MergeZeroLocalRefcount: the owner's last reference.  What nobody else has counted keeps its
- * owner. */
+/*
+ * What _Py_MergeZeroLocalRefcount does with the owner's last reference.  An object that no other
+ * thread has counted keeps its owner.
+ */
 static void drop_owned(struct header *object)
 {
 	int64_t shared = load_relaxed(&object->x_shared);
@@ -190,14 +194,14 @@ static void drop(struct header *object)
 
 /* ---- readers --------------------------------------------------------------------------------- */
 
-/* A header that went back to the system: it says neither what it was nor what else it could be. */
+/* A header whose page went back to the system: it says neither what it was nor anything else. */
 static void count_zero(const struct header *object)
 {
 	if (load_relaxed(&object->x_type) == 0)
 		add_relaxed(&x_zero, 1);
 }
 
-/* _Py_TryIncRefShared */
+/* What _Py_TryIncRefShared does. */
 static bool try_shared(struct header *object)
 {
 	int64_t shared = load_relaxed(&object->x_shared);
@@ -213,8 +217,10 @@ static bool try_shared(struct header *object)
 	return true;
 }
 
-/* What succeeds without a look at the slot must not be seen: no object is immortal, deferred or a
- * reader's. */
+/*
+ * A reader must never succeed without a second look at the slot: no object here is immortal,
+ * deferred or owned by a reader.
+ */
 static bool try_take(unsigned self, struct header *object)
 {
 	expect(!(load_relaxed(&object->x_flags) & DEFERRED));
@@ -239,7 +245,7 @@ static void look_up(unsigned self, struct header *object, _Atomic(struct header 
 	*held = object;
 }
 
-/* All pointers first: the last of them are old when they are followed. */
+/* Load all pointers first, so that the last of them are old when they are followed. */
 static void read_late(unsigned self, struct rng *rng, struct header **held)
 {
 	_Atomic(struct header *) *slot[LATE];
@@ -280,7 +286,7 @@ static void put(_Atomic(struct header *) *slot, struct header *object)
 		drop(old);
 }
 
-/* Most of them; what is left keeps its pool, the pages beside it go. */
+/* Drop most objects.  Those that are left keep their pools, and the pages beside them go. */
 static void drop_all(unsigned self, struct rng *rng)
 {
 	unsigned kept = rng_below(rng, 2) ? SLOTS / 16 : 0;
@@ -300,7 +306,10 @@ static void make_all(unsigned self, struct rng *rng, arn_heap *heap)
 		put(&slots[self][i], make_object(heap, self, size, shared[rng_below(rng, 4)]));
 }
 
-/* Memory of no reader's: buffers of this family, and objects of another, which has no readers. */
+/*
+ * Use memory that no reader looks at: buffers of this family, and objects of another, which has no
+ * readers.
+ */
 static void use_buffers(struct rng *rng, arn_heap *mem)
 {
 	void *buffer[BUFFERS];
@@ -388,7 +397,7 @@ static void test(unsigned one_in)
 	report(load_relaxed(&arena_counters.x_purged) - purged);
 }
 
-/* No pool cache: pools fall empty with their last block. */
+/* There is no pool cache here, so pools fall empty with their last block. */
 int main(void)
 {
 	option_values[OPTION_CACHE] = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * remote - blocks freed by other threads go home: none lost, none twice, and no pool leaves while
- * it is queued.
+ * remote - blocks that other threads free go home: none is lost, none comes twice, and no pool
+ * leaves while it is queued.
  */
 #include "support/core.h"
 
@@ -48,8 +48,7 @@ static bool is_settled(const struct heap *heap)
 	       heap_is_valid(heap);
 }
 
-/* In a thread that has no record the blocks of a batch must arrive too: the thread's end sends
- * them. */
+/* Blocks that a thread has gathered must come home, too: the end of the thread sends them. */
 static void test_home(unsigned with_tag, size_t size, const char *name)
 {
 	arn_heap handle;
@@ -123,8 +122,9 @@ static void two_of_a_pool(arn_heap *handle, void **two)
 }
 
 /*
- * The drain takes both blocks home, and the pool is empty; but it is queued again: before the push,
- * or where the free, if it finds no bits any more, would rather not push at all.
+ * The drain takes both blocks home, and the pool is empty; but a free queues it again.  That free
+ * is stopped before its push, or before it looks whether there are still bits, without which it
+ * would not push.
  */
 static void test_release_queued(const char *where)
 {
@@ -152,7 +152,7 @@ static void test_release_queued(const char *where)
 	arn_heap_abandon(&first);
 }
 
-/* The other way round: a whole drain in the middle of a free. */
+/* The other way round: a whole drain runs in the middle of a free. */
 static void meet_in_send(const char *where)
 {
 	if (is_other && strcmp(where, "remote_send") == 0 && load_acquire(&step) == 1) {
@@ -195,7 +195,10 @@ static void test_lost_wake_up(void)
 
 /* ---- many owners that swap blocks ------------------------------------------------------------ */
 
-/* Few blocks to a pool, so that pools fall empty all the time, and many. */
+/*
+ * Sizes of which a pool has few blocks, so that pools fall empty all the time, and sizes of which
+ * it has many.
+ */
 static size_t some_size(struct rng *rng)
 {
 	static const size_t sizes[] = { 16 * KIB, 30000, 64 * KIB, 70000, 9000, 256, 16 };
@@ -237,7 +240,10 @@ static void swap_some(unsigned self, struct rng *rng)
 			atomic_exchange(&boxes[rng_below(rng, BOXES)], make_block(self, rng)));
 }
 
-/* Again and again to a standstill: a block that is forgotten now may be found by chance later. */
+/*
+ * The threads come to a standstill again and again, because a block that is forgotten now may be
+ * found by chance later.
+ */
 static void swap_blocks(unsigned self)
 {
 	struct rng rng = rng_start(self);

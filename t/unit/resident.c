@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * resident - the parts of what is resident add up to what the kernel says, for heaps of several
- * shapes, and each part is what it is called.
+ * resident - for heaps of several shapes, the parts of what is resident add up to what the kernel
+ * says, and each part is what its name says.
  */
 #include "support/core.h"
 
@@ -35,8 +35,10 @@ static void look_for_chunk(void *arg, const void *chunk, size_t size)
 	range->ours |= (uintptr_t)chunk >= range->from && (uintptr_t)chunk < range->to;
 }
 
-/* A mapping with an arena's head or with one of our records in it is ours: the kernel joins
- * neighbours. */
+/*
+ * A mapping is ours if there is an arena's head or one of our records in it, since the kernel joins
+ * neighbours.
+ */
 static bool is_ours(struct range range)
 {
 	if (range.from >> ADDRESS_BITS)
@@ -180,7 +182,7 @@ static void test_trimmed(void)
 	   "trimmed: nothing but our own records is left");
 }
 
-/* Pages that were read and never written to are one page of zeros. */
+/* Pages that were read and never written to are all the same page of zeros. */
 static void test_zeros(void)
 {
 	unsigned char pages[4], *zeroed = arn_mem_calloc(1, 50 * MIB);

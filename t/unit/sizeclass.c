@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * sizeclass - every size up to SMALL_MAX, and every byte of a pool of each class.  Pure functions:
- * nothing for threads.
+ * sizeclass - every size up to SMALL_MAX, and every byte of a pool of each class.  These are pure
+ * functions, so nothing here needs threads.
  */
 #include "support/core.h"
 
 #include "arena/sizeclass.h"
 
-/* The rule of the header, by search instead of by formula. */
+/* The rule of the header, by a search and not by the formula. */
 static unsigned smallest_that_fits(size_t size)
 {
 	unsigned cls = 0;
@@ -53,8 +53,10 @@ static void test_shape(void)
 	no_errors("multiples of 16 in order, pools that are filled and waste at most an eighth");
 }
 
-/* Exact where blocks start; and a byte inside of one, or behind the last, is never taken for a
- * start. */
+/*
+ * The index is exact where blocks start, and a byte inside a block or behind the last one is never
+ * taken for a start.
+ */
 static void test_index(void)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stack - a node is in one pair of hands at a time, and none is lost, however often it comes and
- * goes.  t/unit/stack-plain.c is the same for the stack without ck.
+ * stack - a node has one holder at a time, and none is lost, however often it comes and goes.
+ * t/unit/stack-plain.c is the same test for the stack without ck.
  */
 #include "support/core.h"
 
@@ -38,7 +38,7 @@ static void test_order(void)
 	no_errors("last in, first out");
 }
 
-/* Against an array. */
+/* One thread: the stack does what an array does. */
 static void test_model(void)
 {
 	struct rng rng = rng_start(1);
@@ -95,7 +95,10 @@ static size_t take_some(struct node **held)
 	return n;
 }
 
-/* Put back in another order: the same node is on top again with another below it. */
+/*
+ * Put the nodes back in another order, so that the same node is on top again with another one below
+ * it.
+ */
 static void put_back(struct node **held, size_t n, struct rng *rng)
 {
 	while (n > 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * stats - numbers that are exact when nobody allocates, and possible while all do; text and JSON
- * that show them.
+ * stats - the numbers are exact while no thread allocates, and possible while all do; text and JSON
+ * show them.
  */
 #include "support/core.h"
 
@@ -123,7 +123,9 @@ static void test_serial(void)
 
 /* ---- with threads ---------------------------------------------------------------------------- */
 
-/* Own blocks and, after a barrier, a neighbour's: remote frees are on their way at any time. */
+/*
+ * Free own blocks and, after a barrier, a neighbour's: remote frees are on their way at any time.
+ */
 static void use_and_check(unsigned self)
 {
 	struct rng rng = rng_start(10 + self);
@@ -262,7 +264,7 @@ static pid_t child(void (*run)(const char *file), const char *file)
 	return pid;
 }
 
-/* 1 when the file is there, and gone now */
+/* Take the file away; false: there was none. */
 static bool take_file(const char *format, pid_t pid)
 {
 	char name[64];
@@ -290,7 +292,10 @@ static void use_file(const char *file)
 	use_path(path);
 }
 
-/* Its child ends when it has itself taken the file away, as one that outlives it would. */
+/*
+ * Start a child and wait for its end.  It must not have written the file, which belongs to this
+ * process.
+ */
 static void use_file_and_fork(const char *file)
 {
 	use_file(file);
@@ -337,7 +342,7 @@ static const char *in_directory(char *buffer, const char *name)
 	return buffer;
 }
 
-/* A whole text of ours, and nothing else */
+/* Is the file one whole text of ours, with nothing else in it? */
 static bool is_json(const char *file)
 {
 	FILE *stream = fopen(file, "r");
@@ -376,7 +381,7 @@ static bool has_mode(const char *file, mode_t mode)
 	return stat(file, &status) == 0 && (status.st_mode & 07777) == mode;
 }
 
-/* The child says on stderr, in a file, what it could not do. */
+/* The line that the child has written to stderr, which is a file here. */
 static const char *complaint_of(const char *file)
 {
 	int saved = dup(STDERR_FILENO),
@@ -394,8 +399,10 @@ static const char *complaint_of(const char *file)
 	return text;
 }
 
-/* The old text stays for whoever has the file open; a reader that opens it finds the new one,
- * whole. */
+/*
+ * A reader that has the file open keeps the old text, and one that opens it now finds the new text,
+ * whole.
+ */
 static void test_replaced(void)
 {
 	int old;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * sweep - pages without a live block go back from pools that are in use, and no page with one.
+ * sweep - pages without a live block go back from pools that are in use, and no page with a live
+ * block does.
  */
 #include "support/core.h"
 
@@ -16,7 +17,7 @@ enum { MANY = 8000, WORKERS = 4, BOXES = 4000 };
 
 static size_t *block[MANY];
 
-/* Every word of a block says whose it is. */
+/* Write to every word of a block to which block it belongs. */
 static void mark(size_t *at, size_t size)
 {
 	for (size_t i = 0; i < size / sizeof(*at); i++)
@@ -44,7 +45,7 @@ static size_t resident_of(const struct heap *heap)
 	return n * page;
 }
 
-/* Few of them have no live block: then only the blocks are looked at. */
+/* Pages may be so large that few of them have no live block: then only the blocks are looked at. */
 static bool has_large_pages(void)
 {
 	return os_page_size() > PAGE_MIN;
@@ -65,7 +66,7 @@ static void fill(arn_heap *handle, size_t size)
 			mark(block[i], size);
 }
 
-/* All but one in so many; 0: all. */
+/* Drop all blocks but one in `one_in`; 0: all of them. */
 static void drop_but(size_t one_in, size_t size)
 {
 	for (size_t i = 0; i < MANY; i++) {
@@ -88,7 +89,7 @@ static size_t after_a_drop(struct heap *heap, size_t one_in, size_t size)
 	return resident_of(heap);
 }
 
-/* Blocks stay so far from each other that most pages have none. */
+/* The blocks that stay are so far from each other that most pages have none. */
 static void test_size(size_t size, size_t one_in, unsigned percent)
 {
 	arn_heap handle;
@@ -111,7 +112,7 @@ static void test_size(size_t size, size_t one_in, unsigned percent)
 	no_errors("%zu bytes: blocks are whole", size);
 }
 
-/* Nobody asks: what is unswept stays within the budget as it falls free. */
+/* Without a call of trim, what is unswept stays within the budget while blocks fall free. */
 static void test_budget(void)
 {
 	arn_heap handle;
@@ -201,7 +202,7 @@ static void test_begun(void)
 
 static _Atomic(size_t *) boxes[BOXES];
 
-/* The size stands in the first word. */
+/* Check and free a block, whose size is in its first word. */
 static void check_and_free(size_t *taken)
 {
 	size_t size = taken ? taken[0] : 0;

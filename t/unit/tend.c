@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * tend - a thread makes blocks and waits, others free them: what they were on goes back to the
- * system without it, and comes home when it goes on.  What was freed to heaps that nobody has goes
- * home, too.  And what waits or is kept, too much of it, goes though nobody frees what would let it
- * go.
+ * tend - a thread makes blocks and waits, and others free them.  The pages go back to the system
+ * without that thread, and the blocks come home when it goes on.  What was freed to heaps without
+ * an owner goes home, too.  And what waits or is kept, too much of it, goes though nobody frees
+ * what would let it go.
  */
 #include "support/core.h"
 

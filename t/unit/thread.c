@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * thread - what a thread leaves behind when it ends: blocks that live on, heaps and a record for
- * the next one, and nothing that it had gathered.
+ * thread - what a thread leaves behind when it ends: blocks that stay live, and heaps and a record
+ * for the next thread, but nothing that it had gathered.
  */
 #include "support/core.h"
 
@@ -129,8 +129,11 @@ enum { TIMES = 10 }; /* more than the system does */
 static pthread_key_t late_key;
 static _Atomic unsigned x_late;
 
-/* A thread's destructors run so many times over, and what the last of them takes nobody gives back.
- * This one runs in each of these times, and so after the thread's record was handed back. */
+/*
+ * The system runs a thread's destructors only a few times over, and nothing gives back what the
+ * last of them takes.  This one runs each time, so it also runs after the thread's record was
+ * handed back.
+ */
 static void use_late(void *arg)
 {
 	static __thread unsigned times;

@@ -80,7 +80,7 @@ static void forget(size_t stop_at)
 	seen.stop_at = stop_at;
 }
 
-/* NULLs in the list are blocks that are not live. */
+/* Were exactly these blocks met?  NULLs in the list are for blocks that are not live. */
 static bool met(void **blocks, size_t count)
 {
 	static void *wanted[ALL];
@@ -174,7 +174,7 @@ static void test_order_and_end(void)
 static arn_heap heaps[WORKERS];
 static _Atomic(void *) shared[WORKERS][LIVE];
 
-/* Blocks of all heaps are freed by all threads. */
+/* All threads free blocks of all heaps. */
 static void use_heap(unsigned self, struct rng *rng)
 {
 	for (unsigned k = 600; k > 0; k--) {
@@ -247,7 +247,7 @@ static size_t heaps_to_walk(arn_family *of, unsigned tag)
 	return n;
 }
 
-/* The heaps of many threads at a time; the first blocks stay. */
+/* Make heaps as many threads would at the same time.  The first blocks stay. */
 static void burst(arn_heap *handle, void **block, unsigned stay, unsigned tag)
 {
 	for (unsigned i = 0; i < BURST; i++)
@@ -313,8 +313,10 @@ static void sweep_all_remote(void)
 	reclaim_exit();
 }
 
-/* Who trims has no part in the stop of the world.  What he takes out of remote words would look
- * alive to the walk. */
+/*
+ * A thread that trims takes no part in the stop of the world.  Blocks that it takes out of remote
+ * words would look live to the walk.
+ */
 static void test_trim(unsigned tag)
 {
 	size_t purged;
