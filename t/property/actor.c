@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A thread of the program, and what it does.  It keeps bundles of blocks in slots of its own and
- * exchanges them with the boxes, so that others free what it has made.
+ * actor.c - a thread of the program, and what it does.  It keeps bundles of blocks in slots of its
+ * own and exchanges them with the boxes, so that others free what it has made.
  */
 #include "property/property.h"
 
@@ -20,8 +20,10 @@ static pthread_key_t key;
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-/* A face of a family that this thread may allocate from: any that has no provider, or the one that
- * it is attached to. */
+/*
+ * A face of a family from which this thread may allocate: any family that has no provider, or the
+ * one to which the thread is attached.
+ */
 static struct face some_face(struct actor *actor)
 {
 	unsigned family = (unsigned)rng_below(&actor->rng, FAMILIES),
@@ -39,7 +41,10 @@ static _Atomic(struct bundle *) *some_slot(struct actor *actor)
 	return &actor->slot[rng_below(&actor->rng, SLOTS)];
 }
 
-/* What a thread has in hand is in no slot: the child of a fork leaves it alone. */
+/*
+ * Take a bundle out of its slot.  What a thread has in hand is in no slot, so the child of a fork
+ * leaves it alone.
+ */
 static struct bundle *take(_Atomic(struct bundle *) *slot)
 {
 	return atomic_exchange(slot, NULL);
@@ -88,7 +93,7 @@ static void resize(struct actor *actor)
 	atomic_store(slot, bundle);
 }
 
-/* Pairs: pool caches grow. */
+/* Allocate and free in pairs, so that pool caches grow. */
 static void churn(struct actor *actor)
 {
 	struct face face = some_face(actor);
@@ -157,7 +162,7 @@ static void pass(struct actor *actor)
 		readers_quiescent();
 }
 
-/* It waits from now on, attached or not, until everything has been dropped. */
+/* The thread waits from now on, attached or not, until everything has been dropped. */
 static void go_idle(struct actor *actor)
 {
 	if (rng_below(&actor->rng, 30) || actor->self == 0 || is_left_out("idle"))
@@ -202,7 +207,10 @@ void actor_detach(struct actor *actor)
 
 enum { CALLS = 1000, WINDOW = 8 };
 
-/* Malloc and free, of sizes that differ, so that slow paths are among them; time goes by. */
+/*
+ * Call malloc and free with sizes that differ, so that slow paths are among the calls.  Time goes
+ * by.
+ */
 static void call_family(struct actor *actor, unsigned family)
 {
 	void *block[WINDOW] = { 0 };
@@ -240,7 +248,10 @@ void actor_call(struct actor *actor)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-/* As a key of somebody's else may: it allocates while the thread ends, in every round there is. */
+/*
+ * Allocate while the thread ends, in every round of destructors that there is, as a key of another
+ * library may.
+ */
 static void destruct(void *rounds)
 {
 	uintptr_t left = (uintptr_t)rounds;

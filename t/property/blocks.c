@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Blocks with a pattern: what has lost it was spoilt, or handed out twice.  They are made and
- * dropped by the bundle. The pattern is in the first words, then in one word every so often, and in
- * the last; so a large block has pages that were never touched.
+ * blocks.c - blocks with a pattern.  A block that has lost its pattern was spoilt, or was handed
+ * out twice.  Blocks are made and dropped in bundles.  The pattern is in the first words, then in
+ * one word now and then, and in the last one, so a large block has pages that were never touched.
  */
 #include "property/property.h"
 
@@ -38,7 +38,7 @@ static void write_pattern(const struct item *item)
 		item->block[item->size - 1] = (unsigned char)item->key;
 }
 
-/* Of what was there, as far as `size`. */
+/* Check the pattern of what was there, in the first `size` bytes. */
 static void check_words(const struct item *item, size_t size, const char *when)
 {
 	for (size_t at = 0; at + 8 < size; at = after(item, at))

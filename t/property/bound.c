@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The bound.  L(x) is the larger of RETAIN and of RETAIN_PERCENT per cent of x: what may be kept
- * while x is in use (arenite.7, lib/arena/retain.h).  A pool is held while one of its blocks is not
- * home: the block is in a pool cache, or a thread has gathered it for its owner.  When everything
- * has been dropped,
+ * bound.c - the bound.  L(x) is the larger of RETAIN and of RETAIN_PERCENT per cent of x: what may
+ * be kept while x is in use (arenite.7, lib/arena/retain.h).  A pool is held while one of its
+ * blocks is not home: the block is in a pool cache, or a thread has gathered it for its owner. When
+ * everything has been dropped,
  *
  *   1. live == 0
  *   2. claimed == the sum of all pools, each of which is in the list of a heap, or waits in the
- * limbo
+ *      limbo
  *   3. the bytes of one class in a pool cache <= CACHE / 16, or two blocks
  *   4. held pools <= blocks in pool caches + threads
  *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each
@@ -42,12 +42,12 @@
  *
  * While the program runs, what is in pools and retained is at most LIMIT, and 1/64 of it and SOME
  * more.  Where the system has refused to take pages or address space back, 6 to 8 and LIMIT are not
- * looked at: nobody asks it again for all of what stayed.
- * In the child of a fork, heaps that a thread was at work on are nobody's: they and their pools
- * stay as they are.  Each thread that is gone may have been about to queue one pool, and may have
- * taken pools out of one stack of the limbo (heap/limbo.h): these are lost, and keep their address
- * space and their pages.  Where it was giving pages back, a run of slices is lost, and is counted
- * as retained.
+ * looked at, because the library does not ask it again for all of what stayed.
+ * In the child of a fork, heaps on which a thread was at work belong to no thread: they and their
+ * pools stay as they are.  Each thread that is gone may have been about to queue one pool, and may
+ * have taken pools out of one stack of the limbo (heap/limbo.h): these are lost, and keep their
+ * address space and their pages.  Where it was giving pages back, a run of slices is lost, and is
+ * counted as retained.
  */
 #include "property/property.h"
 
@@ -120,7 +120,7 @@ static unsigned char place_of(const struct arena *arena, unsigned slice, unsigne
 	return remote_word(arena, slice, i / 64) >> i % 64 & 1 ? REMOTE : OUT;
 }
 
-/* A huge pool has one block: its first pages say it all. */
+/* A huge pool has one block, so its first pages tell about all of it. */
 static void look_at_pages(struct pages *pages, const struct arena *arena, unsigned slice)
 {
 	const struct pool *pool = &arena->pool[slice];
@@ -145,7 +145,7 @@ static size_t count_pages(const struct pages *pages, unsigned all, unsigned none
 	return n * PAGE;
 }
 
-/* Resident pages with free blocks of the owner's, and no others. */
+/* Bytes of resident pages with free blocks that the owner has freed, and no other blocks. */
 static size_t count_home(struct pool *pool)
 {
 	static unsigned char resident[LARGE_SLICES * SLICE / PAGE];
@@ -160,8 +160,10 @@ static size_t count_home(struct pool *pool)
 	return n * PAGE;
 }
 
-/* A pool that was begun on slices with pages keeps them while its owner waits: one of each class,
- * the largest here. */
+/*
+ * A pool that was begun on slices with pages keeps these pages while its owner waits.  There is one
+ * for each class at most, so the largest of each class counts here.
+ */
 static void add_heap(struct account *account, const struct heap *heap)
 {
 	size_t begun[CLASSES + 1] = { 0 };
@@ -361,7 +363,7 @@ static void check_counters(void)
 	     load_relaxed(&arena_counters.x_limbo) / KIB);
 }
 
-/* A pool is held by a block in a pool cache or in a thread's hand. */
+/* A pool is held only by a block in a pool cache, or by one that a thread has in hand. */
 static void check_held(void)
 {
 	size_t blocks = 0, threads = 0;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * property.h - whatever threads do and wherever they wait: once all is dropped and any one thread
- * makes a thousand calls, what is claimed and what is resident has fallen to its bound.
+ * property.h - the property under test: whatever threads do and wherever they wait, once everything
+ * has been dropped and any one thread makes a thousand calls, what is claimed and what is resident
+ * has fallen to its bound.
  *
  * A round is one process with options, faults and an order of steps of its own, all of them drawn
  * from its seed.
  *
  *     property.c           seeds, rounds, options; what is printed
- *     property-round.c     the script of a round: turns of the threads, what happens between turns,
+ *     round.c              the script of a round: turns of the threads, what happens between turns,
  *                          the end
- *     property-actor.c     a thread, and the steps that it takes
- *     property-blocks.c    blocks with a pattern
- *     property-readers.c   interpreters: families whose provider works as CPython's QSBR does
- *     property-bound.c     the bound, as an equation
+ *     actor.c              a thread, and the steps that it takes
+ *     blocks.c             blocks with a pattern
+ *     readers.c            interpreters: families whose provider works as CPython's QSBR does
+ *     bound.c              the bound, as an equation
  *
  * Threads act only in turns, which the main thread gives.  In a round "in turns" one thread acts at
  * a time, so that its seed repeats it; in the others several act at the same time, with pauses at
@@ -49,7 +50,7 @@ struct plan {
 
 extern struct plan drawn;
 
-/* The round ends here. */
+/* The property does not hold: say so, and end the round. */
 __attribute__((format(printf, 1, 2))) _Noreturn void violated(const char *fmt, ...);
 #define must(condition, ...) ((condition) ? (void)0 : violated(__VA_ARGS__))
 /* Is this operation to be left out?  ARN_PROPERTY_WITHOUT is a list of names, to narrow a failure
@@ -78,14 +79,16 @@ struct face {
 
 extern _Atomic size_t live_bytes;
 
-/* NULL: enough is alive, or there is no memory. */
+/* Make a bundle of blocks.  NULL: as much is live as the round allows, or there is no memory. */
 struct bundle *bundle_make(const struct face *face, struct rng *rng);
-/* Many blocks of one size, up to so many bytes; NULL as above. */
+/*
+ * Make a bundle of many blocks of one size, of `bytes` bytes altogether at most.  NULL: as above.
+ */
 struct bundle *bundle_fill(const struct face *face, size_t size, size_t bytes);
 void bundle_drop(struct bundle *bundle);
-/* Those of one family; the others stay. */
+/* Drop the blocks of one family; the others stay. */
 void bundle_drop_family(struct bundle *bundle, unsigned family);
-/* Free one in so many, chosen by chance; all others stay. */
+/* Free one block in `one_in`, chosen by chance; all others stay. */
 void bundle_thin(struct bundle *bundle, unsigned one_in, struct rng *rng);
 void bundle_resize(struct bundle *bundle, const struct face *face, struct rng *rng);
 void *face_malloc(const struct face *face, size_t size);
@@ -94,18 +97,26 @@ void blocks_ask_stale(void);
 
 /* ---- readers --------------------------------------------------------------------------------- */
 
-/* Which interpreter the calling thread is attached to; INTERPS: none.  slot: its number. */
+/*
+ * The interpreter to which the calling thread is attached; INTERPS: none.  `slot` is the thread's
+ * number.
+ */
 unsigned readers_attached(void);
 void readers_attach(unsigned interp, unsigned slot);
 void readers_detach(void);
 void readers_quiescent(void);
-/* From any thread, while that of the slot is stopped: it may have loaded this pointer now. */
+/*
+ * Any thread calls this while the thread of the slot is stopped: that thread may have loaded this
+ * pointer now.
+ */
 void readers_see(unsigned slot, void *object);
 /* The thread of this slot is detached, or gone. */
 void readers_release(unsigned slot);
 arn_family *readers_family(unsigned interp);
-/* The interpreter ends: nobody is attached, and nobody can be.  Then another one begins in its
- * place. */
+/*
+ * The interpreter ends: no thread is attached, and none can attach.  Then another one begins in its
+ * place.
+ */
 void readers_end(unsigned interp);
 void readers_begin_anew(unsigned interp);
 void readers_start(void);
@@ -135,8 +146,10 @@ extern _Atomic(struct bundle *) boxes[BOXES];
 void actors_init(void);
 void actor_start(struct actor *actor);
 void actor_end(struct actor *actor);
-/* These do their job, all at the same time, and are stopped again; the main thread first if it is
- * one of them. */
+/*
+ * Let these actors do their job, all at the same time, and wait until they are stopped again.  The
+ * main thread comes first if it is one of them.
+ */
 void actors_turn(uint32_t who, void (*job)(struct actor *), unsigned steps);
 /* The same in two parts, without the main thread. */
 void actors_begin(uint32_t who, void (*job)(struct actor *), unsigned steps);
@@ -146,13 +159,16 @@ void actor_abandon(struct actor *actor);
 void actor_act(struct actor *actor);
 void actor_detach(struct actor *actor);
 void actor_pass_on(struct actor *actor);
-/* A thousand calls, as a user of each family in turn. */
+/* Make a thousand calls, as a user of each family in turn. */
 void actor_call(struct actor *actor);
 
 /* ---- rounds and bound ------------------------------------------------------------------------ */
 
 void round_run(void);
-/* Returns the bytes of pools that hold what is not home, in pool caches above all. */
+/*
+ * Check all parts of the bound.  Returns the bytes of pools with blocks that are not home, most of
+ * which are in pool caches.
+ */
 size_t bound_check(void);
 /* At any time; where several threads are at work nothing is said. */
 void bound_check_limit(void);

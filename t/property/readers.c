@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Interpreters: families whose provider gives goals and polls them as CPython's QSBR does
- * (Python/qsbr.c and _PyMem_mi_page_maybe_free of 3.13 to 3.15).  A goal may be a number that has
- * not been issued: the counter moves only when a thread has asked for goals of more than ADVANCE
- * bytes, or when somebody polls.
+ * readers.c - interpreters: families whose provider gives goals and polls them as CPython's QSBR
+ * does (Python/qsbr.c and _PyMem_mi_page_maybe_free of 3.13 to 3.15).  A goal may be a number that
+ * has not been issued: the counter moves only when a thread has asked for goals of more than
+ * ADVANCE bytes, or when somebody polls.
  *
  * A reader holds pointers to objects that it has seen alive since it was last quiescent.  Until it
  * is quiescent again, each of them is the start of a block, wherever it was freed meanwhile (rule
@@ -44,7 +44,7 @@ static uint64_t goal_of(struct interp *interp, size_t *deferred, size_t bytes)
 	return advance(interp);
 }
 
-/* Who waits for the number that comes next makes it come (arenite.h). */
+/* A thread that waits for the number that comes next issues it (arenite.h). */
 static void issue(struct interp *interp, uint64_t wanted)
 {
 	uint64_t before = wanted - 2;
@@ -67,7 +67,10 @@ static bool is_reached(struct interp *interp, uint64_t wanted)
 	return wanted <= least;
 }
 
-/* As CPython's: of the interpreter that the thread is attached to, and of no use to others. */
+/*
+ * A goal as CPython gives it: of the interpreter to which the thread is attached, and of no use to
+ * others.
+ */
 static uint64_t goal(size_t bytes)
 {
 	return goal_of(attached, &attached->slot[own_slot].deferred, bytes);
@@ -83,7 +86,7 @@ static bool is_user(const arn_family *family)
 	return attached && attached->family == family;
 }
 
-/* Another kind, of the last interpreter: any thread may ask. */
+/* The last interpreter has a provider of another kind, which any thread may ask. */
 static uint64_t goal_for_any(size_t bytes)
 {
 	static __thread size_t deferred;
@@ -101,7 +104,7 @@ static const struct arn_provider providers[INTERPS] = {
 	{ .goal = goal_for_any, .reached = reached_for_any },
 };
 
-/* It looks once more at what it has seen, and forgets it. */
+/* The reader looks once more at what it has seen, and forgets it. */
 static void look_late(struct slot *slot)
 {
 	for (unsigned i = 0; i < LATE; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The script of a round: turns, and between them what an embedder may do while its threads are
- * stopped; then everything is dropped by whom chance picks, readers are released, any one thread
- * makes a thousand calls, and the bound holds.
+ * round.c - the script of a round: turns, and between them what an embedder may do while its
+ * threads are stopped.  Then threads that chance picks drop everything, readers are released, any
+ * one thread makes a thousand calls, and the bound has to hold.
  */
 #include "property/property.h"
 
@@ -19,7 +19,7 @@ static size_t below(size_t n)
 	return rng_below(&rng, n);
 }
 
-/* One in so many. */
+/* True once in n times, unless the operation is to be left out. */
 static bool by_chance(size_t n, const char *operation)
 {
 	return below(n) == 0 && !is_left_out(operation);
@@ -30,7 +30,7 @@ static uint32_t bit(unsigned i)
 	return (uint32_t)1 << i;
 }
 
-/* Those that run and do not wait. */
+/* The threads that run and do not wait. */
 static uint32_t active(void)
 {
 	uint32_t who = 0;
@@ -152,8 +152,11 @@ static size_t count_visited(unsigned family, unsigned tag)
 	return count;
 }
 
-/* As a collector does.  The heaps of the C domains have no handle to be visited by.  What others
- * have gathered counts as live in a family with a provider: up to 64 blocks for each thread. */
+/*
+ * Walk the heaps of a family, as a collector does.  The heaps of the C domains have no handle by
+ * which they could be visited.  In a family with a provider the blocks that other threads have
+ * gathered count as live: up to 64 for each thread.
+ */
 static void walk(unsigned family)
 {
 	size_t gathered = ACTORS * 64;
@@ -195,7 +198,7 @@ static void let_see(void)
 		readers_see((unsigned)below(ACTORS), item->block);
 }
 
-/* Its heaps have no owner, and its blocks have been freed. */
+/* An interpreter ends.  Its heaps have no owner, and its blocks have been freed. */
 static void end_interp(unsigned family)
 {
 	readers_end(family - FIRST_INTERP);
@@ -231,7 +234,7 @@ static bool may_move(const struct actor *actor)
 	return !actor->runs || !actor->idle;
 }
 
-/* Two threads go on with each other's heaps. */
+/* Let two threads go on with each other's heaps. */
 static void move_handles(void)
 {
 	struct actor *a = &actors[below(ACTORS)], *b = &actors[below(ACTORS)];
@@ -262,7 +265,7 @@ static void recover(void)
 	atomic_store(&os_fail_barrier, 0);
 }
 
-/* One thread after the other, each with the same little to do. */
+/* Run short threads, one after the other, each of which does the same few things. */
 static void short_threads(void)
 {
 	for (unsigned i = 0; i < ACTORS; i++) {
@@ -290,7 +293,7 @@ static void end_and_start(void)
 
 static void finish(void);
 
-/* The thread that forked goes on, and is the main thread from now on. */
+/* In the child: the thread that has forked goes on, and is the main thread from now on. */
 static void be_child(bool beside, struct actor *self)
 {
 	struct handles *handles = actors[0].handles;
@@ -343,7 +346,7 @@ static void fork_beside_walk(void)
 	actors_wait(who & ~bit(0));
 }
 
-/* Handles of threads that have ended, while others are at work. */
+/* Abandon the handles of threads that have ended, while others are at work. */
 static void abandon_gone(void)
 {
 	for (unsigned i = 1; i < ACTORS; i++)
@@ -379,7 +382,7 @@ static void happen(void)
 
 /* ---- a round --------------------------------------------------------------------------------- */
 
-/* Readers go on; some threads end, others go on to wait. */
+/* Release all readers.  Some threads end, the others still wait. */
 static void release_all(void)
 {
 	actors_turn(active(), actor_detach, 0);
@@ -393,7 +396,7 @@ static void release_all(void)
 	readers_detach();
 }
 
-/* The one thread: one that has waited, the main one, or a new one. */
+/* The thread that makes the calls: one that has waited, the main one, or a new one. */
 static struct actor *some_caller(void)
 {
 	struct actor *caller = &actors[drawn.is_child ? 0 : below(ACTORS)];
@@ -403,8 +406,10 @@ static struct actor *some_caller(void)
 	return caller;
 }
 
-/* What has been dropped is there again: half of the limit, in blocks of any size, if pool caches
- * leave that much. */
+/*
+ * What has been dropped can be had again: half of the limit, in blocks of any size, if pool caches
+ * leave that much.
+ */
 static void check_half_of_limit(size_t held)
 {
 	static const size_t sizes[] = { 100, 1000, 50000, MIB };
