@@ -95,8 +95,8 @@ struct heap {
 	_Atomic uint64_t x_idle;
 
 	/* the owner's */
-	alignas(CACHE_LINE) struct pool
-		*partial[CLASSES]; /* circular: the first one's prev is the last */
+	/* circular: the first one's prev is the last */
+	alignas(CACHE_LINE) struct pool *partial[CLASSES];
 	struct pool *all_first, *all_last;
 	/* In the family's list of heaps to walk.  A walker changes it, too. */
 	struct heap *walk_next;
