@@ -2,19 +2,19 @@
  *
  * arch.h - all that differs between architectures, and what a port has to provide.
  *
- * Whoever ports Arenite writes a branch of this file.  Two more places know machine code, and both
+ * To port Arenite is to write a branch of this file.  Two more places know machine code, and both
  * may be left alone: lib/python/tls.c reads that of CPython, and t/source/fastpath.sh that of the
  * library.  t/source/style.sh sees to it that there are no others.
  *
  * What has to be there on every architecture:
  *
- *     64 bits     Pointers, size_t and the words of all bitmaps.  Else nothing compiles.
+ *     64 bits     Pointers, size_t and the words of all bitmaps.  Otherwise nothing compiles.
  *     atomics     The operations of atomic.h on 1, 4 and 8 bytes, without a lock and without a
  *                 library function.  All pairs of doc/memory-order.md are stated in C11's terms, so
  *                 a weakly ordered machine needs no branch.
- *     membarrier  Linux's system call, by which os_barrier makes a barrier in all threads.  A
- * system that lacks it is found out when the library starts: then each section of a reader
- *                 (reclaim-own.c) begins with an atomic exchange of its own.
+ *     membarrier  Linux's system call, by which os_barrier makes a barrier in all threads.  The
+ *                 library finds out when it starts whether the system lacks it: then each section
+ *                 of a reader (reclaim-own.c) begins with an atomic exchange of its own.
  *     fork        A page that a fork has taken keeps what its thread had written up to one point of
  *                 the program (order_for_fork in atomic.h).  It is so where the kernel waits, after
  *                 it has write-protected the pages and flushed the translations, until the stores
@@ -45,7 +45,7 @@ static_assert(UINTPTR_MAX == UINT64_MAX && SIZE_MAX == UINT64_MAX, "a 64-bit mac
  * Too few     Arenas beyond are not used: malloc gives NULL where it got only such memory.  A node
  *             of a plain stack beyond them is lost, which must not be.  So when in doubt, more.
  * Larger      Processors with 52 or 57 bits hand those addresses out only to programs that ask for
- *             them by a hint; we give none.
+ *             them by a hint; the library gives none.
  */
 #if defined(__x86_64__)
 #define ADDRESS_BITS 47
@@ -62,8 +62,8 @@ static_assert(UINTPTR_MAX == UINT64_MAX && SIZE_MAX == UINT64_MAX, "a 64-bit mac
  *             a page out (python/layout.c).  If it is larger than the system's page, a table is too
  *             short, so it has to be true.
  * PAGE_MAX    At most a slice, which is checked in sizeclass.h: slices are what arenas give back.
- * On a system with larger pages the kernel refuses to take back a single slice, so that memory
- * stays resident; blocks are as good as ever.
+ *             On a system with larger pages the kernel refuses to take back a single slice, so that
+ *             memory stays resident; blocks are as good as ever.
  */
 #define PAGE_MIN ((size_t)4096)
 #define PAGE_MAX ((size_t)65536)

@@ -3,7 +3,7 @@
  * os.h - memory from the operating system, without any policy.
  *
  * Addresses and sizes are in bytes and multiples of the page size, unless a function says
- * otherwise. Functions that return int return 0 for success, or else an error number.  All of them
+ * otherwise.  Functions that return int return 0 for success, or else an error number.  All of them
  * leave errno alone, because free() does, and so does malloc() that succeeds.
  *
  * Any of these may be called by any thread, and may fail at any time (ulimit, overcommit,
