@@ -4,6 +4,7 @@
  * are no more heaps than were ever needed at once.
  */
 #include "support/core.h"
+#include "support/provider.h"
 
 #include "heap/cache.h"
 #include "arena/meta.h"
@@ -322,20 +323,6 @@ static void test_use(unsigned one_in)
 
 /* ---- states that end, and others that begin at their address --------------------------------- */
 
-static uint64_t goal(size_t bytes)
-{
-	(void)bytes;
-	return 1;
-}
-
-static bool reached(uint64_t wanted)
-{
-	(void)wanted;
-	return true;
-}
-
-static const struct arn_provider provider = { .goal = goal, .reached = reached };
-
 enum { STATES = 30, BLOCKS = 400 };
 
 static bool count_visits(const arn_heap *heap, const struct arn_area *area, void *block,
@@ -439,6 +426,7 @@ static void test_late_home(void)
 
 int main(void)
 {
+	readers_are_done = true;
 	family = arn_family_new(NULL);
 	test_hand_over();
 	test_warm();

@@ -4,6 +4,7 @@
  * says, and each part is what its name says.
  */
 #include "support/core.h"
+#include "support/provider.h"
 
 #include "arena/meta.h"
 #include "os/os.h"
@@ -215,23 +216,8 @@ static void test_large(void)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-static atomic_bool over;
-
-static uint64_t goal(size_t bytes)
-{
-	(void)bytes;
-	return 1;
-}
-
-static bool reached(uint64_t wanted)
-{
-	(void)wanted;
-	return atomic_load(&over);
-}
-
 static void test_waiting(void)
 {
-	static const struct arn_provider provider = { .goal = goal, .reached = reached };
 	arn_heap heap;
 
 	arn_heap_init(&heap, arn_family_new(&provider), ARN_TAG_OBJECT);
@@ -245,7 +231,7 @@ static void test_waiting(void)
 	agrees("readers may still look");
 	ok(now.waiting > 400 * KIB && now.live < 4 * KIB,
 	   "readers may still look: empty pools wait");
-	atomic_store(&over, true);
+	readers_are_done = true;
 	arn_heap_visit(&heap, false, NULL, NULL);
 	arn_stats_resident(&now, sizeof(now));
 	ok(now.waiting == 0, "none look any more: none waits");

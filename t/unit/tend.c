@@ -6,6 +6,7 @@
  * what would let it go.
  */
 #include "support/core.h"
+#include "support/provider.h"
 
 #include "arena/retain.h"
 #include "base/option.h"
@@ -122,22 +123,6 @@ static void test_nobody(enum arn_tag tag)
 }
 
 /* ---- what is kept, and what waits ------------------------------------------------------------ */
-
-static bool readers_are_done;
-
-static uint64_t goal(size_t bytes)
-{
-	(void)bytes;
-	return 1;
-}
-
-static bool reached(uint64_t wanted)
-{
-	(void)wanted;
-	return readers_are_done;
-}
-
-static const struct arn_provider provider = { .goal = goal, .reached = reached };
 
 /* A thousand slow paths that neither make a pool nor empty one: there is no cache, and one block
  * stays. */

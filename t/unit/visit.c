@@ -4,6 +4,7 @@
  * words, in other threads' hands or with orphans.
  */
 #include "support/core.h"
+#include "support/provider.h"
 
 #include "heap/cache.h"
 #include "arena/reclaim.h"
@@ -15,20 +16,6 @@
 enum { WORKERS = 4, LIVE = 700, ALL = (WORKERS + 1) * LIVE };
 
 static arn_family *family;
-
-static uint64_t goal(size_t bytes)
-{
-	(void)bytes;
-	return 1;
-}
-
-static bool reached(uint64_t wanted)
-{
-	(void)wanted;
-	return false;
-}
-
-static const struct arn_provider never = { .goal = goal, .reached = reached };
 
 /* ---- what was met ---------------------------------------------------------------------------- */
 
@@ -117,14 +104,14 @@ static void step(arn_heap *handle, void **block, struct rng *rng)
 	*block = rng_below(rng, 3) ? arn_heap_malloc(handle, some_size(rng)) : NULL;
 }
 
-static void test_model(const struct arn_provider *provider, unsigned tag)
+static void test_model(const struct arn_provider *with, unsigned tag)
 {
 	static void *block[LIVE];
 	struct rng rng = rng_start(tag);
 	arn_heap handle;
 
 	memset(block, 0, sizeof(block));
-	arn_heap_init(&handle, arn_family_new(provider), (enum arn_tag)tag);
+	arn_heap_init(&handle, arn_family_new(with), (enum arn_tag)tag);
 	for (long i = tap_scale(30); i > 0; i--) {
 		for (unsigned k = (unsigned)rng_below(&rng, LIVE); k > 0; k--)
 			step(&handle, &block[rng_below(&rng, LIVE)], &rng);
@@ -132,7 +119,7 @@ static void test_model(const struct arn_provider *provider, unsigned tag)
 		expect(arn_heap_visit(&handle, true, remember, &seen) && met(block, LIVE));
 		expect(handle.heap == &heap_none || heap_is_valid(handle.heap));
 	}
-	no_errors("tag %u, provider %s: each live block once", tag, provider ? "says no" : "none");
+	no_errors("tag %u, provider %s: each live block once", tag, with ? "says no" : "none");
 	for (unsigned k = 0; k < LIVE; k++)
 		arn_free(block[k]);
 	forget(0);
@@ -338,7 +325,7 @@ int main(void)
 {
 	test_model(NULL, ARN_TAG_MEM);
 	test_model(NULL, ARN_TAG_GC);
-	test_model(&never, ARN_TAG_OBJECT);
+	test_model(&provider, ARN_TAG_OBJECT);
 	test_order_and_end();
 	test_threads(ARN_TAG_GC, 40);
 	test_threads(ARN_TAG_MEM, 40);
