@@ -7,6 +7,7 @@
  * expect(c)       from any thread: counts; the main thread says `no_errors("what")` once, which is
  *                 one ok()
  * threads(n, f)   f(0) to f(n - 1), each in a thread of its own; barrier() meets all of them
+ * status_of_child runs a function in a child
  * rng_below       random numbers from ARN_TEST_SEED, one sequence for each number that rng_start
  *                 was given
  */
@@ -30,6 +31,8 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define THREADS_MAX 8
 
@@ -118,6 +121,21 @@ __attribute__((unused)) static void threads(unsigned n, void (*body)(unsigned se
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(thread[i].thread, NULL);
 	pthread_barrier_destroy(&core_barrier);
+}
+
+/* The status that a child ends with which runs this and exits with what it returns, as waitpid
+ * gives it; -1: there was no child. */
+__attribute__((unused)) static int status_of_child(int (*run)(void))
+{
+	int status = -1;
+	pid_t child;
+
+	tap_flush();
+	child = fork();
+	if (child == 0)
+		_exit(run());
+	waitpid(child, &status, 0);
+	return status;
 }
 
 #endif

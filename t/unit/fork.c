@@ -393,17 +393,10 @@ static int leave_sections(void)
 
 static void test_guest(void)
 {
-	int status = -1;
-	pid_t child;
-
-	tap_flush();
 	reader_enter_as_guest();
 	reader_enter_as_guest();
-	child = fork();
-	if (child == 0)
-		_exit(leave_sections());
-	waitpid(child, &status, 0);
-	ok(status == 0, "a child of a guest is in as many sections as its parent");
+	ok(status_of_child(leave_sections) == 0,
+	   "a child of a guest is in as many sections as its parent");
 	ok(leave_sections() == 0, "and the parent leaves its own");
 }
 

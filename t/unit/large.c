@@ -5,6 +5,7 @@
  * that it has given up.
  */
 #include "support/core.h"
+#include "support/provider.h"
 
 #include "heap/large.h"
 #include "base/option.h"
@@ -14,7 +15,6 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 enum { STEP = 4096, HELD = 12, WORKERS = 3 };
 
@@ -226,22 +226,6 @@ static void test_growth(unsigned tag)
 
 /* ---- readers, and those who are mapped in an arena's old place ------------------------------- */
 
-static bool over_now;
-
-static uint64_t goal(size_t bytes)
-{
-	(void)bytes;
-	return 1;
-}
-
-static bool reached(uint64_t wanted)
-{
-	(void)wanted;
-	return over_now;
-}
-
-static const struct arn_provider provider = { .goal = goal, .reached = reached };
-
 /* Map something else at the old place, behind what a reader may look at. */
 static char *settle_behind(char *block, size_t size)
 {
@@ -261,7 +245,7 @@ static void test_stranger(unsigned tag, bool waits)
 	arn_heap handle;
 
 	option_parse(OPTION_RETAIN, "1G"); /* arenas are not unmapped as soon as they are free */
-	over_now = !waits;
+	readers_are_done = !waits;
 	arn_heap_init(&handle, arn_family_new(waits ? &provider : NULL), (enum arn_tag)tag);
 	block = resize(&handle, NULL, 0, size, 7);
 	header = (const size_t *)block;
@@ -274,7 +258,7 @@ static void test_stranger(unsigned tag, bool waits)
 	arn_trim();
 	moved = resize(&handle, moved, 2 * size, 4 * size, 7);
 	arn_free(moved);
-	over_now = true;
+	readers_are_done = true;
 	arn_free(resize(&handle, NULL, 0, size, 8));
 	arn_heap_abandon(&handle);
 	arn_trim();
@@ -308,15 +292,8 @@ static int child_without_mremap(void)
 
 static void test_refusal(void)
 {
-	int status = -1;
-	pid_t child;
-
-	tap_flush();
-	child = fork();
-	if (child == 0)
-		_exit(child_without_mremap());
-	waitpid(child, &status, 0);
-	ok(status == 0, "where pages cannot be moved they are copied, and nothing is left");
+	ok(status_of_child(child_without_mremap) == 0,
+	   "where pages cannot be moved they are copied, and nothing is left");
 }
 
 /* ---- many threads ---------------------------------------------------------------------------- */

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 enum { ROUNDS = 300, HELD = 16 };
 
@@ -131,15 +130,8 @@ static int child_without_space(void)
 
 static void test_limit(void)
 {
-	int status = -1;
-	pid_t child;
-
-	tap_flush();
-	child = fork();
-	if (child == 0)
-		_exit(child_without_space());
-	waitpid(child, &status, 0);
-	ok(status == 0, "an address space at its limit gives NULL, and unmapping works");
+	ok(status_of_child(child_without_space) == 0,
+	   "an address space at its limit gives NULL, and unmapping works");
 }
 
 /* For each n, the n-th call fails and no other. */
