@@ -142,30 +142,37 @@ static void bench_run(const struct bench_case *c, double seconds)
 	printf("%.2f %ld\n", spent * 1e9 / (double)ops, bench_peak_kib());
 }
 
-static int bench_main(int argc, char **argv, const struct bench_case *cases, size_t count)
+/* The place of the case that the command line names, whose allocator is loaded; does not return
+ * where it names none.  Each case of `size` bytes begins with its name. */
+static size_t bench_choose(int argc, char **argv, const void *cases, size_t size, size_t count)
 {
-	if (argc == 2 && !strcmp(argv[1], "--list")) {
-		for (size_t i = 0; i < count; i++)
-			puts(cases[i].name);
-		return 0;
-	}
-	if (argc != 4)
-		bench_die(argv[0], "usage: ALLOCATOR CASE SECONDS, or --list");
-	bench_load(argv[1]);
+	bool list = argc == 2 && !strcmp(argv[1], "--list");
+
+	if (!list && argc != 4)
+		bench_die(argv[0], "usage: ALLOCATOR CASE SECONDS-OR-SCALE, or --list");
 	for (size_t i = 0; i < count; i++) {
-		if (!strcmp(cases[i].name, argv[2])) {
-			bench_run(&cases[i], atof(argv[3]));
-			return 0;
+		const char *name = *(const char *const *)((const char *)cases + i * size);
+
+		if (list) {
+			puts(name);
+		} else if (!strcmp(name, argv[2])) {
+			bench_load(argv[1]);
+			return i;
 		}
 	}
-	bench_die(argv[2], "unknown case");
-	return 2;
+	if (!list)
+		bench_die(argv[2], "unknown case");
+	exit(0);
 }
 
-#define BENCH_MAIN(cases)                                                                \
-	int main(int argc, char **argv)                                                  \
-	{                                                                                \
-		return bench_main(argc, argv, (cases), sizeof(cases) / sizeof *(cases)); \
+#define BENCH_CHOOSE(argc, argv, cases)                            \
+	(&(cases)[bench_choose(argc, argv, cases, sizeof *(cases), \
+	                       sizeof(cases) / sizeof *(cases))])
+
+#define BENCH_MAIN(cases)                                                  \
+	int main(int argc, char **argv)                                    \
+	{                                                                  \
+		bench_run(BENCH_CHOOSE(argc, argv, cases), atof(argv[3])); \
 	}
 
 #endif

@@ -163,31 +163,11 @@ struct memory_case {
 	void (*run)(double scale);
 };
 
-static int memory_main(int argc, char **argv, const struct memory_case *cases, size_t count)
-{
-	if (argc == 2 && !strcmp(argv[1], "--list")) {
-		for (size_t i = 0; i < count; i++)
-			puts(cases[i].name);
-		return 0;
-	}
-	if (argc != 4)
-		bench_die(argv[0], "usage: ALLOCATOR CASE SCALE, or --list");
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	bench_load(argv[1]);
-	for (size_t i = 0; i < count; i++) {
-		if (!strcmp(cases[i].name, argv[2])) {
-			cases[i].run(atof(argv[3]));
-			return 0;
-		}
-	}
-	bench_die(argv[2], "unknown case");
-	return 2;
-}
-
-#define MEMORY_MAIN(cases)                                                                \
-	int main(int argc, char **argv)                                                   \
-	{                                                                                 \
-		return memory_main(argc, argv, (cases), sizeof(cases) / sizeof *(cases)); \
+#define MEMORY_MAIN(cases)                                           \
+	int main(int argc, char **argv)                              \
+	{                                                            \
+		setvbuf(stdout, NULL, _IOLBF, 0);                    \
+		BENCH_CHOOSE(argc, argv, cases)->run(atof(argv[3])); \
 	}
 
 #endif
