@@ -5,20 +5,11 @@
 # the library is an empty one; t/python/preload.py has the real ones.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
-: "${top_srcdir:=.}" "${top_builddir:=.}"
-build=$(cd "$top_builddir" && pwd)
-# shellcheck source=t/support/tap.sh
-. "$top_srcdir/t/support/tap.sh"
-cd "$work" || exit 1
-export ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} # our library comes first
-for name in LD_PRELOAD ${!ARENITE_*} ${!PYTHON*} MALLOC_CONF MIMALLOC_PURGE_DELAY; do
-    unset "$name"
-done
-
-mkdir -p there/bin there/lib bin
-cp "$build/arenite" there/bin/
-echo 'int arenite_python_of_this_test;' >lib.c
-${CC:-cc} -shared -fPIC -o there/lib/libarenite-python.so lib.c
+command=doctor
+# shellcheck source=t/cli/cli.sh
+. "${top_srcdir:=.}/t/cli/cli.sh"
+mkdir bin
+install_there
 
 # interpreter NAME FLAGS JSON: free-threaded, with a GIL, debug, library loaded
 interpreter() {
@@ -37,12 +28,6 @@ json() { # PYTHON
 }
 
 doctor() { PATH=$work/bin:$PATH "$work/there/bin/arenite" doctor "$@" >out 2>err; }
-status_is() { # STATUS ARGUMENT...
-    local want=$1 got=0
-    shift
-    doctor "$@" || got=$?
-    [ "$got" = "$want" ]
-}
 says() { grep -q -- "$1" out; }
 is() { # STATUS INTERPRETER PATTERN...
     local pattern
@@ -50,9 +35,6 @@ is() { # STATUS INTERPRETER PATTERN...
     for pattern in "${@:3}"; do
         says "$pattern" || return 1
     done
-}
-refused() { # STATUS PATTERN ARGUMENT...
-    status_is "$1" "${@:3}" && [ "$(wc -l <err)" = 1 ] && grep -q -- "$2" err
 }
 
 interpreter python3.99t 1001 "$(json '{"mem": "served", "object": "served", "reason": ""}')"

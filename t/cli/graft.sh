@@ -4,13 +4,11 @@
 # arenite graft, on a small tree that looks like CPython's where the command looks.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
-: "${top_builddir:=.}" "${top_srcdir:=.}"
-arenite=$(cd "$top_builddir" && pwd)/arenite
-export ARENITE_GRAFT_DIR
-ARENITE_GRAFT_DIR=$(cd "$top_srcdir/lib/graft" && pwd)
-# shellcheck source=t/support/tap.sh
-. "$top_srcdir/t/support/tap.sh"
-cd "$work" || exit 1
+command=graft
+# shellcheck source=t/cli/cli.sh
+. "${top_srcdir:=.}/t/cli/cli.sh"
+arenite=$build/arenite
+export ARENITE_GRAFT_DIR=$top/lib/graft
 
 replaced="Objects/mimalloc/static.c Include/internal/mimalloc/mimalloc.h
 Include/internal/mimalloc/mimalloc/types.h Include/internal/mimalloc/mimalloc/internal.h"
@@ -50,15 +48,10 @@ END
 picture() { (cd tree && find . -type f -exec cksum {} + | sort -k3); }
 
 graft() { "$arenite" graft "$@" >out 2>err; }
-status_is() { # STATUS ARGUMENT...
-    local want=$1 got=0
-    shift
-    graft "$@" || got=$?
-    [ "$got" = "$want" ]
-}
-complains() { [ "$(wc -l <err)" = 1 ] && grep -q "$1" err; }
 untouched() { picture | cmp -s before -; }
-refused() { status_is 1 tree && complains "$1" && untouched; }
+refused() { # PATTERN: with the tree as it was
+    status_is 1 tree && complains "$1" && untouched
+}
 is_grafted() {
     local file
     for file in $replaced; do

@@ -4,44 +4,25 @@
 # arenite run: what the program that it starts finds in its environment.  The library is an empty one here.
 # shellcheck disable=SC2016,SC2317 # programs for other shells; functions are called by name
 set -u
-: "${top_srcdir:=.}" "${top_builddir:=.}"
-build=$(cd "$top_builddir" && pwd)
-# shellcheck source=t/support/tap.sh
-. "$top_srcdir/t/support/tap.sh"
-cd "$work" || exit 1
-export ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} # our library comes first
-unset LD_PRELOAD ARENITE_STATS ARENITE_STATS_OWNER ARENITE_RETAIN ARENITE_RETAIN_PERCENT
-
-mkdir -p there/bin there/lib empty/bin bin "with blank/bin" "with blank/lib"
-cp "$build/arenite" there/bin/
+command=run
+# shellcheck source=t/cli/cli.sh
+. "${top_srcdir:=.}/t/cli/cli.sh"
+mkdir -p empty/bin bin "with blank/bin" "with blank/lib"
+install_there
 cp "$build/arenite" empty/bin/
 cp "$build/arenite" "with blank/bin/"
-echo 'int arenite_python_of_this_test;' >lib.c
-${CC:-cc} -shared -fPIC -o there/lib/libarenite-python.so lib.c
 cp there/lib/libarenite-python.so other.so
 cp there/lib/libarenite-python.so "with blank/lib/"
 library=$work/there/lib/libarenite-python.so
 
 run() { "$work/there/bin/arenite" run "$@" >out 2>err; }
-status_is() { # STATUS ARGUMENT...
-    local want=$1 got=0
-    shift
-    run "$@" || got=$?
-    [ "$got" = "$want" ]
-}
 says() { # TEXT: the output is this line, and nothing is complained of
     [ "$(cat out)" = "$1" ] && [ ! -s err ]
 }
-complains() { [ "$(wc -l <err)" = 1 ] && grep -q -- "$1" err; }
 prints() { # TEXT ARGUMENT...
     local want=$1
     shift
     run "$@" && says "$want"
-}
-refused() { # STATUS PATTERN ARGUMENT...
-    local status=$1 pattern=$2
-    shift 2
-    status_is "$status" "$@" && complains "$pattern"
 }
 
 # LD_PRELOAD
