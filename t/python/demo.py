@@ -194,9 +194,9 @@ def show(best):
 def main():
     p = argparse.ArgumentParser(prog="t/python/demo.sh", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("graft", metavar="GRAFT")
-    p.add_argument("stock", metavar="STOCK")
-    p.add_argument("--arenite", metavar="PROGRAM")
+    p.add_argument("graft", metavar="GRAFT", help="a free-threaded Python that is built on Arenite")
+    p.add_argument("stock", metavar="STOCK", help="the same Python without Arenite")
+    p.add_argument("--arenite", metavar="PROGRAM", help="the command arenite: STOCK runs under it, too")
     p.add_argument("--rounds", type=int, default=3)
     args = p.parse_args()
     commands = {"stock": [args.stock]}

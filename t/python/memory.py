@@ -150,7 +150,7 @@ def measure(options, report, program, scale, bounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(prog="t/python/memory.sh", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--full", action="store_true", help="all rounds")
     parser.add_argument("--only", default="", help="one program")
     parser.add_argument("graft")

@@ -3,10 +3,6 @@
 #
 # What stays resident in Python programs on an interpreter with Arenite; see memory.py.
 set -eu
-if [ $# -lt 1 ]; then
-	echo "usage: t/python/memory.sh [--full] [--only NAME] GRAFT [STOCK]" >&2
-	exit 2
-fi
 here=$(cd "$(dirname "$0")" && pwd)
 host=$(command -v python3 || true)
 for word in "$@"; do # else the interpreter that is given
