@@ -7,7 +7,7 @@
  *
  * A reader holds pointers to objects that it has seen alive since it was last quiescent.  Until it
  * is quiescent again, each of them is the start of a block, wherever it was freed meanwhile (rule
- * R2 of doc/design.md).
+ * R2 of doc/readers.md).
  */
 #include "property/property.h"
 

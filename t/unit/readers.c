@@ -2,7 +2,7 @@
  *
  * readers - CPython's lock-free readers over objects that others free.  A late reader may look at
  * the words of a freed object for as long as it has not been quiescent: it must find a header
- * there, old or new, or zeros.  See "Readers of freed objects" in doc/design.md.
+ * there, old or new, or zeros.  See doc/readers.md.
  *
  * An object is a header and poison.  If the memory takes another shape too early, poison is where a
  * header was.  At any multiple of 16 bytes it looks like a header that misleads a reader.
