@@ -92,14 +92,14 @@ static bool find_interpreter(char path[PATH_MAX], const char *name)
 /* ---- what is told ---------------------------------------------------------------------------- */
 
 /*
- * Tell about one domain.  The number of blocks at the end of the trial is left out if it is 0:
+ * Tell about one domain.  The number of blocks at the end of the run is left out if it is 0:
  * since 3.14 hardly any are left then.
  */
 static void tell_domain(const char *name, const char *state, size_t blocks, const char *but)
 {
 	printf("  %-8s %s%s", name, state, is_served(state) ? " by Arenite" : "");
 	if (is_served(state) && blocks)
-		printf(": %zu blocks at the end of the trial", blocks);
+		printf(": %zu blocks at the end of the run", blocks);
 	puts(is_served(state) ? but : "");
 }
 

@@ -11,8 +11,8 @@
  * States      LEFT: objects stay with CPython.  UNTRIED -> ASKED -> SERVED or LEFT.
  * Ordering    x_state: the self-test stores (release), the others load (acquire): `layout`.
  */
-#ifndef ARN_PYTHON_TRIAL_H
-#define ARN_PYTHON_TRIAL_H
+#ifndef ARN_PYTHON_SELFTEST_H
+#define ARN_PYTHON_SELFTEST_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -65,7 +65,7 @@ static void items_deal(void)
 }
 
 /* Make all workers empty, with handles that have no heap yet. */
-static void seats_bind(void)
+static void bind_workers(void)
 {
 	for (unsigned s = 0; s < stress.threads; s++) {
 		struct stress_worker *worker = &stress.workers[s];
@@ -100,7 +100,7 @@ static void stress_set_up(void)
 	stress.x_shared = pages(STRESS_SHARED * sizeof *stress.x_shared);
 	stress.family = arn_family_new(&provider);
 	items_deal();
-	seats_bind();
+	bind_workers();
 }
 
 /*
@@ -201,7 +201,7 @@ static _Noreturn void child_of_run(void)
 	memset(stress.items, 0, stress.item_count * sizeof *stress.items);
 	stress.family = arn_family_new(&provider);
 	items_deal();
-	seats_bind();
+	bind_workers();
 	child_works();
 }
 

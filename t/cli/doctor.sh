@@ -44,7 +44,7 @@ ok "the options in force are told" says '^ARENITE_RETAIN='
 ok "a bad variable is, too" eval 'ARENITE_RETAIN=x doctor python3.99t; grep -q ARENITE_RETAIN err'
 interpreter python3.99 0101 "$(json '{"mem": "served", "object": "covered", "reason": ""}')"
 ok "with a GIL, below another hook" is 0 python3.99 \
-    'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks at the end of the trial$'
+    'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks at the end of the run$'
 interpreter python3 1111 "$(json '{"mem": "served", "object": "left", "reason": "a version that is not known"}')"
 ok "python3 without an argument; not all is served" \
     eval 'status_is 1 && says "object  *left$" && says "version that is not known"'
