@@ -2,7 +2,7 @@
 #include "heap/owner.h"
 
 __thread uintptr_t owner_number = OWNER_NOBODY;
-extern __thread uintptr_t arn_private_owner_number
+extern __thread uintptr_t arn_private_owner_number PRIVATE_NAME(owner_number)
 	__attribute__((alias("owner_number"), visibility("default")));
 
 /* A word of 64 bits has numbers for all the threads that a process can ever start, so none comes

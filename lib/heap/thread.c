@@ -8,7 +8,7 @@
 
 struct thread thread_none;
 __thread struct thread *thread_current;
-extern __thread struct thread *arn_private_thread_current
+extern __thread struct thread *arn_private_thread_current PRIVATE_NAME(thread_current)
 	__attribute__((alias("thread_current"), visibility("default")));
 
 static struct stack spares;

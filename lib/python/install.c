@@ -36,14 +36,19 @@ extern __typeof__(arn_layout) arn_layout __attribute__((weak));
 
 /*
  * Is the libarenite in this process of the same version and layout?  The fast paths are compiled
- * into this library and would misread the descriptors of another one.  false: one line says that
- * nothing is served.
+ * into this library and would misread the descriptors of another one, and no private function of
+ * another one may be called.  false: one line says that nothing is served.
  */
-static bool fits_core(void)
+static bool has_core(void)
 {
 	const char *layout = &arn_layout;
 
-	if (layout && strcmp(arn_version(), ARN_VERSION) == 0)
+	return layout && process_is_disabled && strcmp(arn_version(), ARN_VERSION) == 0;
+}
+
+static bool fits_core(void)
+{
+	if (has_core())
 		return true;
 	dprintf(STDERR_FILENO,
 	        "arenite: libarenite-python %s does not fit libarenite %s: nothing is served\n",
@@ -206,7 +211,7 @@ static enum arn_python_result install_again(void)
 
 static enum arn_python_result install(void *library)
 {
-	if (process_is_disabled())
+	if (has_core() && process_is_disabled())
 		return ARN_PYTHON_DISABLED;
 	return installed ? install_again() : install_first(library);
 }

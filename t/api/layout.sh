@@ -30,7 +30,8 @@ other_library() {
 const char arn_layout = 1;
 const char *arn_version(void) { return "other"; }
 END
-    $CC -shared -fPIC -Wl,-soname,libarenite.so.0 -I"$work/theirs" -o "$work/theirs/libarenite.so.0" \
+    $CC -shared -fPIC -Wl,-soname,libarenite.so.0,--version-script="$top_srcdir/lib/arenite.map" \
+        -I"$work/theirs" -o "$work/theirs/libarenite.so.0" \
         "$work/theirs/library.c" >"$work/log" 2>&1
 }
 starts() { LD_LIBRARY_PATH=$2 "$work/$1" >"$work/out" 2>"$work/err"; }

@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The shared library exports the functions of arenite.h, listed in t/api/symbols.list, and nothing else.  A new
-# function goes into both; a name that leaves either breaks somebody's program.
+# The shared libraries export what lib/arenite.map and lib/arenite-python.map say, in these versions, and nothing else;
+# and that is what the headers declare.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}/libarenite.so
-list=$top_srcdir/t/api/symbols.list
+version=$(sed -n 's/^AC_INIT(\[arenite\], \[\(.*\)\])$/\1/p' "$top_srcdir/configure.ac")
 # shellcheck source=t/support/tap.sh
 . "$top_srcdir/t/support/tap.sh"
 export LC_ALL=C
 
-# Sanitizers add names of their own, all with two underscores.  arn_private_: lib/base/base.h; arn_layout: no function
-exports() { # LIBRARY
-	nm -D --defined-only "$1" | awk '$3 !~ /^(__|arn_private_|arn_layout_)/ { print $3 }' | sort
+# Sanitizers add names of their own, all with two underscores, and no version.  Nor has the version itself one.
+exports() { # LIBRARY: NAME@VERSION, each
+	nm -D --defined-only --with-symbol-versions "$1" | awk '$2 != "A" && $3 !~ /^__/ { print $3 }' |
+		sed "s:@@:@:" | sort
+}
+
+# The names of a version script that are not patterns, NAME@VERSION
+listed() { # MAP
+	awk '/^[A-Z].*{$/ { version = $1 } /^\t\t[a-z_0-9]+;$/ { sub(/;/, "", $1); print $1 "@" version }' "$1" | sort
 }
 
 # Declarations, which may run over several lines; comments and types do not count.
@@ -22,11 +28,20 @@ declared() { # HEADER
 		tr -d ' (' | sort -u
 }
 
-listed=$(cat "$list")
-same "t/api/symbols.list is sorted, without doubles" "$(sort -u "$list")" "$listed"
-same "the library exports what t/api/symbols.list says" "$listed" "$(exports "$library")"
-same "arenite.h declares what t/api/symbols.list says" "$listed" "$(declared "$top_srcdir/include/arenite/arenite.h")"
-# What a preload brings into every process; setlocale: lib/python/reinit.h
-same "libarenite-python exports what python.h declares, and setlocale" \
-	"$(printf '%s\n' arn_python_install arn_python_state setlocale)" "$(exports "${library%.so}-python.so")"
+include=$top_srcdir/include/arenite
+map=$(listed "$top_srcdir/lib/arenite.map")
+map_python=$(listed "$top_srcdir/lib/arenite-python.map")
+all=$(exports "$library")
+same "the library exports what lib/arenite.map lists" "$map" "$(grep -v '^arn_private_\|^arn_layout_' <<<"$all")"
+same "arenite.h declares the same" "$(sed 's/@.*//' <<<"$map")" "$(declared "$include/arenite.h")"
+same "what is for libarenite-python has this release in its name" "arn_private_${version}_" \
+	"$(grep '^arn_private_' <<<"$all" | grep -o '^arn_private_[0-9.]*_' | sort -u)"
+same "the layout has a version" "ARENITE_0.1" "$(sed -n 's/^arn_layout_.*@//p' <<<"$all")"
+same "libarenite-python exports what lib/arenite-python.map lists, and a setlocale that is found for every version" \
+	"$map_python
+setlocale" "$(exports "${library%.so}-python.so")"
+same "python.h declares the same" "$(sed 's/@.*//' <<<"$map_python")" "$(declared "$include/python.h")"
+same "libarenite-python asks for the core of its release, weakly" "w arn_private_${version}_" \
+	"$(nm -D --undefined-only "${library%.so}-python.so" | sed -n 's/^ *[vw] \(arn_private_[0-9.]*_\).*/w \1/p' |
+		sort -u)"
 done_testing

@@ -53,8 +53,10 @@ build() { # COMPILER DIRECTORY [FLAG...]: both libraries and the command
     {
         $compiler "$@" -o "$to/arenite" "$to"/command/*.o "$to"/core/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -Wl,-soname,libarenite.so.0 -o "$to/libarenite.so.0" \
+                -Wl,--version-script="$top/lib/arenite.map" \
                 "$to"/core/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -o "$to/libarenite-python.so" "$to"/python/*.o \
+                -Wl,--version-script="$top/lib/arenite-python.map" \
                 "$to/libarenite.so.0" -Wl,-rpath,"$PWD/$to" -lpthread -ldl &&
             $compiler "$@" -std=gnu11 -D_GNU_SOURCE -I"$top/include" -o "$to/program" program.c \
                 "$to/libarenite.so.0" -Wl,-rpath,"$PWD/$to" -lpthread
