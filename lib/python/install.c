@@ -37,7 +37,7 @@ extern __typeof__(arn_layout) arn_layout __attribute__((weak));
 /*
  * Is the libarenite in this process of the same version and layout?  The fast paths are compiled
  * into this library and would misread the descriptors of another one, and no private function of
- * another one may be called.  false: one line says that nothing is served.
+ * another one may be called.
  */
 static bool has_core(void)
 {
@@ -46,6 +46,7 @@ static bool has_core(void)
 	return layout && process_is_disabled && strcmp(arn_version(), ARN_VERSION) == 0;
 }
 
+/* The same; if not, one line says that nothing is served. */
 static bool fits_core(void)
 {
 	if (has_core())
