@@ -4,8 +4,8 @@
  *
  * Records are never unmapped; those of threads that ended serve new ones.
  *
- * Ordering    E1  x_word, x_guests: exit (release) -> grace_over (acquire): all that the reader did
- *             in its section.
+ * Ordering    E1  x_word, x_guests: exit (release) -> reclaim_grace_over (acquire): all that the
+ *             reader did in its section.
  *             E2  enter: store x_word, then look for arenas (registry.h); grace: hide an arena,
  *                 full barrier, look at x_word.  Either the reader does not find the arena or the
  *                 grace period finds the reader.  Where the system makes no barrier in the reader,

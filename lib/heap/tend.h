@@ -32,7 +32,7 @@
  * after, and the family's pools and heaps only if the caller is a user of it. */
 void tend_family(arn_family *family);
 
-/* Called by the owner at the end of a slow path of this heap; acts at every TEND_EVERYth. */
+/* Called by the owner at the end of a slow path of this heap; acts once in TEND_EVERY calls. */
 static inline void tend(const struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_slow_paths) % TEND_EVERY == 0))
