@@ -36,12 +36,24 @@
 extern "C" {
 #endif
 
+/* What a compiler is told of a function: its result must not be dropped; it is a new block, of so
+ * many bytes (the numbers of arguments); it is passed to one of these functions in the end.  gcc 11
+ * and later warn of a block that goes to another one. */
 #if defined(__GNUC__)
-#define ARN_API    __attribute__((visibility("default")))
-#define ARN_MALLOC __attribute__((malloc, warn_unused_result))
+#define ARN_API       __attribute__((visibility("default")))
+#define ARN_NEEDED    __attribute__((warn_unused_result))
+#define ARN_MALLOC    __attribute__((malloc, warn_unused_result))
+#define ARN_SIZE(...) __attribute__((alloc_size(__VA_ARGS__)))
 #else
 #define ARN_API
+#define ARN_NEEDED
 #define ARN_MALLOC
+#define ARN_SIZE(...)
+#endif
+#if defined(__GNUC__) && __GNUC__ >= 11 && !defined(__clang__)
+#define ARN_FREED_BY(...) __attribute__((malloc(__VA_ARGS__)))
+#else
+#define ARN_FREED_BY(...)
 #endif
 
 #define ARN_VERSION        "0.1.0"
@@ -62,19 +74,9 @@ enum arn_tag {
  * served from the calling thread's heaps ARN_TAG_MEM and ARN_TAG_OBJECT.  A block goes back through
  * the domain that it came from.
  */
-ARN_API ARN_MALLOC void *arn_raw_malloc(size_t size);
-ARN_API ARN_MALLOC void *arn_raw_calloc(size_t count, size_t size);
-ARN_API void *arn_raw_realloc(void *block, size_t size);
+struct arn_heap;
 ARN_API void arn_raw_free(void *block);
-
-ARN_API ARN_MALLOC void *arn_mem_malloc(size_t size);
-ARN_API ARN_MALLOC void *arn_mem_calloc(size_t count, size_t size);
-ARN_API void *arn_mem_realloc(void *block, size_t size);
 ARN_API void arn_mem_free(void *block);
-
-ARN_API ARN_MALLOC void *arn_obj_malloc(size_t size);
-ARN_API ARN_MALLOC void *arn_obj_calloc(size_t count, size_t size);
-ARN_API void *arn_obj_realloc(void *block, size_t size);
 ARN_API void arn_obj_free(void *block);
 
 /* Free any block of mem, object or a heap, whichever heap it came from.  A pointer that is not one
@@ -83,13 +85,35 @@ ARN_API void arn_free(void *block);
 
 /* The same for a pointer that may be somebody else's: false, and nothing done, if it is in no live
  * pool of ours, as NULL is. */
-ARN_API bool arn_try_free(void *block);
+ARN_API ARN_NEEDED bool arn_try_free(void *block);
 
 /* Free a block of any domain, raw included: what is not ours goes to the system's free. */
 ARN_API void arn_any_free(void *block);
 
-/* Usable bytes of a block of ours; 0 for NULL and for any address that is not in a live pool of
- * ours. */
+ARN_API ARN_NEEDED ARN_SIZE(2) void *arn_raw_realloc(void *block, size_t size);
+ARN_API ARN_NEEDED ARN_SIZE(2) void *arn_mem_realloc(void *block, size_t size);
+ARN_API ARN_NEEDED ARN_SIZE(2) void *arn_obj_realloc(void *block, size_t size);
+/* A block of mem, object or any heap; where it moves, it moves into this heap, which see below. */
+ARN_API ARN_NEEDED ARN_SIZE(3) void *arn_heap_realloc(struct arn_heap *heap, void *block,
+                                                      size_t size);
+
+#define ARN_FREED_RAW \
+	ARN_FREED_BY(arn_raw_free) ARN_FREED_BY(arn_any_free) ARN_FREED_BY(arn_raw_realloc)
+#define ARN_FREED_HEAP \
+	ARN_FREED_BY(arn_free) ARN_FREED_BY(arn_any_free) ARN_FREED_BY(arn_heap_realloc, 2)
+#define ARN_FREED_MEM ARN_FREED_BY(arn_mem_free) ARN_FREED_BY(arn_mem_realloc) ARN_FREED_HEAP
+#define ARN_FREED_OBJ ARN_FREED_BY(arn_obj_free) ARN_FREED_BY(arn_obj_realloc) ARN_FREED_HEAP
+
+ARN_API ARN_MALLOC ARN_SIZE(1) ARN_FREED_RAW void *arn_raw_malloc(size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(1, 2) ARN_FREED_RAW void *arn_raw_calloc(size_t count, size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(1) ARN_FREED_MEM void *arn_mem_malloc(size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(1, 2) ARN_FREED_MEM void *arn_mem_calloc(size_t count, size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(1) ARN_FREED_OBJ void *arn_obj_malloc(size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(1, 2) ARN_FREED_OBJ void *arn_obj_calloc(size_t count, size_t size);
+
+/* Usable bytes of a block of ours, which may be more than were asked for: compilers, and
+ * _FORTIFY_SOURCE, go by what was asked for.  0 for NULL and for any address that is not in a live
+ * pool of ours. */
 ARN_API size_t arn_usable_size(const void *block);
 
 /* The thread that owns the heap of this block: the address of a word that holds its thread pointer
@@ -156,12 +180,13 @@ struct arn_provider {
  * provider may be NULL: nobody reads freed blocks.  It must outlive the family.  NULL: no memory.
  * A family is never freed. */
 typedef struct arn_family arn_family;
-ARN_API arn_family *arn_family_new(const struct arn_provider *provider);
+ARN_API ARN_NEEDED arn_family *arn_family_new(const struct arn_provider *provider);
 /* The same for an embedder's state at an address that no other state has while it lives.  A family
  * that was made for an ended state at the same address serves again; blocks which that one has left
  * alive stay where they are and are not counted any more, and those of the tags GC and GC_PRE are
  * not walked.  Called once for each state, before any other thread uses it. */
-ARN_API arn_family *arn_family_at(const struct arn_provider *provider, const void *state);
+ARN_API ARN_NEEDED arn_family *arn_family_at(const struct arn_provider *provider,
+                                             const void *state);
 
 /*
  * A heap of one tag.  One thread allocates from it; blocks may be freed by all.  The struct is a
@@ -188,15 +213,15 @@ ARN_API void arn_heap_init(arn_heap *heap, arn_family *family, enum arn_tag tag)
  * that one is stopped or gone.  Calling it twice is harmless. */
 ARN_API void arn_heap_abandon(arn_heap *heap);
 /* The same with the handle allocated and freed by us.  arn_heap_new: NULL without memory. */
-ARN_API arn_heap *arn_heap_new(enum arn_tag tag);
 ARN_API void arn_heap_delete(arn_heap *heap);
+ARN_API ARN_MALLOC ARN_FREED_BY(arn_heap_delete) arn_heap *arn_heap_new(enum arn_tag tag);
 /* The calling thread no longer allocates from this handle, and another may: with the same pools, in
  * O(1).  Does nothing if the handle belongs to another thread. */
 ARN_API void arn_heap_pass(arn_heap *heap);
 
-ARN_API void *arn_heap_malloc(arn_heap *heap, size_t size);
-ARN_API void *arn_heap_calloc(arn_heap *heap, size_t count, size_t size);
-ARN_API void *arn_heap_realloc(arn_heap *heap, void *block, size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(2) ARN_FREED_HEAP void *arn_heap_malloc(arn_heap *heap, size_t size);
+ARN_API ARN_MALLOC ARN_SIZE(2, 3) ARN_FREED_HEAP
+	void *arn_heap_calloc(arn_heap *heap, size_t count, size_t size);
 
 /* What a visitor is told of a pool. */
 struct arn_area {

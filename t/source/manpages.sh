@@ -25,7 +25,8 @@ manual() { # MARKDOWN PAGE
 }
 
 declarations() { # HEADER
-	sed '/^#/d; s:/\*.*\*/::' "$1" | tr '\n\t' '  ' | grep -o 'ARN_API [^;]*;' | sed 's/ARN_API\|ARN_MALLOC\|;//g'
+	sed '/^#/d; s:/\*.*\*/::' "$1" | tr '\n\t' '  ' | grep -o 'ARN_API [^;]*;' |
+		sed -E 's/ARN_(API|NEEDED|MALLOC|SIZE|FREED_[A-Z]+)(\([^)]*\))?|;//g; s/\<struct arn_heap\>/arn_heap/g'
 }
 
 # Without blanks: void*arn_free(void*block)
