@@ -126,13 +126,14 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 /* Looks for a run in a copy of the bitmap, and claims it in the bitmap itself.  When another thread
  * was faster, the search goes on one slice further: it ends at the end of the arena.  false: there
  * is no such run, or others have taken each of them. */
-static bool claim_run(struct arena *arena, unsigned n, struct run *run)
+static bool claim_run(struct arena *arena, unsigned n, bool resident, struct run *run)
 {
 	uint64_t map[ARENA_WORDS];
 	unsigned first = ARENA_HEAD;
 
 	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		map[word] = load_relaxed(&arena->x_free_slices[word]);
+		map[word] = load_relaxed(&arena->x_free_slices[word]) &
+		            (resident ? load_relaxed(&arena->x_dirty[word]) : ~(uint64_t)0);
 	while ((first = find_run(map, first, n)) < ARENA_SLICES) {
 		if (arena_claim_at(arena, first, n, run))
 			return true;
@@ -182,7 +183,7 @@ bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct ru
 	if (arena->huge)
 		return claim_huge(arena, slices, run);
 	return slices == 1 ? claim_one(arena, resident, run)
-	                   : claim_run(arena, (unsigned)slices, run);
+	                   : claim_run(arena, (unsigned)slices, resident, run);
 }
 
 void arena_free_from(struct arena *arena, unsigned first)

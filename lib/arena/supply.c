@@ -114,8 +114,8 @@ static bool claim_mapped(size_t slices, struct run *run)
 	reclaim_enter();
 	if (slices != 1 || hint > count)
 		hint = 0;
-	found = (slices == 1 && load_relaxed(&arena_counters.x_retained) > 0 &&
-	         claim_from(0, count, 1, true, run)) ||
+	found = (load_relaxed(&arena_counters.x_retained) >= slices * SLICE &&
+	         slices <= LARGE_SLICES && claim_from(0, count, slices, true, run)) ||
 	        claim_from(hint, count, slices, false, run) ||
 	        claim_from(0, hint, slices, false, run);
 	reclaim_exit();
@@ -267,6 +267,10 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, size_t d
 	reclaim_exit();
 	purge_excess();
 	retire_poll();
+	/* A free slice counts as a whole where a pool counted its pages: option LIMIT still holds.
+	 */
+	if (unlikely(option(OPTION_LIMIT)))
+		supply_admits(0);
 }
 
 /* Nothing is kept for reuse any more: the credit ends, the pages of all free slices go back, and

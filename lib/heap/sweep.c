@@ -142,19 +142,20 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 		                     most_unswept(pool, n) - pool->bits->unswept));
 }
 
-/* The most bytes of pages that n blocks may bring back: a granule more at either end. */
-static size_t touched_by(const struct pool *pool, unsigned n)
+/* The most bytes of pages that one block may bring back: a granule more at either end. */
+static size_t touched_by_one(const struct pool *pool)
 {
-	return min_size(n * pool->block_size + 2 * bytes_of(pool, 1),
+	return min_size(pool->block_size + 2 * bytes_of(pool, 1),
 	                bytes_of(pool, clean_granules(pool)));
 }
 
-/* If not all of them are admitted, one block may still be. */
+/* Several blocks may lie anywhere in the pool, and what lies between them counts as touched (see
+ * touch_granules).  If there is no room for all of that, one block may still be admitted. */
 unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 {
-	if (supply_admits(touched_by(pool, want)))
+	if (supply_admits(bytes_of(pool, clean_granules(pool))))
 		return want;
-	return supply_admits(touched_by(pool, 1)) ? 1 : 0;
+	return supply_admits(touched_by_one(pool)) ? 1 : 0;
 }
 
 /* Granules between the two blocks count as touched, too, though no block there may have been taken:

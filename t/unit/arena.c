@@ -205,6 +205,24 @@ static void test_purge(void)
 }
 
 /* The option bounds what is kept, without a call that asks for a purge. */
+/* Of several slices in a row, too: else what is kept stays, and more becomes resident beside it. */
+static void test_resident_first(void)
+{
+	struct run clean, dirty, run;
+
+	option_parse(OPTION_RETAIN, "64M");
+	expect(supply_claim(8, &clean) && supply_claim(8, &dirty));
+	mark(&dirty, 1);
+	supply_release(clean.arena, clean.first, 8, 0);
+	supply_release(dirty.arena, dirty.first, 8, 8);
+	ok(supply_claim(8, &run) && run.clean == 0, "eight slices with pages serve first");
+	ok(supply_claim(8, &clean) && clean.clean == 8, "and then eight without");
+	supply_release(run.arena, run.first, 8, 8);
+	supply_release(clean.arena, clean.first, 8, 0);
+	purge_to(0);
+	no_errors("resident slices are found");
+}
+
 static void test_retention(void)
 {
 	struct arena_totals totals;
@@ -431,6 +449,7 @@ int main(void)
 	test_model();
 	test_whole();
 	test_purge();
+	test_resident_first();
 	test_retention();
 	test_release_last();
 	test_leaving();
