@@ -53,26 +53,35 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 	return false;
 }
 
-static bool is_free(const uint64_t *map, unsigned slice)
+/* How many bits are set in a row from this one on, within its word. */
+static unsigned count_set(const uint64_t *map, unsigned slice)
 {
-	return map[slice / 64] >> (slice % 64) & 1;
+	return run_length(map[slice / 64] >> slice % 64, 0);
 }
 
-/* The first run of n free slices in a copy of the bitmap, at or above `from`.  Words without a free
- * slice are skipped.  ARENA_SLICES: there is none. */
+/* How many are clear in a row from this one on, within its word. */
+static unsigned count_clear(const uint64_t *map, unsigned slice)
+{
+	uint64_t bits = map[slice / 64] >> slice % 64;
+
+	return bits ? lowest_bit(bits) : 64 - slice % 64;
+}
+
+/* The first run of n free slices in a copy of the bitmap, at or above `from`.  ARENA_SLICES: there
+ * is none. */
 static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
 {
-	unsigned length = 0;
+	unsigned first = from, slice = from;
 
-	for (unsigned slice = from; slice < ARENA_SLICES; slice++) {
-		if (slice % 64 == 0 && map[slice / 64] == 0) {
-			slice += 63;
-			length = 0;
-			continue;
-		}
-		length = is_free(map, slice) ? length + 1 : 0;
-		if (length == n)
-			return slice + 1 - n;
+	while (slice < ARENA_SLICES) {
+		unsigned set = count_set(map, slice);
+
+		slice += set;
+		if (slice - first >= n)
+			return first;
+		if (set > 0 && slice % 64 == 0)
+			continue; /* the run may go on in the next word */
+		first = slice += count_clear(map, slice);
 	}
 	return ARENA_SLICES;
 }

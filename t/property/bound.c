@@ -494,6 +494,6 @@ void bound_check_limit(void)
 	used = load_relaxed(&arena_counters.x_claimed) -
 	       load_relaxed(&arena_counters.x_clean_bytes) +
 	       load_relaxed(&arena_counters.x_retained);
-	must(used <= limit + SOME, "LIMIT is %zu KiB, and %zu KiB are used",
-	     limit / KIB, used / KIB);
+	must(used <= limit + SOME, "LIMIT is %zu KiB, and %zu KiB are used", limit / KIB,
+	     used / KIB);
 }
