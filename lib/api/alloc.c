@@ -15,7 +15,6 @@
 #include "heap/idle.h"
 #include "heap/large.h"
 #include "base/option.h"
-#include "base/panic.h"
 #include "api/process.h"
 #include "api/trim.h"
 #include "os/raw.h"

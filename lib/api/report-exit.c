@@ -9,7 +9,7 @@
 
 #include "base/mark.h"
 #include "base/option.h"
-#include "base/panic.h"
+#include "base/text.h"
 
 #include <arenite/arenite.h>
 #include <dlfcn.h>

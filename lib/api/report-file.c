@@ -11,7 +11,7 @@
 #include "api/report.h"
 
 #include "base/base.h"
-#include "base/panic.h"
+#include "base/text.h"
 
 #include <arenite/arenite.h>
 #include <errno.h>

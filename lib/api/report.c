@@ -2,7 +2,7 @@
  *
  * report.c - the statistics as a table and as JSON.
  *
- * Both are written line by line from a buffer on the stack (base/panic.h), with write(2): they may
+ * Both are written line by line from a buffer on the stack (base/text.h), with write(2): they may
  * be asked for in a process that is out of memory, and printf would allocate.  The two have one
  * list of numbers, so that none is forgotten in one of them; doc/options.md says what each number
  * means.
@@ -10,7 +10,7 @@
 #include "api/report.h"
 
 #include "base/base.h"
-#include "base/panic.h"
+#include "base/text.h"
 #include "os/os.h"
 
 #include <arenite/arenite.h>

@@ -13,7 +13,6 @@
 #include "arena/meta.h"
 #include "base/option.h"
 #include "os/os.h"
-#include "base/panic.h"
 #include "heap/thread.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "arena/arena.h"
 
 #include "base/option.h"
-#include "base/panic.h"
+#include "base/text.h"
 #include "arena/reclaim.h"
 
 struct arena_counters arena_counters;

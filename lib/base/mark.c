@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mark.h"
 
-#include "base/panic.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/option.h"
 
 #include "base/mark.h"
-#include "base/panic.h"
+#include "base/text.h"
 
 #include <limits.h>
 #include <stdlib.h>

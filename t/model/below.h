@@ -21,6 +21,7 @@
 #include "base/option.h"
 #include "os/os.h"
 #include "base/panic.h"
+#include "base/text.h"
 #include "api/process.h"
 #include "arena/supply.h"
 #include "os/raw.h"

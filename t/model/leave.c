@@ -17,6 +17,7 @@
 #include "base/option.h"
 #include "os/os.h"
 #include "base/panic.h"
+#include "base/text.h"
 #include "arena/pool.h"
 #include "arena/purge.h"
 #include "arena/reclaim.h"

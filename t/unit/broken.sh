@@ -38,7 +38,7 @@ unmarked_walk      unit/fork            api/visit.c
 end_blindly        unit/family          heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
-cancelled          unit/cancel          base/panic.c
+cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
 push_locked        unit/progress        heap/remote.c
 sweep_outward      unit/sweep           heap/sweep.c
