@@ -79,15 +79,15 @@ ARN_API void arn_raw_free(void *block);
 ARN_API void arn_mem_free(void *block);
 ARN_API void arn_obj_free(void *block);
 
-/* Free any block of mem, object or a heap, whichever heap it came from.  A pointer that is not one
- * of our blocks aborts the program with a message. */
+/* Free any block of mem, object or a heap, whichever heap it came from.  A pointer that is no
+ * block of Arenite's aborts the program with a message. */
 ARN_API void arn_free(void *block);
 
-/* The same for a pointer that may be somebody else's: false, and nothing done, if it is in no live
- * pool of ours, as NULL is. */
+/* The same for a pointer that may come from another allocator.  false: it is NULL, or in no live
+ * pool, and nothing was done. */
 ARN_API ARN_NEEDED bool arn_try_free(void *block);
 
-/* Free a block of any domain, raw included: what is not ours goes to the system's free. */
+/* Free a block of any domain, raw included: what Arenite has not made goes to the system's free. */
 ARN_API void arn_any_free(void *block);
 
 ARN_API ARN_NEEDED ARN_SIZE(2) void *arn_raw_realloc(void *block, size_t size);
@@ -111,23 +111,23 @@ ARN_API ARN_MALLOC ARN_SIZE(1, 2) ARN_FREED_MEM void *arn_mem_calloc(size_t coun
 ARN_API ARN_MALLOC ARN_SIZE(1) ARN_FREED_OBJ void *arn_obj_malloc(size_t size);
 ARN_API ARN_MALLOC ARN_SIZE(1, 2) ARN_FREED_OBJ void *arn_obj_calloc(size_t count, size_t size);
 
-/* Usable bytes of a block of ours, which may be more than were asked for: compilers, and
+/* Usable bytes of this block, which may be more than were asked for: compilers, and
  * _FORTIFY_SOURCE, go by what was asked for.  0 for NULL and for any address that is not in a live
- * pool of ours. */
+ * pool. */
 ARN_API size_t arn_usable_size(const void *block);
 
 /* The thread that owns the heap of this block: the address of a word that holds its thread pointer
- * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or block is not ours.  block
- * may point into the first 64 KiB of the block.  The word is to be read atomically.  It is the
- * pointer of a thread that has ended, or of a newer one that the system has given the same stack,
- * if an ended thread has left its heap with the handle. */
+ * (x86-64: fs:0; aarch64: tpidr_el0), or 0 if the heap has no owner or the address is in no live
+ * pool.  block may point into the first 64 KiB of the block.  The word is to be read atomically.
+ * It is the pointer of a thread that has ended, or of a newer one that the system has given the
+ * same stack, if an ended thread has left its heap with the handle. */
 ARN_API const uintptr_t *arn_owner(const void *block);
 
 /*
  * Where arn_owner looks, for a collector that cannot afford the call: the heap of a block is the
  * pointer at ARN_LAYOUT_POOLS + ARN_LAYOUT_POOL * (slice of the block in its arena) in the arena,
- * its owner the word at ARN_LAYOUT_OWNER in the heap.  For live blocks of ours only.  A change of
- * these numbers is a change of the ABI.
+ * its owner the word at ARN_LAYOUT_OWNER in the heap.  Only for live blocks that came from a heap.
+ * A change of these numbers is a change of the ABI.
  */
 #define ARN_LAYOUT_ARENA_SHIFT 25
 #define ARN_LAYOUT_SLICE_SHIFT 16
@@ -147,12 +147,12 @@ ARN_API const uintptr_t *arn_owner(const void *block);
 	                ARN_LAYOUT_POOL, ARN_LAYOUT_OWNER)
 extern const char arn_layout;
 
-/* The tag of the heap that this block came from; ARN_TAGS: it is not ours.  block may point into
- * the first 64 KiB of the block. */
+/* The tag of the heap that this block came from; ARN_TAGS: it came from none.  block may
+ * point into the first 64 KiB of the block. */
 ARN_API enum arn_tag arn_tag_of(const void *block);
 
 /*
- * Grace periods of somebody else's readers.  Pools of the tags OBJECT, GC and GC_PRE that fall
+ * Grace periods of the readers of an embedder.  Pools of the tags OBJECT, GC and GC_PRE that fall
  * empty keep their block size until `reached` says yes to a goal that `goal` gave after the last
  * block was freed.  Both are called by users of the family only, on any thread to which `is_user`
  * says yes, or by the one that walks a heap while the others are stopped.  They must not allocate
@@ -177,8 +177,8 @@ struct arn_provider {
 };
 
 /* A family: the heaps that may hand pools to each other (for CPython: those of one interpreter).
- * provider may be NULL: nobody reads freed blocks.  It must outlive the family.  NULL: no memory.
- * A family is never freed. */
+ * provider may be NULL, if no thread reads freed blocks.  It must outlive the family.  NULL: no
+ * memory.  A family is never freed. */
 typedef struct arn_family arn_family;
 ARN_API ARN_NEEDED arn_family *arn_family_new(const struct arn_provider *provider);
 /* The same for an embedder's state at an address that no other state has while it lives.  A family
@@ -212,7 +212,7 @@ ARN_API void arn_heap_init(arn_heap *heap, arn_family *family, enum arn_tag tag)
  * usable: the next malloc adopts a heap again.  Called by the using thread, or by another while
  * that one is stopped or gone.  Calling it twice is harmless. */
 ARN_API void arn_heap_abandon(arn_heap *heap);
-/* The same with the handle allocated and freed by us.  arn_heap_new: NULL without memory. */
+/* The same with a handle that Arenite allocates and frees.  arn_heap_new: NULL without memory. */
 ARN_API void arn_heap_delete(arn_heap *heap);
 ARN_API ARN_MALLOC ARN_FREED_BY(arn_heap_delete) arn_heap *arn_heap_new(enum arn_tag tag);
 /* The calling thread no longer allocates from this handle, and another may: with the same pools, in
@@ -257,8 +257,8 @@ ARN_API bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool
  */
 
 /*
- * Statistics.  Exact while nobody allocates; else each number is one that was true during the call.
- * Read without stopping or waiting for anybody.
+ * Statistics.  Exact while no thread allocates or frees; else each number is one that was true
+ * during the call.  No thread is stopped or waited for.
  */
 struct arn_stats_tag {
 	size_t live_blocks, live_bytes;     /* blocks handed out, and their usable bytes */
@@ -274,17 +274,17 @@ struct arn_stats {
 	size_t arenas, arena_bytes;    /* mapped arenas and their address space */
 	size_t claimed_bytes;          /* of them, in pools */
 	size_t retained_bytes;         /* of the rest, resident for reuse */
-	size_t metadata_bytes;         /* our own records: mapped, touched on demand */
+	size_t metadata_bytes;         /* Arenite's own records: mapped, touched on demand */
 	size_t heaps, orphan_heaps;    /* heaps that exist, and those without an owner */
 	/* madvise calls that returned memory, and what they returned */
 	size_t purges, purged_bytes;
 };
 
 /*
- * What is resident, in bytes, and why: each page of our mappings that is in memory, put down to
- * what stands on it.  Takes a few system calls for each 32 MiB and looks at each pool: up to 60 ms
- * for each GiB.  Nobody is stopped or waited for; what changes meanwhile is put down to what it was
- * or to what it is.
+ * What is resident, in bytes, and why: each page of Arenite's mappings that is in memory counts
+ * for what lies on it.  Takes a few system calls for each 32 MiB and looks at each pool: up to 60
+ * ms for each GiB.  No thread is stopped or waited for, so a page that changes meanwhile may count
+ * for what was on it before.
  */
 struct arn_resident {
 	size_t total; /* all: the sum of what follows, also of parts that a later version adds */
@@ -296,7 +296,7 @@ struct arn_resident {
 	size_t retired;  /* in arenas that wait for readers, to be unmapped */
 	size_t pinned;   /* free, but on a page with one of the above */
 	size_t retained; /* free, kept for reuse */
-	size_t metadata; /* our own records */
+	size_t metadata; /* Arenite's own records */
 };
 
 ARN_API void arn_stats_read(struct arn_stats *stats, size_t size);
@@ -305,10 +305,10 @@ ARN_API void arn_stats_print(int fd); /* a table, written with write(2) */
 ARN_API void arn_stats_json(int fd);  /* one JSON object */
 
 /*
- * Lines about something that runs on Arenite, after ours: text writes them, json writes one value,
- * for the member `name`.  Both may be called by any thread.  part stays where it is; at the same
- * address it is added once.  A process that has allocated nothing and added nothing prints no
- * statistics at exit.
+ * Lines about something that runs on Arenite, which follow the statistics: text writes them, json
+ * writes one value, for the member `name`.  Both may be called by any thread.  part stays where it
+ * is; at the same address it is added once.  A process that has allocated nothing and added nothing
+ * prints no statistics at exit.
  */
 struct arn_stats_part {
 	const char *name;
@@ -332,7 +332,7 @@ ARN_API size_t arn_trim(void);
 struct arn_trimmed {
 	size_t returned_bytes; /* of pages, while it ran */
 	size_t unmapped_bytes; /* of address space */
-	/* of arenas that could not be unmapped yet: somebody may be reading there */
+	/* of arenas that could not be unmapped yet, because a thread may be reading there */
 	size_t retired_bytes;
 	size_t trimmed_heaps;
 	/* heaps of other threads: what is in their caches and on their free pages */

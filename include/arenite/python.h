@@ -31,7 +31,7 @@ enum arn_python_result {
 	ARN_PYTHON_ABSENT,
 	ARN_PYTHON_UNKNOWN, /* not a CPython of 3.11 or later */
 	ARN_PYTHON_RUNNING, /* too late: Python is initialized */
-	/* the libarenite that was found is of another version than this library  */
+	/* the libarenite that was found is of another version than this library */
 	ARN_PYTHON_MISMATCH
 };
 
