@@ -56,7 +56,7 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 /* How many bits are set in a row from this one on, within its word. */
 static unsigned count_set(const uint64_t *map, unsigned slice)
 {
-	return run_length(map[slice / 64] >> slice % 64, 0);
+	return run_length(map[slice / 64], slice % 64);
 }
 
 /* How many are clear in a row from this one on, within its word. */

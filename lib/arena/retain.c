@@ -90,7 +90,7 @@ size_t retain_for_slices(void)
 
 size_t retain_for_pages(void)
 {
-	return with_credit(retain_limit() / 4);
+	return with_credit(retain_limit() / RETAIN_PAGES_PART);
 }
 
 /* Counted only below the peak of what was in use: a program at its peak needs new pages anyway, but

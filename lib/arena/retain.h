@@ -35,6 +35,7 @@
 
 #include "base/atomic.h"
 #include "base/base.h"
+#include "base/option.h"
 
 /* To give back a page of 4 KiB and to get it again takes 2 us.  So this many bytes are refaulted in
  * a millisecond. */
@@ -45,6 +46,9 @@
 #define RETAIN_WINDOW_MIN 100u
 #define RETAIN_WINDOW_MAX 10000u
 
+/* The part of the limit that is for free pages of pools in use: a quarter. */
+#define RETAIN_PAGES_PART 4u
+
 /* The limit, in bytes, without credit. */
 size_t retain_limit(void);
 /* What is kept of free slices and empty pools without credit, in bytes. */
@@ -53,6 +57,12 @@ size_t retain_base(void);
 size_t retain_for_slices(void);
 /* What may be kept of free pages in pools that are in use, with credit. */
 size_t retain_for_pages(void);
+/* The least that retain_for_pages can be, whatever is in use: less to compute. */
+static inline size_t retain_for_pages_least(void)
+{
+	return option(OPTION_RETAIN) / RETAIN_PAGES_PART;
+}
+
 /* Memory that is not resident was handed out.  It counts only below the peak of what was in use: a
  * program at its peak needs new pages anyway. */
 void retain_note_fault(size_t bytes);

@@ -50,6 +50,13 @@ static void *map_arenas(size_t size)
 	return arena;
 }
 
+/* The caller's run is the first of a new arena, and has no pages. */
+static void begin_with(struct arena *arena, size_t slices, struct run *run)
+{
+	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
+	arena_count_claim(run, 0);
+}
+
 /* Maps an arena for one block and claims it before other threads can find it.  The run is all of
  * its body, which may be more than was asked for. */
 static bool add_huge(size_t slices, struct run *run)
@@ -67,9 +74,7 @@ static bool add_huge(size_t slices, struct run *run)
 		os_unmap(arena, size);
 		return false;
 	}
-	slices = arena_room(arena);
-	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
-	arena_count_claim(run, 0);
+	begin_with(arena, arena_room(arena), run);
 	return true;
 }
 
@@ -98,14 +103,13 @@ static bool add_shared(unsigned slices, struct run *run)
 			return false;
 		break;
 	}
-	*run = (struct run){ (struct arena *)base, ARENA_HEAD, slices, 0 };
-	arena_count_claim(run, 0);
+	begin_with((struct arena *)base, slices, run);
 	return true;
 }
 
-/* A single slice is looked for three times: with pages, in all arenas, since a resident slice
- * anywhere is better than a clean one; then any, from the hint on; then in the arenas before it, as
- * the hint may be wrong.  Longer runs are looked for in all arenas. */
+/* A run is looked for with pages first, in all arenas, since resident slices anywhere are better
+ * than clean ones.  Then any run will do.  For a single slice that search begins at the hint, and
+ * goes on in the arenas before it, as the hint may be wrong. */
 static bool claim_mapped(size_t slices, struct run *run)
 {
 	unsigned count = registry_count(), hint = load_relaxed(&x_hint);
@@ -134,8 +138,7 @@ static bool add_again(size_t slices, struct run *run)
 		slices = arena_room(arena);
 	else
 		arena_free_from(arena, ARENA_HEAD + (unsigned)slices);
-	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
-	arena_count_claim(run, 0);
+	begin_with(arena, slices, run);
 	return true;
 }
 
@@ -267,10 +270,8 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, size_t d
 	reclaim_exit();
 	purge_excess();
 	retire_poll();
-	/* A free slice counts as a whole where a pool counted its pages: option LIMIT still holds.
-	 */
-	if (unlikely(option(OPTION_LIMIT)))
-		supply_admits(0);
+	/* A free slice counts whole, where a pool counted its pages: purge what the limit lacks. */
+	supply_admits(0);
 }
 
 /* Nothing is kept for reuse any more: the credit ends, the pages of all free slices go back, and

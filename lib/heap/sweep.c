@@ -391,11 +391,12 @@ void sweep_enforce(struct heap *heap)
 {
 	size_t unswept = publish_unswept(heap);
 
-	/* RETAIN alone leaves room for this much, whatever else is in use. */
-	if (likely(unswept <= option(OPTION_RETAIN) / 4) && likely(!retain_has_credit()))
-		return;
-	if (retain_has_credit() && load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0)
+	if (likely(!retain_has_credit())) {
+		if (likely(unswept <= retain_for_pages_least()))
+			return;
+	} else if (load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0) {
 		watch_credit(heap, unswept);
+	}
 	if (unswept <= retain_for_pages() || load_relaxed(&heap->x_unswept) <= part_of_heap())
 		return;
 	retain_note_drop();

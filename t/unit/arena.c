@@ -4,6 +4,7 @@
  * clean, and all slices are free in the end.
  */
 #include "support/core.h"
+#include "support/arenas.h"
 #include "arena/purge.h"
 #include "arena/retain.h"
 #include "arena/retire.h"
@@ -128,14 +129,8 @@ static void claim_and_release(struct rng *rng, long rounds, bool alone)
 
 static void expect_nothing_left(void)
 {
-	struct arena_totals totals;
-
 	supply_trim();
-	arena_totals(&totals);
-	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
-		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas,
-		     totals.mapped, totals.claimed, totals.retained);
-	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
+	expect_no_arenas();
 }
 
 /* ---- one thread ------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
  * that it has given up.
  */
 #include "support/core.h"
+#include "support/arenas.h"
 #include "support/provider.h"
 
 #include "heap/large.h"
@@ -52,14 +53,8 @@ static size_t claimed(void)
 
 static void expect_nothing_left(void)
 {
-	struct arena_totals totals;
-
 	arn_trim();
-	arena_totals(&totals);
-	if (totals.arenas || totals.mapped || totals.claimed || totals.retained)
-		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas,
-		     totals.mapped, totals.claimed, totals.retained);
-	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
+	expect_no_arenas();
 	expect(load_relaxed(&arena_counters.x_clean_bytes) == 0 &&
 	       load_relaxed(&arena_counters.x_waiting) == 0);
 }
