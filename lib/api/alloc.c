@@ -69,8 +69,10 @@ static void note_owner(void)
 /*
  * Give the handle a heap that the calling thread owns: an orphan of its family and tag, or a new
  * one.  The heap is external unless the handle lies in the calling thread's own record: a fork
- * leaves an external heap to its embedder.  NULL: there is no memory for a new heap, and the handle
- * stays as it was.
+ * leaves an external heap to its embedder.  It is external before the handle has it: the child of a
+ * fork by another thread must not have an orphan that a handle has, too.  A child of a fork between
+ * the two stores has lost the heap.  NULL: there is no memory for a new heap, and the handle stays
+ * as it was.
  */
 static struct heap *adopt(arn_heap *handle)
 {
@@ -80,8 +82,10 @@ static struct heap *adopt(arn_heap *handle)
 
 	if (!heap)
 		return NULL;
+	arn_yield_point("adopt");
 	heap->external = !(thread && handle >= thread->heap &&
 	                   handle < thread->heap + array_length(thread->heap));
+	order_for_fork();
 	handle->heap = heap;
 	note_owner();
 	return heap;

@@ -165,11 +165,17 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 	return owned;
 }
 
-/* The store of x_owner comes first: from then on a drainer may take the heap.  The push only makes
- * it known to threads that adopt.  A thread stopped between the two keeps that heap from adoption,
- * and they make another one in its place. */
+/* No handle has the heap any more, so it is not external any more, either: a fork in which the next
+ * owner has just adopted it makes it an orphan again.
+ *
+ * The store of x_owner comes before the push: from then on a drainer may take the heap.  The push
+ * only makes it known to threads that adopt.  A thread stopped between the two keeps that heap from
+ * adoption, and they make another one in its place. */
 void family_abandon(struct heap *heap)
 {
+	order_for_fork(); /* the handle has let go of it before */
+	if (!BUG(stay_external))
+		heap->external = false;
 	store_relaxed(&heap->x_thread, 0);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 	arn_yield_point("family_abandon");

@@ -35,6 +35,7 @@ thread_pointers    unit/owner           api/alloc.c heap/owner.c
 hide_in_table_only unit/lookup          arena/registry.c
 look_outside       unit/lookup          arena/pool.c
 unmarked_walk      unit/fork            api/visit.c
+stay_external      unit/fork            heap/family.c
 end_blindly        unit/family          heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c

@@ -372,6 +372,36 @@ static void test_walker(void *(*walk)(void *), const char *what)
 	   "and the parent goes on with it");
 }
 
+/* ---- one that adopts ------------------------------------------------------------------------- */
+
+static void stop_in_adopt(const char *where)
+{
+	if (is_beside && strcmp(where, "adopt") == 0)
+		yield_stand();
+}
+
+static void *make_one(void *arg)
+{
+	is_beside = true;
+	arn_free(arn_mem_malloc(100));
+	return arg;
+}
+
+/*
+ * The heap of a handle has become an orphan, and another thread is stopped just after it has
+ * adopted that orphan for its own record.  No embedder has the heap any more.
+ */
+static void test_adopter(void)
+{
+	arn_heap handle;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	arn_free(arn_heap_malloc(&handle, 100));
+	arn_heap_abandon(&handle);
+	fork_beside(stop_in_adopt, make_one, NULL);
+	no_errors("a child whose other thread adopted the heap of a handle: it is an orphan again");
+}
+
 /* ---- a guest among the readers --------------------------------------------------------------- */
 
 /*
@@ -461,6 +491,7 @@ int main(void)
 	test_walker(walk_orphans, "walked an orphan");
 	test_walker(rest_own, "looked after a heap that rests");
 	arn_heap_abandon(&own);
+	test_adopter();
 	test_threads(5);
 	test_threads(200);
 	return done();

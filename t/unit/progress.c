@@ -358,7 +358,7 @@ static void find_points(void)
 		"heap_enter",          "pool_drain",   "remote_send",      "remote_notify",
 		"remote_push",         "remote_drain", "family_abandon",   "family_adopt",
 		"family_drain_orphan", "claim_one",    "claim_word",       "release_slices",
-		"released_slices",     "thread_make",  "thread_give_back",
+		"released_slices",     "thread_make",  "thread_give_back", "adopt",
 	};
 	unsigned n = 0;
 
