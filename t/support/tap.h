@@ -101,12 +101,21 @@ __attribute__((unused)) static uint64_t tap_seed(void)
 	return tap_seed_value;
 }
 
+/* Seconds after which a test is taken to hang.  With ThreadSanitizer some need half a minute of a
+ * processor, and the processor may be busy with other things, too. */
+#ifdef __SANITIZE_THREAD__
+enum { TAP_SECONDS = 300 };
+#else
+enum { TAP_SECONDS = 60 };
+#endif
+
 __attribute__((constructor)) static void tap_start(void)
 {
 	static char buffer[8192];
+	long seconds = tap_scale(TAP_SECONDS);
 
 	setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
-	alarm((unsigned)(tap_scale(60) < 60 ? 60 : tap_scale(60)));
+	alarm((unsigned)(seconds < TAP_SECONDS ? TAP_SECONDS : seconds));
 }
 
 __attribute__((unused)) static void plan(int n)
