@@ -12,7 +12,7 @@
 #include "heap/cache.h"
 #include "heap/family.h"
 #include "heap/guard.h"
-#include "heap/idle.h"
+#include "heap/trim-heap.h"
 #include "heap/large.h"
 #include "base/option.h"
 #include "api/process.h"

@@ -19,7 +19,7 @@
 
 #include "heap/cache.h"
 #include "heap/family.h"
-#include "heap/idle.h"
+#include "heap/trim-heap.h"
 #include "heap/limbo.h"
 #include "base/option.h"
 #include "os/os.h"

@@ -13,7 +13,7 @@
  */
 #include "heap/cache.h"
 #include "heap/family.h"
-#include "heap/idle.h"
+#include "heap/trim-heap.h"
 #include "heap/limbo.h"
 #include "heap/remote.h"
 

@@ -44,7 +44,7 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 			if (BUG(claim_blindly))
 				free |= bit;
 			if (free & bit) {
-				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0 };
+				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0, 0 };
 				arena_count_claim(run, take_dirty(arena, word, bit));
 				return true;
 			}
@@ -127,7 +127,7 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 	}
 	for (unsigned word = low; word <= high; word++)
 		dirty += take_dirty(arena, word, run_mask(word, first, n));
-	*run = (struct run){ arena, first, n, 0 };
+	*run = (struct run){ arena, first, n, 0, 0 };
 	arena_count_claim(run, dirty);
 	return true;
 }
@@ -176,7 +176,7 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 		return false;
 	}
 	room = arena_room(arena);
-	*run = (struct run){ arena, ARENA_HEAD, room, 0 };
+	*run = (struct run){ arena, ARENA_HEAD, room, 0, 0 };
 	arena_count_claim(run, min_size(room, load_relaxed(&arena->x_huge_dirty)));
 	store_relaxed(&arena->x_huge_dirty, 0);
 	return true;

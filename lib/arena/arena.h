@@ -65,7 +65,6 @@ struct pool {
 	struct pool_bits *bits;
 	uint8_t cls, tag;
 	bool reads_zero; /* large pool: it is still all zeros, so calloc need not clear it */
-	bool was_swept;  /* class pool: pages of it were purged, and touching them faults again */
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */
@@ -135,6 +134,7 @@ struct run {
 	struct arena *arena;
 	unsigned first;
 	size_t slices, clean;
+	size_t growth; /* bytes by which more is resident than ever, for this run (supply.h) */
 };
 
 static inline struct arena *arena_at(const void *address)
@@ -204,17 +204,10 @@ extern struct arena_counters {
 	_Atomic size_t x_clean_bytes;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
 	_Atomic size_t x_limbo;   /* the rest of those pools, which has no pages */
-	_Atomic size_t x_peak;    /* the most that arena_in_use ever was */
+	_Atomic size_t x_unswept; /* free bytes in pools in use that may be resident (sweep.h) */
+	_Atomic size_t x_pending; /* pools with blocks that others have freed (pending.h) */
+	_Atomic size_t x_peak;    /* the most that arena_resident ever was */
 } arena_counters;
-
-/* Bytes that are claimed, less those of empty pools that have no pages: address space alone is no
- * use of memory. */
-static inline size_t arena_in_use(void)
-{
-	size_t claimed = load_relaxed(&arena_counters.x_claimed);
-
-	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_limbo));
-}
 
 /* Bytes that are claimed, less what has no pages because it was never touched or was purged. */
 static inline size_t arena_with_pages(void)
@@ -224,17 +217,16 @@ static inline size_t arena_with_pages(void)
 	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_clean_bytes));
 }
 
+/* Bytes that are claimed or free, as far as they have pages. */
+static inline size_t arena_resident(void)
+{
+	return arena_with_pages() + load_relaxed(&arena_counters.x_retained);
+}
+
 /* Bytes of free slices and of empty pools that wait for readers, as far as they are resident. */
 static inline size_t arena_kept(void)
 {
 	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
-}
-
-/* A system call has given back this many bytes. */
-static inline void arena_count_purge(size_t bytes)
-{
-	add_relaxed(&arena_counters.x_purges, 1);
-	add_relaxed(&arena_counters.x_purged, bytes);
 }
 
 struct arena_totals {

@@ -5,119 +5,172 @@
 #include "os/os.h"
 #include "arena/reclaim.h"
 #include "arena/retain.h"
+#include "arena/retire.h"
+
+/* Runs that the caller has claimed and is about to purge. */
+struct batch {
+	unsigned n;
+	size_t bytes;
+	struct iovec range[PURGE_RUNS];
+	struct {
+		struct arena *arena;
+		unsigned word;
+		uint64_t mask;
+	} run[PURGE_RUNS];
+};
 
 /* Free slices have lost this many bytes of pages. */
 static size_t count(size_t bytes)
 {
+	if (bytes == 0)
+		return 0;
 	sub_relaxed(&arena_counters.x_retained, bytes);
-	arena_count_purge(bytes);
+	retain_note_gone(bytes);
 	return bytes;
 }
 
-/* Gives back the pages of a run that the caller has claimed.  0: some of it was purged by another
- * thread before the claim, or the system has refused; then the slices stay dirty. */
-static size_t purge_claimed(struct arena *arena, unsigned word, uint64_t mask)
+/* Purges the runs of the batch and releases them.  Those that the system has refused stay dirty.
+ * After the last of its slices is released, an arena may go. */
+static size_t purge_batch(struct batch *batch)
 {
-	size_t bytes = count_bits(mask) * SLICE;
+	size_t done;
 
-	if ((load_relaxed(&arena->x_dirty[word]) & mask) != mask)
+	if (batch->n == 0)
 		return 0;
-	if (os_purge((char *)arena + (word * 64 + lowest_bit(mask)) * SLICE, bytes) != 0)
-		return 0;
-	and_relaxed(&arena->x_dirty[word], ~mask);
-	return count(bytes);
+	arn_yield_point("purge_batch");
+	done = os_purge_ranges(batch->range, batch->n);
+	for (unsigned i = 0; i < batch->n; i++) {
+		struct arena *arena = batch->run[i].arena;
+		unsigned word = batch->run[i].word;
+		uint64_t mask = batch->run[i].mask;
+
+		if (batch->range[i].iov_len)
+			and_relaxed(&arena->x_dirty[word], ~mask);
+		or_release(&arena->x_free_slices[word], mask); /* A1 */
+	}
+	batch->n = 0;
+	batch->bytes = 0;
+	return count(done);
 }
 
-/* Claims, purges and releases each run of resident free slices in a word.  While a run is claimed
- * no other thread can allocate it, and none waits for it.  A run that has changed before it could
- * be claimed is passed over.  Whatever came of the purge, the slices are free again afterwards;
- * whether they are dirty says x_dirty. */
-static size_t purge_word(struct arena *arena, unsigned word)
+/* Adds a run that the caller has claimed. */
+static void add_run(struct batch *batch, struct arena *arena, unsigned word, uint64_t mask)
+{
+	char *base = (char *)arena + (word * 64 + lowest_bit(mask)) * SLICE;
+	unsigned n = batch->n++;
+
+	batch->range[n] = (struct iovec){ base, count_bits(mask) * SLICE };
+	batch->run[n].arena = arena;
+	batch->run[n].word = word;
+	batch->run[n].mask = mask;
+	batch->bytes += count_bits(mask) * SLICE;
+}
+
+static bool is_full(const struct batch *batch)
+{
+	return batch->n == PURGE_RUNS || batch->bytes >= PURGE_BATCH;
+}
+
+/* Is more than `keep` resident, once the batch has gone back? */
+static bool is_over(const struct batch *batch, size_t keep)
+{
+	size_t retained = load_relaxed(&arena_counters.x_retained);
+
+	return retained - min_size(retained, batch->bytes) > keep;
+}
+
+/* Claims each run of resident free slices in a word; none is longer than half a batch.  A run that
+ * has changed before it could be claimed is passed over, and one that another thread has purged
+ * before is put back. */
+static size_t purge_word(struct batch *batch, struct arena *arena, unsigned word, size_t keep)
 {
 	uint64_t candidates = load_relaxed(&arena->x_free_slices[word]) &
 	                      load_relaxed(&arena->x_dirty[word]);
 	size_t done = 0;
 
-	while (candidates) {
+	while (candidates && is_over(batch, keep)) {
 		unsigned first = lowest_bit(candidates);
-		uint64_t mask = bit_run(first, run_length(candidates, first));
+		uint64_t mask = bit_run(first, (unsigned)min_size(run_length(candidates, first),
+		                                                  PURGE_BATCH / SLICE / 2));
 
 		candidates &= ~mask;
 		if (!arena_claim_word(arena, word, mask))
 			continue;
 		arn_yield_point("purge_word");
-		done += purge_claimed(arena, word, mask);
-		or_release(&arena->x_free_slices[word], mask); /* A1 */
+		if ((load_relaxed(&arena->x_dirty[word]) & mask) == mask)
+			add_run(batch, arena, word, mask);
+		else
+			or_release(&arena->x_free_slices[word], mask); /* A1 */
+		if (is_full(batch))
+			done += purge_batch(batch);
 	}
 	return done;
 }
 
-/* The same for a free huge arena, which is claimed by its one word. */
+/* A free huge arena is claimed by its one word, and leaves once its pages have gone back.  The
+ * caller is in a section. */
 static size_t purge_huge(struct arena *arena)
 {
 	unsigned unused = 0;
-	size_t bytes, done = 0;
+	size_t bytes;
 
 	if (!load_relaxed(&arena->x_huge_dirty) ||
 	    !cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return 0;
 	bytes = load_relaxed(&arena->x_huge_dirty) * SLICE;
 	if (bytes && os_purge(arena_body(arena), bytes) == 0) {
-		done = count(bytes);
 		store_relaxed(&arena->x_huge_dirty, 0);
+		count(bytes);
+		retire_claimed(arena, true);
+		return bytes;
 	}
 	store_release(&arena->x_huge_used, 0); /* A1 */
-	return done;
+	return 0;
 }
 
-static size_t purge_arena(struct arena *arena, size_t keep)
+static size_t purge_arena(struct batch *batch, struct arena *arena, size_t keep)
 {
 	size_t done = 0;
 
 	if (arena->huge)
 		return purge_huge(arena);
-	for (unsigned word = 0;
-	     word < ARENA_WORDS && load_relaxed(&arena_counters.x_retained) > keep; word++)
-		done += purge_word(arena, word);
+	for (unsigned word = 0; word < ARENA_WORDS && is_over(batch, keep); word++)
+		done += purge_word(batch, arena, word, keep);
 	return done;
 }
 
-/* The newest arenas come first, because the old ones are the dense ones. */
+/* The newest arenas come first, because the old ones are the dense ones.  Each is looked at in a
+ * section of its own. */
 size_t purge_to(size_t keep)
 {
+	struct batch batch;
 	size_t done = 0;
 
-	reclaim_enter();
+	batch.n = 0;
+	batch.bytes = 0;
 	for (unsigned index = registry_count();
-	     index-- > 0 && load_relaxed(&arena_counters.x_retained) > keep;) {
-		struct arena *arena = registry_entry(index);
+	     index-- > 0 && is_over(&batch, keep) && os_takes_pages();) {
+		struct arena *arena;
 
+		reclaim_enter();
+		arena = registry_entry(index);
 		if (arena)
-			done += purge_arena(arena, keep);
+			done += purge_arena(&batch, arena, keep);
+		reclaim_exit();
 	}
-	reclaim_exit();
-	return done;
+	return done + purge_batch(&batch);
 }
-
-/* The last purge that had something to give back took nothing.  (The system takes no pages that are
- * locked.) */
-static _Atomic bool x_in_vain;
 
 /* Half of the base is given back beyond what is needed, so that the next releases need no system
  * call. */
-void purge_excess(void)
+void purge_excess(size_t freed)
 {
-	size_t keep;
+	size_t retained, keep;
 
-	if (!retain_is_exceeded(0))
+	if (!retain_is_exceeded(0) || !os_takes_pages())
 		return;
+	retained = load_relaxed(&arena_counters.x_retained);
 	keep = retain_for_slices() - retain_base() / 2;
-	if (load_relaxed(&arena_counters.x_retained) > keep)
-		store_relaxed(&x_in_vain, purge_to(keep) == 0);
-}
-
-void purge_excess_late(void)
-{
-	if (!load_relaxed(&x_in_vain))
-		purge_excess();
+	keep -= min_size(keep, load_relaxed(&arena_counters.x_waiting));
+	purge_to(max_size(keep, retained - min_size(retained, max_size(PURGE_BATCH, 2 * freed))));
 }

@@ -7,24 +7,28 @@
  * quarter is for free pages of pools that are in use (sweep.h).  The rest is left for pool caches,
  * which go by option CACHE alone.
  *
- * A program that gives up memory and takes it again pays for each page each time.  A *cycle* is one
- * build-and-drop of the program.  It begins when free memory exceeds the base, and ends the next
- * time it does so after at least RETAIN_CYCLE bytes were handed out that were not resident
- * (*refaults*).  What the refaults cost is compared with the time that the cycle took:
+ * A program that gives up memory and takes it again pays for each page each time, so the price of
+ * giving back is bounded.  What has gone back and is taken again is *refaulted*.  The program may
+ * refault RETAIN_PER_MS bytes for each millisecond of processor time that it uses: that is 2 to 3 %
+ * of its time, and RETAIN_BURST bytes at once.  What it refaults beyond that earns *credit*: as
+ * much more is kept from then on, beside the base.  So a loop pays for its first lap, and for no
+ * other.
  *
- *     up to 5 %            no credit: memory goes back each time
- *     up to a quarter      credit from the second such cycle in a row on
- *     more                 credit at once: such a loop pays for one lap, and no more
+ * Only what had gone back counts as refaulted.  And what was not wanted for RETAIN_PAUSE was not
+ * worth keeping: after such a pause the refaults of what went back before it are free.
  *
- * Only what had gone back counts as refaulted.  And what was not needed for RETAIN_PAUSE was not
- * worth keeping: after such a pause between a drop and the first refaults, what went back before
- * the pause does not count.
+ * Credit decays.  Of what is kept, as much as was never taken in the last T(credit) is idle, and
+ * the credit shrinks by that.  T(credit) is the time after which the program may refault all of the
+ * credit, so that this costs no more than the price, whatever the program does.  A drop that gives
+ * back more than twice the credit ends it at once: it is not what the loop was about.
  *
- * Credit is kept beyond the base.  Windows of twice a cycle follow each other while there is some.
- * If what was kept has fallen by less than half of the credit in one of them, then the rest was not
- * taken again, and the credit shrinks to what it has fallen by.  A drop that gives back more than
- * twice the credit ends it at once: it is not what the cycles were about.  So a loop that has ended
- * has no credit left after four cycles, as soon as any thread comes by in a slow path.
+ *     kept
+ *       |     ___               ___               ________________
+ *       |    /   \             /   \             /  idle for T    \ decays
+ *       |   /     \           /     \           /                  \___________
+ *       |  /       \_________/       \_________/
+ *       +-^--------^---------^-------^---------^----------------------------> time
+ *         drop     build     drop    build     drop
  *
  * Everything here is an estimate for a decision; sums are relaxed.  Sizes are in bytes, times in
  * milliseconds.  All of these may be called by any thread.
@@ -37,14 +41,18 @@
 #include "base/base.h"
 #include "base/option.h"
 
-/* To give back a page of 4 KiB and to get it again takes 2 us.  So this many bytes are refaulted in
- * a millisecond. */
-#define RETAIN_FAULTED_PER_MS (500 * PAGE_MIN)
-#define RETAIN_CYCLE          (8 * MIB)
-#define RETAIN_PAUSE          100u /* ms */
-/* The least and the greatest length of a window, ms. */
-#define RETAIN_WINDOW_MIN 100u
-#define RETAIN_WINDOW_MAX 10000u
+/* To give back a page of 4 KiB and to get it again takes 2 to 4 us, so these bytes take 16 to
+ * 32 us. */
+#define RETAIN_PER_MS (8 * PAGE_MIN)
+#define RETAIN_CALL                                                                   \
+	(4 * PAGE_MIN) /* what a call to give back costs, as bytes that are refaulted \
+	                */
+#define RETAIN_BURST  (4 * MIB)
+#define RETAIN_TRADES (32 * MIB)
+#define RETAIN_PAUSE  500u /* ms */
+/* The least and the greatest T(credit), ms. */
+#define RETAIN_DECAY_MIN 100u
+#define RETAIN_DECAY_MAX 10000u
 
 /* The part of the limit that is for free pages of pools in use: a quarter. */
 #define RETAIN_PAGES_PART 4u
@@ -53,9 +61,9 @@
 size_t retain_limit(void);
 /* What is kept of free slices and empty pools without credit, in bytes. */
 size_t retain_base(void);
-/* What may be kept of free slices and empty pools, with credit. */
+/* What may be kept of free slices and empty pools, with the credit that free pages leave. */
 size_t retain_for_slices(void);
-/* What may be kept of free pages in pools that are in use, with credit. */
+/* What may be kept of free pages in pools that are in use, with the credit that slices leave. */
 size_t retain_for_pages(void);
 /* The least that retain_for_pages can be, whatever is in use: less to compute. */
 static inline size_t retain_for_pages_least(void)
@@ -63,13 +71,14 @@ static inline size_t retain_for_pages_least(void)
 	return option(OPTION_RETAIN) / RETAIN_PAGES_PART;
 }
 
-/* Memory that is not resident was handed out.  It counts only below the peak of what was in use: a
- * program at its peak needs new pages anyway. */
+/* A system call has given back this many bytes. */
+void retain_note_gone(size_t bytes);
+/* Memory that is not resident was handed out. */
 void retain_note_fault(size_t bytes);
-/* The same for pages that were purged from a pool in use: they always count. */
-void retain_note_refault(size_t bytes);
-/* More than the base is free: this may be the end of a cycle, or the begin of one. */
-void retain_note_drop(void);
+/* How much of `bytes` may be given back though it is within what may be kept, because something of
+ * another kind is wanted and more would be resident than ever before.  That has a budget of its
+ * own: a program that goes from one kind to the other again and again keeps both in the end. */
+size_t retain_may_trade(size_t bytes);
 extern _Atomic size_t x_retain_credit; /* bytes */
 
 static inline bool retain_has_credit(void)
@@ -80,10 +89,12 @@ static inline bool retain_has_credit(void)
 /* With `more` bytes beside what is kept of free slices and empty pools: is that more than may be
  * kept? */
 bool retain_is_exceeded(size_t more);
-/* Called now and then while there is credit.  kept: all that is free and resident, with the free
- * pages of pools.  true: less may be kept from now on than before. */
-bool retain_expire_credit(size_t kept);
-/* Forget credit and cycles, as at the start of the process. */
+/* Some of what is kept was taken into use. */
+void retain_note_use(void);
+/* Called now and then while there is credit: what is idle is no more worth keeping.  true: less may
+ * be kept from now on than before. */
+bool retain_decay(void);
+/* Forget the credit, and what has gone back, as at the start of the process. */
 void retain_forget(void);
 
 #endif

@@ -26,6 +26,13 @@ static void push_retired(struct arena *arena)
 	} while (!cas_release(&x_retired, &head, arena)); /* L1 */
 }
 
+void retire_claimed(struct arena *arena, bool clean)
+{
+	arena->retired_clean = clean;
+	registry_hide(arena, arena->index);
+	push_retired(arena);
+}
+
 /* Claims all slices of the arena, purges them, hides the arena, and pushes it onto the list.  Once
  * all is claimed, no thread can get a pool there; once it is hidden, none finds it.  false: a slice
  * is claimed by another thread, and nothing has changed.  If the system does not take the pages,
@@ -35,19 +42,19 @@ bool retire_arena(struct arena *arena)
 {
 	struct run run;
 	size_t body;
+	bool clean;
 
 	if (!arena_claim_whole(arena, &run))
 		return false;
 	body = run.slices * SLICE;
 	arn_yield_point("retire_claimed");
 	sub_relaxed(&arena_counters.x_claimed, body);
-	arena->retired_clean = run.clean == run.slices;
-	if (!arena->retired_clean && os_purge(arena_body(arena), body) == 0) {
-		arena->retired_clean = true;
-		arena_count_purge(body - run.clean * SLICE);
+	clean = run.clean == run.slices;
+	if (!clean && os_purge(arena_body(arena), body) == 0) {
+		clean = true;
+		retain_note_gone(body - run.clean * SLICE);
 	}
-	registry_hide(arena, arena->index);
-	push_retired(arena);
+	retire_claimed(arena, clean);
 	return true;
 }
 

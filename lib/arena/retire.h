@@ -33,6 +33,9 @@ void retire_if_spare(struct arena *arena);
 /* Retire the arena if it is free; true: it was, and its pages have gone back if the system has
  * taken them.  In a section of reclaim.h. */
 bool retire_arena(struct arena *arena);
+/* The caller has claimed all of the arena, and these slices are not counted as claimed: it retires.
+ * clean: it has no pages.  In a section of reclaim.h. */
+void retire_claimed(struct arena *arena, bool clean);
 /* Unmap a few retired arenas whose readers are done. */
 void retire_poll(void);
 /* Unmap as many retired arenas as can be unmapped now. */

@@ -53,7 +53,7 @@ static void *map_arenas(size_t size)
 /* The caller's run is the first of a new arena, and has no pages. */
 static void begin_with(struct arena *arena, size_t slices, struct run *run)
 {
-	*run = (struct run){ arena, ARENA_HEAD, slices, 0 };
+	*run = (struct run){ arena, ARENA_HEAD, slices, 0, 0 };
 	arena_count_claim(run, 0);
 }
 
@@ -150,23 +150,24 @@ static bool add_arena(size_t slices, struct run *run)
 	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
 }
 
-/* Bytes of free memory, perhaps in the wrong shape, that are kept while the program grows. */
-#define KEEP_GROWING (2 * MIB)
-
-/* When more is in use than ever before, what is kept for reuse is made smaller by twice the growth,
- * so that a program's peak is what it uses.  Below that peak nothing is given back here, because it
- * would be wanted again. */
-static void make_up_for_growth(void)
+/* When a run makes more resident than ever was before, what is kept for reuse is made smaller by
+ * twice the growth, so that a program's peak is what it uses; a quarter of the limit is still kept.
+ * Below that peak nothing is given back here, because it would be wanted again; nor is it when the
+ * program has had what it may have of that (retain.h).  Returns the growth for which slices did not
+ * make up. */
+static size_t make_up_for_growth(const struct run *run)
 {
-	size_t used = arena_in_use(), peak = load_relaxed(&arena_counters.x_peak);
-	size_t retained = load_relaxed(&arena_counters.x_retained), growth = used - peak;
+	size_t clean = run->clean * SLICE, resident = arena_resident(), done = 0;
+	size_t before = resident - min_size(resident, clean), growth;
+	size_t peak = load_relaxed(&arena_counters.x_peak);
+	size_t retained = load_relaxed(&arena_counters.x_retained), keep = retain_base() / 2;
 
-	if (used <= peak)
-		return;
-	if (retained > KEEP_GROWING)
-		purge_to(max_size(KEEP_GROWING, retained - min_size(retained, 2 * growth)));
-	while (peak < used && !cas_acquire(&arena_counters.x_peak, &peak, used))
+	while (peak < before && !cas_acquire(&arena_counters.x_peak, &peak, before))
 		;
+	growth = resident - min_size(resident, max_size(peak, before));
+	if (growth > 0 && retained > keep && os_takes_pages())
+		done = purge_to(retained - retain_may_trade(min_size(retained - keep, 2 * growth)));
+	return growth - min_size(growth, done);
 }
 
 /* Counted is what has pages.  Free slices that are resident are not in that sum, so as many of them
@@ -180,7 +181,7 @@ bool supply_admits(size_t bytes)
 	room = limit - min_size(limit, arena_with_pages());
 	if (room < bytes)
 		return false;
-	if (load_relaxed(&arena_counters.x_retained) > room - bytes)
+	if (load_relaxed(&arena_counters.x_retained) > room - bytes && os_takes_pages())
 		purge_to(room - bytes);
 	return true;
 }
@@ -237,7 +238,8 @@ bool supply_claim(size_t slices, struct run *run)
 		return false;
 	if (!claim_slices(slices, run) && !claim_after_unmapping(slices, run))
 		return false;
-	make_up_for_growth();
+	retain_note_use();
+	run->growth = make_up_for_growth(run);
 	retire_poll();
 	return true;
 }
@@ -246,7 +248,7 @@ bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struc
 {
 	if (!supply_admits(slices * SLICE) || !arena_claim_at(arena, first, slices, run))
 		return false;
-	make_up_for_growth();
+	run->growth = make_up_for_growth(run);
 	return true;
 }
 
@@ -263,12 +265,10 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, size_t d
 	arena_release(arena, first, slices, dirty);
 	if (!arena->huge && index < load_relaxed(&x_hint))
 		store_relaxed(&x_hint, index);
-	if (arena_kept() > retain_base())
-		retain_note_drop();
 	if (arena_is_free(arena))
 		retire_if_spare(arena);
 	reclaim_exit();
-	purge_excess();
+	purge_excess(slices * SLICE);
 	retire_poll();
 	/* A free slice counts whole, where a pool counted its pages: purge what the limit lacks. */
 	supply_admits(0);

@@ -5,7 +5,7 @@
 #include "heap/family.h"
 
 #include "heap/cache.h"
-#include "heap/idle.h"
+#include "heap/trim-heap.h"
 #include "heap/limbo.h"
 #include "arena/meta.h"
 

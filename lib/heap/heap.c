@@ -99,10 +99,11 @@ struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, siz
 	struct pool *pool;
 	struct run run;
 
-	if (heap->deferred)
-		limbo_poll(heap->family);
+	limbo_poll(heap->family);
 	if (!supply_claim(slices, &run))
 		return NULL;
+	if (run.clean)
+		limbo_make_room(run.growth);
 	pool = pool_carve(&run, heap, cls, heap->tag, carved_size(&run, block_size));
 	if (cls == CLASS_LARGE) {
 		retain_note_fault(run.clean * SLICE - pool_tail(pool));

@@ -146,7 +146,7 @@ static bool give_pages(const struct pool *pool, size_t from, size_t to)
 		return true;
 	if (os_purge(pool->base + from, to - from) != 0)
 		return false;
-	arena_count_purge(to - from);
+	retain_note_gone(to - from);
 	return true;
 }
 

@@ -4,10 +4,13 @@
 #include "arena/reclaim.h"
 #include "heap/sweep.h"
 #include "arena/retain.h"
+#include "os/os.h"
 
 /* The goal of a pool that fell empty in the hands of a thread which is no user of the family: such
  * a thread cannot ask the provider for one. */
 #define NO_GOAL UINT64_MAX
+
+static _Atomic(arn_family *) x_latest; /* a pool was added to this family */
 
 static unsigned index_of(unsigned tag, unsigned cls)
 {
@@ -112,16 +115,6 @@ static void leave_limbo(arn_family *family, const struct pool *pool)
 	sub_relaxed(&family->x_waiting, 1);
 }
 
-/* Gives back all pages of a waiting pool.  If the system refuses, they stay and are counted as
- * before. */
-static void purge_pool(struct pool *pool)
-{
-	if (!sweep_whole(pool))
-		return;
-	pool->reads_zero = false;
-	pool->was_swept = true;
-}
-
 /* A goal for a pool that has just fallen empty covers every reader that may have seen its last
  * block. */
 static uint64_t goal_of(const arn_family *family, const struct pool *pool)
@@ -129,20 +122,89 @@ static uint64_t goal_of(const arn_family *family, const struct pool *pool)
 	return family_is_user(family) ? family->provider->goal(pool_span(pool)) : NO_GOAL;
 }
 
-/* Some older pools are released first.  Where more is kept than may be, the pages of the new pool
- * go back; then it only waits with its address space.  The goal is taken after all blocks were
- * freed.  The counters come before the push, because the pool may be taken, and counted out, at
- * once. */
+/* Purges pools that are in no stack together, and pushes each where it belongs then, the oldest,
+ * which is the last one, first.  Pools that the system has refused keep their pages. */
+static void purge_pools(arn_family *family, struct pool **pool, unsigned n)
+{
+	sweep_whole_all(pool, n);
+	while (n > 0) {
+		count_waiting(family, pool[--n]);
+		push_waiting(family, index_for(pool[n]), pool[n]);
+	}
+}
+
+/* Pops up to LIMBO_BATCH pools of a stack, `bytes` of pages or a pool more, and purges them.
+ * Returns the bytes that were tried. */
+static size_t purge_some(arn_family *family, unsigned index, size_t bytes)
+{
+	struct pool *pool[LIMBO_BATCH], *popped;
+	size_t tried = 0;
+	unsigned n = 0;
+
+	while (n < LIMBO_BATCH && tried < bytes && (popped = pop_waiting(family, index)) != NULL) {
+		leave_limbo(family, popped);
+		tried += sweep_resident(popped);
+		popped->reads_zero = false;
+		pool[n++] = popped;
+	}
+	if (stack_is_empty(&family->limbo[index]))
+		note_empty(family, index);
+	purge_pools(family, pool, n);
+	return tried;
+}
+
+/* The next stack of pools with pages, from this one on and once around.  LIMBO_STACKS: none. */
+static unsigned find_resident(const arn_family *family, unsigned from)
+{
+	unsigned first = index_of(ARN_TAG_MEM + 1, 0), index = find_filled(family, from);
+
+	if (index < first)
+		index = find_filled(family, first);
+	return index < first ? LIMBO_STACKS : index;
+}
+
+/* Purges up to `bytes` of the stack, or of the next one with pages. */
+static void purge_from(arn_family *family, unsigned index, size_t bytes)
+{
+	index = find_resident(family, index % LIMBO_STACKS);
+	if (index == LIMBO_STACKS)
+		return;
+	if (stack_is_empty(&family->limbo[index]))
+		note_empty(family, index);
+	else
+		purge_some(family, index, bytes);
+}
+
+/* Half of the base is given back beyond what is needed, so that the pages of several pools go in
+ * one system call. */
+static void purge_excess_from(arn_family *family, unsigned index)
+{
+	size_t kept = arena_kept(), most = retain_for_slices();
+
+	if (unlikely(kept > most) && os_takes_pages())
+		purge_from(family, index, kept - most + retain_base() / 2);
+}
+
+void limbo_purge_excess(arn_family *family)
+{
+	purge_excess_from(family, load_relaxed(&family->x_polled));
+}
+
+/* Some older pools are released first: otherwise they might come faster than they leave.  The goal
+ * is taken after all blocks were freed.  The counters come before the push, because the pool may be
+ * taken, and counted out, at once.  Where more is kept than may be, the pages of some pools go
+ * back, beginning with those of the same kind; then they only wait with their address space. */
 void limbo_add(arn_family *family, struct pool *pool)
 {
-	/* A pool that comes releases some others: otherwise they might come faster than they
-	 * leave. */
+	unsigned index = index_for(pool);
+
 	limbo_poll(family);
-	if (retain_is_exceeded(sweep_resident(pool)))
-		purge_pool(pool);
+	if (load_relaxed(&x_latest) != family)
+		store_release(&x_latest, family); /* S2 */
 	pool->goal = goal_of(family, pool);
 	count_waiting(family, pool);
-	push_waiting(family, index_for(pool), pool);
+	push_waiting(family, index, pool);
+	purge_excess_from(family, index);
 }
 
 static bool fits(const struct pool *pool, size_t slices)
@@ -166,8 +228,10 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 	}
 	while (n > 0)
 		push_waiting(family, index, others[--n]);
-	if (pool)
-		leave_limbo(family, pool);
+	if (!pool)
+		return NULL;
+	leave_limbo(family, pool);
+	retain_note_use();
 	return pool;
 }
 
@@ -229,6 +293,22 @@ void limbo_poll(arn_family *family)
 	store_relaxed(&family->x_polled, index + 1);
 }
 
+#define MORE_POLLS 8u
+
+/* Heaps without a provider have no pools that wait, but they can use the slices of those that do.
+ * So it is the family that is asked to which a pool was added last. */
+void limbo_make_room(size_t growth)
+{
+	arn_family *family = load_acquire(&x_latest); /* S2 */
+
+	if (!family)
+		return;
+	for (unsigned n = 0; n < MORE_POLLS && load_relaxed(&arena_counters.x_waiting) >= MIB; n++)
+		limbo_poll(family);
+	if (growth > 0 && load_relaxed(&arena_counters.x_waiting) >= MIB && os_takes_pages())
+		purge_from(family, load_relaxed(&family->x_polled), retain_may_trade(growth));
+}
+
 /* Each stack is polled until nothing more leaves it.  A stack whose newest LIMBO_STEP pools still
  * wait is not looked at further down. */
 void limbo_poll_all(arn_family *family, bool stopped)
@@ -240,30 +320,12 @@ void limbo_poll_all(arn_family *family, bool stopped)
 			;
 }
 
-/* Takes all pools out of a stack, purges each, and pushes them where they belong then.  They are
- * kept in a list meanwhile, because a purged pool may return to this very stack. */
-static void purge_stack(arn_family *family, unsigned index)
-{
-	struct pool *list = NULL, *pool;
-
-	while ((pool = pop_waiting(family, index)) != NULL) {
-		leave_limbo(family, pool);
-		purge_pool(pool);
-		pool->next = list;
-		list = pool;
-	}
-	for (; list; list = pool) {
-		pool = list->next;
-		count_waiting(family, list);
-		push_waiting(family, index_for(list), list);
-	}
-}
-
 /* Pools that other threads push meanwhile may keep their pages: it is a matter of memory alone. */
 void limbo_purge(arn_family *family)
 {
 	if (load_relaxed(&family->x_waiting) == 0)
 		return;
-	for (unsigned index = 0; index < LIMBO_STACKS; index++)
-		purge_stack(family, index);
+	for (unsigned index = index_of(ARN_TAG_MEM + 1, 0); index < LIMBO_STACKS; index++)
+		while (os_takes_pages() && purge_some(family, index, SIZE_MAX) > 0)
+			;
 }

@@ -24,6 +24,7 @@
  *     X  not with the same pool: it is the caller's, empty, and in no list
  * Ordering    S1  of stack.h: push (release) -> pop (acquire): the descriptor, and what was stored
  *                 by the thread that made its last block free.
+ *             S2  x_latest: store (release) -> load (acquire): the family.
  * Progress    lock-free, at most LIMBO_STEP pools of one stack in a poll.  Nobody waits.  A thread
  *             that is stopped in here keeps at most LIMBO_STEP pools, or, in purge, those of one
  *             stack.
@@ -33,7 +34,8 @@
 
 #include "heap/types.h"
 
-#define LIMBO_STEP 16u
+#define LIMBO_STEP  16u
+#define LIMBO_BATCH 32u
 /* Address space without pages that may wait, over all families, until slow paths let it go beside
  * their own work. */
 #define LIMBO_SPACE (16 * MIB)
@@ -46,9 +48,15 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 /* Release a few of the pools whose readers are done.  Nothing happens if the caller is no user of
  * the family. */
 void limbo_poll(arn_family *family);
+/* Slices without pages were claimed, though pools may wait that have some: release more of these.
+ * More is resident than ever by `growth` bytes: give back as much of what still waits. */
+void limbo_make_room(size_t growth);
 /* The same with all stacks.  stopped: the embedder's threads are stopped or gone, so no reader
  * runs, and every pool is released. */
 void limbo_poll_all(arn_family *family, bool stopped);
+/* If more is kept than retain.h allows, give back the pages of some pools that wait.  Any
+ * thread. */
+void limbo_purge_excess(arn_family *family);
 /* Give back the pages of all pools that wait.  Any thread. */
 void limbo_purge(arn_family *family);
 

@@ -8,6 +8,7 @@
  */
 #include "heap/remote.h"
 
+#include "heap/pending.h"
 #include "heap/queued.h"
 #include "heap/sweep.h"
 
@@ -91,11 +92,14 @@ static void give_back_list(struct heap *heap, struct pool *list)
 /* Takes the list of pending pools, sweeps up to LOOK_AFTER of them, and pushes these onto x_swept,
  * still queued.  The others return to x_pending.  The owner drains both lists, and may do so at the
  * same time: it finds in them what has been pushed by then. */
-static void look_after_some(struct heap *heap)
+static void look_after_some(struct heap *heap, bool newest)
 {
-	struct pool *pool = exchange_acquire(&heap->x_pending, NULL); /* R3 */
+	struct pool *first = exchange_acquire(&heap->x_pending, NULL), *pool = first; /* R3 */
+	unsigned pending = pending_take(heap), n = 0;
 
-	for (unsigned n = 0; pool && n < LOOK_AFTER; n++) {
+	if (pool && !newest)
+		pool = load_relaxed(&pool->bits->x_next);
+	for (; pool && n < LOOK_AFTER; n++) {
 		struct pool *next = load_relaxed(&pool->bits->x_next);
 
 		arn_yield_point("remote_look_after");
@@ -103,21 +107,27 @@ static void look_after_some(struct heap *heap)
 		remote_push(&heap->x_swept, pool);
 		pool = next;
 	}
+	if (first && !newest) {
+		store_relaxed(&first->bits->x_next, pool);
+		pool = first;
+	}
 	if (pool)
 		give_back_list(heap, pool);
+	pending_add(heap, pending - (n < pending ? n : pending));
 }
 
 /* One thread at a time has x_tended; another one leaves at once.  When x_pending is empty and
  * blocks were freed since x_swept was begun, the pools of x_swept are pending again.  x_freed is
  * cleared before any bits are taken, so a block that is freed later sets it anew. */
-void remote_look_after(struct heap *heap)
+void remote_look_after(struct heap *heap, bool newest)
 {
 	bool tended = false;
 
 	if (!cas_acq_rel(&heap->x_tended, &tended, true)) /* R4 */
 		return;
-	if (!load_relaxed(&heap->x_pending) && exchange_acq_rel(&heap->x_freed, false)) /* R4 */
-		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL));           /* R3 */
-	look_after_some(heap);
+	if (newest && !load_relaxed(&heap->x_pending) &&
+	    exchange_acq_rel(&heap->x_freed, false))                          /* R4 */
+		give_back_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+	look_after_some(heap, newest);
 	store_release(&heap->x_tended, false); /* R4 */
 }

@@ -4,9 +4,11 @@
 #include "base/panic.h"
 #include "arena/reclaim.h"
 #include "heap/heap.h"
+#include "heap/pending.h"
 #include "heap/queued.h"
 #include "heap/sweep.h"
 #include "heap/thread.h"
+#include "arena/retain.h"
 
 /* Is any bit set in these words? */
 static bool has_any(const _Atomic uint64_t *x_remote)
@@ -99,6 +101,19 @@ static void meet_orphan(struct heap *heap)
 		drain_orphan(heap);
 }
 
+/* An owner who allocates drains what is freed to it.  If many pools wait for an owner, and all that
+ * wait are more than may be kept, then whoever frees gives back the pages of a few of them. */
+static void meet_owner(struct heap *heap)
+{
+	size_t many = max_size(PENDING_STEP, PENDING_MANY / heap_count());
+
+	if (BUG(meet_nobody) || load_relaxed(&heap->x_pendings) < many ||
+	    !retain_is_exceeded(pending_bytes()))
+		return;
+	if (load_relaxed(&heap->x_owner) >= OWNER_FIRST && family_is_user(heap->family))
+		remote_look_after(heap, false);
+}
+
 /* Sets the bits and, if the pool is not queued, queues it.  The order matters (R1): the bit is set
  * before x_queued is read, while a drain clears x_queued before it takes bits.  Once the last bit
  * is set the pool may be gone, so the rest runs in a section of reclaim.h.  A bit that is set
@@ -124,8 +139,11 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 	if (BUG(queued_first) ? !was_queued : load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
 		told = queue_pool(pool, bits);
 	reclaim_exit();
-	if (told)
-		meet_orphan(told);
+	if (!told)
+		return;
+	meet_orphan(told);
+	if (pending_add(told, 1))
+		meet_owner(told);
 }
 
 /* Sends blocks that the program has freed.  The heap is read before: as long as one block is not
@@ -266,6 +284,7 @@ static void drain_list(struct heap *heap, struct pool *pool)
 void remote_drain_all(struct heap *heap)
 {
 	drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */
+	pending_take(heap);
 	if (BUG(forget_swept))
 		return;
 	if (load_relaxed(&heap->x_swept))

@@ -71,8 +71,9 @@ void remote_drain_all(struct heap *heap);
 void remote_sweep(struct arena *arena, unsigned slice);
 /* Give back the pages on which nothing but freed blocks lies, of a few queued pools of a heap whose
  * owner waits.  Any user of the family, while no thread walks it.  Nothing happens if another
- * thread is at it. */
-void remote_look_after(struct heap *heap);
+ * thread is at it.  newest: also of the pool that was queued last, to which more may be freed
+ * just now. */
+void remote_look_after(struct heap *heap, bool newest);
 /* Push the pool onto one of the two lists of a heap.  It is queued, and in neither list. */
 void remote_push(_Atomic(struct pool *) *list, struct pool *pool);
 /* In the child of a fork: repair the lists of a heap that no thread was changing. */

@@ -7,9 +7,6 @@
 #include "arena/retain.h"
 #include "arena/supply.h"
 
-/* The unswept bytes of all heaps, as far as the heaps have published them (publish_unswept). */
-static _Atomic size_t x_unswept;
-
 static unsigned granule_shift(const struct pool *pool)
 {
 	return pool->bits->granule_shift;
@@ -134,7 +131,7 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 	touched &= clean_granules(pool);
 	if (!touched)
 		return;
-	(pool->was_swept ? retain_note_refault : retain_note_fault)(bytes_of(pool, touched));
+	retain_note_fault(bytes_of(pool, touched));
 	mark_present(pool, touched);
 	if (has_granules(pool))
 		add_unswept(heap, pool,
@@ -216,20 +213,31 @@ size_t sweep_resident(const struct pool *pool)
 
 /* The pages of an empty pool need not wait for readers: a late reader finds zeros where the header
  * was, and takes no reference to that.  The address range stays as it is until the goal is reached.
- * false: the system has refused; the pool counts as resident, as before. */
-bool sweep_whole(struct pool *pool)
+ * A pool whose pages the system has refused counts as resident, as before. */
+void sweep_whole_all(struct pool **pools, unsigned n)
 {
-	size_t resident = sweep_resident(pool);
+	struct iovec range[SWEEP_STEP];
+	size_t resident = 0;
 
-	if (resident == 0)
-		return true;
-	if (os_purge(pool->base, pool_span(pool)) != 0)
-		return false;
-	if (BUG(purge_to_garbage))
-		__builtin_memset(pool->base, 0xdd, pool_span(pool));
-	sweep_mark_clean(pool);
-	arena_count_purge(resident);
-	return true;
+	for (unsigned i = 0; i < n; i++)
+		range[i] = (struct iovec){ pools[i]->base,
+			                   sweep_resident(pools[i]) ? pool_span(pools[i]) : 0 };
+	os_purge_ranges(range, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (range[i].iov_len == 0)
+			continue;
+		if (BUG(purge_to_garbage))
+			__builtin_memset(pools[i]->base, 0xdd, pool_span(pools[i]));
+		resident += sweep_resident(pools[i]);
+		sweep_mark_clean(pools[i]);
+	}
+	if (resident)
+		retain_note_gone(resident);
+}
+
+void sweep_whole(struct pool *pool)
+{
+	sweep_whole_all(&pool, 1);
 }
 
 /* The pool's clean bytes leave the sum, because from now on the arena counts its slices, as clean
@@ -298,7 +306,7 @@ static bool purge_run(struct pool *pool, unsigned first, unsigned count)
 
 	if (os_purge(pool->base + ((size_t)first << shift), bytes) != 0)
 		return false;
-	arena_count_purge(bytes);
+	retain_note_gone(bytes);
 	return true;
 }
 
@@ -329,7 +337,6 @@ static size_t sweep_pool(struct heap *heap, struct pool *pool)
 	sweep_forget(heap, pool);
 	heap->sweeping = true;
 	mark_clean(pool, done);
-	pool->was_swept = true;
 	return bytes_of(pool, done);
 }
 
@@ -355,13 +362,13 @@ static size_t publish_unswept(struct heap *heap)
 	size_t step;
 
 	if (unswept == published)
-		return load_relaxed(&x_unswept);
+		return load_relaxed(&arena_counters.x_unswept);
 	step = retain_limit() / 32 / heap_count();
 	if (unswept > published + step || unswept + step < published) {
-		add_relaxed(&x_unswept, unswept - published);
+		add_relaxed(&arena_counters.x_unswept, unswept - published);
 		heap->unswept_published = unswept;
 	}
-	return load_relaxed(&x_unswept);
+	return load_relaxed(&arena_counters.x_unswept);
 }
 
 #define WATCH_EVERY 8u /* slow paths */
@@ -369,11 +376,11 @@ static size_t publish_unswept(struct heap *heap)
 /* Credit also expires by time, without a drop: each heap looks now and then.  When less may be kept
  * than before, free slices go back, and this heap is to trim at its next slow path, because its
  * cache keeps pages resident, too. */
-static void watch_credit(struct heap *heap, size_t unswept)
+static void watch_credit(struct heap *heap)
 {
-	if (!retain_expire_credit(arena_kept() + unswept))
+	if (!retain_decay())
 		return;
-	purge_excess();
+	purge_excess(0);
 	store_relaxed(&heap->x_trim, true);
 }
 
@@ -395,11 +402,10 @@ void sweep_enforce(struct heap *heap)
 		if (likely(unswept <= retain_for_pages_least()))
 			return;
 	} else if (load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0) {
-		watch_credit(heap, unswept);
+		watch_credit(heap);
 	}
 	if (unswept <= retain_for_pages() || load_relaxed(&heap->x_unswept) <= part_of_heap())
 		return;
-	retain_note_drop();
 	for (unsigned n = 0;
 	     heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP;
 	     n++)

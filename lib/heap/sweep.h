@@ -58,8 +58,10 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before);
 /* How many bytes of the pool may be resident. */
 size_t sweep_resident(const struct pool *pool);
 /* Give back all pages of a pool whose blocks are all free; the caller is the only thread that has
- * the pool.  false: the system has refused, and the pages are still there. */
-bool sweep_whole(struct pool *pool);
+ * the pool.  If the system refuses, the pages are still there. */
+void sweep_whole(struct pool *pool);
+/* The same for n pools, SWEEP_STEP at most, together. */
+void sweep_whole_all(struct pool **pools, unsigned n);
 /* The pool leaves the heap: take it out of the list, and its bytes out of the sum. */
 void sweep_forget(struct heap *heap, struct pool *pool);
 /* Release an empty pool, which is in no list, to its arena; if it has no pages, its slices are

@@ -5,7 +5,9 @@
 #include "heap/family.h"
 #include "heap/idle.h"
 #include "heap/limbo.h"
+#include "heap/pending.h"
 #include "heap/remote.h"
+#include "arena/retain.h"
 
 /* Is there anything to do for this heap?  Its queued pools, unless they have been looked after
  * already.  Those that have (x_swept) are done, until more is freed to the heap or it has lost its
@@ -44,7 +46,7 @@ static void tend_heap(struct heap *heap)
 	else if (owner == owner_self())
 		take_home(heap);
 	else if (is_owners(owner))
-		remote_look_after(heap);
+		remote_look_after(heap, true);
 }
 
 /* Looks for an idle heap with work, beginning behind the one that was looked at last and once
@@ -53,12 +55,13 @@ static void tend_heap(struct heap *heap)
 static struct heap *find_idle(arn_family *family)
 {
 	struct heap *last = load_acquire(&family->x_tend), *heap = last; /* F3 */
+	unsigned least = retain_is_exceeded(pending_bytes()) ? HEAP_IDLE_FULL : HEAP_IDLE;
 	bool found = false;
 	unsigned n = 0;
 
 	do {
 		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
-		found = has_work(heap) && heap_is_idle(heap);
+		found = has_work(heap) && heap_is_idle(heap, least);
 	} while (!found && heap != last && ++n < TEND_LOOK);
 	if (heap != last)
 		store_release(&family->x_tend, heap); /* F3 */
@@ -79,9 +82,10 @@ static void tend_one(arn_family *family)
  * stack of the limbo, one idle heap. */
 void tend_family(arn_family *family)
 {
-	purge_excess_late();
+	purge_excess(0);
 	if (!family_is_user(family))
 		return;
+	limbo_purge_excess(family);
 	if (load_relaxed(&arena_counters.x_limbo) > LIMBO_SPACE)
 		limbo_poll(family);
 	tend_one(family);

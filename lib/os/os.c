@@ -17,6 +17,13 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
+/* Later kernels have names for these. */
+#define DONTNEED_LOCKED 24
+#define SELF            -10000
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
 #ifdef ARN_FAULT_INJECTION
 _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
 
@@ -36,10 +43,12 @@ static bool fails(_Atomic unsigned *countdown)
 		errno = ENOMEM; /* as the system does */
 	return n == 1;
 }
-#define ahead() load_relaxed(&os_ahead)
+#define ahead()     load_relaxed(&os_ahead)
+#define is_tested() (load_relaxed(&os_fail_purge) != 0)
 #else
 #define fails(countdown) false
 #define ahead()          0u
+#define is_tested()      false
 #endif
 
 static _Atomic bool x_refused; /* the system has once refused a mapping */
@@ -132,17 +141,84 @@ static bool is_whole_pages(const void *address, size_t size)
 	return (((uintptr_t)address | size) & (os_page_size() - 1)) == 0;
 }
 
+/* ms, and never 0: when the system has refused to take pages the last time.  0: it takes them. */
+static _Atomic unsigned x_purge_refused;
+
+static void note_purge(bool done)
+{
+	unsigned refused = done ? 0 : os_milliseconds() | 1;
+
+	if (load_relaxed(&x_purge_refused) != refused)
+		store_relaxed(&x_purge_refused, refused);
+}
+
+bool os_takes_pages(void)
+{
+	unsigned refused = load_relaxed(&x_purge_refused);
+
+	return likely(refused == 0) || os_age(os_milliseconds(), refused) >= 1000;
+}
+
 /* MADV_DONTNEED takes the pages at once, and the range stays mapped.  It fails for pages that are
- * locked (mlock). */
+ * locked (mlock); Linux 5.18 and later takes these when they are asked for by name.  A page that
+ * comes back is locked again. */
+static bool take_pages(void *address, size_t size)
+{
+	if (fails(&os_fail_purge))
+		return false;
+	return madvise(address, size, MADV_DONTNEED) == 0 ||
+	       (errno == EINVAL && madvise(address, size, DONTNEED_LOCKED) == 0);
+}
+
 int os_purge(void *address, size_t size)
 {
-	int saved = errno, error;
+	int saved = errno, error = 0;
 
 	if (!is_whole_pages(address, size))
 		return EINVAL;
-	error = !fails(&os_fail_purge) && madvise(address, size, MADV_DONTNEED) == 0 ? 0 : errno;
+	if (!take_pages(address, size))
+		error = errno;
+	note_purge(error == 0);
 	errno = saved;
 	return error;
+}
+
+/* Asks for all ranges in one call.  Linux before 6.13 does that for other processes only, and for
+ * other advice; before 6.14 it does not know this name of the own process.  false: some of it may
+ * have been done. */
+static bool take_ranges(const struct iovec *ranges, unsigned n, size_t bytes)
+{
+	static _Atomic bool x_unknown;
+	long done;
+
+	if (load_relaxed(&x_unknown) || is_tested())
+		return false;
+	done = syscall(SYS_process_madvise, SELF, ranges, (unsigned long)n, MADV_DONTNEED, 0u);
+	if (done < 0 && errno != EINVAL)
+		store_relaxed(&x_unknown, true);
+	return done >= 0 && (size_t)done == bytes;
+}
+
+size_t os_purge_ranges(struct iovec *ranges, unsigned n)
+{
+	size_t bytes = 0, refused = 0;
+	int saved = errno;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += ranges[i].iov_len;
+	if (n > 1 && take_ranges(ranges, n, bytes)) {
+		note_purge(true);
+		errno = saved;
+		return bytes;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (os_purge(ranges[i].iov_base, ranges[i].iov_len) == 0)
+			continue;
+		refused += ranges[i].iov_len;
+		ranges[i].iov_len = 0;
+	}
+	errno = saved;
+	return bytes - refused;
 }
 
 /* The kernel unmaps the target first, and then may fail for want of memory for its tables: so after
@@ -184,6 +260,14 @@ unsigned os_milliseconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (unsigned)now.tv_sec * 1000 + (unsigned)(now.tv_nsec / 1000000) + ahead();
+}
+
+unsigned os_processor_milliseconds(void)
+{
+	struct timespec spent = { 0, 0 };
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+	return (unsigned)spent.tv_sec * 1000 + (unsigned)(spent.tv_nsec / 1000000);
 }
 
 /* Asked anew each time, because a program may change its own limit. */

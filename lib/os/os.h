@@ -16,6 +16,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <sys/uio.h>
 
 /* Map `size` bytes, zeroed, readable and writable, at a multiple of alignment (a power of two).
  * NULL: there is no address space. */
@@ -25,6 +26,12 @@ int os_unmap(void *address, size_t size);
 /* Give the physical pages back; the range reads as zeros afterwards.  EINVAL, and nothing is done,
  * for a range that is not made of whole pages. */
 int os_purge(void *address, size_t size);
+/* The same for n ranges, in as few system calls as the kernel allows.  Returns the bytes that went
+ * back; a range that the system has refused has the length 0 afterwards. */
+size_t os_purge_ranges(struct iovec *ranges, unsigned n);
+/* Does the system take pages?  false: it has refused some within the last second, so that it is not
+ * worth while to ask again. */
+bool os_takes_pages(void);
 /* Move the pages of one range, of `size` bytes, to another of `room` bytes, in the place of what
  * was mapped there.  The first range is not mapped any more.  On failure the second may not be
  * mapped, and the first is as it was. */
@@ -36,6 +43,8 @@ int os_resident(const void *address, size_t size, unsigned char *pages);
 int os_barrier(void);
 /* A clock in milliseconds that never goes back; it is a few ms coarse, and wraps. */
 unsigned os_milliseconds(void);
+/* The processor time that all threads of the process have taken, in milliseconds; it wraps. */
+unsigned os_processor_milliseconds(void);
 /* The milliseconds from then to now.  Another thread may have read the clock after the caller did,
  * so that its time is a little later than now; the age is 0 in that case, and not the whole range
  * of the clock. */

@@ -155,8 +155,8 @@ loop() {
 		for ((turn = 0; turn < turns; turn++)); do
 			export MEMORY_LATER=0
 			lap 64T "$mix" "$scale" || return
-			# four turns, of which each is a second on a busy machine
-			[ -n "$full" ] || [ "$mix" != small ] || MEMORY_LATER=2
+			# T(credit) of a hundred MiB is three seconds (lib/arena/retain.h)
+			[ -n "$full" ] || [ "$mix" != small ] || MEMORY_LATER=6
 			[ -z "$full" ] || ((turn < turns - 1)) || MEMORY_LATER=15
 			lap "$default" "$mix" "$scale" || return
 		done

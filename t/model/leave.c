@@ -119,10 +119,23 @@ int os_purge(void *address, size_t size)
 	return 0;
 }
 
-int os_purge_lazily(void *address, size_t size)
+size_t os_purge_ranges(struct iovec *ranges, unsigned n)
 {
-	(void)address, (void)size;
-	return -1;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += ranges[i].iov_len;
+	return bytes;
+}
+
+bool os_takes_pages(void)
+{
+	return true;
+}
+
+unsigned os_processor_milliseconds(void)
+{
+	return 0;
 }
 
 void os_guard(void *address, size_t size)

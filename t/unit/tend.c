@@ -92,7 +92,9 @@ static void test_owner_waits(enum arn_tag tag)
 
 	while (!atomic_load(&made))
 		sched_yield();
+	option_values[OPTION_RETAIN] = 1024 * MIB; /* else whoever frees gives pages back */
 	free_all();
+	option_values[OPTION_RETAIN] = 8 * MIB;
 	before = remote_kib();
 	call(tag);
 	ok(before > 4096 && remote_kib() < 64,
@@ -104,6 +106,28 @@ static void test_owner_waits(enum arn_tag tag)
 	   "tag %d: all of it is home when the thread goes on: %zu KiB in pools", (int)tag,
 	   load_relaxed(&handle.heap->x_pool_bytes) / KIB);
 	arn_heap_abandon(&handle);
+}
+
+/* More is freed to a thread that waits than may be kept: whoever frees gives back the pages. */
+static void test_at_once(enum arn_tag tag)
+{
+	pthread_t thread = begin(make_and_wait, tag);
+	size_t left;
+
+	while (!atomic_load(&made))
+		sched_yield();
+	option_values[OPTION_RETAIN] = 256 * KIB;
+	retain_forget();
+	free_all();
+	left = remote_kib();
+	option_values[OPTION_RETAIN] = 8 * MIB;
+	ok(left <= BLOCKS * SIZE / KIB / 2, "tag %d: without a later call %zu of %zu KiB stay",
+	   (int)tag, left, (size_t)BLOCKS * SIZE / KIB);
+	atomic_store(&go_on, true);
+	pthread_join(thread, NULL);
+	expect(heap_is_valid(handle.heap));
+	arn_heap_abandon(&handle);
+	no_errors("and all is as it should be when the thread goes on");
 }
 
 static void test_nobody(enum arn_tag tag)
@@ -200,12 +224,12 @@ static void test_two_looks(void)
 	for (unsigned i = 0; i < 16; i++) {
 		arn_free(arn_heap_malloc(&handle, MIB));
 		add_relaxed(&os_ahead, 1);
-		early |= heap_is_idle(handle.heap);
-		early |= heap_is_idle(handle.heap);
+		early |= heap_is_idle(handle.heap, HEAP_IDLE);
+		early |= heap_is_idle(handle.heap, HEAP_IDLE);
 	}
 	ok(!early, "a heap is not idle when it is looked at twice within a moment");
 	add_relaxed(&os_ahead, HEAP_IDLE + 2);
-	ok(heap_is_idle(handle.heap), "and it is idle after half a second");
+	ok(heap_is_idle(handle.heap, HEAP_IDLE), "and it is idle after half a second");
 	ok(os_age(1000, 400) == 600 && os_age(400, 401) == 0 && os_age(5, UINT_MAX - 4) == 10,
 	   "the age of a time that another thread has read later is 0");
 	arn_heap_abandon(&handle);
@@ -220,6 +244,8 @@ int main(void)
 	test_two_looks();
 	test_owner_waits(ARN_TAG_MEM);
 	test_owner_waits(ARN_TAG_GC);
+	test_at_once(ARN_TAG_MEM);
+	test_at_once(ARN_TAG_GC);
 	test_nobody(ARN_TAG_MEM);
 	test_nobody(ARN_TAG_GC);
 	test_waiting();
