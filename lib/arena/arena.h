@@ -65,6 +65,7 @@ struct pool {
 	struct pool_bits *bits;
 	uint8_t cls, tag;
 	bool reads_zero; /* large pool: it is still all zeros, so calloc need not clear it */
+	bool settled;    /* class pool: it was begun without pages that had gone back (retain.h) */
 	uint32_t slices; /* huge pools: more than an arena's */
 
 	/* line 1: the owner's */

@@ -98,6 +98,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->cls = (uint8_t)cls;
 	pool->tag = (uint8_t)tag;
 	pool->reads_zero = run->clean == run->slices;
+	pool->settled = false;
 	pool->slices = (uint32_t)run->slices;
 	pool->listed = false;
 	pool->left = 0;

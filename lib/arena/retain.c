@@ -158,18 +158,6 @@ static void earn(size_t over)
 	store_relaxed(&x_retain_credit, min_size(credit + over + over / 4, 2 * peak));
 }
 
-static void charge(size_t bytes)
-{
-	intptr_t left = sub_relaxed(&refaults.x_left, (intptr_t)bytes) - (intptr_t)bytes;
-
-	if (left < 0 && !BUG(credit_for_all)) {
-		fill(&refaults, RETAIN_BURST);
-		left = load_relaxed(&refaults.x_left);
-	}
-	if (left < 0)
-		earn((size_t)-left);
-}
-
 void retain_note_gone(size_t bytes)
 {
 	size_t before = add_relaxed(&arena_counters.x_purged, bytes);
@@ -184,29 +172,57 @@ void retain_note_gone(size_t bytes)
 		store_relaxed(&x_retain_credit, 0);
 }
 
-/* What it costs that these bytes are refaulted, as bytes: with the calls that gave them back. */
-static size_t cost(size_t bytes)
+void retain_charge(size_t bytes)
 {
-	return bytes + bytes / (load_relaxed(&x_each) / RETAIN_CALL + 1);
+	intptr_t left = sub_relaxed(&refaults.x_left, (intptr_t)bytes) - (intptr_t)bytes;
+
+	if (left < 0 && !BUG(credit_for_all)) {
+		fill(&refaults, RETAIN_BURST);
+		left = load_relaxed(&refaults.x_left);
+	}
+	if (left < 0)
+		earn((size_t)-left);
 }
 
-void retain_note_fault(size_t bytes)
+/* Settles what is owed of these bytes.  Returns how much that was; 0 also after a pause. */
+static size_t settle(size_t bytes)
 {
 	size_t before;
 
 	bytes = min_size(bytes, owed());
 	if (bytes == 0)
-		return;
+		return 0;
 	if (was_pause()) {
 		settle_all();
-		return;
+		return 0;
 	}
 	before = add_relaxed(&x_settled, bytes);
 	if (crosses_mib(before, bytes)) {
 		store_relaxed(&x_moved, os_milliseconds());
 		store_relaxed(&x_resumed, load_relaxed(&arena_counters.x_purged));
 	}
-	charge(cost(bytes));
+	return bytes;
+}
+
+/* The share of the call that gave these bytes back, as bytes that are refaulted. */
+static size_t share_of_call(size_t bytes)
+{
+	return bytes / (load_relaxed(&x_each) / RETAIN_CALL + 1);
+}
+
+void retain_note_fault(size_t bytes)
+{
+	bytes = settle(bytes);
+	if (bytes)
+		retain_charge(bytes + share_of_call(bytes));
+}
+
+bool retain_note_claim(size_t bytes)
+{
+	bytes = settle(bytes);
+	if (bytes)
+		retain_charge(share_of_call(bytes));
+	return bytes != 0;
 }
 
 /* ---- decay ----------------------------------------------------------------------------------- */

@@ -48,7 +48,7 @@
 	(4 * PAGE_MIN) /* what a call to give back costs, as bytes that are refaulted \
 	                */
 #define RETAIN_BURST  (4 * MIB)
-#define RETAIN_TRADES (32 * MIB)
+#define RETAIN_TRADES (16 * MIB)
 #define RETAIN_PAUSE  500u /* ms */
 /* The least and the greatest T(credit), ms. */
 #define RETAIN_DECAY_MIN 100u
@@ -75,6 +75,10 @@ static inline size_t retain_for_pages_least(void)
 void retain_note_gone(size_t bytes);
 /* Memory that is not resident was handed out. */
 void retain_note_fault(size_t bytes);
+/* So many bytes without pages were claimed, of which some will be touched.  true: they had gone
+ * back before, and each page of them that is touched is to be charged. */
+bool retain_note_claim(size_t bytes);
+void retain_charge(size_t bytes);
 /* How much of `bytes` may be given back though it is within what may be kept, because something of
  * another kind is wanted and more would be resident than ever before.  That has a budget of its
  * own: a program that goes from one kind to the other again and again keeps both in the end. */

@@ -110,6 +110,7 @@ struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, siz
 		sweep_note_tail(pool, 0);
 	} else if (run.clean == run.slices) {
 		sweep_mark_clean(pool);
+		pool->settled = retain_note_claim(pool_span(pool));
 	}
 	return pool;
 }
@@ -123,7 +124,6 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	if (!pool)
 		return NULL;
 	heap_attach_pool(heap, pool);
-	sweep_note_begun(heap, pool);
 	return pool;
 }
 

@@ -3,6 +3,7 @@
 
 #include "arena/reclaim.h"
 #include "heap/sweep.h"
+#include "arena/purge.h"
 #include "arena/retain.h"
 #include "os/os.h"
 
@@ -204,6 +205,7 @@ void limbo_add(arn_family *family, struct pool *pool)
 	pool->goal = goal_of(family, pool);
 	count_waiting(family, pool);
 	push_waiting(family, index, pool);
+	purge_excess(0);
 	purge_excess_from(family, index);
 }
 

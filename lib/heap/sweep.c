@@ -131,7 +131,7 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 	touched &= clean_granules(pool);
 	if (!touched)
 		return;
-	retain_note_fault(bytes_of(pool, touched));
+	(pool->settled ? retain_charge : retain_note_fault)(bytes_of(pool, touched));
 	mark_present(pool, touched);
 	if (has_granules(pool))
 		add_unswept(heap, pool,
@@ -169,12 +169,6 @@ void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *l
 	bytes = (uint32_t)min_size(n * pool->block_size, bits->unswept);
 	bits->unswept -= bytes;
 	count_sub(&heap->x_unswept, bytes);
-}
-
-void sweep_note_begun(struct heap *heap, struct pool *pool)
-{
-	if (has_granules(pool) && clean_granules(pool) != all_granules(pool))
-		list_unswept(heap, pool);
 }
 
 void sweep_forget(struct heap *heap, struct pool *pool)
@@ -336,6 +330,7 @@ static size_t sweep_pool(struct heap *heap, struct pool *pool)
 
 	sweep_forget(heap, pool);
 	heap->sweeping = true;
+	pool->settled = false;
 	mark_clean(pool, done);
 	return bytes_of(pool, done);
 }
@@ -418,7 +413,7 @@ size_t sweep_all(struct heap *heap)
 	size_t done = 0;
 
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
-		if (pool->bits->in_sweep || pool->bits->unswept)
+		if (has_granules(pool) && clean_granules(pool) != all_granules(pool))
 			done += sweep_pool(heap, pool);
 	publish_unswept(heap);
 	return done;

@@ -8,8 +8,8 @@
  * returned to the pool since the last sweep, and the free blocks whose granules have got pages
  * since, less what was taken.
  *
- * The pools of a heap that have a granule's worth of unswept bytes are in a list, the oldest first,
- * and so are pools that were begun on slices with pages.  When more than a share of the retention
+ * The pools of a heap that have a granule's worth of unswept bytes are in a list, the oldest first.
+ * When more than a share of the retention
  * limit (retain.h) is unswept, over all heaps, a heap that has more than its part of it sweeps its
  * oldest pools: these have been left alone the longest, so that most pools are swept once.  Credit
  * raises that share, because what a program takes again lies in pools, too.
@@ -46,9 +46,6 @@ static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
 /* n blocks were taken from the pool; `low` and `high` are the lowest and the highest of them. */
 void sweep_taken(struct heap *heap, struct pool *pool, unsigned n, const void *low,
                  const void *high);
-/* The heap has a new pool, all of whose blocks are free: if its slices have pages, these wait to be
- * swept like others. */
-void sweep_note_begun(struct heap *heap, struct pool *pool);
 /* No page of the pool is resident: it is new, or it has been purged as a whole. */
 void sweep_mark_clean(struct pool *pool);
 /* The one block of a large pool is handed out, so all its granules count as resident. */
@@ -69,8 +66,8 @@ void sweep_forget(struct heap *heap, struct pool *pool);
 void sweep_release(struct pool *pool);
 /* Called at the end of a slow path: sweep if more than the heap's part is unswept. */
 void sweep_enforce(struct heap *heap);
-/* Sweep all pools that have anything unswept, also those with less than a granule of it.  Returns
- * the bytes that went back. */
+/* Sweep all pools, also those with less than a granule of unswept bytes, and those that were begun
+ * on slices with pages.  Returns the bytes that went back. */
 size_t sweep_all(struct heap *heap);
 /* Give back the pages of the pool that no block of `others` lies on.  All blocks but `others` are
  * free, in no word, and the caller's.  A class pool of one granule is left alone: its page goes

@@ -313,8 +313,10 @@ check_once_c() {
 }
 
 check_python() { # NAME COMMAND STOCK
-	local name
+	local name more=1.03
+	local later=5
 	is_cheap "$1: 300 threads at once" 1 python "$2" threads_300 0.3
+	later=3
 	for name in threads_100 phase_lists strings instances temporary_1 temporary_5 temporary_20 computing bursts; do
 		is_cheap "$1: $name" 3 python "$2" $name 1
 	done
@@ -327,8 +329,10 @@ check_python() { # NAME COMMAND STOCK
 		run_python '' "$2" kinds 1 | sed 's/^/ours /'
 		run_python '' "$3" kinds 1 | sed 's/^/stock /'
 	} >"$work/out"
-	at_most "$(metric ours peak)" "$(metric stock peak | awk '{ printf "%.1f", $1 * 1.03 / 1048576 }')" MiB \
-		"$1: ten phases of different kinds: 1.03 of the peak of stock"
+	# there the collector's objects are in a stock of CPython's own, so what is kept of one kind cannot serve the other
+	[ "$1" != preload ] || more=1.45
+	at_most "$(metric ours peak)" "$(metric stock peak | awk -v more=$more '{ printf "%.1f", $1 * more / 1048576 }')" \
+		MiB "$1: ten phases of different kinds: $more of the peak of stock"
 }
 
 check() {

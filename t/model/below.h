@@ -226,10 +226,6 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before)
 	(void)pool, (void)tail_before;
 }
 
-void sweep_note_begun(struct heap *heap, struct pool *pool)
-{
-	(void)heap, (void)pool;
-}
 
 void sweep_mark_resident(struct pool *pool)
 {
