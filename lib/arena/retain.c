@@ -112,9 +112,9 @@ struct budget {
 };
 static struct budget refaults = { RETAIN_BURST, 0, 0 }, trades = { RETAIN_TRADES, 0, 0 };
 
-/* Adds what the processor time since the last call allows, up to `most`.  A thread that comes in
- * the same millisecond finds it done. */
-static void fill(struct budget *budget, size_t most)
+/* Adds per_ms bytes for each millisecond of processor time since the last call, up to `most`.  A
+ * thread that comes in the same millisecond finds it done. */
+static void fill(struct budget *budget, size_t most, size_t per_ms)
 {
 	unsigned now = os_milliseconds(), last = load_relaxed(&budget->x_filled), spent;
 	size_t more;
@@ -122,7 +122,7 @@ static void fill(struct budget *budget, size_t most)
 	if (now == last || !cas_acq_rel(&budget->x_filled, &last, now))
 		return;
 	spent = os_processor_milliseconds();
-	more = os_age(spent, load_relaxed(&budget->x_spent)) * RETAIN_PER_MS;
+	more = os_age(spent, load_relaxed(&budget->x_spent)) * per_ms;
 	store_relaxed(&budget->x_spent, spent);
 	add_relaxed(&budget->x_left, (intptr_t)min_size(more, most));
 	if (load_relaxed(&budget->x_left) > (intptr_t)most)
@@ -134,12 +134,15 @@ size_t retain_may_trade(size_t bytes)
 	intptr_t left = load_relaxed(&trades.x_left);
 
 	if (left < (intptr_t)bytes) {
-		fill(&trades, RETAIN_TRADES);
+		fill(&trades, RETAIN_TRADES, RETAIN_PER_MS / 2);
 		left = load_relaxed(&trades.x_left);
 	}
-	bytes = left > 0 ? min_size(bytes, (size_t)left) : 0;
+	return left > 0 ? min_size(bytes, (size_t)left) : 0;
+}
+
+void retain_note_trade(size_t bytes)
+{
 	sub_relaxed(&trades.x_left, (intptr_t)bytes);
-	return bytes;
 }
 
 static void begin_decay(unsigned now);
@@ -177,7 +180,7 @@ void retain_charge(size_t bytes)
 	intptr_t left = sub_relaxed(&refaults.x_left, (intptr_t)bytes) - (intptr_t)bytes;
 
 	if (left < 0 && !BUG(credit_for_all)) {
-		fill(&refaults, RETAIN_BURST);
+		fill(&refaults, RETAIN_BURST, RETAIN_PER_MS);
 		left = load_relaxed(&refaults.x_left);
 	}
 	if (left < 0)

@@ -48,7 +48,7 @@
 	(4 * PAGE_MIN) /* what a call to give back costs, as bytes that are refaulted \
 	                */
 #define RETAIN_BURST  (4 * MIB)
-#define RETAIN_TRADES (16 * MIB)
+#define RETAIN_TRADES (32 * MIB)
 #define RETAIN_PAUSE  500u /* ms */
 /* The least and the greatest T(credit), ms. */
 #define RETAIN_DECAY_MIN 100u
@@ -79,10 +79,12 @@ void retain_note_fault(size_t bytes);
  * back before, and each page of them that is touched is to be charged. */
 bool retain_note_claim(size_t bytes);
 void retain_charge(size_t bytes);
-/* How much of `bytes` may be given back though it is within what may be kept, because something of
- * another kind is wanted and more would be resident than ever before.  That has a budget of its
+/* How much of `bytes` may now be given back though it is within what may be kept, because something
+ * of another kind is wanted and more would be resident than ever before.  That has a budget of its
  * own: a program that goes from one kind to the other again and again keeps both in the end. */
 size_t retain_may_trade(size_t bytes);
+/* So much was given back for that: a huge arena goes as a whole. */
+void retain_note_trade(size_t bytes);
 extern _Atomic size_t x_retain_credit; /* bytes */
 
 static inline bool retain_has_credit(void)

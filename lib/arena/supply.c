@@ -150,6 +150,15 @@ static bool add_arena(size_t slices, struct run *run)
 	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
 }
 
+/* Gives back so much of what is retained. */
+static size_t trade(size_t retained, size_t bytes)
+{
+	size_t done = bytes ? purge_to(retained - bytes) : 0;
+
+	retain_note_trade(done);
+	return done;
+}
+
 /* When a run makes more resident than ever was before, what is kept for reuse is made smaller by
  * twice the growth, so that a program's peak is what it uses; a quarter of the limit is still kept.
  * Below that peak nothing is given back here, because it would be wanted again; nor is it when the
@@ -166,7 +175,7 @@ static size_t make_up_for_growth(const struct run *run)
 		;
 	growth = resident - min_size(resident, max_size(peak, before));
 	if (growth > 0 && retained > keep && os_takes_pages())
-		done = purge_to(retained - retain_may_trade(min_size(retained - keep, 2 * growth)));
+		done = trade(retained, retain_may_trade(min_size(retained - keep, 2 * growth)));
 	return growth - min_size(growth, done);
 }
 

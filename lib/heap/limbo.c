@@ -164,16 +164,17 @@ static unsigned find_resident(const arn_family *family, unsigned from)
 	return index < first ? LIMBO_STACKS : index;
 }
 
-/* Purges up to `bytes` of the stack, or of the next one with pages. */
-static void purge_from(arn_family *family, unsigned index, size_t bytes)
+/* Purges up to `bytes` of the stack, or of the next one with pages.  Returns the bytes that were
+ * tried. */
+static size_t purge_from(arn_family *family, unsigned index, size_t bytes)
 {
 	index = find_resident(family, index % LIMBO_STACKS);
 	if (index == LIMBO_STACKS)
-		return;
-	if (stack_is_empty(&family->limbo[index]))
-		note_empty(family, index);
-	else
-		purge_some(family, index, bytes);
+		return 0;
+	if (!stack_is_empty(&family->limbo[index]))
+		return purge_some(family, index, bytes);
+	note_empty(family, index);
+	return 0;
 }
 
 /* Half of the base is given back beyond what is needed, so that the pages of several pools go in
@@ -308,7 +309,8 @@ void limbo_make_room(size_t growth)
 	for (unsigned n = 0; n < MORE_POLLS && load_relaxed(&arena_counters.x_waiting) >= MIB; n++)
 		limbo_poll(family);
 	if (growth > 0 && load_relaxed(&arena_counters.x_waiting) >= MIB && os_takes_pages())
-		purge_from(family, load_relaxed(&family->x_polled), retain_may_trade(growth));
+		retain_note_trade(purge_from(family, load_relaxed(&family->x_polled),
+		                             retain_may_trade(growth)));
 }
 
 /* Each stack is polled until nothing more leaves it.  A stack whose newest LIMBO_STEP pools still

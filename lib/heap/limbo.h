@@ -26,8 +26,7 @@
  *                 by the thread that made its last block free.
  *             S2  x_latest: store (release) -> load (acquire): the family.
  * Progress    lock-free, at most LIMBO_STEP pools of one stack in a poll.  Nobody waits.  A thread
- *             that is stopped in here keeps at most LIMBO_STEP pools, or, in purge, those of one
- *             stack.
+ *             that is stopped in here keeps at most LIMBO_STEP pools, or LIMBO_BATCH in purge.
  */
 #ifndef ARN_LIMBO_H
 #define ARN_LIMBO_H
