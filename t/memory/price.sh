@@ -313,7 +313,7 @@ check_once_c() {
 }
 
 check_python() { # NAME COMMAND STOCK
-	local name more=1.03
+	local name most more=1.03
 	# 3 %, and the trades that are free once: programs of a second
 	local later=5
 	is_cheap "$1: 300 threads at once" 1 python "$2" threads_300 0.3
@@ -331,10 +331,11 @@ check_python() { # NAME COMMAND STOCK
 		run_python '' "$2" kinds 1 | sed 's/^/ours /'
 		run_python '' "$3" kinds 1 | sed 's/^/stock /'
 	} >"$work/out"
-	# there the collector's objects are in a stock of CPython's own, so what is kept of one kind cannot serve the other
+	# The collector's objects are in CPython's own stock there: what is kept of one kind cannot serve the other.
 	[ "$1" != preload ] || more=1.45
-	at_most "$(metric ours peak)" "$(metric stock peak | awk -v more=$more '{ printf "%.1f", $1 * more / 1048576 }')" \
-		MiB "$1: ten phases of different kinds: $more of the peak of stock"
+	most=$(metric stock peak | awk -v more=$more '{ printf "%.1f", $1 * more / 1048576 }')
+	at_most "$(metric ours peak)" "$most" MiB \
+		"$1: ten phases of different kinds: $more of the peak of stock"
 }
 
 check() {

@@ -226,7 +226,6 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before)
 	(void)pool, (void)tail_before;
 }
 
-
 void sweep_mark_resident(struct pool *pool)
 {
 	(void)pool;
