@@ -6,6 +6,8 @@
 #include "arena/reclaim.h"
 
 struct arena_counters arena_counters;
+__thread unsigned arena_races;
+static _Atomic size_t x_free_arenas; /* arenas with x_counted set */
 
 /* Clears the dirty bits of claimed slices, which are the caller's.  Returns how many were set.
  * Mostly none are, so the word is read before it is written. */
@@ -16,10 +18,64 @@ static size_t take_dirty(struct arena *arena, unsigned word, uint64_t mask)
 	return count_bits(and_relaxed(&arena->x_dirty[word], ~mask) & mask);
 }
 
+/* The bits of the run [first, first + n) that are in this word. */
+static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
+{
+	unsigned low = word * 64, from = first > low ? first - low : 0;
+	unsigned to = first + n < low + 64 ? first + n - low : 64;
+
+	return bit_run(from, to - from);
+}
+
+/* A look that may be out of date at once.  Whoever acts on it claims the arena first.  Mostly the
+ * first word tells that it is not free. */
+bool arena_is_free(const struct arena *arena)
+{
+	uint64_t rest = ~(uint64_t)0;
+
+	if (arena->huge)
+		return load_relaxed(&arena->x_huge_used) == 0;
+	if (load_seq(&arena->x_free_slices[0]) != ~bit_run(0, ARENA_HEAD)) /* A4 */
+		return false;
+	for (unsigned word = 1; word < ARENA_WORDS - 1; word++)
+		rest &= load_seq(&arena->x_free_slices[word]);                   /* A4 */
+	return ~rest == 0 && load_seq(&arena->x_free_slices[ARENA_WORDS - 1]) == /* A4 */
+	                             ~bit_run(64 - ARENA_GUARD, ARENA_GUARD);
+}
+
+/* Counts the arena among the free ones, or does not, until that is as it should be: after each
+ * change it is looked at again. */
+static void recount(struct arena *arena, bool is_free)
+{
+	while (load_seq(&arena->x_counted) != is_free) { /* A4 */
+		arn_yield_point("arena_recount");
+		if (exchange_seq(&arena->x_counted, is_free) != is_free) /* A4 */
+			add_relaxed(&x_free_arenas, is_free ? 1 : (size_t)-1);
+		if (BUG(count_once))
+			return;
+		is_free = arena_is_free(arena);
+	}
+}
+
+bool arena_note_free(struct arena *arena)
+{
+	if (!arena_is_free(arena))
+		return false;
+	recount(arena, true);
+	return true;
+}
+
+size_t arena_free_count(void)
+{
+	return load_relaxed(&x_free_arenas);
+}
+
 /* Dirty slices were counted as free and resident until now. */
 void arena_count_claim(struct run *run, size_t dirty)
 {
 	run->clean = run->slices - dirty;
+	if (unlikely(load_seq(&run->arena->x_counted))) /* A4 */
+		recount(run->arena, false);
 	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
 		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
@@ -40,50 +96,18 @@ static bool claim_one(struct arena *arena, bool resident, struct run *run)
 			if (resident && !dirty)
 				break;
 			arn_yield_point("claim_one");
-			free = and_acquire(&arena->x_free_slices[word], ~bit); /* A1 */
+			free = and_seq(&arena->x_free_slices[word], ~bit); /* A1, A4 */
 			if (BUG(claim_blindly))
 				free |= bit;
-			if (free & bit) {
+			if (likely(free & bit)) {
 				*run = (struct run){ arena, word * 64 + lowest_bit(bit), 1, 0, 0 };
 				arena_count_claim(run, take_dirty(arena, word, bit));
 				return true;
 			}
+			arena_races++;
 		}
 	}
 	return false;
-}
-
-/* How many bits are set in a row from this one on, within its word. */
-static unsigned count_set(const uint64_t *map, unsigned slice)
-{
-	return run_length(map[slice / 64], slice % 64);
-}
-
-/* How many are clear in a row from this one on, within its word. */
-static unsigned count_clear(const uint64_t *map, unsigned slice)
-{
-	uint64_t bits = map[slice / 64] >> slice % 64;
-
-	return bits ? lowest_bit(bits) : 64 - slice % 64;
-}
-
-/* The first run of n free slices in a copy of the bitmap, at or above `from`.  ARENA_SLICES: there
- * is none. */
-static unsigned find_run(const uint64_t *map, unsigned from, unsigned n)
-{
-	unsigned first = from, slice = from;
-
-	while (slice < ARENA_SLICES) {
-		unsigned set = count_set(map, slice);
-
-		slice += set;
-		if (slice - first >= n)
-			return first;
-		if (set > 0 && slice % 64 == 0)
-			continue; /* the run may go on in the next word */
-		first = slice += count_clear(map, slice);
-	}
-	return ARENA_SLICES;
 }
 
 /* All bits of the mask are cleared by one compare-and-swap, or none.  It is repeated when other
@@ -96,17 +120,18 @@ bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask)
 		if ((free & mask) != mask)
 			return false;
 		arn_yield_point("claim_word");
-	} while (!cas_acquire(&arena->x_free_slices[word], &free, free & ~mask)); /* A1 */
+	} while (!cas_seq(&arena->x_free_slices[word], &free, free & ~mask)); /* A1, A4 */
 	return true;
 }
 
-/* The bits of the run [first, first + n) that are in this word. */
-static uint64_t run_mask(unsigned word, unsigned first, unsigned n)
+/* Another thread may have found the arena without these slices meanwhile, and have lowered its
+ * numbers, or have counted it as not free. */
+void arena_return_word(struct arena *arena, unsigned word, uint64_t mask)
 {
-	unsigned low = word * 64, from = first > low ? first - low : 0;
-	unsigned to = first + n < low + 64 ? first + n - low : 64;
+	unsigned index = arena->index;
 
-	return bit_run(from, to - from);
+	or_seq(&arena->x_free_slices[word], mask); /* A1, A3, A4 */
+	arena_publish(arena, index);
 }
 
 /* Claims the run word by word.  If a slice of a later word is not free any more, the words that
@@ -122,7 +147,7 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 		if (arena_claim_word(arena, word, run_mask(word, first, n)))
 			continue;
 		while (word-- > low)
-			or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
+			arena_return_word(arena, word, run_mask(word, first, n));
 		return false;
 	}
 	for (unsigned word = low; word <= high; word++)
@@ -132,21 +157,18 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 	return true;
 }
 
-/* Looks for a run in a copy of the bitmap, and claims it in the bitmap itself.  When another thread
- * was faster, the search goes on one slice further: it ends at the end of the arena.  false: there
- * is no such run, or others have taken each of them. */
+/* Looks for a run, and claims it.  When another thread was faster, the search goes on one slice
+ * further: it ends at the end of the arena.  false: there is no such run, or others have taken each
+ * of them. */
 static bool claim_run(struct arena *arena, unsigned n, bool resident, struct run *run)
 {
-	uint64_t map[ARENA_WORDS];
 	unsigned first = ARENA_HEAD;
 
-	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		map[word] = load_relaxed(&arena->x_free_slices[word]) &
-		            (resident ? load_relaxed(&arena->x_dirty[word]) : ~(uint64_t)0);
-	while ((first = find_run(map, first, n)) < ARENA_SLICES) {
+	while ((first = arena_find_run(arena, resident, first, n)) < ARENA_SLICES) {
 		if (arena_claim_at(arena, first, n, run))
 			return true;
-		first++; /* another thread was faster */
+		arena_races++; /* another thread was faster */
+		first++;
 	}
 	return false;
 }
@@ -157,6 +179,14 @@ static bool has_room(const struct arena *arena, size_t slices)
 	size_t room = arena_room(arena);
 
 	return room >= slices && room / 2 <= slices;
+}
+
+void arena_return_huge(struct arena *arena)
+{
+	unsigned index = arena->index;
+
+	store_seq(&arena->x_huge_used, 0); /* A1, A3 */
+	arena_publish(arena, index);
 }
 
 /* Claims a huge arena as a whole.  Its size is looked at again once it is the caller's, because it
@@ -172,7 +202,7 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return false;
 	if (!has_room(arena, slices)) {
-		store_release(&arena->x_huge_used, 0); /* A1 */
+		arena_return_huge(arena);
 		return false;
 	}
 	room = arena_room(arena);
@@ -198,8 +228,8 @@ bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct ru
 void arena_free_from(struct arena *arena, unsigned first)
 {
 	for (unsigned word = first / 64; word < ARENA_WORDS; word++)
-		or_release(&arena->x_free_slices[word],
-		           run_mask(word, first, ARENA_END - first)); /* A1 */
+		or_seq(&arena->x_free_slices[word],
+		       run_mask(word, first, ARENA_END - first)); /* A1, A3, A4 */
 }
 
 void arena_say(const char *what, const struct arena *arena)
@@ -217,47 +247,43 @@ void arena_say(const char *what, const struct arena *arena)
 }
 
 /* The dirty bits and the sum come first, because a slice belongs to the thread that claims it from
- * the moment when its free bit is set. */
-static void release_slices(struct arena *arena, unsigned first, unsigned n, unsigned dirty)
+ * the moment when its free bit is set.  The arena may leave at once then, and its number in the
+ * table may be another one's: so that is read before. */
+static bool release_slices(struct arena *arena, unsigned first, unsigned n, unsigned dirty)
 {
-	unsigned low = first / 64, high = (first + n - 1) / 64;
+	unsigned low = first / 64, high = (first + n - 1) / 64, index = arena->index;
+	bool is_free;
 
 	for (unsigned word = low; dirty && word <= (first + dirty - 1) / 64; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, dirty));
 	add_relaxed(&arena_counters.x_retained, dirty * SLICE);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
-		or_release(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1 */
+		or_seq(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1, A3, A4 */
 	/* From here on any thread may retire the arena; the caller's section keeps it mapped. */
+	arn_yield_point("unpublished_slices");
+	is_free = arena_publish_run(arena, index, first, n, dirty);
 	arn_yield_point("released_slices");
+	return is_free;
 }
 
 static void release_huge(struct arena *arena, size_t dirty)
 {
 	store_relaxed(&arena->x_huge_dirty, dirty);
 	add_relaxed(&arena_counters.x_retained, dirty * SLICE);
-	store_release(&arena->x_huge_used, 0); /* A1 */
+	arena_return_huge(arena);
 }
 
-/* A look that may be out of date at once.  Whoever acts on it claims the arena first. */
-bool arena_is_free(const struct arena *arena)
+bool arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
 {
-	if (arena->huge)
-		return load_relaxed(&arena->x_huge_used) == 0;
-	for (unsigned word = 0; word < ARENA_WORDS; word++)
-		if (load_relaxed(&arena->x_free_slices[word]) !=
-		    run_mask(word, ARENA_HEAD, ARENA_END - ARENA_HEAD))
-			return false;
-	return true;
-}
+	bool is_free = true;
 
-void arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
-{
 	if (arena->huge)
 		release_huge(arena, dirty);
 	else
-		release_slices(arena, first, (unsigned)slices, (unsigned)dirty);
+		is_free = release_slices(arena, first, (unsigned)slices, (unsigned)dirty);
 	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
+	return is_free;
 }
 
 bool arena_claim_whole(struct arena *arena, struct run *run)

@@ -22,6 +22,9 @@
  * Ordering    A1  x_free_slices: release (release) -> claim (acquire): the slice's descriptor,
  *             memory, x_dirty.
  *             A2  the table of registry.h.
+ *             A3  x_free_slices, x_huge_used against the numbers of summary.h.
+ *             A4  x_free_slices against x_counted: whoever changes one looks at the other
+ *                 afterwards (all seq_cst), so that in the end they agree.
  * Progress    claim, release, purge, retire: lock-free, a bounded number of system calls.
  */
 #ifndef ARN_ARENA_H
@@ -115,6 +118,7 @@ struct arena {
 	_Atomic size_t x_size;
 	unsigned index; /* in the table of registry.h */
 	bool huge;
+	_Atomic bool x_counted;       /* among the arenas that are free (A4); not huge */
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic size_t x_huge_dirty;  /* huge: slices that may hold pages, from the first one on */
 	bool retired_clean;           /* it is retired, and its pages have gone back */
@@ -184,15 +188,54 @@ void arena_count_claim(struct run *run, size_t dirty);
  * stay the caller's. */
 void arena_free_from(struct arena *arena, unsigned first);
 /* Release a run of the caller's; its first `dirty` slices may hold pages.  In a section of
- * reclaim.h, because the arena may retire at once. */
-void arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
+ * reclaim.h, because the arena may retire at once.  true: the arena is free now. */
+bool arena_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
 /* Claim free slices of one word, without counting them.  false: they are not all free. */
 bool arena_claim_word(struct arena *arena, unsigned word, uint64_t mask);
+/* They are free again. */
+void arena_return_word(struct arena *arena, unsigned word, uint64_t mask);
+/* A huge arena that the caller has claimed is free again. */
+void arena_return_huge(struct arena *arena);
 /* Claim all slices of the arena.  true: no thread has a pool there, and none can get one any
  * more. */
 bool arena_claim_whole(struct arena *arena, struct run *run);
 /* Are all slices free now? */
 bool arena_is_free(const struct arena *arena);
+/* How many arenas have only free slices, without the huge ones. */
+size_t arena_free_count(void);
+
+/* How a thread looks for free slices among all arenas. */
+enum arena_search {
+	ARENA_RESIDENT, /* slices with pages only; not for huge runs */
+	ARENA_ANY,      /* any */
+	ARENA_ALL /* any, and without the short cuts of summary.h: before an arena is mapped */
+};
+
+/* Claim `slices` slices in a row in the first arena at or after `from` that has them, found by the
+ * numbers of summary.h.  In a section of reclaim.h.  false: there are none. */
+bool arena_claim_from(unsigned from, size_t slices, enum arena_search how, struct run *run);
+/* Races for a slice that the calling thread has lost. */
+extern __thread unsigned arena_races;
+/* Slices of the arena have become free in another way than by arena_release, or it has just come
+ * into the table: raise its numbers to what there is.  In a section of reclaim.h, or with a slice
+ * of the arena. */
+void arena_publish(struct arena *arena, unsigned index);
+/* Slices from `first` on have become free, and the first `dirty` of them may have pages.  true: the
+ * arena is free. */
+bool arena_publish_run(struct arena *arena, unsigned index, unsigned first, unsigned n,
+                       unsigned dirty);
+/* The first arena at or after `from` that may be free as a whole.  ARENAS_MAX: there is none. */
+unsigned arena_find_free(unsigned from);
+/* The last arena before `below` that may have free slices with pages; it may be a huge one.
+ * ARENAS_MAX: there is none. */
+unsigned arena_find_resident(unsigned below);
+/* The arena there has been looked at: lower its number for resident slices to what there is. */
+void arena_correct_resident(unsigned index);
+/* The first run of n free slices at or above `from`; resident: of those with pages.  ARENA_SLICES:
+ * there is none. */
+unsigned arena_find_run(const struct arena *arena, bool resident, unsigned from, unsigned n);
+/* Slices have become free: count the arena among the free ones if it is one now; true: it is. */
+bool arena_note_free(struct arena *arena);
 /* A line on stderr about this arena, with option VERBOSE=2. */
 void arena_say(const char *what, const struct arena *arena);
 /* Do bitmaps and descriptors agree?  For tests, while no other thread claims or releases. */

@@ -30,7 +30,7 @@ static size_t count(size_t bytes)
 }
 
 /* Purges the runs of the batch and releases them.  Those that the system has refused stay dirty.
- * After the last of its slices is released, an arena may go. */
+ * After the last of its slices is released, an arena may go, but not before the section ends. */
 static size_t purge_batch(struct batch *batch)
 {
 	size_t done;
@@ -39,6 +39,7 @@ static size_t purge_batch(struct batch *batch)
 		return 0;
 	arn_yield_point("purge_batch");
 	done = os_purge_ranges(batch->range, batch->n);
+	reclaim_enter();
 	for (unsigned i = 0; i < batch->n; i++) {
 		struct arena *arena = batch->run[i].arena;
 		unsigned word = batch->run[i].word;
@@ -46,8 +47,9 @@ static size_t purge_batch(struct batch *batch)
 
 		if (batch->range[i].iov_len)
 			and_relaxed(&arena->x_dirty[word], ~mask);
-		or_release(&arena->x_free_slices[word], mask); /* A1 */
+		arena_return_word(arena, word, mask);
 	}
+	reclaim_exit();
 	batch->n = 0;
 	batch->bytes = 0;
 	return count(done);
@@ -100,7 +102,7 @@ static size_t purge_word(struct batch *batch, struct arena *arena, unsigned word
 		if ((load_relaxed(&arena->x_dirty[word]) & mask) == mask)
 			add_run(batch, arena, word, mask);
 		else
-			or_release(&arena->x_free_slices[word], mask); /* A1 */
+			arena_return_word(arena, word, mask);
 		if (is_full(batch))
 			done += purge_batch(batch);
 	}
@@ -124,7 +126,7 @@ static size_t purge_huge(struct arena *arena)
 		retire_claimed(arena, true);
 		return bytes;
 	}
-	store_release(&arena->x_huge_used, 0); /* A1 */
+	arena_return_huge(arena);
 	return 0;
 }
 
@@ -148,14 +150,16 @@ size_t purge_to(size_t keep)
 
 	batch.n = 0;
 	batch.bytes = 0;
-	for (unsigned index = registry_count();
-	     index-- > 0 && is_over(&batch, keep) && os_takes_pages();) {
+	for (unsigned index = arena_find_resident(ARENAS_MAX);
+	     index < ARENAS_MAX && is_over(&batch, keep) && os_takes_pages();
+	     index = arena_find_resident(index)) {
 		struct arena *arena;
 
 		reclaim_enter();
 		arena = registry_entry(index);
 		if (arena)
 			done += purge_arena(&batch, arena, keep);
+		arena_correct_resident(index);
 		reclaim_exit();
 	}
 	return done + purge_batch(&batch);

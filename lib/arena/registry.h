@@ -3,6 +3,7 @@
  * registry.h - which arenas there are.  A table serves those who look for memory.  For those who
  * have an address there is one byte for each 32 MiB of the address space (ADDRESS_BITS of arch.h);
  * its pages are zero pages until there is an arena.
+ * An entry of the table that is empty again is found by summary.h.
  *
  * Synchronization      add  hide  remove  entry  has  finds
  *     add               -     -      -      -     -     -      -  may run at the same time
@@ -21,12 +22,12 @@
 #ifndef ARN_REGISTRY_H
 #define ARN_REGISTRY_H
 
+#include "arena/summary.h"
 #include "base/atomic.h"
 #include "base/base.h"
 
 #define ARENA_SHIFT 25
 #define ARENA_SIZE  ((size_t)1 << ARENA_SHIFT)
-#define ARENAS_MAX  65536u
 
 struct arena;
 
@@ -66,6 +67,9 @@ void registry_hide(const struct arena *arena, unsigned index);
 void registry_remove(const struct arena *arena);
 /* Does a retired arena, which waits for its readers, begin here? */
 bool registry_is_retired(const struct arena *arena);
+
+/* Has the table no entry for another arena? */
+bool registry_is_full(void);
 
 /* The number of entries that were ever used, and one of them, which may be NULL.  The caller is in
  * a section of reclaim.h. */

@@ -97,19 +97,6 @@ struct arena *retire_take_back(size_t slices)
 	return found;
 }
 
-/* Arenas that are free at the moment; the caller is in a section. */
-static size_t count_free(void)
-{
-	size_t n = 0;
-
-	for (unsigned index = 0; index < registry_count(); index++) {
-		struct arena *arena = registry_entry(index);
-
-		n += arena && arena_is_free(arena);
-	}
-	return n;
-}
-
 /* Is this free arena one too many?  A shared arena is, if there are more than one to swing in and
  * those that may be kept.  A huge one is, if more is kept than may be, or if it is what was left
  * when its pages moved (large.h). */
@@ -117,7 +104,7 @@ static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
 		return retain_is_exceeded(0) || arena_room(arena) <= LARGE_SLICES;
-	return count_free() > 1 + retain_for_slices() / ARENA_SIZE;
+	return arena_free_count() > 1 + retain_for_slices() / ARENA_SIZE;
 }
 
 void retire_if_spare(struct arena *arena)

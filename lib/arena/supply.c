@@ -8,34 +8,28 @@
 #include "base/option.h"
 #include "os/os.h"
 
-static _Atomic unsigned x_hint; /* a guess: no free slice in the arenas before this one */
-
-/* Tries the arenas from..to-1 of the table, in order.  The caller is in a section.  A single slice
- * that was found further on moves the hint there, because the arenas before it are full. */
-static bool claim_from(unsigned from, unsigned to, size_t slices, bool resident, struct run *run)
-{
-	for (unsigned index = from; index < to; index++) {
-		struct arena *arena = registry_entry(index);
-
-		if (!arena || !arena_claim_in(arena, slices, resident, run))
-			continue;
-		if (slices == 1 && !resident && from < index)
-			store_relaxed(&x_hint, index);
-		return true;
-	}
-	return false;
-}
+/* Where this thread begins to look.  It is behind the last arena for which the thread was in a race
+ * with another one, so that they do not meet again, and 0 if there was nothing further on.  Without
+ * races all begin with the first arena, so that few arenas are in use. */
+static __thread unsigned search_begin;
 
 /* Makes the last slice a guard and puts the arena into the table, where other threads find it at
- * once.  false: the table is full, and the arena is still the caller's alone. */
+ * once.  If all of it is free they may even retire it; so this happens in a section.  false: the
+ * table is full, and the arena is still the caller's alone. */
 static bool publish_arena(struct arena *arena)
 {
+	bool added;
+
 	os_guard((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
-	if (!registry_add(arena, &arena->index))
-		return false;
-	arena_say("mapped arena ", arena);
-	add_relaxed(&arena_counters.x_mapped, arena_size(arena));
-	return true;
+	reclaim_enter();
+	added = registry_add(arena, &arena->index);
+	if (added) {
+		arena_say("mapped arena ", arena);
+		add_relaxed(&arena_counters.x_mapped, arena_size(arena));
+		arena_publish(arena, arena->index);
+	}
+	reclaim_exit();
+	return added;
 }
 
 /* NULL: there is no address space. */
@@ -107,21 +101,28 @@ static bool add_shared(unsigned slices, struct run *run)
 	return true;
 }
 
+static bool search(size_t slices, enum arena_search how, struct run *run)
+{
+	return arena_claim_from(search_begin, slices, how, run) ||
+	       (search_begin > 0 && arena_claim_from(0, slices, how, run));
+}
+
 /* A run is looked for with pages first, in all arenas, since resident slices anywhere are better
- * than clean ones.  Then any run will do.  For a single slice that search begins at the hint, and
- * goes on in the arenas before it, as the hint may be wrong. */
+ * than clean ones.  Then any run will do.  The last search overlooks nothing: an arena is mapped
+ * after it. */
 static bool claim_mapped(size_t slices, struct run *run)
 {
-	unsigned count = registry_count(), hint = load_relaxed(&x_hint);
+	unsigned races = arena_races;
 	bool found;
 
 	reclaim_enter();
-	if (slices != 1 || hint > count)
-		hint = 0;
 	found = (load_relaxed(&arena_counters.x_retained) >= slices * SLICE &&
-	         slices <= LARGE_SLICES && claim_from(0, count, slices, true, run)) ||
-	        claim_from(hint, count, slices, false, run) ||
-	        claim_from(0, hint, slices, false, run);
+	         slices <= LARGE_SLICES && search(slices, ARENA_RESIDENT, run)) ||
+	        search(slices, ARENA_ANY, run) || arena_claim_from(0, slices, ARENA_ALL, run);
+	if (found && unlikely(arena_races != races))
+		search_begin = run->arena->index + 1;
+	else if (found && run->arena->index < search_begin)
+		search_begin = 0;
 	reclaim_exit();
 	return found;
 }
@@ -134,10 +135,12 @@ static bool add_again(size_t slices, struct run *run)
 
 	if (!arena)
 		return false;
-	if (arena->huge)
+	if (arena->huge) {
 		slices = arena_room(arena);
-	else
+	} else {
 		arena_free_from(arena, ARENA_HEAD + (unsigned)slices);
+		arena_publish(arena, arena->index);
+	}
 	begin_with(arena, slices, run);
 	return true;
 }
@@ -145,6 +148,8 @@ static bool add_again(size_t slices, struct run *run)
 /* An arena that is mapped already is better than a new one. */
 static bool add_arena(size_t slices, struct run *run)
 {
+	if (registry_is_full())
+		return false;
 	if (add_again(slices, run))
 		return true;
 	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
@@ -204,7 +209,8 @@ static bool claim_slices(size_t slices, struct run *run)
 static void retire_free(void)
 {
 	reclaim_enter();
-	for (unsigned index = 0; index < registry_count(); index++) {
+	for (unsigned index = arena_find_free(0); index < ARENAS_MAX;
+	     index = arena_find_free(index + 1)) {
 		struct arena *arena = registry_entry(index);
 
 		if (arena && arena_is_free(arena))
@@ -220,22 +226,35 @@ static void unmap_empty(void)
 	retire_all();
 }
 
-/* The system has no address space for a new arena.  That of arenas without pools may be what is
- * missing, so these are unmapped, and the claim is tried once more.  Pages would not help, so they
- * stay with the heaps that keep them.  A request that is beyond the limit of the process in any
- * case unmaps nothing. */
+/* May it help a request to unmap the arenas without pools?  There have to be some; and it may be no
+ * larger than what the process may have, or, without a limit, than all that is mapped: address
+ * space that is missing by so much is not what they have. */
+static bool may_unmap(size_t bytes)
+{
+	size_t limit = os_space_limit();
+
+	if (arena_find_free(0) == ARENAS_MAX && retire_waiting() == 0)
+		return false;
+	return bytes <= (limit == SIZE_MAX ? load_relaxed(&arena_counters.x_mapped) : limit);
+}
+
+/* The system has no address space for a new arena, or the table has no entry.  Those of arenas
+ * without pools may be what is missing, so these are unmapped, and the claim is tried once more.
+ * Pages would not help, so they stay with the heaps that keep them. */
 static bool claim_after_unmapping(size_t slices, struct run *run)
 {
-	if (slices * SLICE > os_space_limit())
+	if (!may_unmap(slices * SLICE))
 		return false;
 	unmap_empty();
 	return claim_slices(slices, run);
 }
 
-/* Is this more than there are addresses? */
+/* Is this more than there are addresses, beside those that are in use? */
 static bool is_impossible(size_t slices)
 {
-	return slices >= (size_t)1 << (ADDRESS_BITS - SLICE_SHIFT);
+	size_t addresses = (size_t)1 << (ADDRESS_BITS - SLICE_SHIFT);
+
+	return slices >= addresses - load_relaxed(&arena_counters.x_claimed) / SLICE;
 }
 
 /* First the limit is asked, then the arenas that are there, then retired and new ones, and at last
@@ -268,13 +287,11 @@ bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struc
  * them. */
 void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty)
 {
-	unsigned index = arena->index;
+	bool is_free;
 
 	reclaim_enter();
-	arena_release(arena, first, slices, dirty);
-	if (!arena->huge && index < load_relaxed(&x_hint))
-		store_relaxed(&x_hint, index);
-	if (arena_is_free(arena))
+	is_free = arena_release(arena, first, slices, dirty);
+	if (is_free)
 		retire_if_spare(arena);
 	reclaim_exit();
 	purge_excess(slices * SLICE);

@@ -26,6 +26,7 @@
 #define or_seq(p, v)           atomic_fetch_or_explicit(p, v, memory_order_seq_cst)
 #define or_relaxed(p, v)       atomic_fetch_or_explicit(p, v, memory_order_relaxed)
 #define and_acquire(p, v)      atomic_fetch_and_explicit(p, v, memory_order_acquire)
+#define and_seq(p, v)          atomic_fetch_and_explicit(p, v, memory_order_seq_cst)
 #define and_relaxed(p, v)      atomic_fetch_and_explicit(p, v, memory_order_relaxed)
 #define add_relaxed(p, v)      atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define add_seq(p, v)          atomic_fetch_add_explicit(p, v, memory_order_seq_cst)

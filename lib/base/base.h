@@ -77,6 +77,12 @@ static inline unsigned lowest_bit(uint64_t word)
 	return (unsigned)__builtin_ctzll(word);
 }
 
+/* The number of the highest bit that is set; word is not 0. */
+static inline unsigned highest_bit(uint64_t word)
+{
+	return 63 - (unsigned)__builtin_clzll(word);
+}
+
 static inline unsigned count_bits(uint64_t word)
 {
 	return (unsigned)__builtin_popcountll(word);
@@ -94,6 +100,12 @@ static inline unsigned run_length(uint64_t word, unsigned first)
 	uint64_t rest = ~(word >> first);
 
 	return rest ? lowest_bit(rest) : 64;
+}
+
+/* How many ones there are in a row from bit 63 down. */
+static inline unsigned leading_ones(uint64_t word)
+{
+	return ~word ? 63 - highest_bit(~word) : 64;
 }
 
 /* Fill a struct of a caller that was compiled with another version and knows fewer fields of it, or

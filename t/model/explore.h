@@ -101,6 +101,7 @@ bool explore_compared(bool success);
 #undef or_seq
 #undef or_relaxed
 #undef and_acquire
+#undef and_seq
 #undef and_relaxed
 #undef add_relaxed
 #undef add_seq
@@ -127,6 +128,7 @@ bool explore_compared(bool success);
 #define or_seq(p, v)       EXPLORE_OP(p, CHANGE, BOTH, "or_seq", atomic_fetch_or(p, v))
 #define or_relaxed(p, v)   EXPLORE_OP(p, CHANGE, RELAXED, "or_relaxed", atomic_fetch_or(p, v))
 #define and_acquire(p, v)  EXPLORE_OP(p, CHANGE, ACQUIRE, "and_acquire", atomic_fetch_and(p, v))
+#define and_seq(p, v)      EXPLORE_OP(p, CHANGE, BOTH, "and_seq", atomic_fetch_and(p, v))
 #define and_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "and_relaxed", atomic_fetch_and(p, v))
 #define add_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "add_relaxed", atomic_fetch_add(p, v))
 #define sub_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "sub_relaxed", atomic_fetch_sub(p, v))

@@ -154,6 +154,57 @@ void os_label(void *address, size_t size, const char *name)
 	(void)address, (void)size, (void)name;
 }
 
+/* ---- a model of lib/arena/summary.h ---------------------------------------------------------- */
+
+/*
+ * Any arena may have anything, so each is looked at.  That the numbers lead to what there is, is
+ * the subject of summary.c.
+ */
+unsigned summary_find(enum summary_kind kind, unsigned from, unsigned low, unsigned high)
+{
+	(void)low, (void)high;
+	for (; from < registry_count(); from++)
+		if ((kind == SUMMARY_VACANT) == (registry_entry(from) == NULL))
+			return from;
+	return ARENAS_MAX;
+}
+
+unsigned summary_find_all(enum summary_kind kind, unsigned from, unsigned end, unsigned low,
+                          unsigned high)
+{
+	(void)kind, (void)from, (void)end, (void)low, (void)high;
+	return ARENAS_MAX;
+}
+
+unsigned summary_find_before(enum summary_kind kind, unsigned below, unsigned low)
+{
+	(void)kind, (void)low;
+	below = min_size(below, registry_count());
+	return below > 0 ? below - 1 : ARENAS_MAX;
+}
+
+unsigned summary_get(enum summary_kind kind, unsigned entry)
+{
+	(void)kind, (void)entry;
+	return SUMMARY_MOST;
+}
+
+void summary_raise(enum summary_kind kind, unsigned entry, unsigned least)
+{
+	(void)kind, (void)entry, (void)least;
+}
+
+bool summary_lower(enum summary_kind kind, unsigned entry, unsigned seen, unsigned now)
+{
+	(void)kind, (void)entry, (void)seen, (void)now;
+	return false;
+}
+
+void summary_clear(unsigned entry)
+{
+	(void)entry;
+}
+
 /* ---- beside ---------------------------------------------------------------------------------- */
 
 size_t option_values[OPTIONS];
@@ -205,6 +256,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 #define registry_hide(arena, index) ((void)(arena), (void)(index))
 #endif
 #include "arena/arena.c"
+#include "arena/arena-find.c"
 #include "arena/pool.c"
 #include "arena/purge.c"
 #include "arena/retain.c"
@@ -354,7 +406,8 @@ static void as_new(void)
 		explore_gone(memory[i], ARENA_SIZE);
 	}
 	atomic_store(&x_count, 0);
-	atomic_store(&x_hint, 0);
+	atomic_store(&x_free_arenas, 0);
+	search_begin = 0;
 	atomic_store(&x_retired, NULL);
 	atomic_store(&x_waiting, 0);
 	atomic_store(&x_taken, false);

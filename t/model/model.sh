@@ -49,6 +49,9 @@ handover   leave_gathered
 handover   spare_first
 leave      hide_in_table_only
 leave      look_outside
+summary    lowered_unchecked
+summary    line_unchecked
+summary    count_once
 '
 while read -r model bug; do
 	[ -n "$model" ] || continue
@@ -80,8 +83,8 @@ owner      begin_drain_orphan cas_acq_rel &heap->x_owner
 owner      end_drain_orphan cas_acq_rel &heap->x_owner
 owner      end_orphan cas_acq_rel &heap->x_owner
 handover   stack_push cas_release &stack->x_head
-leave      release_slices or_release &arena->x_free_slices[word]
-leave      claim_one and_acquire &arena->x_free_slices[word]
+leave      release_slices or_seq &arena->x_free_slices[word]
+leave      claim_one and_seq &arena->x_free_slices[word]
 leave      step_batch store_release &x_taken
 leave      step_batch cas_acq_rel &x_taken
 '

@@ -351,6 +351,13 @@ static void test_refusal(void)
 	   "memory that cannot be had takes nothing from what is kept: %zu of %zu KiB",
 	   after.retained / KIB, before.retained / KIB);
 	supply_release(held.arena, held.first, held.slices, held.slices);
+	arena_totals(&before);
+	expect(before.arenas == 1 && arena_is_free(registry_entry(0)));
+	expect(!supply_claim((size_t)3 << (ADDRESS_BITS - SLICE_SHIFT - 2), &run));
+	arena_totals(&after);
+	ok(after.arenas == 1 && after.retained == before.retained,
+	   "nor does it take an arena that is free: %zu of %zu KiB", after.retained / KIB,
+	   before.retained / KIB);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }

@@ -41,6 +41,8 @@ records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
+lowered_unchecked  unit/summary         arena/arena-find.c
+count_once         unit/summary         arena/arena.c
 push_locked        unit/progress        heap/remote.c
 sweep_outward      unit/sweep           heap/sweep.c
 sweep_blindly      unit/sweep           heap/sweep.c
