@@ -11,6 +11,7 @@
 
 static struct arn_family first_family;
 static _Atomic(struct arn_family *) x_families = &first_family;
+static struct table families_by_state;
 
 arn_family *family_default(void)
 {
@@ -24,7 +25,7 @@ arn_family *family_first(void)
 
 /* Makes a family and pushes it onto the list of all families, where it stays.  Two threads may do
  * so at the same time.  NULL: there is no memory. */
-static arn_family *add_family(const struct arn_provider *provider, const void *state)
+static arn_family *add_family(const struct arn_provider *provider)
 {
 	arn_family *family = meta_take(sizeof(*family), CACHE_LINE),
 		   *head = load_relaxed(&x_families);
@@ -32,7 +33,6 @@ static arn_family *add_family(const struct arn_provider *provider, const void *s
 	if (!family)
 		return NULL;
 	family->provider = provider;
-	store_relaxed(&family->x_state, state);
 	do
 		store_relaxed(&family->x_next, head);
 	while (!cas_release(&x_families, &head, family)); /* F1 */
@@ -41,7 +41,7 @@ static arn_family *add_family(const struct arn_provider *provider, const void *s
 
 arn_family *arn_family_new(const struct arn_provider *provider)
 {
-	return add_family(provider, NULL);
+	return add_family(provider);
 }
 
 void family_take_over(struct heap *heap)
@@ -245,16 +245,29 @@ static void begin_anew(arn_family *family)
 	limbo_poll_all(family, true);
 }
 
+/* A family of its own for this state, unless another thread has just made one: then that one
+ * serves, and this one stays unused.  NULL: there is no memory. */
+static arn_family *add_family_at(const struct arn_provider *provider, const void *state)
+{
+	arn_family *family = add_family(provider);
+
+	if (!family)
+		return NULL;
+	family->by_state.key = state;
+	family->by_state.kind = provider;
+	return container_of(table_add(&families_by_state, &family->by_state), arn_family, by_state);
+}
+
 arn_family *arn_family_at(const struct arn_provider *provider, const void *state)
 {
-	for (arn_family *family = family_first(); family;
-	     family = load_acquire(&family->x_next)) { /* F1 */
-		if (load_relaxed(&family->x_state) != state || family->provider != provider)
-			continue;
-		begin_anew(family);
-		return family;
-	}
-	return add_family(provider, state);
+	struct table_node *node = table_find(&families_by_state, state, provider);
+	arn_family *family;
+
+	if (!node)
+		return add_family_at(provider, state);
+	family = container_of(node, arn_family, by_state);
+	begin_anew(family);
+	return family;
 }
 
 /* Takes an orphan for a moment (OWNER_DRAINING), without taking it out of the stack.  false: the

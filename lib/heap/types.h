@@ -46,6 +46,7 @@
 #include "heap/owner.h"
 #include "arena/pool.h"
 #include "base/stack.h"
+#include "base/table.h"
 
 #include <arenite/arenite.h>
 
@@ -166,9 +167,9 @@ struct arn_family {
 	struct stack orphans[ARN_TAGS];
 	_Atomic(struct heap *) x_tend; /* tend.h: the heap that was looked at last */
 	_Atomic(struct arn_family *) x_next;
-	/* The address of the embedder's state.  When another state begins at that address, the
-	 * family serves it. */
-	_Atomic(const void *) x_state;
+	/* By the address of the embedder's state and by the provider.  When another state begins at
+	 * that address, the family serves it.  Not of arn_family_new. */
+	struct table_node by_state;
 
 	/* limbo.h: how many pools wait; how often it was polled, and the stack that is asked next;
 	 * which stacks have pools, as a guess; the stacks, by tag and class. */

@@ -14,6 +14,7 @@
 static struct binding nobody;
 __thread struct binding *binding_current = &nobody;
 static _Atomic(struct binding *) x_bindings;
+static struct stack spares;
 static pthread_key_t key;
 
 /* The heap becomes an orphan, and then any thread may take the record. */
@@ -22,7 +23,8 @@ static void leave(struct binding *binding)
 	if (binding->interp)
 		arn_heap_abandon(&binding->heap);
 	binding->interp = NULL;
-	store_release(&binding->x_taken, false); /* Z3 */
+	store_relaxed(&binding->x_taken, false);
+	stack_push(&spares, &binding->spare); /* S1 */
 }
 
 /*
@@ -59,29 +61,26 @@ void binding_init(void)
 	pthread_atfork(NULL, NULL, in_child);
 }
 
-/*
- * A record that a thread has left, taken for the caller; NULL: there is none.  If another thread is
- * faster with one record, the search goes on with the next.
- */
+/* A record that a thread has left, taken for the caller; NULL: there is none. */
 static struct binding *reuse(void)
 {
-	for (struct binding *binding = load_acquire(&x_bindings); binding;
-	     binding = binding->next) { /* Z2 */
-		bool taken = load_relaxed(&binding->x_taken);
+	struct stack_node *node = stack_pop(&spares); /* S1 */
+	struct binding *binding = node ? container_of(node, struct binding, spare) : NULL;
 
-		if (!taken && cas_acq_rel(&binding->x_taken, &taken, true)) /* Z3 */
-			return binding;
-	}
-	return NULL;
+	if (binding)
+		store_relaxed(&binding->x_taken, true);
+	return binding;
 }
 
 /* A new record, taken for the caller and pushed on the list of all; NULL: there is no memory. */
 static struct binding *add(void)
 {
-	struct binding *binding = calloc(1, sizeof(*binding)), *head = load_relaxed(&x_bindings);
+	struct binding *binding = aligned_alloc(CACHE_LINE, sizeof(*binding));
+	struct binding *head = load_relaxed(&x_bindings);
 
 	if (!binding)
 		return NULL;
+	memset(binding, 0, sizeof(*binding));
 	store_relaxed(&binding->x_taken, true);
 	do
 		binding->next = head;

@@ -12,10 +12,12 @@
  *             are gone are left on their behalf, and their heaps become orphans.
  * Progress    lock-free.
  * Ordering    Z2  x_bindings: push (release) -> walk (acquire): the record.
- *             Z3  x_taken: leave (release) -> take (acquire): the fields.
+ *             S1  the stack of spare records: leave (release) -> take (acquire): the fields.
  */
 #ifndef ARN_PYTHON_BINDING_H
 #define ARN_PYTHON_BINDING_H
+
+#include "base/stack.h"
 
 #include <arenite/arenite.h>
 
@@ -26,8 +28,9 @@ struct binding {
 	arn_family *family; /* of its heap */
 	arn_heap heap;
 	size_t deferred; /* qsbr.c: bytes that fell free since the sequence was last advanced */
-	_Atomic bool x_taken;
-	struct binding *next;
+	_Atomic bool x_taken; /* by a thread; read in the child of a fork */
+	struct binding *next; /* all records; Z2 */
+	alignas(CACHE_LINE) STACK_NODE spare;
 };
 
 /*

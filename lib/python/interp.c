@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * interp.c - the list of interpreters and their families.
+ * interp.c - interpreters and their families.
  */
 #include "python/interp.h"
 
-#include "base/atomic.h"
 #include "python/qsbr.h"
 
 #include <stdlib.h>
 
-static _Atomic(struct interp *) x_interps;
-
-static struct interp *search(struct interp *interp, const void *state)
-{
-	while (interp && interp->state != state)
-		interp = interp->next;
-	return interp;
-}
+static struct table interps;
 
 static struct interp *make(const void *state)
 {
@@ -27,28 +19,31 @@ static struct interp *make(const void *state)
 		free(interp);
 		return NULL;
 	}
-	*interp = (struct interp){ state, family, NULL };
+	*interp = (struct interp){ { state, NULL, NULL }, family };
 	return interp;
 }
 
+static struct interp *interp_at(struct table_node *node)
+{
+	return container_of(node, struct interp, by_state);
+}
+
 /*
- * Two threads of a new interpreter may come here at the same time.  Both make a record, one pushes
- * it, and the other finds it on its next round and frees its own.  Families are never freed, so the
- * family of the second is lost: a few KiB, once for an interpreter.
+ * Two threads of a new interpreter may come here at the same time.  Both make a record, one adds
+ * it, and the other finds it then and frees its own.  Families are never freed, so the family of
+ * the second is lost: a few KiB, once for an interpreter.
  */
 struct interp *interp_of(const void *state)
 {
-	/* Z1 */
-	struct interp *head = load_acquire(&x_interps), *interp = search(head, state), *made;
+	struct table_node *node = table_find(&interps, state, NULL);
+	struct interp *made, *interp;
 
-	if (interp || !(made = make(state)))
-		return interp;
-	do {
-		if ((interp = search(head, state)) != NULL) {
-			free(made);
-			return interp;
-		}
-		made->next = head;
-	} while (!cas_release(&x_interps, &head, made)); /* Z1 */
-	return made;
+	if (node)
+		return interp_at(node);
+	if (!(made = make(state)))
+		return NULL;
+	interp = interp_at(table_add(&interps, &made->by_state));
+	if (interp != made)
+		free(made);
+	return interp;
 }

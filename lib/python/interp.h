@@ -8,17 +8,18 @@
  *             one's family over; qsbr.c says what becomes of the goals of the old one.
  * Callers     any thread.
  * Progress    lock-free.
- * Ordering    Z1  x_interps: push (release) -> search (acquire): the record.
+ * Ordering    Z1  of table.h: add (release) -> find (acquire): the record.
  */
 #ifndef ARN_PYTHON_INTERP_H
 #define ARN_PYTHON_INTERP_H
 
+#include "base/table.h"
+
 #include <arenite/arenite.h>
 
 struct interp {
-	const void *state;
+	struct table_node by_state; /* the key is the interpreter */
 	arn_family *family;
-	struct interp *next;
 };
 
 /* The record of the interpreter at this address; NULL: there is no memory for it. */

@@ -205,9 +205,7 @@ static void set_up_ended(void)
 
 static void begin_next(void)
 {
-	arn_family *family = arn_family_at(NULL, NULL);
-
-	(void)family;
+	begin_anew(family); /* as arn_family_at does with the family of a state */
 }
 
 static void begin_next_and_use(void)

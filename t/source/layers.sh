@@ -113,7 +113,8 @@ same "liburcu comes in at one place" "arena/reclaim-urcu.c " "$(files_with '# *i
 same "the graft sees the public header only" "#include <arenite/arenite.h>" \
 	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)"
 same "lib/python sees public headers, of the core the fast paths and ARENITE_DISABLE" \
-	"api/alloc.h api/process.h base/arch.h base/atomic.h base/base.h heap/thread.h " "$(foreign python)"
+	"api/alloc.h api/process.h base/arch.h base/atomic.h base/base.h base/stack.h base/table.h heap/thread.h " \
+	"$(foreign python)"
 same "the public header includes nothing of ours" 0 "$(grep -c '#include "' "$top_srcdir/include/arenite/arenite.h")"
 
 # The test itself: a pool that looks at statistics, a folder that nobody has placed, two files in a circle.

@@ -37,6 +37,7 @@ look_outside       unit/lookup          arena/pool.c
 unmarked_walk      unit/fork            api/visit.c
 stay_external      unit/fork            heap/family.c
 end_blindly        unit/family          heap/family.c
+add_twice          unit/table           heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
 cancelled          unit/cancel          base/text.c
