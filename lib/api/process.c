@@ -87,6 +87,7 @@ static void in_child(void)
 {
 	reclaim_fork_child();
 	retire_fork_child();
+	arena_fork_child();
 	thread_fork_child();
 	for (arn_family *family = family_first(); family;
 	     family = load_acquire(&family->x_next)) { /* F1 */

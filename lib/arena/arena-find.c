@@ -213,6 +213,8 @@ bool arena_claim_from(unsigned from, size_t slices, enum arena_search how, struc
 	while ((index = find(kind, index, slices, how == ARENA_ALL)) < ARENAS_MAX) {
 		struct arena *arena = registry_entry(index);
 
+		if (how == ARENA_ALL)
+			summary_mend(kind, index);
 		if (likely(arena && arena_claim_in(arena, slices, how == ARENA_RESIDENT, run)))
 			return true;
 		correct(kind, index++);
@@ -231,4 +233,35 @@ unsigned arena_find_free(unsigned from)
 	unsigned huge = summary_find(SUMMARY_HUGE, from, 1, SUMMARY_MOST);
 
 	return shared < huge ? shared : huge;
+}
+
+static size_t renew(struct arena *arena, unsigned index)
+{
+	bool counted = !arena->huge && arena_is_free(arena);
+
+	for (unsigned kind = SUMMARY_FREE; kind <= SUMMARY_HUGE; kind++) {
+		summary_raise(kind, index, measure(arena, kind));
+		summary_mend(kind, index);
+	}
+	store_relaxed(&arena->x_counted, counted);
+	return counted;
+}
+
+void arena_fork_child(void)
+{
+	size_t free = 0;
+
+	if (BUG(trust_numbers))
+		return;
+	for (unsigned index = 0; index < registry_count(); index++) {
+		struct arena *arena = registry_entry(index);
+
+		if (arena) {
+			free += renew(arena, index);
+		} else {
+			summary_raise(SUMMARY_VACANT, index, 1);
+			summary_mend(SUMMARY_VACANT, index);
+		}
+	}
+	arena_set_free_count(free);
 }

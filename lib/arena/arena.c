@@ -65,6 +65,11 @@ bool arena_note_free(struct arena *arena)
 	return true;
 }
 
+void arena_set_free_count(size_t count)
+{
+	store_relaxed(&x_free_arenas, count);
+}
+
 size_t arena_free_count(void)
 {
 	return load_relaxed(&x_free_arenas);

@@ -203,6 +203,7 @@ bool arena_claim_whole(struct arena *arena, struct run *run);
 bool arena_is_free(const struct arena *arena);
 /* How many arenas have only free slices, without the huge ones. */
 size_t arena_free_count(void);
+void arena_set_free_count(size_t count);
 
 /* How a thread looks for free slices among all arenas. */
 enum arena_search {
@@ -234,6 +235,9 @@ void arena_correct_resident(unsigned index);
 /* The first run of n free slices at or above `from`; resident: of those with pages.  ARENA_SLICES:
  * there is none. */
 unsigned arena_find_run(const struct arena *arena, bool resident, unsigned from, unsigned n);
+/* In the child of a fork: a thread that is gone may have been about to correct a number, or the
+ * count of free arenas. */
+void arena_fork_child(void);
 /* Slices have become free: count the arena among the free ones if it is one now; true: it is. */
 bool arena_note_free(struct arena *arena);
 /* A line on stderr about this arena, with option VERBOSE=2. */

@@ -189,6 +189,14 @@ void summary_raise(enum summary_kind kind, unsigned entry, unsigned least)
 	raise_from(kind, 0, entry, least);
 }
 
+void summary_mend(enum summary_kind kind, unsigned entry)
+{
+	unsigned number = summary_get(kind, entry);
+
+	for (unsigned level = 1; level <= TOP; level++)
+		raise_number(kind, level, entry /= PER_LINE, number);
+}
+
 /* false: the number is not `seen`, or not any more. */
 static bool lower_number(enum summary_kind kind, unsigned level, unsigned index, unsigned seen,
                          unsigned now)

@@ -14,7 +14,8 @@
  *             the second one sees what the first has made.  The same holds between two levels.
  * Stopped     A thread that is stopped between lowering and looking again may hide what one arena
  *             has, until something is released there.  It cannot hide more: the upper levels only
- *             save time, and summary_find_all does not go by them.
+ *             save time, and summary_find_all does not go by them.  Such a thread may be missing in
+ *             the child of a fork, which looks at all arenas anew (arena_fork_child).
  *
  * Synchronization      find  raise  lower
  *     find               -     -      -      -  may run at the same time, in any thread
@@ -57,6 +58,8 @@ unsigned summary_find_before(enum summary_kind kind, unsigned below, unsigned lo
 unsigned summary_get(enum summary_kind kind, unsigned entry);
 /* Make the number at least `least`, after what it tells of has become so much. */
 void summary_raise(enum summary_kind kind, unsigned entry, unsigned least);
+/* Make the levels above lead to this entry, whatever has become of the thread that was about to. */
+void summary_mend(enum summary_kind kind, unsigned entry);
 /* Make the number `now`, which is less than the `seen` that it was.  The caller then looks again at
  * what it tells of.  false: it is not `seen` any more, and nothing has changed. */
 bool summary_lower(enum summary_kind kind, unsigned entry, unsigned seen, unsigned now);

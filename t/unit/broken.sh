@@ -44,6 +44,7 @@ cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
 lowered_unchecked  unit/summary         arena/arena-find.c
 count_once         unit/summary         arena/arena.c
+trust_numbers      unit/summary         arena/arena-find.c
 push_locked        unit/progress        heap/remote.c
 sweep_outward      unit/sweep           heap/sweep.c
 sweep_blindly      unit/sweep           heap/sweep.c

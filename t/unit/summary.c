@@ -12,6 +12,7 @@
 #include "arena/purge.h"
 #include "arena/reclaim.h"
 #include "arena/supply.h"
+#include "api/process.h"
 #include "base/option.h"
 #include "os/os.h"
 
@@ -326,8 +327,64 @@ static void test_stopped(const char *where)
 	no_errors("nothing is left");
 }
 
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+static struct run released;
+
+/*
+ * The thread has found arena 3 without two slices.  Before it lowers the number of that arena, some
+ * are released there, which is not told, because the number is high enough still.  Then it lowers
+ * the number, and stands still.
+ */
+static void release_and_stand(const char *where)
+{
+	if (!is_victim || yield_stands())
+		return;
+	if (strcmp(where, "summary_lower") == 0 && released.arena) {
+		is_victim = false;
+		let_go(&released);
+		is_victim = true;
+	} else if (strcmp(where, "arena_correct") == 0) {
+		yield_stand();
+	}
+}
+
+static int look_in_child(void)
+{
+	atomic_store(&core_errors, 0);
+	expect_promises();
+	return atomic_load(&core_errors) != 0;
+}
+
+static void test_fork(void)
+{
+	struct run *there = &runs[4 * 3 + 3];
+	pthread_t thread;
+
+	fill_many();
+	summary_raise(SUMMARY_FREE, 3, 7);
+	released = *there;
+	there->arena = NULL;
+	yield_arm(release_and_stand);
+	pthread_create(&thread, NULL, exhaust, NULL);
+	wait_for_it();
+	expect(summary_get(SUMMARY_FREE, 3) == 0);
+	ok(status_of_child(look_in_child) == 0, "the child of a fork finds what is free");
+	yield_go_on();
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	expect_promises();
+	for (unsigned i = 0; i < array_length(runs); i++)
+		if (runs[i].arena)
+			let_go(&runs[i]);
+	supply_trim();
+	expect_no_arenas();
+	no_errors("nothing is left");
+}
+
 int main(void)
 {
+	process_init();
 	test_search();
 	test_many();
 	test_entries();
@@ -335,5 +392,6 @@ int main(void)
 	test_threads(100);
 	test_stopped("arena_correct");
 	test_stopped("summary_again");
+	test_fork();
 	return done();
 }
