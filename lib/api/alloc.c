@@ -127,35 +127,35 @@ static inline void end_slow_path(struct heap *heap)
  * taken home first: cache_refill does that for small blocks.  NULL: there is no memory, or option
  * LIMIT does not admit more.
  */
-static inline void *make_block(struct heap *heap, size_t size)
+static inline void *make_block(struct heap *heap, size_t size, size_t alignment)
 {
 	if (size <= SMALL_MAX)
-		return cache_refill(heap, sizeclass_of(size));
+		return cache_refill(heap, sizeclass_of(size), alignment);
 	remote_drain(heap);
-	return large_malloc(heap, size);
+	return large_malloc(heap, size, alignment);
 }
 
 /*
  * make_block has failed.  If that was because of option LIMIT, give back what can be and try once
  * more.  Otherwise there is nothing to gain, and the answer is NULL.
  */
-static cold void *make_room_and_block(struct heap *heap, size_t size)
+static cold void *make_room_and_block(struct heap *heap, size_t size, size_t alignment)
 {
-	return trim_for_limit(heap, size) ? make_block(heap, size) : NULL;
+	return trim_for_limit(heap, size) ? make_block(heap, size, alignment) : NULL;
 }
 
 /*
  * The slow path of malloc for a heap that the calling thread owns.  The remote frees that the
  * thread has gathered are sent off here as well, so that they do not wait for long.
  */
-static void *malloc_from(struct heap *heap, size_t size)
+static void *malloc_from(struct heap *heap, size_t size, size_t alignment)
 {
 	void *block;
 
 	heap_enter(heap);
-	block = make_block(heap, size);
+	block = make_block(heap, size, alignment);
 	if (unlikely(!block))
-		block = make_room_and_block(heap, size);
+		block = make_room_and_block(heap, size, alignment);
 	remote_flush();
 	end_slow_path(heap);
 	heap_exit(heap);
@@ -163,7 +163,8 @@ static void *malloc_from(struct heap *heap, size_t size)
 }
 
 /*
- * What heap_malloc cannot do, for one of these reasons:
+ * What heap_malloc cannot do, also for an alignment that blocks of this size's class have, for one
+ * of these reasons:
  * - The handle has no heap yet.  The process is initialized, and unless option DOMAINS leaves the
  *   tag to the system's malloc, the handle gets a heap.
  * - The heap belongs to another thread, or to none: take_over.
@@ -171,7 +172,7 @@ static void *malloc_from(struct heap *heap, size_t size)
  * A heap that was adopted just now brings its cache along, so the bin is tried before the slow path
  * proper begins.  On failure the result is NULL with errno ENOMEM.
  */
-void *malloc_slow(arn_heap *handle, size_t size)
+static inline void *malloc_from_handle(arn_heap *handle, size_t size, size_t alignment)
 {
 	struct heap *heap = handle->heap;
 	void *block;
@@ -190,9 +191,31 @@ void *malloc_slow(arn_heap *handle, size_t size)
 	}
 	if (size <= SMALL_MAX && (block = pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
 		return block;
-	return malloc_from(heap, size);
+	return malloc_from(heap, size, alignment);
+}
+
+void *malloc_slow(arn_heap *handle, size_t size)
+{
+	return malloc_from_handle(handle, size, ALIGNMENT);
 }
 EXPORT_PRIVATE(malloc_slow);
+
+/*
+ * Up to a slice there is a size class whose blocks lie as is asked for, so the request becomes one
+ * for a block of that class.  For a larger alignment it becomes one for a large block.
+ */
+void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment)
+{
+	if (alignment > SLICE)
+		size = max_size(size, SMALL_MAX + 1);
+	else if (size <= SMALL_MAX)
+		size = sizeclasses[sizeclass_aligned(size, alignment)].size;
+	if (size <= PTRDIFF_MAX && !large_can_align(size, alignment)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return malloc_from_handle(handle, size, alignment);
+}
 
 void *arn_heap_malloc(arn_heap *handle, size_t size)
 {

@@ -28,6 +28,16 @@ noinline void *malloc_slow(arn_heap *handle, size_t size) PRIVATE(malloc_slow);
 noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
 
 /*
+ * A block that begins at a multiple of the alignment, which is a power of two.  It is freed and
+ * resized as any other; a block that realloc moves is aligned as all blocks are.  NULL: there is no
+ * memory (errno is ENOMEM), or no block of this size can lie so, see large_can_align (errno is
+ * EINVAL).
+ */
+void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment);
+/* The same from the calling thread's heap for MEM. */
+void *mem_aligned(size_t size, size_t alignment) PRIVATE(mem_aligned);
+
+/*
  * A block of at least `size` bytes, or NULL with errno ENOMEM.  A handle that has no heap yet
  * points to heap_none, whose bins are all empty, so its first call takes the slow path.
  */

@@ -145,6 +145,27 @@ static inline void *realloc_in(enum arn_tag tag, void *block, size_t size)
 	                            : realloc_borrowed(tag, block, size);
 }
 
+/* The same for an aligned block. */
+static cold void *aligned_borrowed(size_t size, size_t alignment)
+{
+	arn_heap heap;
+	void *block;
+
+	arn_heap_init(&heap, NULL, ARN_TAG_MEM);
+	block = malloc_aligned(&heap, size, alignment);
+	arn_heap_abandon(&heap);
+	return block;
+}
+
+void *mem_aligned(size_t size, size_t alignment)
+{
+	arn_heap *heap = own(ARN_TAG_MEM);
+
+	return likely(heap != NULL) ? malloc_aligned(heap, size, alignment)
+	                            : aligned_borrowed(size, alignment);
+}
+EXPORT_PRIVATE(mem_aligned);
+
 void *arn_mem_malloc(size_t size)
 {
 	struct thread *thread = thread_peek();

@@ -16,6 +16,7 @@
 #define TABLE_MAX   ((size_t)1024) /* class by table up to here */
 #define SLICE_SHIFT 16
 #define SLICE       ((size_t)1 << SLICE_SHIFT) /* the unit that arenas hand out */
+#define ALIGNMENT   ((size_t)16)               /* of every block */
 #define BLOCKS_MAX  2048                       /* blocks of a pool */
 
 static_assert(SLICE % PAGE_MAX == 0, "a slice can go back to the system by itself");
@@ -49,6 +50,26 @@ static inline unsigned sizeclass_medium(size_t size)
 static inline unsigned sizeclass_of(size_t size)
 {
 	return size <= TABLE_MAX ? sizeclass_small(size) : sizeclass_medium(size);
+}
+
+/*
+ * Is each block of the class a multiple of the alignment, which is a power of two of at most SLICE?
+ * Pools begin on slices, so a block lies as its size says.
+ */
+static inline bool sizeclass_is_aligned(unsigned cls, size_t alignment)
+{
+	return (sizeclasses[cls].size & (alignment - 1)) == 0;
+}
+
+/* The least class for `size` bytes, at most SMALL_MAX, whose blocks are so aligned.  The largest
+ * class is a slice and has every alignment up to that. */
+static inline unsigned sizeclass_aligned(size_t size, size_t alignment)
+{
+	unsigned cls = sizeclass_of(size);
+
+	while (!sizeclass_is_aligned(cls, alignment))
+		cls++;
+	return cls;
 }
 
 /* offset / size for any offset inside a pool, by multiplication with the class's inverse. */

@@ -154,15 +154,16 @@ static inline unsigned take_blocks(struct heap *heap, unsigned cls, void **slots
 
 /*
  * A class that is rarely used gets no pool, so no page, of its own while one that is not much
- * larger has a free block.  Above 2 KiB a page has few neighbours to share it.
+ * larger has a free block, and is as aligned.  Above 2 KiB a page has few neighbours to share it.
  */
-static void *take_one(struct heap *heap, unsigned cls)
+static void *take_one(struct heap *heap, unsigned cls, size_t alignment)
 {
 	size_t most = sizeclasses[cls].size + sizeclasses[cls].size / 2 + 16;
 	void *block;
 
 	for (unsigned c = cls; c < CLASSES && sizeclasses[c].size <= min_size(most, 2 * KIB); c++)
-		if (heap->partial[c] && take_from(heap, heap->partial[c], &block, 1))
+		if (heap->partial[c] && (BUG(any_class) || sizeclass_is_aligned(c, alignment)) &&
+		    take_from(heap, heap->partial[c], &block, 1))
 			return block;
 	return take_blocks(heap, cls, &block, 1) ? block : NULL;
 }
@@ -185,7 +186,7 @@ static void end_sweeping(struct heap *heap)
  * A bin without an array gets one block straight from a pool.  NULL: there is no memory, or option
  * LIMIT admits none; the bin is still empty and the caller may try again.
  */
-void *cache_refill(struct heap *heap, unsigned cls)
+void *cache_refill(struct heap *heap, unsigned cls, size_t alignment)
 {
 	struct bin *bin = heap_bin(heap, cls);
 	unsigned want, n;
@@ -197,7 +198,7 @@ void *cache_refill(struct heap *heap, unsigned cls)
 	grow_bin(heap, cls);
 	want = (unsigned)(bin->limit - load_relaxed(&bin->x_base)) / 4;
 	if (want <= 1)
-		return take_one(heap, cls);
+		return take_one(heap, cls, alignment);
 	base = load_relaxed(&bin->x_base);
 	n = take_blocks(heap, cls, base, want);
 	if (n == 0)

@@ -17,9 +17,10 @@
 
 /* Make all bins empty and leave them without an array. */
 void cache_init(struct heap *heap);
-/* Called when the bin of this class is empty: put more blocks into it, and return one of this
- * class.  NULL: there is no memory. */
-void *cache_refill(struct heap *heap, unsigned cls);
+/* Called when the bin of this class is empty: put more blocks into it, and return one that is at
+ * least as large, at a multiple of the alignment, which the class has.  NULL: there is no
+ * memory. */
+void *cache_refill(struct heap *heap, unsigned cls, size_t alignment);
 /* Called when the bin of this block's class is full: make room, and put the block there.  `pool` is
  * the descriptor of the slice in which the block begins. */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block);

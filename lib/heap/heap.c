@@ -90,13 +90,28 @@ static size_t carved_size(const struct run *run, size_t block_size)
 	                        : block_size;
 }
 
+/* Whether the slices have pages is noted: without them they are faults for retain.h when they are
+ * touched. */
+struct pool *heap_carve_run(struct heap *heap, unsigned cls, const struct run *run,
+                            size_t block_size)
+{
+	struct pool *pool = pool_carve(run, heap, cls, heap->tag, carved_size(run, block_size));
+
+	if (cls == CLASS_LARGE) {
+		retain_note_fault(run->clean * SLICE - pool_tail(pool));
+		sweep_note_tail(pool, 0);
+	} else if (run->clean == run->slices) {
+		sweep_mark_clean(pool);
+		pool->settled = retain_note_claim(pool_span(pool));
+	}
+	return pool;
+}
+
 /* Claims slices and makes a pool of them.  Before that, some pools of the limbo are released, so
- * that memory which has waited long enough serves again before more is claimed.  Whether the slices
- * have pages is noted: without them they are faults for retain.h when they are touched.  NULL:
- * there is no memory, and the heap is as it was. */
+ * that memory which has waited long enough serves again before more is claimed.  NULL: there is no
+ * memory, and the heap is as it was. */
 struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
 {
-	struct pool *pool;
 	struct run run;
 
 	limbo_poll(heap->family);
@@ -104,15 +119,7 @@ struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, siz
 		return NULL;
 	if (run.clean)
 		limbo_make_room(run.growth);
-	pool = pool_carve(&run, heap, cls, heap->tag, carved_size(&run, block_size));
-	if (cls == CLASS_LARGE) {
-		retain_note_fault(run.clean * SLICE - pool_tail(pool));
-		sweep_note_tail(pool, 0);
-	} else if (run.clean == run.slices) {
-		sweep_mark_clean(pool);
-		pool->settled = retain_note_claim(pool_span(pool));
-	}
-	return pool;
+	return heap_carve_run(heap, cls, &run, block_size);
 }
 
 struct pool *heap_add_pool(struct heap *heap, unsigned cls)

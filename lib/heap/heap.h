@@ -30,6 +30,9 @@ struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices);
 /* Make a pool of free slices, in no list of the heap yet.  block_size, in bytes, counts for
  * CLASS_LARGE only.  NULL: there is no memory. */
 struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size);
+/* The same of slices that the caller has claimed. */
+struct pool *heap_carve_run(struct heap *heap, unsigned cls, const struct run *run,
+                            size_t block_size);
 /* Put the pool into the heap's lists. */
 void heap_attach_pool(struct heap *heap, struct pool *pool);
 

@@ -57,27 +57,89 @@ static struct pool *take_large(struct heap *heap, size_t size)
 }
 
 /* A waiting pool serves first, then free slices, rounded up so that the block has room to grow. */
-static struct pool *claim_large(struct heap *heap, size_t wanted)
+static struct pool *claim_large(struct heap *heap, size_t size)
 {
-	size_t size = large_size(wanted);
 	struct pool *pool = take_large(heap, size);
 
-	if (!pool)
-		pool = heap_carve_pool(heap, CLASS_LARGE, slices_of(size), size);
-	if (pool)
-		heap_attach_pool(heap, pool);
-	return pool;
+	return pool ? pool : heap_carve_pool(heap, CLASS_LARGE, slices_of(size), size);
+}
+
+/* ---- aligned --------------------------------------------------------------------------------- */
+
+/* Every pool is so aligned, a huge one because it begins where the head ends. */
+#define ALIGNED_BEHIND_HEAD (ARENA_HEAD * SLICE)
+static_assert((ARENA_HEAD & (ARENA_HEAD - 1)) == 0, "the head ends at a power of two");
+
+/* The slices that are claimed for a run of n: somewhere among them begins a slice that is aligned,
+ * with n slices from there on. */
+static size_t padded(size_t n, size_t alignment)
+{
+	return n + alignment / SLICE - 1;
+}
+
+bool large_can_align(size_t size, size_t alignment)
+{
+	size_t slices;
+
+	if (alignment <= SLICE)
+		return true;
+	slices = slices_of(large_size(size));
+	if (slices > LARGE_SLICES)
+		return alignment <= ALIGNED_BEHIND_HEAD;
+	return alignment < ARENA_SIZE && padded(slices, alignment) <= LARGE_SLICES;
+}
+
+/* Releases what a run has before and behind the n slices from `first` on.  Which of its slices have
+ * pages is not known any more, so if some have, all are taken to. */
+static void cut_run(struct run *run, unsigned first, size_t n)
+{
+	size_t head = first - run->first, tail = run->slices - head - n;
+	bool clean = run->clean == run->slices;
+
+	if (head)
+		supply_release(run->arena, run->first, head, clean ? 0 : head);
+	if (tail)
+		supply_release(run->arena, first + (unsigned)n, tail, clean ? 0 : tail);
+	*run = (struct run){ run->arena, first, n, clean ? n : 0, 0 };
+}
+
+/* Claims more slices than the block needs, and releases those before and behind it.  A block that
+ * waits in the limbo is not looked for: it begins anywhere. */
+static struct pool *claim_aligned(struct heap *heap, size_t size, size_t alignment)
+{
+	size_t slices = slices_of(size), step = alignment / SLICE;
+	struct run run;
+
+	if (!supply_claim(padded(slices, alignment), &run))
+		return NULL;
+	if (run.clean)
+		limbo_make_room(min_size(run.growth, slices * SLICE));
+	cut_run(&run, (unsigned)align_up(run.first, step), slices);
+	return heap_carve_run(heap, CLASS_LARGE, &run, size);
+}
+
+static struct pool *claim_pool(struct heap *heap, size_t wanted, size_t alignment)
+{
+	size_t size = large_size(wanted);
+
+	if (alignment <= SLICE || slices_of(size) > LARGE_SLICES)
+		return claim_large(heap, size);
+	return claim_aligned(heap, size, alignment);
 }
 
 /* The one block of the pool is taken at once, so a large pool never has a free block while the heap
  * has it, except on its way out. */
-void *large_malloc(struct heap *heap, size_t size)
+void *large_malloc(struct heap *heap, size_t size, size_t alignment)
 {
-	struct pool *pool = claim_large(heap, size);
+	struct pool *pool;
 	void *block;
 
+	if (!large_can_align(size, alignment))
+		return NULL;
+	pool = claim_pool(heap, size, alignment);
 	if (!pool)
 		return NULL;
+	heap_attach_pool(heap, pool);
 	pool_take(pool, &block, 1);
 	heap_count_out(heap, pool, 1);
 	return block;

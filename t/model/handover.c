@@ -81,11 +81,12 @@ void cache_init(struct heap *heap)
 }
 
 /* There is no pool cache: this does what lib/heap/cache.c does in a class that is rarely used. */
-void *cache_refill(struct heap *heap, unsigned cls)
+void *cache_refill(struct heap *heap, unsigned cls, size_t alignment)
 {
 	struct pool *pool;
 	void *block = NULL;
 
+	(void)alignment;
 	begin_use(heap);
 	remote_drain(heap);
 	pool = heap->partial[cls] ? heap->partial[cls] : heap_add_pool(heap, cls);
@@ -115,10 +116,16 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 }
 
 /* There are no large blocks here. */
-void *large_malloc(struct heap *heap, size_t size)
+void *large_malloc(struct heap *heap, size_t size, size_t alignment)
 {
-	(void)heap, (void)size;
+	(void)heap, (void)size, (void)alignment;
 	return NULL;
+}
+
+bool large_can_align(size_t size, size_t alignment)
+{
+	(void)size, (void)alignment;
+	return true;
 }
 
 bool large_resize(struct heap *heap, struct pool *pool, size_t size)

@@ -29,6 +29,7 @@ unqueue_last       unit/remote          heap/remote.c
 release_queued     unit/remote          heap/heap.c
 unawaited          unit/remote          heap/heap.c
 take_in_two_steps  unit/pool            arena/pool.c
+any_class          unit/aligned         heap/cache.c
 no_generation      unit/stack-plain
 adopt_blindly      unit/family          heap/family.c
 thread_pointers    unit/owner           api/alloc.c heap/owner.c

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * aligned - blocks that begin at a multiple of what was asked for: they lie so, do not overlap,
+ * grow and go as other blocks do, and leave no slice behind.
+ */
+#include "support/core.h"
+#include "support/arenas.h"
+
+#include "api/alloc.h"
+#include "arena/reclaim.h"
+#include "base/option.h"
+#include "heap/large.h"
+
+#include <errno.h>
+
+enum { HELD = 64, WORKERS = 3 };
+#define MOST (8 * MIB)
+
+static bool is_aligned(const void *block, size_t alignment)
+{
+	return block && (uintptr_t)block % alignment == 0;
+}
+
+/* Every alignment with sizes around it; the block is whole, and its neighbours are others'. */
+static void each_alignment(void)
+{
+	static const size_t factors[] = { 0, 1, 3, 4, 5, 8, 12, 13 }; /* of a quarter */
+	bool right = true;
+
+	for (size_t alignment = 1; alignment <= MOST; alignment *= 2) {
+		for (size_t i = 0; i < array_length(factors); i++) {
+			size_t size = alignment * factors[i] / 4 + i % 3;
+			void *block;
+
+			if (!large_can_align(max_size(size, SMALL_MAX + 1), alignment))
+				continue;
+			block = mem_aligned(size, alignment);
+			right = right && is_aligned(block, alignment) &&
+			        arn_usable_size(block) >= size;
+			memset(block, 0x5a, size);
+			arn_free(block);
+		}
+	}
+	ok(right, "each alignment up to 8 MiB, with sizes around it");
+}
+
+/* A class that is rarely used takes a block of the next one, where that has room: these are not
+ * all aligned. */
+static void rare_classes(void)
+{
+	void *larger[3], *block;
+	bool right = true;
+
+	for (size_t alignment = 32; alignment <= 1 * KIB; alignment *= 2) {
+		for (unsigned i = 0; i < 3; i++)
+			larger[i] = arn_mem_malloc(alignment + alignment / 8 + 16);
+		block = mem_aligned(alignment, alignment);
+		right = right && is_aligned(block, alignment);
+		arn_free(block);
+		for (unsigned i = 0; i < 3; i++)
+			arn_free(larger[i]);
+	}
+	ok(right, "a block of another class serves only if it is aligned");
+}
+
+/* What no run can be, or no arena has room for, is said to be so, and nothing is claimed. */
+static void impossible(void)
+{
+	size_t before = load_relaxed(&arena_counters.x_claimed);
+
+	errno = 0;
+	ok(!mem_aligned(1, 32 * MIB) && errno == EINVAL, "no block at the beginning of an arena");
+	errno = 0;
+	ok(!mem_aligned(64 * MIB, 1 * MIB) && errno == EINVAL, "nor a huge one further in");
+	errno = 0;
+	ok(!mem_aligned(SIZE_MAX - 4096, 4096) && errno == ENOMEM, "and none above PTRDIFF_MAX");
+	errno = 0;
+	ok(!mem_aligned(SIZE_MAX - 4096, 1 * MIB) && errno == ENOMEM, "however it is to lie");
+	ok(load_relaxed(&arena_counters.x_claimed) == before, "nothing was claimed for them");
+}
+
+static void huge(void)
+{
+	char *block = mem_aligned(40 * MIB, 512 * KIB);
+
+	ok(is_aligned(block, 512 * KIB) && arn_usable_size(block) >= 40 * MIB,
+	   "a huge block at half a MiB");
+	block[40 * MIB - 1] = 1;
+	arn_free(block);
+}
+
+/* Slices around an aligned run are free again: many runs with large alignments need no more arenas
+ * than their sizes do. */
+static void no_waste(void)
+{
+	void *block[HELD];
+	size_t before = load_relaxed(&arena_counters.x_claimed), used;
+
+	for (unsigned i = 0; i < HELD; i++)
+		block[i] = mem_aligned(100 * KIB, 256 * KIB);
+	used = load_relaxed(&arena_counters.x_claimed) - before;
+	ok(used <= HELD * 128 * KIB, "an aligned run keeps only its own slices: %zu KiB for %d",
+	   used / KIB, HELD);
+	for (unsigned i = 0; i < HELD; i++)
+		arn_free(block[i]);
+}
+
+static void resized(void)
+{
+	char *block = mem_aligned(4096, 4096), *moved;
+
+	memset(block, 7, 4096);
+	moved = arn_mem_realloc(block, 300 * KIB);
+	ok(moved && moved[0] == 7 && moved[4095] == 7, "an aligned block grows as others do");
+	arn_mem_free(moved);
+	block = mem_aligned(300 * KIB, 1 * MIB);
+	memset(block, 8, 300 * KIB);
+	moved = arn_mem_realloc(block, 2 * MIB);
+	ok(moved && moved[0] == 8 && moved[300 * KIB - 1] == 8, "a large one, too");
+	arn_mem_free(moved);
+}
+
+/* With option LIMIT a block counts with its own slices, and what is not admitted is NULL. */
+static void limited(void)
+{
+	void *block[HELD];
+	unsigned n = 0;
+
+	arn_trim();
+	option_values[OPTION_LIMIT] = 8 * MIB;
+	while (n < HELD && (block[n] = mem_aligned(200 * KIB, 256 * KIB)) != NULL)
+		n++;
+	ok(n > 8 && n < HELD, "option LIMIT ends it at %u blocks of 256 KiB", n);
+	while (n > 0)
+		arn_free(block[--n]);
+	option_values[OPTION_LIMIT] = 0;
+}
+
+/* ---- threads ----------------------------------------------------------------------------------
+ */
+
+static _Atomic(void *) x_exchange[WORKERS * 8];
+
+/* A block that was left by any thread, freed by this one; the sizes and alignments are mixed. */
+static void work(unsigned self)
+{
+	struct rng rng = rng_start(self);
+
+	for (long i = tap_scale(20000); i > 0; i--) {
+		size_t alignment = (size_t)1 << rng_below(&rng, rng_below(&rng, 32) ? 14 : 21);
+		size_t size = rng_below(&rng, rng_below(&rng, 64) ? 5000 : 200 * KIB);
+		char *block = mem_aligned(size, alignment);
+		_Atomic(void *) *x_place;
+
+		expect(is_aligned(block, alignment) && arn_usable_size(block) >= size);
+		if (size)
+			block[0] = block[size - 1] = 1;
+		x_place = &x_exchange[rng_below(&rng, array_length(x_exchange))];
+		arn_free(exchange_acq_rel(x_place, (void *)block));
+	}
+}
+
+static void exchanged(void)
+{
+	threads(WORKERS, work);
+	for (size_t i = 0; i < array_length(x_exchange); i++)
+		arn_free(exchange_acq_rel(&x_exchange[i], NULL));
+	no_errors("threads that exchange aligned blocks");
+}
+
+int main(void)
+{
+	rare_classes(); /* before any class is in use */
+	each_alignment();
+	impossible();
+	huge();
+	no_waste();
+	resized();
+	limited();
+	exchanged();
+	arn_trim();
+	expect_no_arenas();
+	no_errors("nothing is left");
+	return done();
+}
