@@ -72,7 +72,8 @@ enum arn_tag {
 /*
  * The three domains.  raw passes through to the system's malloc and is counted; mem and object are
  * served from the calling thread's heaps ARN_TAG_MEM and ARN_TAG_OBJECT.  A block goes back through
- * the domain that it came from.
+ * the domain that it came from.  Where libarenite-malloc is the system's malloc, its blocks are of
+ * ARN_TAG_MEM; they are counted there and not as raw.
  */
 struct arn_heap;
 ARN_API void arn_raw_free(void *block);

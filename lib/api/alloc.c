@@ -44,16 +44,18 @@ static void *no_memory(void)
 }
 
 /*
- * Does option DOMAINS let Arenite serve the tag of this handle?  The option does not concern the
- * collector's tags, GC and GC_PRE: they are always served.
+ * Is the tag of this handle served?  Otherwise the system's malloc serves it.  If that is Arenite's
+ * (libarenite-malloc), it has blocks of MEM, and must not be asked for one.
  */
 static bool is_served(const arn_heap *handle)
 {
-	size_t domains = option(OPTION_DOMAINS);
+	return process_serves(handle->tag) || (handle->tag == ARN_TAG_MEM && process_has_malloc());
+}
 
-	if (handle->tag == ARN_TAG_MEM)
-		return domains & SERVE_MEM;
-	return handle->tag != ARN_TAG_OBJECT || (domains & SERVE_OBJECT);
+/* Does Arenite serve all domains that may be left to the system's malloc? */
+static bool serves_all(void)
+{
+	return process_serves(ARN_TAG_MEM) && process_serves(ARN_TAG_OBJECT);
 }
 
 /*
@@ -165,8 +167,8 @@ static void *malloc_from(struct heap *heap, size_t size, size_t alignment)
 /*
  * What heap_malloc cannot do, also for an alignment that blocks of this size's class have, for one
  * of these reasons:
- * - The handle has no heap yet.  The process is initialized, and unless option DOMAINS leaves the
- *   tag to the system's malloc, the handle gets a heap.
+ * - The handle has no heap yet.  The process is initialized (by is_served), and unless option
+ *   DOMAINS leaves the tag to the system's malloc, the handle gets a heap.
  * - The heap belongs to another thread, or to none: take_over.
  * - The size is not in the table of small sizes, or the bin is empty.
  * A heap that was adopted just now brings its cache along, so the bin is tried before the slow path
@@ -180,7 +182,6 @@ static inline void *malloc_from_handle(arn_heap *handle, size_t size, size_t ali
 	if (size > PTRDIFF_MAX)
 		return no_memory();
 	if (heap == &heap_none) {
-		process_init();
 		if (!is_served(handle))
 			return raw_malloc(size);
 		if (!(heap = adopt(handle)))
@@ -247,7 +248,7 @@ static void free_foreign(void *block, const void *caller)
 {
 	if (!block)
 		return;
-	if (option(OPTION_DOMAINS) == (SERVE_MEM | SERVE_OBJECT))
+	if (serves_all())
 		guard_live(NULL, block, caller);
 	raw_free(block);
 }
@@ -421,7 +422,7 @@ static bool resize_large(struct pool *pool, size_t size)
 /* realloc of a block of the system's malloc: see free_foreign. */
 static void *realloc_foreign(void *block, size_t size, const void *caller)
 {
-	if (option(OPTION_DOMAINS) == (SERVE_MEM | SERVE_OBJECT))
+	if (serves_all())
 		guard_live(NULL, block, caller);
 	return raw_realloc(block, size);
 }

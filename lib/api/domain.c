@@ -4,16 +4,23 @@
  *
  * arn_mem_* and arn_obj_* use two heaps in the calling thread's record (thread.h).  A thread that
  * has no record borrows a heap for each call.  arn_raw_* pass the call on to the system's malloc
- * and count what they do in the record, so that the statistics can tell.
+ * and count what they do in the record, so that the statistics can tell.  Where the system's malloc
+ * is libarenite-malloc, its blocks are counted with those of MEM, and not as raw.
  */
 #include "api/alloc.h"
 #include "os/raw.h"
 #include "heap/thread.h"
 
+/* Is it a block, and one that does not lie in an arena? */
+static bool is_raw(const void *block)
+{
+	return block && !registry_has(block);
+}
+
 /* Count a block of the raw domain, with the bytes that the system's malloc has set aside for it. */
 static void count_made(struct thread *thread, void *block)
 {
-	if (!block)
+	if (!is_raw(block))
 		return;
 	thread_count(thread, &thread->x_raw_mallocs, 1);
 	thread_count(thread, &thread->x_raw_bytes, raw_usable(block));
@@ -51,12 +58,13 @@ void *arn_raw_calloc(size_t count, size_t size)
  */
 void *arn_raw_realloc(void *block, size_t size)
 {
-	size_t old = block ? raw_usable(block) : 0;
+	bool counted = is_raw(block);
+	size_t old = counted ? raw_usable(block) : 0;
 	void *moved = size > PTRDIFF_MAX ? NULL : raw_realloc(block, size);
 
 	if (!moved)
 		return NULL;
-	if (block)
+	if (counted)
 		count_freed(thread_self(), old);
 	count_made(thread_self(), moved);
 	return moved;
@@ -64,9 +72,8 @@ void *arn_raw_realloc(void *block, size_t size)
 
 void arn_raw_free(void *block)
 {
-	if (!block)
-		return;
-	count_freed(thread_self(), raw_usable(block));
+	if (is_raw(block))
+		count_freed(thread_self(), raw_usable(block));
 	raw_free(block);
 }
 

@@ -111,11 +111,34 @@ void process_init(void)
 	end_init();
 	remote_init(family_drain_orphan);
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);
-	report_init();
 	/* Make the first reader's records now, while there is memory.  liburcu, where it is used,
 	 * would end the program for want of memory later. */
 	reclaim_enter();
 	reclaim_exit();
+}
+
+bool process_serves(unsigned tag)
+{
+	process_init();
+	if (tag > ARN_TAG_OBJECT)
+		return true;
+	return option(OPTION_DOMAINS) & (tag == ARN_TAG_MEM ? SERVE_MEM : SERVE_OBJECT);
+}
+EXPORT_PRIVATE(process_serves);
+
+static bool has_malloc; /* written while there is one thread */
+
+bool process_serve_malloc(bool must)
+{
+	process_init();
+	has_malloc = must || ((option(OPTION_DOMAINS) & SERVE_MALLOC) && !option(OPTION_DISABLE));
+	return has_malloc;
+}
+EXPORT_PRIVATE(process_serve_malloc);
+
+bool process_has_malloc(void)
+{
+	return has_malloc;
 }
 
 bool process_is_disabled(void)
@@ -137,7 +160,12 @@ bool process_is_first_python(void)
 }
 EXPORT_PRIVATE(process_is_first_python);
 
+/*
+ * report_init is not part of process_init, because it calls atexit and dlsym, and these may call
+ * malloc; the first malloc of a process may come from anywhere in libc.
+ */
 __attribute__((constructor)) static void start(void)
 {
 	process_init();
+	report_init();
 }

@@ -9,9 +9,24 @@
 
 /*
  * Initialize the process; only the first call does something.  A constructor of the library calls
- * it, and malloc does if it is called before that constructor, while there is one thread.
+ * it, and malloc does if it is called before that constructor, while there is one thread.  What is
+ * said about the process (report.h) waits for the constructor in any case.
  */
 void process_init(void);
+
+/* Does option DOMAINS let Arenite serve the domain of this tag?  The option does not concern the
+ * collector's tags, GC and GC_PRE: they are always served.  Any thread. */
+bool process_serves(unsigned tag) PRIVATE(process_serves);
+
+/*
+ * libarenite-malloc is in this process and asks whether it is to serve the libc names: yes, unless
+ * option DOMAINS or DISABLE says no; but if there is nothing else that could (must), they do not
+ * count.  If so, MEM is served from now on, whatever DOMAINS says of mem, since the system's malloc
+ * would be asked otherwise.  Called while there is one thread, perhaps before the constructors.
+ */
+bool process_serve_malloc(bool must) PRIVATE_NEEDED(process_serve_malloc);
+/* Has that been called, with yes for an answer? */
+bool process_has_malloc(void);
 
 /* Is option DISABLE set?  Then a Python that was not built on Arenite keeps its own allocator. */
 bool process_is_disabled(void) PRIVATE(process_is_disabled);

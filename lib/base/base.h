@@ -38,17 +38,20 @@
 #define array_length(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
- * What the fast paths need of the core is exported under a name that libarenite-python links with.
- * These names are for the two libraries of one version only, which is part of the name; the core
- * itself uses the hidden names.  With a core of another version all of them are NULL, because they
- * are weak, and the program runs without Arenite (python/install.c).  A version of the symbols
- * would keep such a program from starting.
+ * What the fast paths need of the core is exported under a name that libarenite-python and
+ * libarenite-malloc link with.  These names are for libraries of one version only, which is part of
+ * the name; the core itself uses the hidden names.  With a core of another version all of them are
+ * NULL, because they are weak, and the program runs without Arenite (python/install.c).  A version
+ * of the symbols would keep such a program from starting.
  */
 #define PRIVATE_NAME(name) __asm__("arn_private_" PACKAGE_VERSION "_" #name)
 #ifdef ARN_OUTSIDE_CORE
 #define PRIVATE(name) PRIVATE_NAME(name) __attribute__((weak))
+/* For libarenite-malloc, which cannot do without the core: the loader says that there is none. */
+#define PRIVATE_NEEDED(name) PRIVATE_NAME(name)
 #else
 #define PRIVATE(name)
+#define PRIVATE_NEEDED(name)
 #define EXPORT_PRIVATE(name)                                          \
 	extern __typeof__(name) arn_private_##name PRIVATE_NAME(name) \
 		__attribute__((alias(#name), visibility("default")))

@@ -23,7 +23,7 @@ struct spec {
 
 /* The defaults.  A value of the environment replaces one if it is well-formed. */
 size_t option_values[OPTIONS] = {
-	[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT,
+	[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT | SERVE_MALLOC,
 	[OPTION_CACHE] = 1 * MIB,
 	[OPTION_RETAIN] = 8 * MIB,
 	[OPTION_RETAIN_PERCENT] = 10,
@@ -37,6 +37,18 @@ size_t option_values[OPTIONS] = {
 
 static char stats_file[PATH_MAX];
 
+/* The names of the domains, in the order of their bits. */
+static const char *const domain_names[] = { "mem", "object", "malloc" };
+
+/* The bit of the domain whose name these n bytes are; 0: they are no name. */
+static size_t find_domain(const char *name, size_t n)
+{
+	for (size_t i = 0; i < array_length(domain_names); i++)
+		if (strlen(domain_names[i]) == n && memcmp(name, domain_names[i], n) == 0)
+			return (size_t)1 << i;
+	return 0;
+}
+
 /* A list of domains with commas between them, in any order; "none" adds nothing. */
 static bool parse_domains(const char *value)
 {
@@ -45,14 +57,11 @@ static bool parse_domains(const char *value)
 	if (*value == '\0')
 		return false;
 	while (*value) {
-		size_t n = strcspn(value, ",");
+		size_t n = strcspn(value, ","), domain = find_domain(value, n);
 
-		if (n == 3 && memcmp(value, "mem", 3) == 0)
-			domains |= SERVE_MEM;
-		else if (n == 6 && memcmp(value, "object", 6) == 0)
-			domains |= SERVE_OBJECT;
-		else if (!(n == 4 && memcmp(value, "none", 4) == 0))
+		if (!domain && !(n == 4 && memcmp(value, "none", 4) == 0))
 			return false;
+		domains |= domain;
 		value += n;
 		value += *value == ',';
 	}
@@ -107,7 +116,7 @@ static bool parse_stats(const char *value)
 /* The table: name, range as numbers, whether K, M, G and T may follow, range and meaning in words.
  * doc/options.md has the same names, and t/source/manpages.sh compares the two. */
 static const struct spec specs[OPTIONS] = {
-	[OPTION_DOMAINS] = { "DOMAINS", 0, 3, false, "mem,object or none",
+	[OPTION_DOMAINS] = { "DOMAINS", 0, 7, false, "mem,object,malloc or none",
 	                     "the domains that Arenite serves; the system's malloc serves the "
 	                     "others",
 	                     parse_domains },
@@ -204,6 +213,20 @@ bool option_parse(enum option option, const char *value)
 	return true;
 }
 
+static void add_domains(struct text *text, size_t domains)
+{
+	const char *before = "";
+
+	for (size_t i = 0; i < array_length(domain_names); i++) {
+		if (!(domains >> i & 1))
+			continue;
+		text_add(text, before);
+		text_add(text, domain_names[i]);
+		before = ",";
+	}
+	text_add(text, domains ? "" : "none");
+}
+
 /* Adds the value in force as one would write it: bytes with the largest suffix that leaves no
  * rest. */
 static void add_value(struct text *text, enum option option)
@@ -211,10 +234,7 @@ static void add_value(struct text *text, enum option option)
 	size_t value = option_values[option];
 
 	if (option == OPTION_DOMAINS) {
-		text_add(text, value & SERVE_MEM ? "mem" : "");
-		text_add(text, value == (SERVE_MEM | SERVE_OBJECT) ? "," : "");
-		text_add(text, value & SERVE_OBJECT ? "object" : "");
-		text_add(text, value == 0 ? "none" : "");
+		add_domains(text, value);
 	} else if (option == OPTION_STATS && value == STATS_JSON) {
 		text_add(text, "json:");
 		text_add(text, stats_file);

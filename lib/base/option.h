@@ -32,7 +32,9 @@ enum option {
 	OPTIONS
 };
 
-enum { SERVE_MEM = 1, SERVE_OBJECT = 2 };
+/* Option DOMAINS, a bit for each.  Where libarenite-malloc is not in the process, SERVE_MALLOC
+ * means nothing. */
+enum { SERVE_MEM = 1, SERVE_OBJECT = 2, SERVE_MALLOC = 4 };
 enum { STATS_OFF, STATS_TEXT, STATS_JSON };
 
 /* The values in force: numbers, bytes where the table says so, and bits or states of the enums

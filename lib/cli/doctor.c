@@ -118,7 +118,7 @@ static bool is_built_in(const struct probe *probe)
  */
 static bool tell_built_in(const struct probe *probe)
 {
-	const size_t domains = option(OPTION_DOMAINS);
+	const size_t domains = option(OPTION_DOMAINS) & (SERVE_MEM | SERVE_OBJECT);
 
 	puts("  built    on Arenite: it needs no preload");
 	tell_domain("mem", domains & SERVE_MEM ? "served" : "left", probe->mem_blocks, "");

@@ -60,17 +60,19 @@ static bool fits_core(void)
 /*
  * Why a domain cannot be served; NULL: it can.  A domain that ARENITE_DOMAINS leaves out would get
  * blocks of the system's malloc from Arenite, and a free could not tell these from CPython's own.
- * The trial allocation also finds out whether there is address space for an arena at all.
+ * The trial allocation finds out whether there is address space for an arena at all.
  */
 static const char *obstacle(enum domain domain)
 {
-	void *block = domain == DOMAIN_MEM ? arn_mem_malloc(1) : arn_obj_malloc(1);
-	bool ours = arn_tag_of(block) != ARN_TAGS;
+	void *block;
 
-	arn_any_free(block);
+	if (!process_serves(domain == DOMAIN_MEM ? ARN_TAG_MEM : ARN_TAG_OBJECT))
+		return "ARENITE_DOMAINS";
+	block = domain == DOMAIN_MEM ? arn_mem_malloc(1) : arn_obj_malloc(1);
 	if (!block)
 		return "there is no address space for a first arena";
-	return ours ? NULL : "ARENITE_DOMAINS";
+	arn_free(block);
+	return NULL;
 }
 
 /*

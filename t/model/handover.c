@@ -183,8 +183,15 @@ void guard_heap(const struct heap *heap)
 	(void)heap;
 }
 
-void process_init(void)
+bool process_serves(unsigned tag)
 {
+	(void)tag;
+	return true;
+}
+
+bool process_has_malloc(void)
+{
+	return false;
 }
 
 void *raw_malloc(size_t size)
@@ -295,7 +302,6 @@ static void as_new(void)
 	spares = (struct stack){ 0 };
 	first_family = (struct arn_family){ 0 };
 	atomic_store(&x_threads, NULL);
-	option_values[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT;
 	below_set_up();
 	atomic_store(&registry_bytes[(uintptr_t)below_arena >> ARENA_SHIFT], 1);
 }

@@ -87,6 +87,8 @@ static const struct value values[] = {
 	{ OPTION_DOMAINS, "mem,object", true, SERVE_MEM | SERVE_OBJECT },
 	{ OPTION_DOMAINS, "object,mem", true, SERVE_MEM | SERVE_OBJECT },
 	{ OPTION_DOMAINS, "none", true, 0 },
+	{ OPTION_DOMAINS, "malloc", true, SERVE_MALLOC },
+	{ OPTION_DOMAINS, "malloc,mem", true, SERVE_MALLOC | SERVE_MEM },
 	{ OPTION_DOMAINS, "raw", false, 0 },
 	{ OPTION_DOMAINS, "memory", false, 0 },
 	{ OPTION_DOMAINS, "mem object", false, 0 },
@@ -166,7 +168,7 @@ static void test_garbage(void)
 		if (strncmp(text, "json:", 5) != 0)
 			option_parse((enum option)rng_below(&rng, OPTIONS), text);
 		expect(option(OPTION_CACHE) <= 64 * MIB && option(OPTION_CHECKS) <= 3 &&
-		       option(OPTION_DOMAINS) <= 3);
+		       option(OPTION_DOMAINS) <= 7);
 		expect(option(OPTION_ARENA) % (32 * MIB) == 0 && option(OPTION_ARENA) != 0);
 	}
 	no_errors("garbage leaves every option in its range");
