@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # link.sh LD OBJCOPY AR COMMAND...: links a library by COMMAND, libtool's, which has -o DIRECTORY/NAME.la.  Then makes
-# one object of the static library, in which every name is local but those that begin with arn_.
+# one object of the static library, in which every name is local but those that begin with arn_, and those that the
+# version script of the library lists.
 #
 # -fvisibility=hidden keeps a shared library's own names to itself, but not those of an archive: a program that calls
 # warn(3), or has a heap_init of its own, would meet ours.
@@ -31,7 +32,10 @@ mkdir "$work"
 trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2086 # a command with its flags
 $ld -r -o "$work/all.o" --whole-archive "$archive"
-$objcopy --wildcard --keep-global-symbol='arn_*' --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
+map=$(dirname "$0")/${name#lib}.map
+# shellcheck disable=SC2046 # names
+$objcopy --wildcard --keep-global-symbol='arn_*' \
+    $(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/--keep-global-symbol=\1/p' "$map") --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
     "$work/all.o" "$work/$name.o"
 $ar cr "$work/$name.a" "$work/$name.o"
 mv "$work/$name.a" "$archive"

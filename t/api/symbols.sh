@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The shared libraries export what lib/arenite.map and lib/arenite-python.map say, in these versions, and nothing else;
-# and that is what the headers declare.
+# The shared libraries export what lib/arenite.map, lib/arenite-python.map and lib/arenite-malloc.map say, in these
+# versions, and nothing else; and that is what the headers declare.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}/libarenite.so
@@ -44,4 +44,24 @@ same "python.h declares the same" "$(sed 's/@.*//' <<<"$map_python")" "$(declare
 same "libarenite-python asks for the core of its release, weakly" "w arn_private_${version}_" \
 	"$(nm -D --undefined-only "${library%.so}-python.so" | sed -n 's/^ *[vw] \(arn_private_[0-9.]*_\).*/w \1/p' |
 		sort -u)"
+malloc=${library%.so}-malloc.so
+if [ -e "$malloc" ]; then
+	names=$(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/\1/p' "$top_srcdir/lib/arenite-malloc.map" | sort)
+	libc_has_no() { # NAME
+		! grep -q "\<struct $1\>" /usr/include/malloc.h
+	}
+	for name in mallinfo mallinfo2; do
+		! libc_has_no "$name" || names=$(grep -vx "$name" <<<"$names")
+	done
+	same "libarenite-malloc exports what lib/arenite-malloc.map lists, without a version" "$names" \
+		"$(nm -D --defined-only "$malloc" | awk '{ print $3 }' | sort)"
+	same "it cannot do without the core of its release" "U arn_private_${version}_process_serve_malloc" \
+		"$(nm -D --undefined-only "$malloc" | sed -n 's/^ *U arn_private_/U arn_private_/p')"
+	none "nothing of it is bound to another of its own names by the loader" eval \
+		"nm -D --undefined-only '$malloc' | grep -E ' (malloc|free|realloc|memalign|_Z[a-zA-Z0-9_]*)(@|$)'"
+	none "its variables of a thread are reached without a call" \
+		eval "nm -D '$malloc' '$library' | grep __tls_get_addr"
+else
+	skip "libarenite-malloc" "a sanitizer build has none"
+fi
 done_testing

@@ -12,7 +12,7 @@ set -u
 export LC_ALL=C
 cd "$top_srcdir" || exit 1
 
-documented='base os arena heap api python' # folders whose words the glossary has
+documented='base os arena heap api malloc python' # folders whose words the glossary has
 texts=$(ls ./*.md doc/*.md)
 
 # Files and names of other projects, or of examples, that texts and comments speak of.

@@ -14,7 +14,7 @@ library=${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}/libarenite.so
 case " ${CFLAGS:-} " in *" -O0 "*) skip_all "built without optimisation" ;; esac
 command -v objdump >/dev/null || skip_all "no objdump"
 
-listing=$(objdump -d --no-show-raw-insn "$library")
+listing=$(objdump -d --no-show-raw-insn "$library" "${library%.so}-malloc.so")
 
 # The instructions of a function up to its first return, or up to a jump out of it.
 hit_path() { # FUNCTION
@@ -45,6 +45,9 @@ check arn_free 36
 check arn_mem_malloc 28
 check arn_obj_malloc 28
 check arn_mem_free 36
+check malloc 25
+check free 34
+check _ZdlPvm 34
 
 sample=$(printf '%s\n' 'lock cmpxchg %rax,(%rdx)' 'call 21a0 <malloc_slow>' 'xchg %rax,(%rdx)' 'push %rbx' \
 	'mov (%rdi),%rcx' 'add32 call 8040 <__tls_get_addr@plt>' | offences | wc -l)

@@ -9,7 +9,7 @@ set -u
 . "$top_srcdir/t/support/tap.sh"
 
 # The folders of lib/, from the lowest to the highest.  This is the only list of them.
-folders='base os arena heap api python graft stress cli'
+folders='base os arena heap api malloc python graft stress cli'
 core='base os arena heap api'
 
 # Both lists of uses have lines "FOLDER/MODULE FOLDER/MODULE WHAT".  A module is a file's name up to the first dash:
@@ -24,17 +24,21 @@ includes() { # DIRECTORY
 		awk '{ print $1, ($2 ~ /\//) ? $2 : "./" $2, "include" }' | modules
 }
 
-# Who calls what, or uses its data: what an object lacks is looked for in the others.
+# Who calls what, or uses its data: what an object lacks is looked for in the others.  The names of libarenite-malloc
+# are those of the C library, which any file may call.
+of_libc=$(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/\1/p' "$top_srcdir/lib/arenite-malloc.map" | tr '\n' ' ')
 calls() { # DIRECTORY
 	# automake writes the library's name before that of a file with flags of its own
 	(cd "$1" && nm -A -- */*.o) 2>/dev/null | sed -E 's/^([a-z]+\/)(arenite|lib[a-z_]+_la)-/\1/' |
-		awk -v sources="${2:-$1}" '
+		awk -v sources="${2:-$1}" -v of_libc="$of_libc" '
+		BEGIN { n = split(of_libc, word, " "); for (i = 1; i <= n; i++) foreign[word[i]]; n = 0 }
 		{
 			file = $1; sub(/\.o:.*/, "", file); name = $NF; kind = $(NF - 1)
 			# an object of an earlier build, whose source is gone
 			if (!(file in is_there)) is_there[file] = system("test -e \"" sources "/" file ".c\"") == 0
 			if (!is_there[file]) next
 		}
+		name in foreign { next }
 		kind == "U" { lacks[++n] = file " " name; next }
 		kind ~ /[TDBRC]/ { home[name] = file }
 		END {
@@ -115,6 +119,8 @@ same "the graft sees the public header only" "#include <arenite/arenite.h>" \
 same "lib/python sees public headers, of the core the fast paths and ARENITE_DISABLE" \
 	"api/alloc.h api/process.h base/arch.h base/atomic.h base/base.h base/stack.h base/table.h heap/thread.h " \
 	"$(foreign python)"
+same "lib/malloc sees of the core the fast paths, and whether it is to serve" \
+	"api/alloc.h api/process.h base/atomic.h base/base.h heap/thread.h " "$(foreign malloc)"
 same "the public header includes nothing of ours" 0 "$(grep -c '#include "' "$top_srcdir/include/arenite/arenite.h")"
 
 # The test itself: a pool that looks at statistics, a folder that nobody has placed, two files in a circle.

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "malloc/serve.h"
+
+#include "api/process.h"
+
+#include <arenite/arenite.h>
+#include <errno.h>
+#include <stdio.h>
+
+bool serve_begun;
+
+/* Written by the first call, which comes before there are threads: at the latest from the
+ * constructor below. */
+static bool asked;
+
+bool serve_begin(void)
+{
+	if (unlikely(!asked)) {
+		serve_begun = process_serve_malloc(!below_is_there());
+		asked = true;
+	}
+	return serve_begun;
+}
+
+void *serve_malloc_slow(size_t size)
+{
+	return serve_begin() ? arn_mem_malloc(size) : below_malloc(size);
+}
+
+/*
+ * What can lie nowhere in an arena is the C library's: alignments of 16 MiB and more, and blocks of
+ * more than 16 MiB at more than 512 KiB (large_can_align).  errno stays as it was if there is a
+ * block.
+ */
+void *serve_aligned(size_t alignment, size_t size)
+{
+	int saved = errno;
+	void *block;
+
+	if (!serve_begin())
+		return below_memalign(alignment, size);
+	if (alignment <= ALIGNMENT)
+		return serve_malloc(size);
+	block = mem_aligned(size, alignment);
+	if (block || errno != EINVAL)
+		return block;
+	block = below_memalign(alignment, size);
+	if (block)
+		errno = saved;
+	return block;
+}
+
+/* ---- the statistics -------------------------------------------------------------------------- */
+
+static void print(int fd)
+{
+	dprintf(fd, "  malloc: served; its blocks are among those of mem\n");
+}
+
+static void print_json(int fd)
+{
+	dprintf(fd, "{\"served\": true}");
+}
+
+/* A program may use malloc long before this: see serve_begin. */
+__attribute__((constructor)) static void start(void)
+{
+	static const struct arn_stats_part part = { "malloc", print, print_json };
+
+	if (serve_begin())
+		arn_stats_add(&part);
+}

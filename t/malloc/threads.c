@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * threads - the libc names in threads: many that come and go, blocks that others free, the last
+ * destructors of a thread, keys whose values libc allocates, signals, and an exit of the process
+ * while threads allocate.
+ */
+#include "support/tap.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { WORKERS = 4, SLOTS = 64 };
+
+static _Atomic(void *) x_slot[SLOTS];
+static atomic_ulong wrong;
+
+static unsigned next(unsigned *random)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 17;
+	*random ^= *random << 5;
+	return *random;
+}
+
+/* Blocks of mixed sizes and by all names; whoever takes one out of a slot frees it. */
+static void mix(unsigned *random, long rounds)
+{
+	while (rounds-- > 0) {
+		size_t size = next(random) % (next(random) % 100 ? 700 : 300000);
+		unsigned char *block, *old;
+
+		switch (next(random) % 4) {
+		case 0:
+			block = calloc(1, size);
+			if (size && (block[0] | block[size - 1]))
+				atomic_fetch_add(&wrong, 1);
+			break;
+		case 1:
+			block = memalign((size_t)8 << next(random) % 10, size);
+			break;
+		case 2:
+			block = realloc(malloc(size / 2 + 1), size + 1);
+			break;
+		default:
+			block = malloc(size);
+		}
+		if (!block || malloc_usable_size(block) < size)
+			atomic_fetch_add(&wrong, 1);
+		else if (size)
+			block[0] = block[size - 1] = 1;
+		old = atomic_exchange(&x_slot[next(random) % SLOTS], block);
+		free(old);
+	}
+}
+
+static void *worker(void *seed)
+{
+	unsigned random = (unsigned)(uintptr_t)seed * 7919 + 1;
+
+	mix(&random, tap_scale(30000));
+	return NULL;
+}
+
+static void run(void *(*body)(void *))
+{
+	pthread_t thread[WORKERS];
+
+	for (uintptr_t i = 0; i < WORKERS; i++)
+		if (pthread_create(&thread[i], NULL, body, (void *)(i + 1)))
+			bail("pthread_create");
+	for (unsigned i = 0; i < WORKERS; i++)
+		pthread_join(thread[i], NULL);
+}
+
+/* ---- threads that come and go -----------------------------------------------------------------
+ */
+
+static void *leave_one(void *unused)
+{
+	(void)unused;
+	return memset(malloc(100), 1, 100);
+}
+
+/* A thread's blocks outlive it, and its memory serves the next. */
+static void come_and_go(void)
+{
+	long rounds = tap_scale(2000);
+	size_t live = 0;
+
+	for (long i = 0; i < rounds; i++) {
+		pthread_t thread;
+		void *block;
+
+		if (pthread_create(&thread, NULL, leave_one, NULL) || pthread_join(thread, &block))
+			bail("pthread_create");
+		live += malloc_usable_size(block) >= 100;
+		free(block);
+	}
+	ok(live == (size_t)rounds, "%ld threads that come and go", rounds);
+}
+
+static atomic_int detached_left;
+
+static void *detached(void *unused)
+{
+	free(leave_one(unused));
+	atomic_fetch_sub(&detached_left, 1);
+	return NULL;
+}
+
+static void detach(void)
+{
+	long n = tap_scale(500);
+
+	for (long i = 0; i < n; i++) {
+		pthread_attr_t attributes;
+		pthread_t thread;
+
+		pthread_attr_init(&attributes);
+		pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+		atomic_fetch_add(&detached_left, 1);
+		if (pthread_create(&thread, &attributes, detached, NULL))
+			bail("pthread_create");
+		pthread_attr_destroy(&attributes);
+		while (atomic_load(&detached_left) > 8)
+			usleep(100);
+	}
+	while (atomic_load(&detached_left) > 0)
+		usleep(100);
+	ok(true, "%ld detached threads, whose stacks libc frees", n);
+}
+
+/* ---- destructors ------------------------------------------------------------------------------
+ */
+
+static pthread_key_t again, keys[100];
+static atomic_int rounds_seen;
+
+/* It allocates in each round, and asks for another one as long as libc makes any. */
+static void at_end(void *block)
+{
+	unsigned random = (unsigned)(uintptr_t)block | 1;
+
+	free(block);
+	mix(&random, 50);
+	atomic_fetch_add(&rounds_seen, 1);
+	pthread_setspecific(again, malloc(200));
+}
+
+static void *with_destructor(void *unused)
+{
+	(void)unused;
+	pthread_setspecific(again, malloc(100));
+	for (unsigned i = 0; i < 100; i++)
+		pthread_setspecific(keys[i], &keys[i]);
+	return NULL;
+}
+
+static void destructors(void)
+{
+	pthread_key_create(&again, at_end);
+	for (unsigned i = 0; i < 100; i++)
+		pthread_key_create(&keys[i], NULL);
+	for (unsigned i = 0; i < 20; i++)
+		run(with_destructor);
+	ok(atomic_load(&rounds_seen) >= 20 * WORKERS * 4,
+	   "malloc and free in each round of the destructors of %d threads, with 100 keys",
+	   20 * WORKERS);
+}
+
+/* ---- signals ----------------------------------------------------------------------------------
+ */
+
+static volatile sig_atomic_t signals;
+
+/* It does what a handler may: no malloc. */
+static void on_signal(int number)
+{
+	(void)number;
+	signals++;
+}
+
+static void storm(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	pthread_t thread[WORKERS];
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (uintptr_t i = 0; i < WORKERS; i++)
+		if (pthread_create(&thread[i], NULL, worker, (void *)(i + 1)))
+			bail("pthread_create");
+	for (long n = tap_scale(2000); n > 0; n--) {
+		pthread_kill(thread[n % WORKERS], SIGUSR1);
+		usleep(20);
+	}
+	for (unsigned i = 0; i < WORKERS; i++)
+		pthread_join(thread[i], NULL);
+	ok(signals > 0 && atomic_load(&wrong) == 0, "a storm of %d signals", (int)signals);
+}
+
+/* ---- the end of the process -------------------------------------------------------------------
+ */
+
+static void *for_ever(void *seed)
+{
+	unsigned random = (unsigned)(uintptr_t)seed;
+
+	for (;;)
+		mix(&random, 1000);
+	return NULL;
+}
+
+static void last_words(void)
+{
+	unsigned random = 5;
+
+	mix(&random, 100);
+}
+
+static bool exits(void)
+{
+	int status;
+	pid_t child;
+
+	tap_flush();
+	child = fork();
+	if (child == 0) {
+		atexit(last_words);
+		for (uintptr_t i = 0; i < WORKERS; i++) {
+			pthread_t thread;
+
+			if (pthread_create(&thread, NULL, for_ever, (void *)(i + 1)))
+				_exit(9);
+		}
+		usleep(2000);
+		exit(7);
+	}
+	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7;
+}
+
+static void ends(void)
+{
+	long n = tap_scale(50), right = 0;
+
+	for (long i = 0; i < n; i++)
+		right += exits();
+	ok(right == n, "exit while threads allocate: %ld of %ld", right, n);
+}
+
+int main(void)
+{
+	run(worker);
+	ok(atomic_load(&wrong) == 0, "threads that exchange blocks");
+	come_and_go();
+	detach();
+	destructors();
+	storm();
+	ends();
+	for (unsigned i = 0; i < SLOTS; i++)
+		free(atomic_exchange(&x_slot[i], NULL));
+	ok(atomic_load(&wrong) == 0, "no block was wrong");
+	return done();
+}
