@@ -25,8 +25,8 @@ static int help_main(int argc, char **argv);
 static const struct subcommand subcommands[] = {
 	{ "run", "[OPTION...] PROGRAM", "run PROGRAM, its Python on Arenite; run --help",
 	  run_main },
-	{ "doctor", "[PYTHON]", "what run takes over in PYTHON, and what keeps it from doing so",
-	  doctor_main },
+	{ "doctor", "[--malloc] [PYTHON]",
+	  "what run takes over in PYTHON, and what keeps it from doing so", doctor_main },
 	{ "graft", "SRC [OPTION]",
 	  "put Arenite into CPython's source tree; --check, --diff, --undo", graft_main },
 	{ "stress", "[OPTION...]", "use the allocator hard from many threads; stress --help",

@@ -6,7 +6,7 @@
  * The interpreter itself is asked: a small program runs in it, under the preload and in the
  * environment as it is (probe.h).  If not everything is served, and a variable in the environment
  * is to blame, it runs once more without these variables.  An interpreter that was built on Arenite
- * runs without the preload.
+ * runs without the preload.  With --malloc it has that of malloc in any case.
  */
 #include "cli/preload.h"
 #include "cli/probe.h"
@@ -112,6 +112,16 @@ static bool is_built_in(const struct probe *probe)
 	return probe->statistics && !*probe->mem;
 }
 
+/* The raw domain is malloc: it is Arenite's if malloc is. */
+static void tell_raw(const struct probe *probe)
+{
+	if (probe->malloc_served)
+		puts("  raw      served by Arenite, as malloc is\n"
+		     "  malloc   served by Arenite: extensions, libraries, and libc itself");
+	else
+		puts("  raw      not touched, by design; --malloc has it, and extensions");
+}
+
 /*
  * Tell about an interpreter that was built on Arenite; there option DOMAINS alone decides.  true:
  * both domains are served.
@@ -123,8 +133,8 @@ static bool tell_built_in(const struct probe *probe)
 	puts("  built    on Arenite: it needs no preload");
 	tell_domain("mem", domains & SERVE_MEM ? "served" : "left", probe->mem_blocks, "");
 	tell_domain("object", domains & SERVE_OBJECT ? "served" : "left", probe->object_blocks, "");
-	puts("  gc       served by Arenite, and so are the collector's walks\n"
-	     "  raw      not touched, by design");
+	puts("  gc       served by Arenite, and so are the collector's walks");
+	tell_raw(probe);
 	return domains == (SERVE_MEM | SERVE_OBJECT);
 }
 
@@ -133,7 +143,7 @@ static void tell_domains(const struct probe *probe)
 	tell_domain("mem", probe->mem, probe->mem_blocks, "");
 	tell_domain("object", probe->object, probe->object_blocks,
 	            probe->free_threaded ? "; the collector's stay with CPython" : "");
-	printf("  raw      not touched, by design\n");
+	tell_raw(probe);
 	if (*probe->reason)
 		printf("  because  %s\n", probe->reason);
 }
@@ -236,27 +246,42 @@ static void ask_without(const char *path)
 	ask(path);
 }
 
+/* Set LD_PRELOAD for this interpreter.  false: a line on stderr has said why not. */
+static bool set_preload(bool built_in, bool malloc_too)
+{
+	static struct preload_list list;
+
+	if (malloc_too && !preload_find(&list, PRELOAD_MALLOC))
+		return false;
+	if (!preload_find(&list, PRELOAD_PYTHON))
+		return false;
+	printf("arenite %s: %s\n", arn_version(), list.path[PRELOAD_PYTHON]);
+	if (built_in)
+		*list.path[PRELOAD_PYTHON] = '\0';
+	if (preload_set(&list))
+		return true;
+	cli_error("cannot set LD_PRELOAD: no memory");
+	return false;
+}
+
 /*
  * The whole examination.  stdout is flushed before other processes and option_print_table write, so
  * that the parts come in their order.  The exit status is 0 only if both domains are served in the
  * environment as it is.
  */
-static int examine(const char *name)
+static int examine(const char *name, bool malloc_too)
 {
-	char path[PATH_MAX], library[PATH_MAX];
+	char path[PATH_MAX];
 	bool served, defeated, built_in;
 
-	if (!find_interpreter(path, name) || !preload_find(library))
+	if (!find_interpreter(path, name))
 		return CLI_FAILED;
 	built_in = program_has_arenite(path);
-	printf("arenite %s: %s\n", arn_version(), library);
+	if (!set_preload(built_in, malloc_too))
+		return CLI_FAILED;
 	defeated = tell_environment(built_in);
 	puts("");
 	fflush(stdout);
-	if (!(built_in ? preload_unset() : preload_set(library))) {
-		cli_error("cannot set LD_PRELOAD: no memory");
-		return CLI_FAILED;
-	}
 	served = ask(path);
 	if (!served && defeated)
 		ask_without(path);
@@ -266,9 +291,12 @@ static int examine(const char *name)
 
 int doctor_main(int argc, char **argv)
 {
-	if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
-		cli_error("usage: arenite doctor [PYTHON]");
+	bool malloc_too = argc > 1 && strcmp(argv[1], "--malloc") == 0;
+	int first = malloc_too ? 2 : 1;
+
+	if (argc > first + 1 || (argc > first && argv[first][0] == '-')) {
+		cli_error("usage: arenite doctor [--malloc] [PYTHON]");
 		return CLI_USAGE;
 	}
-	return examine(argc == 2 ? argv[1] : "python3");
+	return examine(argc > first ? argv[first] : "python3", malloc_too);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * preload.c - finds libarenite-python.so and puts it into LD_PRELOAD, and sets the option of
+ * preload.c - finds the libraries and puts them into LD_PRELOAD, and sets the option of
  * AddressSanitizer that this needs.
  */
 #include "cli/preload.h"
@@ -13,26 +13,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIBRARY "libarenite-python.so"
+static const char *const names[PRELOADS] = { "libarenite-malloc.so", "libarenite-python.so" };
 
 /*
  * Is the library in this directory?  Its path is stored without links and "..", since programs that
  * have the preload may change their directory.
  */
-static bool find_in(char path[PATH_MAX], const char *directory)
+static bool find_in(char path[PATH_MAX], const char *directory, const char *name)
 {
 	char real[PATH_MAX];
 
 	if (!realpath(directory, real))
 		return false;
-	return snprintf(path, PATH_MAX, "%s/" LIBRARY, real) < PATH_MAX && access(path, R_OK) == 0;
+	return snprintf(path, PATH_MAX, "%s/%s", real, name) < PATH_MAX && access(path, R_OK) == 0;
 }
 
 /*
  * Look beside this program: first where the library is if both were built here, then where it is if
  * both were installed.  So an installation can be moved.
  */
-static bool find_beside(char path[PATH_MAX])
+static bool find_beside(char path[PATH_MAX], const char *name)
 {
 	static const char *const places[] = { "lib/.libs", "../lib" };
 	char program[PATH_MAX], directory[PATH_MAX + 16];
@@ -44,16 +44,19 @@ static bool find_beside(char path[PATH_MAX])
 	*strrchr(program, '/') = '\0';
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		snprintf(directory, sizeof(directory), "%s/%s", program, places[i]);
-		if (find_in(path, directory))
+		if (find_in(path, directory, name))
 			return true;
 	}
 	return false;
 }
 
-bool preload_find(char path[PATH_MAX])
+bool preload_find(struct preload_list *list, enum preload library)
 {
-	if (!find_beside(path) && !find_in(path, ARN_LIB_DIR)) {
-		cli_error("no " LIBRARY " beside this program, nor in " ARN_LIB_DIR);
+	const char *name = names[library];
+	char *path = list->path[library];
+
+	if (!find_beside(path, name) && !find_in(path, ARN_LIB_DIR, name)) {
+		cli_error("no %s beside this program, nor in " ARN_LIB_DIR, name);
 		return false;
 	}
 	if (strpbrk(path, " :")) {
@@ -65,13 +68,20 @@ bool preload_find(char path[PATH_MAX])
 	return true;
 }
 
-/* Is this entry of LD_PRELOAD our library, in whichever directory? */
+/* Is this entry of LD_PRELOAD the library of this name, in whichever directory? */
+static bool has_name(const char *entry, size_t length, const char *name)
+{
+	const size_t end = strlen(name);
+
+	return length >= end && memcmp(entry + length - end, name, end) == 0 &&
+	       (length == end || entry[length - end - 1] == '/');
+}
+
+/* Is it one of the two? */
 static bool is_ours(const char *entry, size_t length)
 {
-	const size_t name = strlen(LIBRARY);
-
-	return length >= name && memcmp(entry + length - name, LIBRARY, name) == 0 &&
-	       (length == name || entry[length - name - 1] == '/');
+	return has_name(entry, length, names[PRELOAD_MALLOC]) ||
+	       has_name(entry, length, names[PRELOAD_PYTHON]);
 }
 
 bool preload_others(char *list, size_t size)
@@ -95,32 +105,33 @@ bool preload_others(char *list, size_t size)
 }
 
 /*
- * Set LD_PRELOAD to what it has without this library, and then `path`, which may be NULL.  An empty
- * list takes the variable out of the environment.
+ * Set LD_PRELOAD to what it has without these libraries, and then those of the list.  An empty
+ * variable is taken out of the environment.
  */
-static bool set_list(const char *path)
+static bool set_variable(const struct preload_list *list)
 {
 	const char *before = getenv("LD_PRELOAD");
-	size_t size = (before ? strlen(before) : 0) + (path ? strlen(path) : 0) + 2;
-	char *list = malloc(size);
+	size_t size = (before ? strlen(before) : 0) + sizeof(*list) + PRELOADS + 1;
+	char *value = malloc(size);
 	bool done;
 
-	if (!list || !preload_others(list, size))
+	if (!value || !preload_others(value, size))
 		return false;
-	if (path && *list)
-		strcat(list, ":");
-	if (path)
-		strcat(list, path);
-	done = (*list ? setenv("LD_PRELOAD", list, 1) : unsetenv("LD_PRELOAD")) == 0;
-	free(list);
+	for (unsigned i = 0; i < PRELOADS; i++) {
+		if (*value && *list->path[i])
+			strcat(value, ":");
+		strcat(value, list->path[i]);
+	}
+	done = (*value ? setenv("LD_PRELOAD", value, 1) : unsetenv("LD_PRELOAD")) == 0;
+	free(value);
 	return done;
 }
 
 /*
  * A program that was built with gcc's AddressSanitizer does not start when another library comes
  * before the sanitizer's, since that library might define what the sanitizer wants to replace.
- * This library defines nothing of that kind, so the check is switched off.  If the user has set
- * that option, it stays as it is.
+ * libarenite-python defines nothing of that kind, so the check is switched off.  If the user has
+ * set that option, it stays as it is.
  */
 static bool let_sanitizer_pass(void)
 {
@@ -142,12 +153,9 @@ static bool let_sanitizer_pass(void)
 	return done;
 }
 
-bool preload_set(const char *path)
+bool preload_set(const struct preload_list *list)
 {
-	return set_list(path) && let_sanitizer_pass();
-}
+	bool may_pass = *list->path[PRELOAD_PYTHON] && !*list->path[PRELOAD_MALLOC];
 
-bool preload_unset(void)
-{
-	return set_list(NULL);
+	return set_variable(list) && (!may_pass || let_sanitizer_pass());
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * preload.h - libarenite-python.so and the variable LD_PRELOAD, for `run` and `doctor`.
+ * preload.h - the libraries that may come into LD_PRELOAD, for `run` and `doctor`.
  */
 #ifndef ARN_CLI_PRELOAD_H
 #define ARN_CLI_PRELOAD_H
@@ -9,25 +9,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * The path of the library that was built or installed with this program.  false: there is none, or
- * LD_PRELOAD cannot hold its path; a line on stderr has said so.
- */
-bool preload_find(char path[PATH_MAX]);
+/* libarenite-malloc.so and libarenite-python.so, in their order in LD_PRELOAD. */
+enum preload { PRELOAD_MALLOC, PRELOAD_PYTHON, PRELOADS };
+
+/* The paths of those that are to be preloaded; those of the others are empty. */
+struct preload_list {
+	char path[PRELOADS][PATH_MAX];
+};
 
 /*
- * What LD_PRELOAD has beside this library, with colons between.  false: it is longer than size
+ * Add the library that was built or installed with this program to the list.  false: there is none,
+ * or LD_PRELOAD cannot hold its path; a line on stderr has said so.
+ */
+bool preload_find(struct preload_list *list, enum preload library);
+
+/*
+ * What LD_PRELOAD has beside these libraries, with colons between.  false: it is longer than size
  * bytes.
  */
 bool preload_others(char *list, size_t size);
 
 /*
- * Put the library at the end of LD_PRELOAD, in which it is only once then, and let programs that
- * were built with AddressSanitizer start under it.  false: there is no memory.
+ * Put the libraries of the list at the end of LD_PRELOAD, which has each of them once then, and
+ * none that is not in the list.  Programs that were built with AddressSanitizer start under it,
+ * unless malloc is in the list: that is what the sanitizer must have for itself.  false: there is
+ * no memory.
  */
-bool preload_set(const char *path);
-
-/* Take the library out of LD_PRELOAD if it is there.  false: there is no memory. */
-bool preload_unset(void);
+bool preload_set(const struct preload_list *list);
 
 #endif

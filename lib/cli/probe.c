@@ -131,6 +131,7 @@ static void read_statistics(struct probe *probe, const char *json)
 	const char *python = strstr(json, "\"python\": {");
 
 	probe->statistics = *json == '{';
+	probe->malloc_served = strstr(json, "\"malloc\": {\"served\": true}") != NULL;
 	read_string(python, "mem", probe->mem, sizeof(probe->mem));
 	read_string(python, "object", probe->object, sizeof(probe->object));
 	read_string(python, "reason", probe->reason, sizeof(probe->reason));

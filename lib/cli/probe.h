@@ -18,6 +18,7 @@ struct probe {
 	/* what the statistics say; empty: there were none, or they say nothing of a Python */
 	bool statistics; /* there were some */
 	char mem[16], object[16], reason[256];
+	bool malloc_served;               /* the libc names are Arenite's */
 	size_t mem_blocks, object_blocks; /* live when it ended */
 	char complaint[400];              /* the end of what it wrote to stderr */
 };

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * run.c - `arenite run`: starts a program in which every CPython runs on Arenite, as far as it can.
+ * With --malloc the whole program does, whatever it is: its malloc is Arenite's.
  *
  * The program takes the place of this process.  All that it needs is in its environment, so its
- * children have it too: the library in LD_PRELOAD, and the options in their variables.  A flag has
- * the name of its variable: --retain-percent=5 sets ARENITE_RETAIN_PERCENT=5.
+ * children have it too: the libraries in LD_PRELOAD, and the options in their variables.  A flag
+ * has the name of its variable: --retain-percent=5 sets ARENITE_RETAIN_PERCENT=5.
  *
  * A program that is linked with libarenite has Arenite already, in a version of its own, and gets
- * no preload.
+ * no preload but that of malloc.
  */
 #include "cli/preload.h"
 #include "cli/program.h"
@@ -114,25 +115,30 @@ static void print_flag(enum option option)
 static int usage(int status)
 {
 	if (status != CLI_OK) {
-		cli_error("usage: arenite run [--OPTION[=VALUE]...] [--] PROGRAM [ARGUMENT...]");
+		cli_error("usage: arenite run [--malloc] [--OPTION[=VALUE]...] [--] PROGRAM "
+		          "[ARGUMENT...]");
 		return status;
 	}
-	puts("usage: arenite run [--OPTION[=VALUE]...] [--] PROGRAM [ARGUMENT...]\n"
+	puts("usage: arenite run [--malloc] [--OPTION[=VALUE]...] [--] PROGRAM [ARGUMENT...]\n"
 	     "Starts PROGRAM; the Python in it and in its children runs on Arenite.\n"
-	     "--stats and --verbose alone mean 1.  What the options do: arenite options");
+	     "--stats and --verbose alone mean 1.  What the options do: arenite options\n"
+	     "  --malloc                  malloc, too: of PROGRAM, whatever it is, and its "
+	     "children");
 	for (enum option option = 0; option < OPTIONS; option++)
 		print_flag(option);
 	return cli_flushed();
 }
 
 /*
- * Read the flags before the program.  The result is the index of the program's name; 0: there is
- * nothing to start, and *status is the exit status.
+ * Read the flags before the program; --malloc is stored, the others are in the environment then.
+ * The result is the index of the program's name; 0: there is nothing to start, and *status is the
+ * exit status.
  */
-static int read_flags(int argc, char **argv, int *status)
+static int read_flags(int argc, char **argv, bool *malloc_too, int *status)
 {
 	int i = 1;
 
+	*malloc_too = false;
 	*status = CLI_USAGE;
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--") == 0) {
@@ -147,7 +153,9 @@ static int read_flags(int argc, char **argv, int *status)
 			usage(CLI_USAGE);
 			return 0;
 		}
-		if (!set_option(argv[i] + 2))
+		if (strcmp(argv[i], "--malloc") == 0)
+			*malloc_too = true;
+		else if (!set_option(argv[i] + 2))
 			return 0;
 	}
 	if (i < argc)
@@ -193,25 +201,30 @@ static bool has_arenite(const char *name)
 	return program_has_arenite(program_of_script(path, interpreter) ? interpreter : path);
 }
 
+/* Set LD_PRELOAD for this program.  false: a line on stderr has said why not. */
+static bool set_preload(const char *program, bool malloc_too)
+{
+	static struct preload_list list;
+
+	if (malloc_too && !preload_find(&list, PRELOAD_MALLOC))
+		return false;
+	if (!has_arenite(program) && !preload_find(&list, PRELOAD_PYTHON))
+		return false;
+	if (preload_set(&list))
+		return true;
+	cli_error("cannot set LD_PRELOAD: no memory");
+	return false;
+}
+
 /* Prepare the environment and become the program. */
 int run_main(int argc, char **argv)
 {
-	char library[PATH_MAX];
+	bool malloc_too;
 	int status, first;
-	bool done;
 
 	unclaim();
-	first = read_flags(argc, argv, &status);
+	first = read_flags(argc, argv, &malloc_too, &status);
 	if (first == 0)
 		return status;
-	if (has_arenite(argv[first]))
-		done = preload_unset();
-	else if (!preload_find(library))
-		return CLI_FAILED;
-	else
-		done = preload_set(library);
-	if (done)
-		return start(argv + first);
-	cli_error("cannot set LD_PRELOAD: no memory");
-	return CLI_FAILED;
+	return set_preload(argv[first], malloc_too) ? start(argv + first) : CLI_FAILED;
 }

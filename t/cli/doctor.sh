@@ -3,7 +3,7 @@
 #
 # arenite doctor: what it makes of what an interpreter and its statistics say.  The interpreters here are scripts,
 # the library is an empty one; t/python/preload.py has the real ones.
-# shellcheck disable=SC2317 # functions are called by name
+# shellcheck disable=SC2016,SC2317 # programs for other shells; functions are called by name
 set -u
 command=doctor
 # shellcheck source=t/cli/cli.sh
@@ -54,6 +54,13 @@ ok "one that is built on Arenite: all is served" is 0 python-grafted 'built *on 
     'mem  *served by Arenite: 12 ' 'object  *served by Arenite: 34 ' 'gc  *served by Arenite' 'raw  *not touched'
 ok "but for what ARENITE_DOMAINS leaves out" \
     eval 'ARENITE_DOMAINS=mem doctor python-grafted; [ $? = 1 ] && says "object  *left$" && says "gc  *served"'
+interpreter python-malloc 1001 "$(json '{"mem": "served", "object": "served", "reason": ""},
+  "malloc": {"served": true}')"
+ok "with malloc: raw is served, too" is 0 python-malloc 'raw  *served by Arenite' 'malloc  *served by Arenite'
+printf '#!/bin/sh\necho "$LD_PRELOAD" >%s/list\nexec %s/bin/python3.99t\n' "$work" "$work" >bin/python-list
+chmod +x bin/python-list
+doctor --malloc python-list
+ok "--malloc preloads it" grep -q '/libarenite-malloc.so:.*/libarenite-python.so$' list
 interpreter python-static 0100 ''
 ok "one that does not load the library" is 1 python-static 'not loaded'
 interpreter python2 0101 ''

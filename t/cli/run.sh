@@ -36,6 +36,13 @@ ok "once" prints "$work/other.so:$work/other.so:$library" sh -c "$show"
 unset LD_PRELOAD
 ok "run under run adds nothing" prints "$library" "$work/there/bin/arenite" run sh -c "$show"
 ok "a child has it too" prints "$library" sh -c 'exec sh -c '\''echo "$LD_PRELOAD"'\'
+malloc=$work/there/lib/libarenite-malloc.so
+ok "--malloc preloads malloc as well, before it" prints "$malloc:$library" --malloc sh -c "$show"
+ok "among other flags, too" prints "$malloc:$library 8M" --retain=8M --malloc sh -c 'echo "$LD_PRELOAD $ARENITE_RETAIN"'
+export LD_PRELOAD=$malloc:$work/other.so
+ok "what a parent has of it is once there with --malloc" prints "$work/other.so:$malloc:$library" --malloc sh -c "$show"
+ok "and not without" prints "$work/other.so:$library" sh -c "$show"
+unset LD_PRELOAD
 ln -s "$work/there/bin/arenite" bin/arenite
 "$work/bin/arenite" run sh -c "$show" >out 2>err
 ok "a link to the program finds the library beside the program" says "$library"
@@ -56,6 +63,7 @@ ${CC:-cc} -shared -fPIC -Wl,-z,now -o there/lib/libarenite-python.so lib.c core/
 LD_PRELOAD=$library bin/linked >out 2>err
 ok "the preload would end it: the test is one" grep -q 'undefined symbol: arn_new' err
 ok "what has Arenite gets no preload" prints "no preload" bin/linked
+ok "but for that of malloc" prints "$malloc" --malloc bin/linked
 PATH=$work/bin:$PATH ok "found by PATH, too" prints "no preload" linked
 printf '#!%s\n' "$work/bin/linked" >bin/for-linked
 chmod +x bin/for-linked
@@ -100,6 +108,8 @@ else
     skip "a program with AddressSanitizer runs" "the compiler has none that is a library"
 fi
 show='echo "$ASAN_OPTIONS"'
+unset ASAN_OPTIONS
+ok "it may come later than malloc, but not with --malloc" prints "" --malloc sh -c "$show"
 export ASAN_OPTIONS=color=never
 ok "the user's options of the sanitizer stay" prints verify_asan_link_order=0:color=never sh -c "$show"
 export ASAN_OPTIONS=verify_asan_link_order=1
@@ -146,13 +156,16 @@ ok "so does a missing one" refused 2 '--retain=VALUE takes 0 to 64T' --retain tr
 ok "a single dash is wrong usage" refused 2 usage -x true
 ok "a long one, too" refused 2 'no option' "--$(printf 'x%.0s' {1..500})" true
 run --help
-ok "--help names every option" [ "$(grep -c '^  --' out)" = "$("$build/arenite" options | wc -l)" ]
+ok "--help names every option, and --malloc" \
+    [ "$(grep -c '^  --' out)" = "$(("$("$build/arenite" options | wc -l)" + 1))" ]
 empty/bin/arenite run true >out 2>err
 status=$?
 if [ $status = 0 ]; then # installed before
     skip "without the library nothing runs" "it is installed"
 else
     ok "without the library nothing runs" complains 'no libarenite-python.so'
+    empty/bin/arenite run --malloc true >out 2>err
+    ok "nor without that of malloc" complains 'no libarenite-malloc.so'
 fi
 "with blank/bin/arenite" run true >out 2>err
 ok "a path that LD_PRELOAD cannot hold is refused" complains 'blank'
