@@ -12,17 +12,21 @@ set -u
 library=$(cd "$top_builddir/lib/.libs" && pwd)/libarenite-malloc.so
 arenite=$(cd "$top_builddir" && pwd)/arenite
 [ -e "$library" ] || skip_all "built without shared libraries"
+stranded=$(cd "$top_srcdir" && pwd)/t/malloc/stranded.py
 cd "$work" || exit 1
 export LC_ALL=C HOME=$work GIT_CONFIG_NOSYSTEM=1
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-# The script runs in an empty directory of its own, and what it prints counts.
+# The script runs in an empty directory, and what it prints counts.
 compare() { # PROGRAM DESCRIPTION SCRIPT
 	local what="$1: $2"
 	command -v "$1" >/dev/null || { skip "$what" "$1 is not here"; return; }
-	rm -rf plain preloaded
-	mkdir plain preloaded
-	(cd plain && timeout 120 sh -c "$3") >wanted 2>&1 || { skip "$what" "it does not work here at all"; return; }
-	(cd preloaded && LD_PRELOAD=$library timeout 240 sh -c "$3") >out 2>&1 && [ -s out ] && diff wanted out >log
+	rm -rf here
+	mkdir here
+	(cd here && timeout 120 sh -c "$3") >wanted 2>&1 || { skip "$what" "it does not work here at all"; return; }
+	rm -rf here
+	mkdir here
+	(cd here && LD_PRELOAD=$library timeout 240 sh -c "$3") >out 2>&1 && [ -s out ] && diff wanted out >log
 	result $? "$what"
 }
 
@@ -89,7 +93,18 @@ compare g++ "the headers of its library" 'printf "#include <map>\n#include <stri
 compare make "many jobs" 'printf "all: %s\n%%:\n\t@echo done > \$@\n" "$(seq 100 | tr "\n" " ")" >Makefile
 	make -s -j8; cat [0-9]* | wc -l'
 
-# the same by the command, with what it starts
+# what a C library has freed serves Python's objects
+pythons | while read -r python version; do
+	"$arenite" run --malloc "$python" "$stranded" 100 >"stranded-$version" 2>&1
+	echo "$version" >>versions
+done
+for version in $(cat versions 2>/dev/null); do
+	ok "Python $version: objects take the memory that a C library has freed" \
+		awk '$1 == "c" { c = $2 } $1 == "python" { python = $2 }
+			END { exit !(c > 100 && python > 100 && python <= c * 1.1) }' "stranded-$version"
+done
+
+# a shell by the command, and what it starts
 "$arenite" run --malloc --stats=json:stats.json sh -c 'seq 100000 | sort -n | tail -1; exec true' >out 2>err
 result $? "arenite run --malloc runs a shell"
 same "whose output is as ever" 100000 "$(cat out)"
