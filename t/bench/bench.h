@@ -10,7 +10,7 @@
  *
  * Every allocator is loaded with dlopen and called through the same two pointers, so that none of
  * them gains from inlining or from being the program's own malloc.  ARN_BENCH_LIB names our
- * library.
+ * library.  The allocator `names` is whatever malloc and free the process has, as by LD_PRELOAD.
  */
 #ifndef ARN_BENCH_H
 #define ARN_BENCH_H
@@ -40,6 +40,7 @@ static const struct bench_allocator bench_allocators[] = {
 	{ "jemalloc", "libjemalloc.so.2", "malloc", "free" },
 	{ "tcmalloc", "libtcmalloc_minimal.so.4", "tc_malloc", "tc_free" },
 	{ "glibc", "libc.so.6", "malloc", "free" },
+	{ "names", NULL, "malloc", "free" },
 };
 
 static void *(*bench_malloc)(size_t);
