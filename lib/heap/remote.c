@@ -2,6 +2,7 @@
 #include "heap/remote.h"
 
 #include "base/panic.h"
+#include "arena/reclaim-reader.h"
 #include "arena/reclaim.h"
 #include "heap/heap.h"
 #include "heap/pending.h"
@@ -200,12 +201,35 @@ static void gather_block(struct thread *thread, struct pool *pool, unsigned word
 	thread->gathered |= bit;
 }
 
-/* A thread without a record (thread.h) has nowhere to gather: the block is sent at once. */
+/* A thread without a record (thread.h) has nowhere to gather: the block is sent at once.  The
+ * section in which that happens takes no record of a reader either. */
 static cold void send_without_record(struct pool *pool, unsigned word, uint64_t bit)
 {
+	bool guest = !reader_own;
+
 	thread_count(&thread_none, &thread_none.x_remote_blocks[pool->tag], 1);
 	thread_count(&thread_none, &thread_none.x_remote_bytes[pool->tag], pool->block_size);
+	if (guest)
+		reader_enter_as_guest();
 	send_freed(pool, word, bit);
+	if (guest)
+		reader_exit_as_guest();
+}
+
+/* A thread that has allocated nothing gets its record with this free.  libc frees a block or two
+ * for a thread that has gone through its last destructors (the variables of another thread, whose
+ * stack is given up), and nobody would hand a record back that it got then. */
+#define FREES_WITHOUT_RECORD 8u
+static __thread unsigned frees_without_record;
+
+/* The calling thread's record; thread_none if it has none, or is not to have one yet. */
+static struct thread *record_for_free(void)
+{
+	if (likely(thread_peek() != NULL))
+		return thread_peek();
+	if (BUG(record_at_any_free))
+		return thread_self();
+	return ++frees_without_record < FREES_WITHOUT_RECORD ? &thread_none : thread_self();
 }
 
 /* Pages of a block this large go back at once, in the thread that frees it, because its owner may
@@ -217,7 +241,7 @@ static cold void send_without_record(struct pool *pool, unsigned word, uint64_t 
  * Counting is in the thread's record, so that threads do not share a counter. */
 void remote_free(struct pool *pool, void *block, const void *caller)
 {
-	struct thread *thread = thread_self();
+	struct thread *thread = record_for_free();
 	uint32_t index = pool_index(pool, block);
 	uint64_t bit = (uint64_t)1 << index % 64;
 

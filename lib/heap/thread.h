@@ -10,9 +10,10 @@
  * A thread that has handed its record back gets no other: the destructors that run later may be the
  * last ones, and no call would follow to hand back what they had taken.  Such a thread works
  * without a record, and leaves nothing behind: its mallocs borrow a heap each (domain.c), its frees
- * are sent at once.  The same goes for a thread for which there is no memory, or no key.  A thread
- * that calls for the first time when the last of its destructors run keeps its record for ever: it
- * cannot be told from one that has just begun.
+ * are sent at once.  So are the first few frees of a thread that has allocated nothing (remote.c).
+ * The same goes for a thread for which there is no memory, or no key.  A thread that calls for the
+ * first time when the last of its destructors run keeps its record for ever: it cannot be told from
+ * one that has just begun.
  *
  * Synchronization   a record is its thread's; statistics read the x_ fields.
  * Progress          lock-free.

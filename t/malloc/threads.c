@@ -6,6 +6,7 @@
  */
 #include "support/tap.h"
 
+#include <arenite/arenite.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -134,6 +135,57 @@ static void detach(void)
 	ok(true, "%ld detached threads, whose stacks libc frees", n);
 }
 
+/* It allocates nothing, and never did.  libc frees what belongs to its stack, or to another's, when
+ * its last destructors have run. */
+static void *idle(void *unused)
+{
+	usleep(200);
+	atomic_fetch_sub(&detached_left, 1);
+	return unused;
+}
+
+static void start_idle(long n)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	while (n-- > 0) {
+		atomic_fetch_add(&detached_left, 1);
+		if (pthread_create(&thread, &attributes, idle, NULL))
+			bail("pthread_create");
+		while (atomic_load(&detached_left) > 30)
+			usleep(50);
+	}
+	pthread_attr_destroy(&attributes);
+	while (atomic_load(&detached_left) > 0)
+		usleep(100);
+	usleep(50000);
+}
+
+static size_t records(void)
+{
+	struct arn_resident resident;
+
+	arn_stats_resident(&resident, sizeof(resident));
+	return resident.metadata;
+}
+
+static void without_a_trace(void)
+{
+	long n = tap_scale(3000);
+	size_t before, after;
+
+	start_idle(200);
+	before = records();
+	start_idle(n);
+	after = records();
+	ok(after <= before + 32 * 1024,
+	   "%ld detached threads that allocate nothing leave no records: %zu KiB, then %zu", n,
+	   before / 1024, after / 1024);
+}
+
 /* ---- destructors ------------------------------------------------------------------------------
  */
 
@@ -257,6 +309,7 @@ int main(void)
 	ok(atomic_load(&wrong) == 0, "threads that exchange blocks");
 	come_and_go();
 	detach();
+	without_a_trace();
 	destructors();
 	storm();
 	ends();

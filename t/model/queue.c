@@ -30,6 +30,16 @@ static _Atomic(void *) x_young;
 __thread struct thread *thread_current;
 struct thread thread_none;
 
+__thread struct reader *reader_own;
+
+void reader_enter_as_guest(void)
+{
+}
+
+void reader_exit_as_guest(void)
+{
+}
+
 struct thread *thread_make(void)
 {
 	return NULL;

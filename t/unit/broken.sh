@@ -40,6 +40,7 @@ stay_external      unit/fork            heap/family.c
 end_blindly        unit/family          heap/family.c
 add_twice          unit/table           heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
+record_at_any_free unit/thread          heap/remote.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c

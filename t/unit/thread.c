@@ -100,6 +100,25 @@ static void test_gathered(void)
 	ok(remote_blocks() == 0 && live_blocks() == 0, "all is home");
 }
 
+static void *few[3];
+
+static void free_few(unsigned self)
+{
+	(void)self;
+	for (unsigned i = 0; i < array_length(few); i++)
+		arn_free(few[i]);
+	expect(!thread_peek() && !reader_own);
+}
+
+/* libc frees a block or two for a thread that is gone: no record is to be taken for that. */
+static void test_few_frees(void)
+{
+	for (unsigned i = 0; i < array_length(few); i++)
+		few[i] = arn_mem_malloc(100);
+	threads(1, free_few);
+	no_errors("a few frees take no records of a thread or a reader");
+}
+
 static void test_records(void)
 {
 	size_t before;
@@ -255,6 +274,7 @@ int main(void)
 {
 	test_outlive();
 	test_gathered();
+	test_few_frees();
 	test_records();
 	test_late();
 	test_many();
