@@ -128,6 +128,11 @@ void retain_note_fault(size_t bytes)
 	(void)bytes;
 }
 
+bool retain_note_claim(size_t bytes)
+{
+	return bytes == SIZE_MAX;
+}
+
 void limbo_add(arn_family *family, struct pool *pool)
 {
 	(void)family, (void)pool;
