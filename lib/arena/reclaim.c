@@ -15,12 +15,17 @@ static _Atomic unsigned x_guests;
 static pthread_key_t key;
 static bool key_made;
 
-/* The word becomes 0 before the record is spare: the next thread that takes it is outside of all
+/* The word becomes 0 before another thread can have the record: that one is outside of all
  * sections. */
-static void give_back(struct reader *record)
+static void let_go(struct reader *record)
 {
 	store_release(&record->x_word, 0); /* E1 */
 	store_relaxed(&record->x_used, false);
+}
+
+static void give_back(struct reader *record)
+{
+	let_go(record);
 	stack_push(&spares, &record->spare);
 }
 
@@ -28,11 +33,16 @@ static void give_back(struct reader *record)
  * ones had taken. */
 static __thread bool left;
 
-static void leave(void *record)
+static void note_end(void)
 {
 	if (!BUG(records_at_the_end))
 		left = true;
 	reader_own = NULL;
+}
+
+static void leave(void *record)
+{
+	note_end();
 	give_back(record);
 }
 
@@ -74,6 +84,31 @@ bool reader_join(void)
 	give_back(reader_own);
 	reader_own = NULL;
 	return false;
+}
+
+/* Once the reader is in the place, the destructor of its own is not called.  A thread that has a
+ * reader already, and finds another one in the place, leaves that one there.  In a section of a
+ * guest nothing changes, since its end must match. */
+void reclaim_join(struct reader **place)
+{
+	if (left || reader_guest != 0)
+		return;
+	if (*place) {
+		if (reader_own)
+			return;
+		reader_own = *place;
+		store_relaxed(&reader_own->x_used, true);
+	} else if ((reader_own || reader_join()) && os_at_thread_end(key, NULL)) {
+		*place = reader_own;
+	}
+}
+
+void reclaim_part(struct reader **place)
+{
+	if (!*place || *place != reader_own)
+		return;
+	note_end();
+	let_go(*place);
 }
 
 void reader_enter_as_guest(void)

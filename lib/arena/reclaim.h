@@ -25,6 +25,17 @@
 void reclaim_enter(void);
 void reclaim_exit(void);
 
+/*
+ * A thread's reader in the record that the thread has in any case (heap/thread.h), so that both are
+ * taken and handed back with one step.  join: the calling thread has just taken that record; if
+ * there is a reader in *place, the thread uses it, and else its own one, if it has any, moves
+ * there.  part: the thread hands its record back, at its end, and what is in *place with it.  Its
+ * sections after that are those of a guest.
+ */
+struct reader;
+void reclaim_join(struct reader **place);
+void reclaim_part(struct reader **place);
+
 /* A grace period: every reader that was there when it began must be seen outside of a section
  * once. */
 struct reclaim_grace {

@@ -38,6 +38,14 @@ static inline uintptr_t owner_self(void)
 	return owner_number;
 }
 
+/* Numbers that were drawn at once, and are not used yet.  They lie in the record of a thread, and
+ * serve the threads that have it, one after the other. */
+struct owner_range {
+	uintptr_t next, end;
+};
+
+/* From now on the calling thread draws from this range; NULL: from none. */
+void owner_use_range(struct owner_range *range);
 /* The calling thread's number, which it draws now unless it has one. */
 uintptr_t owner_draw(void);
 /* The calling thread owns nothing any more.  If it takes a heap again, it does so under another

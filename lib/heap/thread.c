@@ -2,6 +2,7 @@
 #include "heap/thread.h"
 
 #include "arena/meta.h"
+#include "arena/reclaim.h"
 #include "os/os.h"
 
 #include <pthread.h>
@@ -69,8 +70,11 @@ struct thread *thread_make(void)
 	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
 		handle_init(&thread->heap[tag], NULL, tag);
 	thread_current = thread;
-	if (os_at_thread_end(key, thread))
+	owner_use_range(&thread->numbers);
+	if (os_at_thread_end(key, thread)) {
+		reclaim_join(&thread->reader);
 		return thread;
+	}
 	thread_give_back(thread);
 	return &thread_none;
 }
@@ -86,6 +90,8 @@ void thread_give_back(struct thread *thread)
 {
 	thread_current = NULL;
 	owner_forget();
+	owner_use_range(NULL);
+	reclaim_part(&thread->reader);
 	store_relaxed(&thread->x_number, OWNER_NONE);
 	arn_yield_point("thread_give_back");
 	stack_push(&spares, &thread->spare);

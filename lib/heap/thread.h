@@ -40,6 +40,9 @@ struct thread {
 
 	_Atomic uintptr_t x_number; /* option CHECKS: its owner number, while it lives */
 
+	struct owner_range numbers; /* for the heaps of its threads: owner.h */
+	struct reader *reader;      /* of its thread: reclaim_join */
+
 	STACK_NODE spare;
 	struct thread *next; /* all records; T1 */
 };

@@ -103,6 +103,21 @@ void owner_forget(void)
 {
 }
 
+void owner_use_range(struct owner_range *range)
+{
+	(void)range;
+}
+
+void reclaim_join(struct reader **place)
+{
+	(void)place;
+}
+
+void reclaim_part(struct reader **place)
+{
+	(void)place;
+}
+
 struct arena_counters arena_counters;
 size_t option_values[OPTIONS];
 _Atomic uint8_t registry_bytes[(size_t)1 << (ADDRESS_BITS - ARENA_SHIFT)];

@@ -163,7 +163,7 @@ static const struct path {
 	{ "pool of one slice, claim or release", pools, 8 * KIB, 550 },
 	{ "remote free and drain, 64 bytes", remote, 64, 1 },
 	{ "remote free and drain, 1 KiB", remote, KIB, 16 },
-	{ "a thread's start and end", lives, 64, 1650 },
+	{ "a thread's start and end", lives, 64, 1350 },
 };
 
 static double for_100(unsigned long n, unsigned long operations)
