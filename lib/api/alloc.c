@@ -19,6 +19,7 @@
 #include "api/trim.h"
 #include "os/raw.h"
 #include "heap/remote.h"
+#include "heap/stock.h"
 #include "heap/sweep.h"
 #include "heap/tend.h"
 #include "heap/thread.h"
@@ -120,6 +121,7 @@ static inline void end_slow_path(struct heap *heap)
 	if (unlikely(load_relaxed(&heap->x_trim)))
 		heap_trim(heap);
 	sweep_enforce(heap);
+	stock_tend(heap);
 	tend(heap);
 	guard_heap(heap);
 }

@@ -24,6 +24,7 @@
 #include "base/option.h"
 #include "arena/reclaim.h"
 #include "heap/remote.h"
+#include "heap/stock.h"
 #include "arena/retire.h"
 #include "api/report.h"
 #include "heap/thread.h"
@@ -41,6 +42,7 @@
 static void strand_heap(struct heap *heap)
 {
 	cache_init(heap);
+	stock_give_back(heap);
 	store_relaxed(&heap->x_thread, 0);
 	store_relaxed(&heap->x_owner, OWNER_STRANDED);
 }

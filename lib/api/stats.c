@@ -13,6 +13,7 @@
 #include "arena/meta.h"
 #include "base/option.h"
 #include "os/os.h"
+#include "heap/stock.h"
 #include "heap/thread.h"
 
 #include <string.h>
@@ -45,6 +46,8 @@ static void add_heap(struct arn_stats *stats, const struct heap *heap)
 	tag->remote_bytes -= load_relaxed(&heap->x_drained_bytes);
 	tag->pools += load_relaxed(&heap->x_pools);
 	tag->pool_bytes += load_relaxed(&heap->x_pool_bytes);
+	stats->claimed_bytes -= stock_bytes(heap);
+	stats->retained_bytes += stock_bytes(heap);
 	stats->heaps++;
 	stats->orphan_heaps += load_relaxed(&heap->x_owner) < OWNER_PASSED;
 }
@@ -67,8 +70,8 @@ static void add_totals(struct arn_stats *stats)
 	arena_totals(&totals);
 	stats->arenas = totals.arenas;
 	stats->arena_bytes = totals.mapped;
-	stats->claimed_bytes = totals.claimed;
-	stats->retained_bytes = totals.retained;
+	stats->claimed_bytes += totals.claimed;
+	stats->retained_bytes += totals.retained;
 	stats->purges = totals.purges;
 	stats->purged_bytes = totals.purged;
 	stats->metadata_bytes = meta_bytes();

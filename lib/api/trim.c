@@ -21,6 +21,7 @@
 #include "heap/family.h"
 #include "heap/trim-heap.h"
 #include "heap/limbo.h"
+#include "heap/stock.h"
 #include "base/option.h"
 #include "os/os.h"
 #include "arena/supply.h"
@@ -71,6 +72,7 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
+	stock_give_back(heap);
 	if (owner == OWNER_STRANDED || is_busy_here(heap))
 		return;
 	if (owner == owner_self() && family_is_user(heap->family)) {

@@ -261,7 +261,8 @@ static bool release_slices(struct arena *arena, unsigned first, unsigned n, unsi
 
 	for (unsigned word = low; dirty && word <= (first + dirty - 1) / 64; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, dirty));
-	add_relaxed(&arena_counters.x_retained, dirty * SLICE);
+	if (dirty)
+		add_relaxed(&arena_counters.x_retained, dirty * SLICE);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_seq(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1, A3, A4 */

@@ -255,6 +255,7 @@ extern struct arena_counters {
 	_Atomic size_t x_unswept; /* free bytes in pools in use that may be resident (sweep.h) */
 	_Atomic size_t x_pending; /* pools with blocks that others have freed (pending.h) */
 	_Atomic size_t x_peak;    /* the most that arena_resident ever was */
+	_Atomic size_t x_granted; /* claimed, for the stocks of heaps (heap/stock.h) */
 } arena_counters;
 
 /* Bytes that are claimed, less what has no pages because it was never touched or was purged. */
@@ -271,10 +272,12 @@ static inline size_t arena_resident(void)
 	return arena_with_pages() + load_relaxed(&arena_counters.x_retained);
 }
 
-/* Bytes of free slices and of empty pools that wait for readers, as far as they are resident. */
+/* Bytes of free slices and of empty pools that wait for readers, as far as they are resident, and
+ * of grants for the stocks of heaps. */
 static inline size_t arena_kept(void)
 {
-	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting);
+	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting) +
+	       load_relaxed(&arena_counters.x_granted);
 }
 
 struct arena_totals {

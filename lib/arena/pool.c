@@ -123,17 +123,24 @@ void pool_adopt(struct pool *pool, struct heap *heap)
 		copy_lead(pool, pool->slices);
 }
 
-/* x_heap becomes NULL in all descriptors before the slices are free, so that pool_look finds
- * nothing in a free slice.  The release of the slices orders the stores (A1). */
-void pool_release(struct pool *pool, bool resident)
+/* x_heap becomes NULL in all descriptors before the slices can have another pool, so that pool_look
+ * finds nothing in them meanwhile. */
+void pool_forget(struct pool *pool)
 {
 	unsigned heads = pool->cls == CLASS_LARGE ? 1 : pool->slices;
-	size_t dirty = resident ? (pool_span(pool) - pool_tail(pool)) / SLICE : 0;
-	struct arena *arena = arena_at(pool);
 
 	debug_check(pool_is_empty(pool));
 	for (unsigned i = 0; i < heads; i++)
 		store_relaxed(&pool[i].x_heap, NULL);
+}
+
+/* The release of the slices orders the stores (A1). */
+void pool_release(struct pool *pool, bool resident)
+{
+	size_t dirty = resident ? (pool_span(pool) - pool_tail(pool)) / SLICE : 0;
+	struct arena *arena = arena_at(pool);
+
+	pool_forget(pool);
 	supply_release(arena, (unsigned)(pool - arena->pool), pool->slices, dirty);
 }
 

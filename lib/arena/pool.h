@@ -41,6 +41,8 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
                         size_t block_size);
 /* Let an empty pool, which is in no list, serve another heap of the same tag as it is. */
 void pool_adopt(struct pool *pool, struct heap *heap);
+/* The slices of an empty pool, which is in no list, have no pool any more; they stay claimed. */
+void pool_forget(struct pool *pool);
 /* Release an empty pool, which is in no list, to its arena.  resident: it may have pages. */
 void pool_release(struct pool *pool, bool resident);
 

@@ -175,6 +175,7 @@ void purge_excess(size_t freed)
 		return;
 	retained = load_relaxed(&arena_counters.x_retained);
 	keep = retain_for_slices() - retain_base() / 2;
-	keep -= min_size(keep, load_relaxed(&arena_counters.x_waiting));
+	keep -= min_size(keep, load_relaxed(&arena_counters.x_waiting) +
+	                               load_relaxed(&arena_counters.x_granted));
 	purge_to(max_size(keep, retained - min_size(retained, max_size(PURGE_BATCH, 2 * freed))));
 }

@@ -252,10 +252,12 @@ static unsigned decay_time(size_t credit)
 	return (unsigned)min_size(max_size(ms, RETAIN_DECAY_MIN), RETAIN_DECAY_MAX);
 }
 
+/* Without the grants, which end by themselves when they are not used (heap/stock.h). */
 static size_t note_kept(void)
 {
 	_Atomic size_t *x_now = &x_least[load_relaxed(&x_part) % PARTS];
-	size_t kept = arena_kept() + load_relaxed(&arena_counters.x_unswept);
+	size_t granted = load_relaxed(&arena_counters.x_granted);
+	size_t kept = arena_kept() - granted + load_relaxed(&arena_counters.x_unswept);
 
 	if (kept < load_relaxed(x_now))
 		store_relaxed(x_now, kept);

@@ -5,6 +5,7 @@
 #include "heap/queued.h"
 #include "arena/retain.h"
 #include "arena/supply.h"
+#include "heap/stock.h"
 #include "heap/sweep.h"
 
 /* The list is circular, so its last pool is the one before the first: there the pool is put, and
@@ -107,15 +108,15 @@ struct pool *heap_carve_run(struct heap *heap, unsigned cls, const struct run *r
 	return pool;
 }
 
-/* Claims slices and makes a pool of them.  Before that, some pools of the limbo are released, so
- * that memory which has waited long enough serves again before more is claimed.  NULL: there is no
- * memory, and the heap is as it was. */
+/* Makes a pool of slices from the heap's stock, or of others that it claims.  Before that, some
+ * pools of the limbo are released, so that memory which has waited long enough serves again before
+ * more is claimed.  NULL: there is no memory, and the heap is as it was. */
 struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
 {
 	struct run run;
 
 	limbo_poll(heap->family);
-	if (!supply_claim(slices, &run))
+	if (!stock_take(heap, slices, cls == CLASS_LARGE, &run) && !supply_claim(slices, &run))
 		return NULL;
 	if (run.clean)
 		limbo_make_room(run.growth);
@@ -134,9 +135,18 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	return pool;
 }
 
-/* The pool is empty.  With a provider it goes to the limbo, else back to its arena.  If it is
- * queued for this heap it must stay, because a list leads to it: its drain calls
- * heap_reclassify_pool, which asks again. */
+/* Keeps the slices of an empty pool for the heap's next pools, or releases them. */
+static void keep_or_release(struct heap *heap, struct pool *pool)
+{
+	bool resident = sweep_uncount(pool);
+
+	if (!resident || !stock_put(heap, pool))
+		pool_release(pool, resident);
+}
+
+/* The pool is empty.  With a provider it goes to the limbo, else to the heap's stock, or back to
+ * its arena.  If it is queued for this heap it must stay, because a list leads to it: its drain
+ * calls heap_reclassify_pool, which asks again. */
 static void release_empty(struct heap *heap, struct pool *pool)
 {
 	if (!queued_may_release(pool))
@@ -145,7 +155,7 @@ static void release_empty(struct heap *heap, struct pool *pool)
 	if (heap->deferred)
 		limbo_add(heap->family, pool);
 	else
-		sweep_release(pool);
+		keep_or_release(heap, pool);
 }
 
 /* A pool that was full is partial now; one that is empty leaves.  It is both, if all of its blocks

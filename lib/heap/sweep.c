@@ -234,16 +234,23 @@ void sweep_whole(struct pool *pool)
 	sweep_whole_all(&pool, 1);
 }
 
-/* The pool's clean bytes leave the sum, because from now on the arena counts its slices, as clean
- * only if all of the pool is. */
-void sweep_release(struct pool *pool)
+bool sweep_uncount(struct pool *pool)
 {
 	uint64_t clean = clean_granules(pool);
+	size_t tail = pool_tail(pool);
 
 	if (clean)
 		mark_present(pool, clean);
-	sub_relaxed(&arena_counters.x_clean_bytes, pool_tail(pool));
-	pool_release(pool, clean != all_granules(pool));
+	if (tail)
+		sub_relaxed(&arena_counters.x_clean_bytes, tail);
+	return clean != all_granules(pool);
+}
+
+void sweep_release(struct pool *pool)
+{
+	bool resident = sweep_uncount(pool);
+
+	pool_release(pool, resident);
 }
 
 /* The granules that lie in [from, to) with all of their bytes. */

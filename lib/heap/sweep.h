@@ -61,9 +61,13 @@ void sweep_whole(struct pool *pool);
 void sweep_whole_all(struct pool **pools, unsigned n);
 /* The pool leaves the heap: take it out of the list, and its bytes out of the sum. */
 void sweep_forget(struct heap *heap, struct pool *pool);
+/* Take the clean bytes of an empty pool out of the sum, because from now on the arena counts its
+ * slices, as clean only if all of the pool is.  Returns whether it has pages. */
+bool sweep_uncount(struct pool *pool);
 /* Release an empty pool, which is in no list, to its arena; if it has no pages, its slices are
  * clean there. */
 void sweep_release(struct pool *pool);
+
 /* Called at the end of a slow path: sweep if more than the heap's part is unswept. */
 void sweep_enforce(struct heap *heap);
 /* Sweep all pools, also those with less than a granule of unswept bytes, and those that were begun

@@ -7,6 +7,7 @@
 #include "heap/limbo.h"
 #include "heap/pending.h"
 #include "heap/remote.h"
+#include "heap/stock.h"
 #include "arena/retain.h"
 
 /* Is there anything to do for this heap?  Its queued pools, unless they have been looked after
@@ -14,7 +15,7 @@
  * owner, so that its pools can be drained. */
 static bool has_work(const struct heap *heap)
 {
-	if (load_relaxed(&heap->x_pending))
+	if (load_relaxed(&heap->x_pending) || load_relaxed(&heap->x_grant))
 		return true;
 	return load_relaxed(&heap->x_swept) &&
 	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
@@ -41,6 +42,8 @@ static void tend_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
+	if (load_relaxed(&heap->x_grant))
+		stock_give_back(heap);
 	if (owner == OWNER_NONE)
 		family_drain_orphan(heap);
 	else if (owner == owner_self())

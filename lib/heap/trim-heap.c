@@ -3,6 +3,7 @@
 
 #include "heap/cache.h"
 #include "heap/idle.h"
+#include "heap/stock.h"
 #include "heap/sweep.h"
 
 /* The request is taken back first: one that comes while this runs is answered by the next slow
@@ -11,6 +12,7 @@ size_t heap_trim(struct heap *heap)
 {
 	store_relaxed(&heap->x_trim, false);
 	cache_send_home(heap);
+	stock_give_back(heap);
 	return sweep_all(heap);
 }
 

@@ -69,6 +69,9 @@ static_assert(sizeof(struct bin) == 32, "bins are indexed by shift");
 #define LEVEL3         2048u /* for the classes up to 256 bytes only */
 #define LEVEL3_CLASSES 16u
 
+/* The most runs of slices that a heap keeps for its next pools: stock.h. */
+#define STOCK_RUNS 8u
+
 struct heap {
 	/* For collectors: the thread pointer of the owner, or 0.  It says nothing about
 	 * ownership.  Programs have its offset compiled in (ARN_LAYOUT_OWNER), so it comes before
@@ -95,6 +98,16 @@ struct heap {
 	/* idle.h: x_slow_paths at the last look, and in the lower half when (ms) that number was
 	 * seen first */
 	_Atomic uint64_t x_idle;
+
+	/* stock.h: runs that fell free, and the grant for them, in bytes.  Other threads may take
+	 * both away. */
+	alignas(CACHE_LINE) _Atomic uintptr_t x_stock[STOCK_RUNS];
+	_Atomic size_t x_grant;
+	/* The owner's: the most bytes that the stock had since stock_rest, and which runs were not
+	 * taken since then; how many pools fell empty since then, and how many runs were claimed in
+	 * the arenas after that, a number that is halved each time. */
+	size_t stock_most;
+	uint8_t stock_unused, stock_released, stock_missed;
 
 	/* the owner's */
 	/* circular: the first one's prev is the last */

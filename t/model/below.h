@@ -274,6 +274,28 @@ void sweep_release(struct pool *pool)
 	pool_release(pool, true);
 }
 
+bool sweep_uncount(struct pool *pool)
+{
+	return pool != NULL;
+}
+
+/* No heap has a stock here: pools that fall empty are released at once. */
+bool stock_take(struct heap *heap, size_t slices, bool loose, struct run *run)
+{
+	(void)heap, (void)slices, (void)loose, (void)run;
+	return false;
+}
+
+bool stock_put(struct heap *heap, struct pool *pool)
+{
+	return heap == NULL && pool == NULL;
+}
+
+void stock_rest(struct heap *heap)
+{
+	(void)heap;
+}
+
 void sweep_forget(struct heap *heap, struct pool *pool)
 {
 	(void)heap, (void)pool;

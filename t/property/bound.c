@@ -58,6 +58,7 @@
 #include "arena/retire.h"
 #include "heap/family.h"
 #include "heap/limbo.h"
+#include "heap/stock.h"
 #include "heap/sweep.h"
 
 #define PAGE   PAGE_MIN
@@ -73,7 +74,7 @@ struct account {
 	size_t space;    /* the rest of those pools */
 	size_t lost;     /* pools that are in no list */
 	size_t lost_pages, lost_stacks;
-	size_t retained; /* free slices that may have pages */
+	size_t retained; /* free slices that may have pages, and those in stocks */
 	/* the longest run of slices that a thread may have taken to give their pages back */
 	size_t taken;
 	/* with blocks that others have freed: of heaps with an owner, and of orphans */
@@ -203,8 +204,10 @@ static void add_stack(struct account *account, struct stack *stack)
 
 static void add_family(struct account *account, arn_family *family)
 {
-	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next)
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) {
 		add_heap(account, heap);
+		account->retained += stock_bytes(heap);
+	}
 	for (unsigned i = 0; i < LIMBO_STACKS; i++)
 		add_stack(account, &family->limbo[i]);
 }

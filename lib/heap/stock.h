@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stock.h - the runs of slices that a heap keeps when its pools fall empty, for its next pools.
+ *
+ * Slices are claimed and released in bitmaps that all threads share.  A program that takes and
+ * drops buffers, or whose pools come and go, would write to these at each of its steps.  So the
+ * last few runs that fell free stay with their heap: they are claimed, no pool has them, and they
+ * have pages.  To take one is a step on a line of the heap's own.
+ *
+ * Bound       A heap has a *grant*, in bytes, and its stock is no larger than that.  The sum of all
+ *             grants counts as kept for reuse (arena_kept), and is at most half of what may be, so
+ *             what is kept is bounded as it is without stocks.  A heap that gets no grant, or whose
+ * program asks for nothing to be kept, releases its runs to the arenas. Earned      A heap gets a
+ * grant only if it has lately claimed slices again after it had released some: one that drops its
+ * pools and takes no new ones has no stock. Given back  A run that was not taken for STOCK_WINDOW
+ * slow paths of the owner; and all of them when the heap trims, when more is kept than may be, and
+ * when a thread finds the heap idle (tend.h).  An orphan keeps its stock until then, for the thread
+ * that adopts it. Not used    under option LIMIT, which must be able to use all that is free; for
+ * heaps whose pools wait for readers (limbo.h); for huge blocks.
+ *
+ * Synchronization      take  put  rest  give_back
+ *     take, put, rest   O     O     O       -      O  the user of the heap
+ *     give_back         -     -     -       -      -  any thread, at any time
+ * Ordering    K1  x_stock: put (release) -> take, give_back (acquire): the run is in no use.
+ * Progress    wait-free, but for releases of slices.
+ */
+#ifndef ARN_STOCK_H
+#define ARN_STOCK_H
+
+#include "heap/types.h"
+
+#define STOCK_WINDOW 64u /* slow paths */
+
+/* Take a run of `slices` slices; with `loose` of up to a quarter more.  false: there is none. */
+bool stock_take(struct heap *heap, size_t slices, bool loose, struct run *run);
+/* Keep the run of an empty pool, which is in no list and has pages.  false: it does not stay with
+ * the heap, and is still the caller's. */
+bool stock_put(struct heap *heap, struct pool *pool);
+/* Called by the owner every STOCK_WINDOW slow paths: release what was not taken since the last
+ * call. */
+void stock_rest(struct heap *heap);
+/* Release all runs. */
+void stock_give_back(struct heap *heap);
+/* Bytes of the runs. */
+size_t stock_bytes(const struct heap *heap);
+
+/* Called at the end of a slow path of this heap. */
+static inline void stock_tend(struct heap *heap)
+{
+	if (unlikely(load_relaxed(&heap->x_slow_paths) % STOCK_WINDOW == 0))
+		stock_rest(heap);
+}
+
+#endif

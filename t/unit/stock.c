@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stock - the slices that a heap keeps for its next pools: who gets some, how much that is, and
+ * when they go.
+ */
+#include "support/core.h"
+
+#include "arena/retain.h"
+#include "base/option.h"
+#include "heap/family.h"
+#include "heap/heap.h"
+#include "heap/stock.h"
+
+enum { HEAPS = 64, OWNERS = 3, PAIRS = 3000 };
+
+static arn_heap handle;
+
+/* A heap without a stock, which has not earned one either. */
+static void set_up(void)
+{
+	arn_heap_abandon(&handle);
+	arn_trim();
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	arn_free(arn_heap_malloc(&handle, 100));
+	for (unsigned i = 0; i < 8; i++)
+		stock_rest(handle.heap);
+}
+
+static void pairs(arn_heap *from, unsigned n, size_t size)
+{
+	for (unsigned i = 0; i < n; i++)
+		arn_free(arn_heap_malloc(from, size));
+}
+
+static size_t granted(void)
+{
+	return load_relaxed(&arena_counters.x_granted);
+}
+
+static struct arn_stats statistics(void)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats, sizeof(stats));
+	return stats;
+}
+
+/* ---- who gets one ---------------------------------------------------------------------------- */
+
+static void test_loop(void)
+{
+	struct arn_stats before, stats;
+	void *block;
+
+	set_up();
+	before = statistics();
+	pairs(&handle, 16, MIB);
+	stats = statistics();
+	expect(stock_bytes(handle.heap) == MIB && granted() == MIB);
+	expect(stats.claimed_bytes == before.claimed_bytes);
+	expect(stats.retained_bytes >= MIB && stats.retained_bytes <= before.retained_bytes + MIB);
+	block = arn_heap_malloc(&handle, MIB - 3 * SLICE);
+	expect(stock_bytes(handle.heap) == 0 && arn_usable_size(block) == MIB - 2 * SLICE);
+	arn_free(block);
+	expect(stock_bytes(handle.heap) == MIB && heap_is_valid(handle.heap));
+	block = arn_heap_malloc(&handle, MIB / 2);
+	expect(stock_bytes(handle.heap) == MIB); /* it would be twice as large */
+	arn_free(block);
+	no_errors("a loop of buffers has its slices in stock; statistics count them as free");
+}
+
+static void test_drop(void)
+{
+	void *block[16];
+
+	set_up();
+	for (unsigned i = 0; i < array_length(block); i++)
+		block[i] = arn_heap_malloc(&handle, 100 * KIB);
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+	expect(stock_bytes(handle.heap) == 0 && granted() == 0);
+	no_errors("a heap that drops what it has, and takes nothing again, has no stock");
+}
+
+static void test_options(void)
+{
+	size_t retain = option_values[OPTION_RETAIN],
+	       percent = option_values[OPTION_RETAIN_PERCENT];
+
+	set_up();
+	option_values[OPTION_RETAIN] = option_values[OPTION_RETAIN_PERCENT] = 0;
+	pairs(&handle, 16, MIB);
+	expect(stock_bytes(handle.heap) == 0 && granted() == 0);
+	option_values[OPTION_RETAIN] = retain;
+	option_values[OPTION_RETAIN_PERCENT] = percent;
+	option_values[OPTION_LIMIT] = 64 * MIB;
+	pairs(&handle, 16, MIB);
+	expect(stock_bytes(handle.heap) == 0 && granted() == 0);
+	option_values[OPTION_LIMIT] = 0;
+	no_errors("nor has one if the program wants nothing kept, or has a limit");
+}
+
+/* ---- how much it is -------------------------------------------------------------------------- */
+
+static void test_bound(void)
+{
+	static arn_heap many[HEAPS];
+	size_t sum = 0;
+
+	set_up();
+	for (unsigned i = 0; i < HEAPS; i++) {
+		arn_heap_init(&many[i], NULL, ARN_TAG_MEM);
+		pairs(&many[i], 16, 512 * KIB);
+		sum += stock_bytes(many[i].heap);
+		expect(sum <= granted() && granted() <= retain_for_slices() / 2 &&
+		       arena_kept() <= retain_for_slices());
+	}
+	expect(sum > 0);
+	for (unsigned i = 0; i < HEAPS; i++)
+		arn_heap_abandon(&many[i]);
+	arn_trim();
+	expect(granted() == 0);
+	no_errors("all stocks together are within what may be kept, as grants are");
+}
+
+/* ---- when it goes ---------------------------------------------------------------------------- */
+
+/* Slow paths that take no slices: one class, whose pool stays. */
+static void pass_by(unsigned n)
+{
+	static void *block[8];
+
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned k = 0; k < 8; k++)
+			block[k] = arn_heap_malloc(&handle, 8 * KIB);
+		for (unsigned k = 1; k < 8; k++)
+			arn_free(block[k]);
+		arn_free(block[0]);
+	}
+}
+
+static void test_rest(void)
+{
+	void *kept;
+
+	set_up();
+	kept = arn_heap_malloc(&handle, 8 * KIB);
+	pairs(&handle, 16, MIB);
+	expect(stock_bytes(handle.heap) >= MIB);
+	pass_by(4 * STOCK_WINDOW);
+	expect(stock_bytes(handle.heap) < MIB && granted() < MIB);
+	arn_free(kept);
+	no_errors("what was not taken for some slow paths goes to the arena");
+}
+
+static _Atomic unsigned x_trimmed;
+
+static void trim_beside(unsigned self)
+{
+	if (self == 0) {
+		arn_trim();
+		store_release(&x_trimmed, 1);
+	}
+}
+
+static void test_others(void)
+{
+	set_up();
+	pairs(&handle, 16, MIB);
+	expect(stock_bytes(handle.heap) == MIB);
+	threads(1, trim_beside);
+	expect(load_acquire(&x_trimmed) && stock_bytes(handle.heap) == 0 && granted() == 0);
+	pairs(&handle, 16, MIB);
+	arn_heap_abandon(&handle);
+	expect(granted() == MIB);
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	arn_free(arn_heap_malloc(&handle, MIB));
+	expect(granted() == MIB && stock_bytes(handle.heap) == MIB);
+	no_errors("any thread may give it back; an orphan keeps it for who adopts the heap");
+}
+
+/* ---- two at once ----------------------------------------------------------------------------- */
+
+/* Each block has a pattern of its own: two threads with the same slices would see each other's. */
+static void use(arn_heap *own, uint64_t mark)
+{
+	uint64_t *block[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		block[i] = arn_heap_malloc(own, 100 * KIB);
+		block[i][0] = block[i][8 * KIB] = mark + i;
+	}
+	arn_yield_point("stock_test");
+	for (unsigned i = 0; i < 2; i++) {
+		expect(block[i][0] == mark + i && block[i][8 * KIB] == mark + i);
+		arn_free(block[i]);
+	}
+}
+
+static _Atomic unsigned x_at_work;
+
+static void race(unsigned self)
+{
+	arn_heap own;
+
+	if (self == OWNERS) {
+		while (load_acquire(&x_at_work))
+			for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap;
+			     heap = heap->next)
+				stock_give_back(heap);
+		return;
+	}
+	arn_heap_init(&own, NULL, ARN_TAG_MEM);
+	for (unsigned i = 0; i < tap_scale(PAIRS); i++)
+		use(&own, (uint64_t)self << 32 | i << 1);
+	arn_heap_abandon(&own);
+	sub_release(&x_at_work, 1);
+}
+
+static void test_race(void)
+{
+	set_up();
+	store_release(&x_at_work, OWNERS);
+	yield_start(tap_seed(), 4);
+	threads(OWNERS + 1, race);
+	yield_start(0, 0);
+	arn_heap_abandon(&handle);
+	arn_trim();
+	expect(granted() == 0 && load_relaxed(&arena_counters.x_claimed) == 0);
+	no_errors(
+		"a run that its owner takes and another thread gives back is one's or the other's");
+}
+
+int main(void)
+{
+	test_loop();
+	test_drop();
+	test_options();
+	test_bound();
+	test_rest();
+	test_others();
+	test_race();
+	return done();
+}
