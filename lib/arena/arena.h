@@ -247,7 +247,9 @@ bool arena_is_valid(const struct arena *arena);
 
 /* Bytes, and in x_purges calls of purge.  All are relaxed sums, for statistics and estimates. */
 extern struct arena_counters {
-	_Atomic size_t x_mapped, x_claimed, x_retained, x_purges, x_purged;
+	/* Line 0: what claims and releases write to, and look at. */
+	alignas(CACHE_LINE) _Atomic size_t x_claimed;
+	_Atomic size_t x_retained; /* free slices that may have pages */
 	/* claimed, but without pages: never touched, or purged (sweep.h) */
 	_Atomic size_t x_clean_bytes;
 	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
@@ -256,6 +258,9 @@ extern struct arena_counters {
 	_Atomic size_t x_pending; /* pools with blocks that others have freed (pending.h) */
 	_Atomic size_t x_peak;    /* the most that arena_resident ever was */
 	_Atomic size_t x_granted; /* claimed, for the stocks of heaps (heap/stock.h) */
+	/* Line 1: beside a system call. */
+	alignas(CACHE_LINE) _Atomic size_t x_mapped;
+	_Atomic size_t x_purges, x_purged;
 } arena_counters;
 
 /* Bytes that are claimed, less what has no pages because it was never touched or was purged. */

@@ -355,21 +355,42 @@ void sweep_freed(struct pool *pool, const uint64_t *others)
 		mark_clean(pool, purge_granules(pool, granules));
 }
 
-/* A heap adds its unswept bytes to the sum of all heaps only when they have changed by a step, so
- * that the sum is not written at each slow path.  All heaps together make it wrong by an eighth of
- * the budget at most.  Returns the sum. */
+/* The sum of all heaps, with what this heap has now. */
+static size_t publish_now(struct heap *heap)
+{
+	size_t unswept = load_relaxed(&heap->x_unswept), published = heap->unswept_published;
+
+	heap->unswept_published = unswept;
+	return unswept == published ? load_relaxed(&arena_counters.x_unswept)
+	                            : add_relaxed(&arena_counters.x_unswept, unswept - published) +
+	                                      unswept - published;
+}
+
+#define PUBLISH_EVERY 32u  /* slow paths */
+#define YOUNG         256u /* slow paths */
+
+/* All threads write to the sum, so a heap that is much used adds what has changed only once in
+ * PUBLISH_EVERY slow paths, or at once if that is a quarter of what may be unswept in all.  Until
+ * then the sum has what the heap had some slow paths ago.  A heap that was used little so far may
+ * soon be left alone, and adds it each time. */
+static bool is_due(const struct heap *heap, size_t change)
+{
+	unsigned paths = load_relaxed(&heap->x_slow_paths);
+
+	if (change > retain_limit() / RETAIN_PAGES_PART / 4)
+		return true;
+	return (paths < YOUNG || paths % PUBLISH_EVERY == 0) &&
+	       change > retain_limit() / 32 / heap_count();
+}
+
+/* Returns the sum of all heaps. */
 static size_t publish_unswept(struct heap *heap)
 {
 	size_t unswept = load_relaxed(&heap->x_unswept), published = heap->unswept_published;
-	size_t step;
 
-	if (unswept == published)
-		return load_relaxed(&arena_counters.x_unswept);
-	step = retain_limit() / 32 / heap_count();
-	if (unswept > published + step || unswept + step < published) {
-		add_relaxed(&arena_counters.x_unswept, unswept - published);
-		heap->unswept_published = unswept;
-	}
+	if (unswept != published &&
+	    is_due(heap, unswept > published ? unswept - published : published - unswept))
+		return publish_now(heap);
 	return load_relaxed(&arena_counters.x_unswept);
 }
 
@@ -412,7 +433,7 @@ void sweep_enforce(struct heap *heap)
 	     heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP;
 	     n++)
 		sweep_pool(heap, heap->sweep_first);
-	publish_unswept(heap);
+	publish_now(heap);
 }
 
 size_t sweep_all(struct heap *heap)
@@ -422,7 +443,7 @@ size_t sweep_all(struct heap *heap)
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (has_granules(pool) && clean_granules(pool) != all_granules(pool))
 			done += sweep_pool(heap, pool);
-	publish_unswept(heap);
+	publish_now(heap);
 	return done;
 }
 

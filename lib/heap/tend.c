@@ -52,28 +52,27 @@ static void tend_heap(struct heap *heap)
 		remote_look_after(heap, true);
 }
 
-/* Looks for an idle heap with work, beginning behind the one that was looked at last and once
- * around at most.  x_tend only says where to begin: threads that look at the same time may look at
- * the same heaps. */
-static struct heap *find_idle(arn_family *family)
+/* Looks for an idle heap with work, beginning behind the one that this heap's owner looked at last,
+ * and once around at most.  Each heap begins at itself, so that threads look at different heaps,
+ * and write to nothing that others share. */
+static struct heap *find_idle(struct heap *self)
 {
-	struct heap *last = load_acquire(&family->x_tend), *heap = last; /* F3 */
+	struct heap *last = self->tended ? self->tended : self, *heap = last;
 	unsigned least = retain_is_exceeded(pending_bytes()) ? HEAP_IDLE_FULL : HEAP_IDLE;
 	bool found = false;
 	unsigned n = 0;
 
 	do {
-		heap = heap && heap->next ? heap->next : load_acquire(&family->x_heaps); /* F1 */
+		heap = heap->next ? heap->next : load_acquire(&self->family->x_heaps); /* F1 */
 		found = has_work(heap) && heap_is_idle(heap, least);
 	} while (!found && heap != last && ++n < TEND_LOOK);
-	if (heap != last)
-		store_release(&family->x_tend, heap); /* F3 */
+	self->tended = heap;
 	return found ? heap : NULL;
 }
 
-static void tend_one(arn_family *family)
+static void tend_one(struct heap *self)
 {
-	struct heap *heap = find_idle(family);
+	struct heap *heap = find_idle(self);
 
 	if (BUG(look_away))
 		heap = NULL;
@@ -83,13 +82,15 @@ static void tend_one(arn_family *family)
 
 /* Every part of this is a little work for others, bounded, and done only if it is due: a purge, one
  * stack of the limbo, one idle heap. */
-void tend_family(arn_family *family)
+void tend_family(struct heap *self)
 {
+	arn_family *family = self->family;
+
 	purge_excess(0);
 	if (!family_is_user(family))
 		return;
 	limbo_purge_excess(family);
 	if (load_relaxed(&arena_counters.x_limbo) > LIMBO_SPACE)
 		limbo_poll(family);
-	tend_one(family);
+	tend_one(self);
 }

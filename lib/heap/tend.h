@@ -14,9 +14,9 @@
  * A heap is not looked after while its owner was in a slow path within the last half second
  * (heap_is_idle), nor for as long after it was abandoned, so that it is warm for the next owner.
  *
+ * The slices that an idle heap keeps for its next pools (stock.h) go to the arenas first.
+ *
  * Synchronization   any user of the family, in malloc or free: so no thread walks it.
- * Ordering          F3  x_tend: store (release) -> load (acquire): the heap, which the storing
- *                       thread has from F1.
  * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked
  *                   after.
  */
@@ -28,15 +28,15 @@
 #define TEND_EVERY 4u /* slow paths */
 #define TEND_LOOK  16u
 
-/* Do the three, for the family of a heap whose slow path ends: at most one idle heap is looked
+/* Do the three, for the family of this heap, whose slow path ends: at most one idle heap is looked
  * after, and the family's pools and heaps only if the caller is a user of it. */
-void tend_family(arn_family *family);
+void tend_family(struct heap *self);
 
 /* Called by the owner at the end of a slow path of this heap; acts once in TEND_EVERY calls. */
-static inline void tend(const struct heap *heap)
+static inline void tend(struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_slow_paths) % TEND_EVERY == 0))
-		tend_family(heap->family);
+		tend_family(heap);
 }
 
 #endif

@@ -12,7 +12,10 @@ __thread struct thread *thread_current;
 extern __thread struct thread *arn_private_thread_current PRIVATE_NAME(thread_current)
 	__attribute__((alias("thread_current"), visibility("default")));
 
-static struct stack spares;
+/* On a line of its own: every thread pops and pushes once. */
+static struct {
+	alignas(CACHE_LINE) struct stack stack;
+} spares;
 static _Atomic(struct thread *) x_threads;
 static pthread_key_t key;
 static bool key_made;
@@ -51,7 +54,7 @@ static struct thread *add_record(void)
 
 static struct thread *take_record(void)
 {
-	struct stack_node *node = stack_pop(&spares);
+	struct stack_node *node = stack_pop(&spares.stack);
 
 	return node ? container_of(node, struct thread, spare) : add_record();
 }
@@ -94,7 +97,7 @@ void thread_give_back(struct thread *thread)
 	reclaim_part(&thread->reader);
 	store_relaxed(&thread->x_number, OWNER_NONE);
 	arn_yield_point("thread_give_back");
-	stack_push(&spares, &thread->spare);
+	stack_push(&spares.stack, &thread->spare);
 }
 
 void thread_fork_child(void)

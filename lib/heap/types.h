@@ -115,6 +115,7 @@ struct heap {
 	struct pool *all_first, *all_last;
 	/* In the family's list of heaps to walk.  A walker changes it, too. */
 	struct heap *walk_next;
+	struct heap *tended; /* tend.h: the heap that the owner looked at last */
 	bool in_walk;
 	bool cache_is_empty; /* true: a walk has flushed this orphan's cache */
 	/* sweep.h: pools with pages that may go back, the oldest first */
@@ -177,12 +178,13 @@ struct arn_family {
 	/* The heaps, by tag, that may hold a block.  A walk drops heaps without an owner and
 	 * without a pool; the thread that adopts such a heap puts it back.  F2 */
 	_Atomic(struct heap *) x_walked[ARN_TAGS];
-	struct stack orphans[ARN_TAGS];
-	_Atomic(struct heap *) x_tend; /* tend.h: the heap that was looked at last */
 	_Atomic(struct arn_family *) x_next;
 	/* By the address of the embedder's state and by the provider.  When another state begins at
 	 * that address, the family serves it.  Not of arn_family_new. */
 	struct table_node by_state;
+
+	/* Written by every thread that starts or ends; what is above mostly stays as it is. */
+	alignas(CACHE_LINE) struct stack orphans[ARN_TAGS];
 
 	/* limbo.h: how many pools wait; how often it was polled, and the stack that is asked next;
 	 * which stacks have pools, as a guess; the stacks, by tag and class. */

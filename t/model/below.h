@@ -251,9 +251,9 @@ void sweep_mark_resident(struct pool *pool)
 	(void)pool;
 }
 
-void tend_family(arn_family *family)
+void tend_family(struct heap *self)
 {
-	(void)family;
+	(void)self;
 }
 
 void sweep_freed(struct pool *pool, const uint64_t *others)

@@ -310,7 +310,7 @@ static void as_new(void)
 	heaps_made = records_made = 0;
 	frees_without_record = FREES_WITHOUT_RECORD; /* each thread has a record */
 	thread_current = NULL;
-	spares = (struct stack){ 0 };
+	spares.stack = (struct stack){ 0 };
 	first_family = (struct arn_family){ 0 };
 	atomic_store(&x_threads, NULL);
 	below_set_up();
@@ -346,7 +346,7 @@ static void finish(void)
 	unsigned before = heaps_made, spare = 0;
 
 	become(LAST);
-	while (stack_pop(&spares))
+	while (stack_pop(&spares.stack))
 		explore_check(++spare <= records_made);
 	explore_check(spare == records_made);
 	for (unsigned i = 0; i < before; i++) {
