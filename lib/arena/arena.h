@@ -70,6 +70,8 @@ struct pool {
 	bool reads_zero; /* large pool: it is still all zeros, so calloc need not clear it */
 	bool settled;    /* class pool: it was begun without pages that had gone back (retain.h) */
 	uint32_t slices; /* huge pools: more than an arena's */
+	/* remote.h: words in the arena's x_remote, by the pool's tag */
+	_Atomic(_Atomic uint64_t *) x_remote;
 
 	/* line 1: the owner's */
 	alignas(CACHE_LINE) struct stack_node wait; /* limbo.h */
@@ -96,20 +98,24 @@ enum { REMOTE_PLAIN, REMOTE_WALKED, REMOTE_KINDS };
 #define GRANULES 64u
 
 struct pool_bits {
-	alignas(CACHE_LINE) _Atomic uint32_t x_queued; /* remote.h */
-	uint32_t unswept;                              /* sweep.h: bytes; the owner's */
-	_Atomic(struct pool *) x_next; /* remote.h: the next pool in x_pending or x_swept */
-	/* sweep.h: granules without pages; of a large pool, bit 0 */
-	_Atomic uint64_t x_clean;
-	/* sweep.h: the list of pools to sweep; the owner's */
+	/* Line 0: sweep.h.  Granules without pages; of a large pool, bit 0.  A thread that looks
+	 * after a heap that waits writes here, too. */
+	alignas(CACHE_LINE) _Atomic uint64_t x_clean;
+	/* The rest is the owner's: the list of pools to sweep, and bytes that are unswept. */
 	struct pool *sweep_next, *sweep_prev;
+	uint32_t unswept;
 	bool in_sweep;
-	/* sweep.h: log2 of the bytes of a granule; constant from carve to release */
+	/* log2 of the bytes of a granule; constant from carve to release */
 	uint8_t granule_shift;
-	/* remote.h: words in the arena's x_remote, by the pool's tag */
-	_Atomic(_Atomic uint64_t *) x_remote;
 	/* The free blocks.  The owner's; guard.c reads the bit of a block that it was given. */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_map[POOL_WORDS];
+};
+
+/* What threads write to that free blocks of others: apart from what the owner of a pool writes to.
+ */
+struct queue_entry {
+	_Atomic(struct pool *) x_next; /* remote.h: the next pool in x_pending or x_swept */
+	_Atomic uint32_t x_queued;     /* remote.h */
 };
 
 struct arena {
@@ -127,8 +133,9 @@ struct arena {
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];
 	struct pool_bits bits[ARENA_SLICES];
-	/* These words have pages of their own: without remote frees they are never written to, and
-	 * so not resident. */
+	/* These have pages of their own: without remote frees they are never written to, and so not
+	 * resident. */
+	alignas(CACHE_LINE) struct queue_entry queue[ARENA_SLICES];
 	alignas(CACHE_LINE) _Atomic uint64_t x_remote[REMOTE_KINDS][ARENA_SLICES][POOL_WORDS];
 };
 static_assert(sizeof(struct arena) <= ARENA_HEAD * SLICE, "the head fits");
@@ -150,6 +157,13 @@ static inline struct arena *arena_at(const void *address)
 static inline struct pool *arena_pool_at(const void *address)
 {
 	return &arena_at(address)->pool[((uintptr_t)address & (ARENA_SIZE - 1)) >> SLICE_SHIFT];
+}
+
+static inline struct queue_entry *queue_entry(const struct pool *pool)
+{
+	struct arena *arena = arena_at(pool);
+
+	return &arena->queue[pool - arena->pool];
 }
 
 /* How many slices `bytes` bytes need. */

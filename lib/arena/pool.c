@@ -91,7 +91,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->lead = pool;
 	pool->base = run_base(run);
 	pool->bits = &run->arena->bits[run->first];
-	store_relaxed(&pool->bits->x_remote, run->arena->x_remote[remote_kind(tag)][run->first]);
+	store_relaxed(&pool->x_remote, run->arena->x_remote[remote_kind(tag)][run->first]);
 	pool->block_size = large ? block_size : sizeclasses[cls].size;
 	pool->inverse = large ? 0 : sizeclasses[cls].inverse;
 	pool->capacity = large ? 1 : sizeclasses[cls].capacity;
@@ -251,7 +251,7 @@ static uint64_t take_word_of_bits(_Atomic uint64_t *x_word)
  * one that is free already was freed twice, which ends the program. */
 unsigned pool_drain(struct pool *pool)
 {
-	_Atomic uint64_t *x_remote = load_relaxed(&pool->bits->x_remote);
+	_Atomic uint64_t *x_remote = load_relaxed(&pool->x_remote);
 	unsigned n = 0;
 
 	for (unsigned word = 0, words = pool_words(pool); word < words; word++) {
@@ -278,7 +278,7 @@ bool pool_is_free(const struct pool *pool, const void *block)
 	uint32_t index = pool_index(pool, block);
 	uint64_t map = load_relaxed(&pool->bits->x_free_map[index / 64]);
 
-	map |= load_relaxed(load_relaxed(&pool->bits->x_remote) + index / 64);
+	map |= load_relaxed(load_relaxed(&pool->x_remote) + index / 64);
 	return map >> index % 64 & 1;
 }
 

@@ -19,11 +19,12 @@ static inline bool queued_may_release(const struct pool *pool)
 
 	if (BUG(release_queued))
 		return true;
-	if (load_seq(&pool->bits->x_queued) == UNQUEUED) /* R1 */
+	if (load_seq(&queue_entry(pool)->x_queued) == UNQUEUED) /* R1 */
 		return true;
 	if (BUG(unawaited))
 		return false;
-	return !cas_seq(&pool->bits->x_queued, &queued, AWAITED) && queued == UNQUEUED; /* R1 */
+	return !cas_seq(&queue_entry(pool)->x_queued, &queued, AWAITED) &&
+	       queued == UNQUEUED; /* R1 */
 }
 
 #endif

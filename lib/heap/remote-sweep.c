@@ -67,7 +67,7 @@ static void sweep_queued(struct pool *pool)
 {
 	uint64_t freed[POOL_WORDS];
 
-	if (take_remote(load_relaxed(&pool->bits->x_remote), freed))
+	if (take_remote(load_relaxed(&pool->x_remote), freed))
 		sweep_taken_out(pool, freed);
 }
 
@@ -82,7 +82,7 @@ static void give_back_list(struct heap *heap, struct pool *list)
 	struct pool *pool = exchange_acq_rel(&heap->x_pending, list); /* R3 */
 
 	while (pool) {
-		struct pool *next = load_relaxed(&pool->bits->x_next);
+		struct pool *next = load_relaxed(&queue_entry(pool)->x_next);
 
 		remote_push(&heap->x_pending, pool);
 		pool = next;
@@ -98,9 +98,9 @@ static void look_after_some(struct heap *heap, bool newest)
 	unsigned pending = pending_take(heap), n = 0;
 
 	if (pool && !newest)
-		pool = load_relaxed(&pool->bits->x_next);
+		pool = load_relaxed(&queue_entry(pool)->x_next);
 	for (; pool && n < LOOK_AFTER; n++) {
-		struct pool *next = load_relaxed(&pool->bits->x_next);
+		struct pool *next = load_relaxed(&queue_entry(pool)->x_next);
 
 		arn_yield_point("remote_look_after");
 		sweep_queued(pool);
@@ -108,7 +108,7 @@ static void look_after_some(struct heap *heap, bool newest)
 		pool = next;
 	}
 	if (first && !newest) {
-		store_relaxed(&first->bits->x_next, pool);
+		store_relaxed(&queue_entry(first)->x_next, pool);
 		pool = first;
 	}
 	if (pool)

@@ -27,7 +27,7 @@ static bool has_bits(const struct pool *pool)
 	struct arena *arena = arena_at(pool);
 	size_t slice = (size_t)(pool - arena->pool);
 
-	return has_any(load_relaxed(&arena->bits[slice].x_remote)) ||
+	return has_any(load_relaxed(&arena->pool[slice].x_remote)) ||
 	       has_any(arena->x_remote[REMOTE_PLAIN][slice]) ||
 	       has_any(arena->x_remote[REMOTE_WALKED][slice]);
 }
@@ -42,7 +42,7 @@ void remote_push(_Atomic(struct pool *) *list, struct pool *pool)
 	while (BUG(push_locked) && exchange_acquire(&x_locked, true))
 		;
 	do {
-		store_relaxed(&pool->bits->x_next, head);
+		store_relaxed(&queue_entry(pool)->x_next, head);
 		arn_yield_point("remote_push");
 	} while (!cas_release(list, &head, pool)); /* R3 */
 	if (BUG(push_locked))
@@ -51,11 +51,11 @@ void remote_push(_Atomic(struct pool *) *list, struct pool *pool)
 
 /* The caller has set QUEUED and found no bits: a drain has taken them.  Undo it.  false: the owner
  * has seen QUEUED, and waits for the push (AWAITED). */
-static bool try_unqueue(struct pool_bits *bits)
+static bool try_unqueue(struct queue_entry *entry)
 {
 	uint32_t queued = QUEUED;
 
-	return cas_seq(&bits->x_queued, &queued, UNQUEUED); /* R1 */
+	return cas_seq(&entry->x_queued, &queued, UNQUEUED); /* R1 */
 }
 
 /*
@@ -67,14 +67,14 @@ static bool try_unqueue(struct pool_bits *bits)
  * undone, and the bits are looked at once more: a free may have found QUEUED and left the push to
  * this thread.  Returns the heap on whose list the pool was pushed, or NULL.
  */
-static struct heap *queue_pool(struct pool *pool, struct pool_bits *bits)
+static struct heap *queue_pool(struct pool *pool, struct queue_entry *entry)
 {
 	uint32_t queued = UNQUEUED;
 
-	for (; has_bits(pool) && cas_seq(&bits->x_queued, &queued, QUEUED);
+	for (; has_bits(pool) && cas_seq(&entry->x_queued, &queued, QUEUED);
 	     queued = UNQUEUED) { /* R1 */
 		arn_yield_point("remote_notify");
-		if (has_bits(pool) || !try_unqueue(bits)) {
+		if (has_bits(pool) || !try_unqueue(entry)) {
 			struct heap *heap = load_acquire(&pool->x_heap); /* P1 */
 
 			remote_push(&heap->x_pending, pool);
@@ -122,23 +122,23 @@ static void meet_owner(struct heap *heap)
  * drain of this pool and nothing else. */
 void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 {
-	struct pool_bits *bits = pool->bits;
-	_Atomic uint64_t *x_remote = load_relaxed(&bits->x_remote);
+	struct queue_entry *entry = queue_entry(pool);
+	_Atomic uint64_t *x_remote = load_relaxed(&pool->x_remote);
 	struct heap *told = NULL;
 	bool was_queued = false;
 	uint64_t old;
 
 	reclaim_enter();
 	if (BUG(queued_first))
-		was_queued = load_seq(&bits->x_queued) != UNQUEUED;
+		was_queued = load_seq(&entry->x_queued) != UNQUEUED;
 	if (BUG(queued_first))
 		arn_yield_point("remote_send");
 	old = or_seq(&x_remote[word], mask); /* R1, R2 */
 	if (unlikely(old & mask))
 		panic_block("block freed twice, in word of pool", pool, NULL);
 	arn_yield_point("remote_send");
-	if (BUG(queued_first) ? !was_queued : load_seq(&bits->x_queued) == UNQUEUED) /* R1 */
-		told = queue_pool(pool, bits);
+	if (BUG(queued_first) ? !was_queued : load_seq(&entry->x_queued) == UNQUEUED) /* R1 */
+		told = queue_pool(pool, entry);
 	reclaim_exit();
 	if (!told)
 		return;
@@ -280,13 +280,13 @@ static void drain_pool(struct heap *heap, struct pool *pool)
 	unsigned n;
 
 	if (!BUG(unqueue_last))
-		exchange_seq(&pool->bits->x_queued, UNQUEUED); /* R1 */
+		exchange_seq(&queue_entry(pool)->x_queued, UNQUEUED); /* R1 */
 	arn_yield_point("remote_drain");
 	n = pool_drain(pool);
 	if (BUG(unqueue_last))
 		arn_yield_point("remote_drain");
 	if (BUG(unqueue_last))
-		exchange_seq(&pool->bits->x_queued, UNQUEUED);
+		exchange_seq(&queue_entry(pool)->x_queued, UNQUEUED);
 	count_drained(heap, pool, n);
 	if (n > 0 || pool_is_empty(pool)) /* an empty one waited for this drain */
 		heap_reclassify_pool(heap, pool, n > 0 ? before : pool->capacity);
@@ -297,7 +297,7 @@ static void drain_pool(struct heap *heap, struct pool *pool)
 static void drain_list(struct heap *heap, struct pool *pool)
 {
 	while (pool) {
-		struct pool *next = load_relaxed(&pool->bits->x_next);
+		struct pool *next = load_relaxed(&queue_entry(pool)->x_next);
 
 		drain_pool(heap, pool);
 		pool = next;
@@ -324,7 +324,7 @@ void remote_fork_child(struct heap *heap)
 	store_relaxed(&heap->x_pending, NULL);
 	store_relaxed(&heap->x_swept, NULL);
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
-		if (load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
+		if (load_seq(&queue_entry(pool)->x_queued) != UNQUEUED) /* R1 */
 			remote_push(&heap->x_pending, pool);
 	store_relaxed(&heap->x_tended, false);
 }

@@ -452,7 +452,7 @@ size_t sweep_all(struct heap *heap)
  * bits are in no word. */
 static bool has_wrong_granule(const struct pool *pool)
 {
-	if (pool->tag < ARN_TAG_GC || load_seq(&pool->bits->x_queued) != UNQUEUED) /* R1 */
+	if (pool->tag < ARN_TAG_GC || load_seq(&queue_entry(pool)->x_queued) != UNQUEUED) /* R1 */
 		return false;
 	return (clean_granules(pool) & ~free_granules(pool)) != 0;
 }

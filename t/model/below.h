@@ -53,6 +53,7 @@ static void below_set_up(void)
 		                       ARENA_SIZE - 1);
 	memset(&below_arena->pool[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool));
 	memset(&below_arena->bits[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct pool_bits));
+	memset(&below_arena->queue[ARENA_HEAD], 0, BELOW_SLICES * sizeof(struct queue_entry));
 	for (unsigned kind = 0; kind < REMOTE_KINDS; kind++)
 		memset(&below_arena->x_remote[kind][ARENA_HEAD], 0,
 		       BELOW_SLICES * sizeof(below_arena->x_remote[kind][0]));

@@ -43,7 +43,7 @@ static bool is_queued(const struct pool *pool)
 {
 	for (unsigned i = 0; i < heaps_made; i++)
 		for (const struct pool *at = atomic_load(&heaps[i].x_pending); at;
-		     at = atomic_load(&at->bits->x_next))
+		     at = atomic_load(&queue_entry(at)->x_next))
 			if (at == pool)
 				return true;
 	return false;

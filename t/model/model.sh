@@ -106,6 +106,8 @@ known=$(operations "$top_srcdir/lib/base/atomic.h" define)
 [ -n "$known" ] && [ -z "$(comm -23 <(echo "$known") <(operations "$top_srcdir/t/model/explore.h" undef))" ] &&
 	[ -z "$(comm -23 <(echo "$known") <(operations "$top_srcdir/t/model/explore.h" define))" ]
 result $? "every operation of lib/base/atomic.h is a step"
+[ -z "$(comm -23 <(grep -v '^load' <<<"$known") <(operations "$top_srcdir/t/support/counted.h" define))" ]
+result $? "every write of lib/base/atomic.h is counted by t/support/counted.h"
 
 # ---- Promela --------------------------------------------------------------------------------------------------
 

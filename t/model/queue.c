@@ -60,7 +60,7 @@ static bool is_in(const struct heap *of, const struct pool *pool)
 	const struct pool *at = atomic_load(&of->x_pending);
 
 	while (at && at != pool)
-		at = atomic_load(&at->bits->x_next);
+		at = atomic_load(&queue_entry(at)->x_next);
 	return at != NULL;
 }
 
@@ -215,12 +215,12 @@ static void finish(void)
 {
 	explore_self = OWNER;
 	is_settled(&heap);
-	explore_check(below_released == 1 && atomic_load(&pool->bits->x_queued) == UNQUEUED);
+	explore_check(below_released == 1 && atomic_load(&queue_entry(pool)->x_queued) == UNQUEUED);
 }
 
 static bool has_remote(const struct pool *pool)
 {
-	return atomic_load(atomic_load(&pool->bits->x_remote)) != 0;
+	return atomic_load(atomic_load(&pool->x_remote)) != 0;
 }
 
 /*
@@ -240,7 +240,7 @@ static void finish_reuse(void)
 	is_settled(&heap);
 	is_settled(&second);
 	explore_check(below_released == 1u + (young != NULL) &&
-	              atomic_load(&pool->bits->x_queued) == UNQUEUED);
+	              atomic_load(&queue_entry(pool)->x_queued) == UNQUEUED);
 }
 
 static const struct explore_model models[] = {

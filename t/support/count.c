@@ -50,9 +50,12 @@ static enum count_place place_in_arena(const void *address)
 	if (at < offsetof(struct arena, bits))
 		return place_of_slice(arena,
 		                      (at - offsetof(struct arena, pool)) / sizeof(struct pool));
-	if (at < offsetof(struct arena, x_remote))
+	if (at < offsetof(struct arena, queue))
 		return place_of_slice(arena, (at - offsetof(struct arena, bits)) /
 		                                     sizeof(struct pool_bits));
+	if (at < offsetof(struct arena, x_remote))
+		return place_of_slice(arena, (at - offsetof(struct arena, queue)) /
+		                                     sizeof(struct queue_entry));
 	if (at < sizeof(struct arena))
 		return place_of_slice(arena, (at - offsetof(struct arena, x_remote)) /
 		                                     sizeof(arena->x_remote[0][0]) % ARENA_SLICES);

@@ -78,7 +78,7 @@ static void give_some(struct pool *pool, struct rng *rng)
 /* The same as remote.c does. */
 static void free_remotely(struct pool *pool, uint32_t index)
 {
-	or_seq(load_relaxed(&pool->bits->x_remote) + index / 64, (uint64_t)1 << index % 64);
+	or_seq(load_relaxed(&pool->x_remote) + index / 64, (uint64_t)1 << index % 64);
 }
 
 static void drain_some(struct pool *pool, struct rng *rng)

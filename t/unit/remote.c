@@ -32,8 +32,8 @@ static size_t queued_pools(const struct heap *heap)
 	size_t n = 0;
 
 	for (struct pool *pool = load_acquire(&heap->x_pending); pool;
-	     pool = load_relaxed(&pool->bits->x_next))
-		n += load_relaxed(&pool->bits->x_queued);
+	     pool = load_relaxed(&queue_entry(pool)->x_next))
+		n += load_relaxed(&queue_entry(pool)->x_queued);
 	return n;
 }
 
