@@ -15,10 +15,17 @@
  * owner, so that its pools can be drained. */
 static bool has_work(const struct heap *heap)
 {
-	if (load_relaxed(&heap->x_pending) || load_relaxed(&heap->x_grant))
+	if (load_relaxed(&heap->x_pending))
 		return true;
 	return load_relaxed(&heap->x_swept) &&
 	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
+}
+
+/* Does another heap keep slices for its next pools?  The caller looks after its own (stock_tend).
+ */
+static bool has_stock(const struct heap *heap, const struct heap *self)
+{
+	return heap != self && load_relaxed(&heap->x_grant) != 0;
 }
 
 /* Drains another heap of the caller's, which it does not use just now.  If the caller is in the
@@ -64,7 +71,7 @@ static struct heap *find_idle(struct heap *self)
 
 	do {
 		heap = heap->next ? heap->next : load_acquire(&self->family->x_heaps); /* F1 */
-		found = has_work(heap) && heap_is_idle(heap, least);
+		found = (has_work(heap) || has_stock(heap, self)) && heap_is_idle(heap, least);
 	} while (!found && heap != last && ++n < TEND_LOOK);
 	self->tended = heap;
 	return found ? heap : NULL;
