@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "arena/reclaim.h"
 
-struct arena_counters arena_counters;
 __thread unsigned arena_races;
 static _Atomic size_t x_free_arenas; /* arenas with x_counted set */
 
@@ -81,9 +80,9 @@ void arena_count_claim(struct run *run, size_t dirty)
 	run->clean = run->slices - dirty;
 	if (unlikely(load_seq(&run->arena->x_counted))) /* A4 */
 		recount(run->arena, false);
-	add_relaxed(&arena_counters.x_claimed, run->slices * SLICE);
+	tally_add(&arena_counters.x_claimed, run->slices * SLICE);
 	if (dirty)
-		sub_relaxed(&arena_counters.x_retained, dirty * SLICE);
+		tally_sub(&arena_counters.x_retained, dirty * SLICE);
 }
 
 /* Claims one slice, in each word a resident one first; with `resident` no other.  The bit is
@@ -262,7 +261,7 @@ static bool release_slices(struct arena *arena, unsigned first, unsigned n, unsi
 	for (unsigned word = low; dirty && word <= (first + dirty - 1) / 64; word++)
 		or_relaxed(&arena->x_dirty[word], run_mask(word, first, dirty));
 	if (dirty)
-		add_relaxed(&arena_counters.x_retained, dirty * SLICE);
+		tally_add(&arena_counters.x_retained, dirty * SLICE);
 	arn_yield_point("release_slices");
 	for (unsigned word = low; word <= high; word++)
 		or_seq(&arena->x_free_slices[word], run_mask(word, first, n)); /* A1, A3, A4 */
@@ -276,7 +275,7 @@ static bool release_slices(struct arena *arena, unsigned first, unsigned n, unsi
 static void release_huge(struct arena *arena, size_t dirty)
 {
 	store_relaxed(&arena->x_huge_dirty, dirty);
-	add_relaxed(&arena_counters.x_retained, dirty * SLICE);
+	tally_add(&arena_counters.x_retained, dirty * SLICE);
 	arena_return_huge(arena);
 }
 
@@ -288,7 +287,7 @@ bool arena_release(struct arena *arena, unsigned first, size_t slices, size_t di
 		release_huge(arena, dirty);
 	else
 		is_free = release_slices(arena, first, (unsigned)slices, (unsigned)dirty);
-	sub_relaxed(&arena_counters.x_claimed, slices * SLICE);
+	tally_sub(&arena_counters.x_claimed, slices * SLICE);
 	return is_free;
 }
 
@@ -321,8 +320,8 @@ void arena_totals(struct arena_totals *totals)
 		totals->arenas += registry_entry(index) != NULL;
 	reclaim_exit();
 	totals->mapped = load_relaxed(&arena_counters.x_mapped);
-	totals->claimed = load_relaxed(&arena_counters.x_claimed);
-	totals->retained = load_relaxed(&arena_counters.x_retained);
+	totals->claimed = tally_read_all(&arena_counters.x_claimed);
+	totals->retained = tally_read_all(&arena_counters.x_retained);
 	totals->purges = load_relaxed(&arena_counters.x_purges);
 	totals->purged = load_relaxed(&arena_counters.x_purged);
 }

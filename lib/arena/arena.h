@@ -34,6 +34,7 @@
 #include "base/base.h"
 #include "arena/registry.h"
 #include "arena/sizeclass.h"
+#include "arena/tally.h"
 #include "base/stack.h"
 
 #define ARENA_SLICES ((unsigned)(ARENA_SIZE / SLICE))
@@ -259,43 +260,25 @@ void arena_say(const char *what, const struct arena *arena);
 /* Do bitmaps and descriptors agree?  For tests, while no other thread claims or releases. */
 bool arena_is_valid(const struct arena *arena);
 
-/* Bytes, and in x_purges calls of purge.  All are relaxed sums, for statistics and estimates. */
-extern struct arena_counters {
-	/* Line 0: what claims and releases write to, and look at. */
-	alignas(CACHE_LINE) _Atomic size_t x_claimed;
-	_Atomic size_t x_retained; /* free slices that may have pages */
-	/* claimed, but without pages: never touched, or purged (sweep.h) */
-	_Atomic size_t x_clean_bytes;
-	_Atomic size_t x_waiting; /* resident, in empty pools that wait for readers (limbo.h) */
-	_Atomic size_t x_limbo;   /* the rest of those pools, which has no pages */
-	_Atomic size_t x_unswept; /* free bytes in pools in use that may be resident (sweep.h) */
-	_Atomic size_t x_pending; /* pools with blocks that others have freed (pending.h) */
-	_Atomic size_t x_peak;    /* the most that arena_resident ever was */
-	_Atomic size_t x_granted; /* claimed, for the stocks of heaps (heap/stock.h) */
-	/* Line 1: beside a system call. */
-	alignas(CACHE_LINE) _Atomic size_t x_mapped;
-	_Atomic size_t x_purges, x_purged;
-} arena_counters;
-
 /* Bytes that are claimed, less what has no pages because it was never touched or was purged. */
 static inline size_t arena_with_pages(void)
 {
-	size_t claimed = load_relaxed(&arena_counters.x_claimed);
+	size_t claimed = tally_read(&arena_counters.x_claimed);
 
-	return claimed - min_size(claimed, load_relaxed(&arena_counters.x_clean_bytes));
+	return claimed - min_size(claimed, tally_read(&arena_counters.x_clean_bytes));
 }
 
 /* Bytes that are claimed or free, as far as they have pages. */
 static inline size_t arena_resident(void)
 {
-	return arena_with_pages() + load_relaxed(&arena_counters.x_retained);
+	return arena_with_pages() + tally_read(&arena_counters.x_retained);
 }
 
 /* Bytes of free slices and of empty pools that wait for readers, as far as they are resident, and
  * of grants for the stocks of heaps. */
 static inline size_t arena_kept(void)
 {
-	return load_relaxed(&arena_counters.x_retained) + load_relaxed(&arena_counters.x_waiting) +
+	return tally_read(&arena_counters.x_retained) + tally_read(&arena_counters.x_waiting) +
 	       load_relaxed(&arena_counters.x_granted);
 }
 

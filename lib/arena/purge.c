@@ -24,7 +24,7 @@ static size_t count(size_t bytes)
 {
 	if (bytes == 0)
 		return 0;
-	sub_relaxed(&arena_counters.x_retained, bytes);
+	tally_sub(&arena_counters.x_retained, bytes);
 	retain_note_gone(bytes);
 	return bytes;
 }
@@ -76,7 +76,7 @@ static bool is_full(const struct batch *batch)
 /* Is more than `keep` resident, once the batch has gone back? */
 static bool is_over(const struct batch *batch, size_t keep)
 {
-	size_t retained = load_relaxed(&arena_counters.x_retained);
+	size_t retained = tally_read(&arena_counters.x_retained);
 
 	return retained - min_size(retained, batch->bytes) > keep;
 }
@@ -173,9 +173,9 @@ void purge_excess(size_t freed)
 
 	if (!retain_is_exceeded(0) || !os_takes_pages())
 		return;
-	retained = load_relaxed(&arena_counters.x_retained);
+	retained = tally_read(&arena_counters.x_retained);
 	keep = retain_for_slices() - retain_base() / 2;
-	keep -= min_size(keep, load_relaxed(&arena_counters.x_waiting) +
+	keep -= min_size(keep, tally_read(&arena_counters.x_waiting) +
 	                               load_relaxed(&arena_counters.x_granted));
 	purge_to(max_size(keep, retained - min_size(retained, max_size(PURGE_BATCH, 2 * freed))));
 }

@@ -18,6 +18,7 @@
 #include "base/atomic.h"
 #include "base/base.h"
 #include "arena/reclaim.h"
+#include "arena/tally.h"
 #include "base/stack.h"
 
 struct reader {
@@ -28,6 +29,7 @@ struct reader {
 	_Atomic bool x_used;
 	struct reader *next; /* all records; E3 */
 	STACK_NODE spare;
+	struct tally_part part;
 };
 
 extern __thread struct reader *reader_own; /* NULL: the thread has none yet, or none any more */

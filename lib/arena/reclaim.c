@@ -15,6 +15,13 @@ static _Atomic unsigned x_guests;
 static pthread_key_t key;
 static bool key_made;
 
+/* The record is the calling thread's own from now on; NULL: it has none. */
+static void use(struct reader *record)
+{
+	reader_own = record;
+	tally_own = record ? &record->part : NULL;
+}
+
 /* The word becomes 0 before another thread can have the record: that one is outside of all
  * sections. */
 static void let_go(struct reader *record)
@@ -37,7 +44,7 @@ static void note_end(void)
 {
 	if (!BUG(records_at_the_end))
 		left = true;
-	reader_own = NULL;
+	use(NULL);
 }
 
 static void leave(void *record)
@@ -63,6 +70,7 @@ static struct reader *add_record(void)
 	do
 		record->next = head;
 	while (!cas_seq(&x_readers, &head, record)); /* E2, E3 */
+	tally_new_part(&record->part);
 	return record;
 }
 
@@ -75,14 +83,14 @@ bool reader_join(void)
 	if (!key_made || left)
 		return false;
 	node = stack_pop(&spares);
-	reader_own = node ? container_of(node, struct reader, spare) : add_record();
+	use(node ? container_of(node, struct reader, spare) : add_record());
 	if (!reader_own)
 		return false;
 	store_relaxed(&reader_own->x_used, true);
 	if (os_at_thread_end(key, reader_own))
 		return true;
 	give_back(reader_own);
-	reader_own = NULL;
+	use(NULL);
 	return false;
 }
 
@@ -96,7 +104,7 @@ void reclaim_join(struct reader **place)
 	if (*place) {
 		if (reader_own)
 			return;
-		reader_own = *place;
+		use(*place);
 		store_relaxed(&reader_own->x_used, true);
 	} else if ((reader_own || reader_join()) && os_at_thread_end(key, NULL)) {
 		*place = reader_own;

@@ -48,7 +48,7 @@ bool retire_arena(struct arena *arena)
 		return false;
 	body = run.slices * SLICE;
 	arn_yield_point("retire_claimed");
-	sub_relaxed(&arena_counters.x_claimed, body);
+	tally_sub(&arena_counters.x_claimed, body);
 	clean = run.clean == run.slices;
 	if (!clean && os_purge(arena_body(arena), body) == 0) {
 		clean = true;

@@ -116,7 +116,7 @@ static bool claim_mapped(size_t slices, struct run *run)
 	bool found;
 
 	reclaim_enter();
-	found = (load_relaxed(&arena_counters.x_retained) >= slices * SLICE &&
+	found = (tally_read(&arena_counters.x_retained) >= slices * SLICE &&
 	         slices <= LARGE_SLICES && search(slices, ARENA_RESIDENT, run)) ||
 	        search(slices, ARENA_ANY, run) || arena_claim_from(0, slices, ARENA_ALL, run);
 	if (found && unlikely(arena_races != races))
@@ -174,9 +174,10 @@ static size_t make_up_for_growth(const struct run *run)
 	size_t clean = run->clean * SLICE, resident = arena_resident(), done = 0;
 	size_t before = resident - min_size(resident, clean), growth;
 	size_t peak = load_relaxed(&arena_counters.x_peak);
-	size_t retained = load_relaxed(&arena_counters.x_retained), keep = retain_base() / 2;
+	size_t retained = tally_read(&arena_counters.x_retained), keep = retain_base() / 2;
 
-	while (peak < before && !cas_acquire(&arena_counters.x_peak, &peak, before))
+	/* Less than 1/256 more is not noted: all threads write to the peak. */
+	while (peak < before - before / 256 && !cas_acquire(&arena_counters.x_peak, &peak, before))
 		;
 	growth = resident - min_size(resident, max_size(peak, before));
 	if (growth > 0 && retained > keep && os_takes_pages())
@@ -195,7 +196,7 @@ bool supply_admits(size_t bytes)
 	room = limit - min_size(limit, arena_with_pages());
 	if (room < bytes)
 		return false;
-	if (load_relaxed(&arena_counters.x_retained) > room - bytes && os_takes_pages())
+	if (tally_read(&arena_counters.x_retained) > room - bytes && os_takes_pages())
 		purge_to(room - bytes);
 	return true;
 }
@@ -254,7 +255,7 @@ static bool is_impossible(size_t slices)
 {
 	size_t addresses = (size_t)1 << (ADDRESS_BITS - SLICE_SHIFT);
 
-	return slices >= addresses - load_relaxed(&arena_counters.x_claimed) / SLICE;
+	return slices >= addresses - tally_read(&arena_counters.x_claimed) / SLICE;
 }
 
 /* First the limit is asked, then the arenas that are there, then retired and new ones, and at last

@@ -276,7 +276,7 @@ static void cut_off(struct pool *pool)
 	if (BUG(uncut))
 		return;
 	sub_relaxed(&arena_counters.x_mapped, arena_size(arena) - size);
-	sub_relaxed(&arena_counters.x_claimed, (pool->slices - slices) * SLICE);
+	tally_sub(&arena_counters.x_claimed, (pool->slices - slices) * SLICE);
 	store_relaxed(&arena->x_size, size);
 	set_slices(load_relaxed(&pool->x_heap), pool, slices);
 	set_size(load_relaxed(&pool->x_heap), pool, slices * SLICE);

@@ -101,8 +101,8 @@ static void count_waiting(arn_family *family, const struct pool *pool)
 {
 	size_t resident = sweep_resident(pool);
 
-	add_relaxed(&arena_counters.x_waiting, resident);
-	add_relaxed(&arena_counters.x_limbo, pool_span(pool) - resident);
+	tally_add(&arena_counters.x_waiting, resident);
+	tally_add(&arena_counters.x_limbo, pool_span(pool) - resident);
 	add_relaxed(&family->x_waiting, 1);
 }
 
@@ -111,8 +111,8 @@ static void leave_limbo(arn_family *family, const struct pool *pool)
 {
 	size_t resident = sweep_resident(pool);
 
-	sub_relaxed(&arena_counters.x_waiting, resident);
-	sub_relaxed(&arena_counters.x_limbo, pool_span(pool) - resident);
+	tally_sub(&arena_counters.x_waiting, resident);
+	tally_sub(&arena_counters.x_limbo, pool_span(pool) - resident);
 	sub_relaxed(&family->x_waiting, 1);
 }
 
@@ -306,9 +306,9 @@ void limbo_make_room(size_t growth)
 
 	if (!family)
 		return;
-	for (unsigned n = 0; n < MORE_POLLS && load_relaxed(&arena_counters.x_waiting) >= MIB; n++)
+	for (unsigned n = 0; n < MORE_POLLS && tally_read(&arena_counters.x_waiting) >= MIB; n++)
 		limbo_poll(family);
-	if (growth > 0 && load_relaxed(&arena_counters.x_waiting) >= MIB && os_takes_pages())
+	if (growth > 0 && tally_read(&arena_counters.x_waiting) >= MIB && os_takes_pages())
 		retain_note_trade(purge_from(family, load_relaxed(&family->x_polled),
 		                             retain_may_trade(growth)));
 }

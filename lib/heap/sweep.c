@@ -44,14 +44,14 @@ static void mark_clean(struct pool *pool, uint64_t granules)
 {
 	uint64_t before = or_relaxed(&pool->bits->x_clean, granules);
 
-	add_relaxed(&arena_counters.x_clean_bytes, bytes_of(pool, granules & ~before));
+	tally_add(&arena_counters.x_clean_bytes, bytes_of(pool, granules & ~before));
 }
 
 /* Marks granules that will have pages, because blocks in them are handed out. */
 static void mark_present(struct pool *pool, uint64_t granules)
 {
 	and_relaxed(&pool->bits->x_clean, ~granules);
-	sub_relaxed(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
+	tally_sub(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
 }
 
 /* Appends the pool, so that the list has the oldest pools first. */
@@ -197,7 +197,7 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before)
 	size_t tail = pool_tail(pool);
 
 	if (tail != tail_before)
-		add_relaxed(&arena_counters.x_clean_bytes, tail - tail_before); /* may wrap */
+		tally_add(&arena_counters.x_clean_bytes, tail - tail_before); /* may wrap */
 }
 
 size_t sweep_resident(const struct pool *pool)
@@ -242,7 +242,7 @@ bool sweep_uncount(struct pool *pool)
 	if (clean)
 		mark_present(pool, clean);
 	if (tail)
-		sub_relaxed(&arena_counters.x_clean_bytes, tail);
+		tally_sub(&arena_counters.x_clean_bytes, tail);
 	return clean != all_granules(pool);
 }
 

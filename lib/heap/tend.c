@@ -97,7 +97,7 @@ void tend_family(struct heap *self)
 	if (!family_is_user(family))
 		return;
 	limbo_purge_excess(family);
-	if (load_relaxed(&arena_counters.x_limbo) > LIMBO_SPACE)
+	if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
 		limbo_poll(family);
 	tend_one(self);
 }

@@ -303,8 +303,8 @@ static void say(const struct account *a, const struct arn_stats *s, const struct
 	     "waiting %zu, limbo %zu, mixed %zu, begun %zu; retained %zu, limit %zu",
 	     a->claimed / KIB, a->held / KIB, a->remote[0] / KIB, a->remote[1] / KIB,
 	     a->empty[0] / KIB, a->empty[1] / KIB, a->stranded / KIB, s->claimed_bytes / KIB,
-	     load_relaxed(&arena_counters.x_waiting) / KIB,
-	     load_relaxed(&arena_counters.x_limbo) / KIB, a->mixed / KIB, a->begun / KIB,
+	     tally_read_all(&arena_counters.x_waiting) / KIB,
+	     tally_read_all(&arena_counters.x_limbo) / KIB, a->mixed / KIB, a->begun / KIB,
 	     s->retained_bytes / KIB, retain_limit() / KIB);
 	note("resident %zu KiB: live %zu, cached %zu, remote %zu, waiting %zu, retired %zu, pinned "
 	     "%zu, "
@@ -359,11 +359,11 @@ static void check_counters(void)
 	must(live == 0, "%zu bytes are counted as live", live);
 	must(account.claimed == stats.claimed_bytes, "%zu KiB are claimed, %zu KiB counted",
 	     account.claimed / KIB, stats.claimed_bytes / KIB);
-	must(account.waiting == load_relaxed(&arena_counters.x_waiting) &&
-	             account.space == load_relaxed(&arena_counters.x_limbo),
+	must(account.waiting == tally_read_all(&arena_counters.x_waiting) &&
+	             account.space == tally_read_all(&arena_counters.x_limbo),
 	     "%zu + %zu KiB wait, %zu + %zu counted", account.waiting / KIB, account.space / KIB,
-	     load_relaxed(&arena_counters.x_waiting) / KIB,
-	     load_relaxed(&arena_counters.x_limbo) / KIB);
+	     tally_read_all(&arena_counters.x_waiting) / KIB,
+	     tally_read_all(&arena_counters.x_limbo) / KIB);
 }
 
 /* A pool is held only by a block in a pool cache, or by one that a thread has in hand. */
@@ -413,8 +413,8 @@ static void check_claimed(void)
 	     "remote words, %zu empty, of orphans %zu and %zu; limbo %zu, waiting %zu",
 	     is / KIB, may / KIB, account.remote[0] / KIB, account.empty[0] / KIB,
 	     account.remote[1] / KIB, account.empty[1] / KIB,
-	     load_relaxed(&arena_counters.x_limbo) / KIB,
-	     load_relaxed(&arena_counters.x_waiting) / KIB);
+	     tally_read_all(&arena_counters.x_limbo) / KIB,
+	     tally_read_all(&arena_counters.x_waiting) / KIB);
 }
 
 /* Pages of pools. */
@@ -426,7 +426,8 @@ static size_t resident_in_pools(void)
 
 static void check_retained(void)
 {
-	size_t absent = min_size(stats.claimed_bytes, load_relaxed(&arena_counters.x_clean_bytes));
+	size_t absent = min_size(stats.claimed_bytes,
+	                         tally_read_all(&arena_counters.x_clean_bytes));
 	size_t used = max_size(resident_in_pools(), stats.claimed_bytes - absent);
 	size_t may = limit_of(used + SOME) / 2 + 2 * SOME;
 
@@ -494,9 +495,9 @@ void bound_check_limit(void)
 
 	if (limit == 0 || drawn.refuses || !drawn.in_turns)
 		return;
-	used = load_relaxed(&arena_counters.x_claimed) -
-	       load_relaxed(&arena_counters.x_clean_bytes) +
-	       load_relaxed(&arena_counters.x_retained);
+	used = tally_read_all(&arena_counters.x_claimed) -
+	       tally_read_all(&arena_counters.x_clean_bytes) +
+	       tally_read_all(&arena_counters.x_retained);
 	must(used <= limit + SOME, "LIMIT is %zu KiB, and %zu KiB are used", limit / KIB,
 	     used / KIB);
 }

@@ -66,7 +66,7 @@ static void rare_classes(void)
 /* What no run can be, or no arena has room for, is said to be so, and nothing is claimed. */
 static void impossible(void)
 {
-	size_t before = load_relaxed(&arena_counters.x_claimed);
+	size_t before = tally_read_all(&arena_counters.x_claimed);
 
 	errno = 0;
 	ok(!mem_aligned(1, 32 * MIB) && errno == EINVAL, "no block at the beginning of an arena");
@@ -76,7 +76,7 @@ static void impossible(void)
 	ok(!mem_aligned(SIZE_MAX - 4096, 4096) && errno == ENOMEM, "and none above PTRDIFF_MAX");
 	errno = 0;
 	ok(!mem_aligned(SIZE_MAX - 4096, 1 * MIB) && errno == ENOMEM, "however it is to lie");
-	ok(load_relaxed(&arena_counters.x_claimed) == before, "nothing was claimed for them");
+	ok(tally_read_all(&arena_counters.x_claimed) == before, "nothing was claimed for them");
 }
 
 static void huge(void)
@@ -94,11 +94,11 @@ static void huge(void)
 static void no_waste(void)
 {
 	void *block[HELD];
-	size_t before = load_relaxed(&arena_counters.x_claimed), used;
+	size_t before = tally_read_all(&arena_counters.x_claimed), used;
 
 	for (unsigned i = 0; i < HELD; i++)
 		block[i] = mem_aligned(100 * KIB, 256 * KIB);
-	used = load_relaxed(&arena_counters.x_claimed) - before;
+	used = tally_read_all(&arena_counters.x_claimed) - before;
 	ok(used <= HELD * 128 * KIB, "an aligned run keeps only its own slices: %zu KiB for %d",
 	   used / KIB, HELD);
 	for (unsigned i = 0; i < HELD; i++)

@@ -49,6 +49,7 @@ count_once         unit/summary         arena/arena.c
 trust_numbers      unit/summary         arena/arena-find.c
 push_locked        unit/progress        heap/remote.c
 take_blindly       unit/stock           heap/stock.c
+add_twice          unit/tally           arena/tally.c
 sweep_outward      unit/sweep           heap/sweep.c
 sweep_blindly      unit/sweep           heap/sweep.c
 credit_for_all     unit/credit

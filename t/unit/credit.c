@@ -76,7 +76,7 @@ static size_t laps(unsigned n, size_t mib, size_t size, size_t one_in, unsigned 
 
 static size_t kept(void)
 {
-	return load_relaxed(&arena_counters.x_retained) / MIB;
+	return tally_read_all(&arena_counters.x_retained) / MIB;
 }
 
 /* Go through slow paths, as a thread that does not do much. */

@@ -123,8 +123,8 @@ static void test_model(const struct arn_provider *with, unsigned tag)
 	ok(has_no_pool(handle.heap), "tag %u: every pool leaves its heap", tag);
 	seen_by_readers = now;
 	limbo_poll_all(handle.family, false);
-	ok(waiting_pools(handle.family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0 &&
-	           load_relaxed(&arena_counters.x_limbo) == 0,
+	ok(waiting_pools(handle.family) == 0 && tally_read_all(&arena_counters.x_waiting) == 0 &&
+	           tally_read_all(&arena_counters.x_limbo) == 0,
 	   "tag %u: and then the limbo", tag);
 	arn_heap_abandon(&handle);
 }
@@ -164,7 +164,7 @@ static void test_waiting(void)
 	arn_free(large);
 	ok(now == 2 && load_relaxed(&first.heap->x_pools) == 0 && waiting_pools(family) == 2,
 	   "empty pools leave their heap and wait for the provider");
-	waiting = load_relaxed(&arena_counters.x_waiting);
+	waiting = tally_read_all(&arena_counters.x_waiting);
 	ok(waiting >= 520000 && waiting <= pool_span(arena_pool_at(block)->lead) + 512 * KIB,
 	   "with their pages: %zu bytes are resident", waiting);
 	limbo_poll_all(family, false);
@@ -175,7 +175,7 @@ static void test_waiting(void)
 	ok(arn_heap_malloc(&second, 490000) == large, "one of nearly the size does");
 	ok(arn_heap_malloc(&second, 20000) == block && pool_find(block)->x_heap == second.heap,
 	   "the same size class serves in another heap");
-	ok(waiting_pools(family) == 0 && load_relaxed(&arena_counters.x_waiting) == 0,
+	ok(waiting_pools(family) == 0 && tally_read_all(&arena_counters.x_waiting) == 0,
 	   "and they wait no longer");
 	arn_free(large);
 	ok(waiting_pools(family) == 1 && now == 3, "and wait again when they fall empty");
@@ -193,7 +193,7 @@ static void test_waiting(void)
 static void test_purged(void)
 {
 	arn_family *family = arn_family_new(&provider);
-	size_t limbo = load_relaxed(&arena_counters.x_limbo);
+	size_t limbo = tally_read_all(&arena_counters.x_limbo);
 	arn_heap handle;
 	uint64_t *block;
 
@@ -204,8 +204,8 @@ static void test_purged(void)
 	block[0] = block[600] = 42;
 	arn_free(block);
 	ok(pool_find(block) && block[0] == 0 && block[600] == 0, "its pages have gone back");
-	ok(load_relaxed(&arena_counters.x_waiting) == 0 &&
-	           load_relaxed(&arena_counters.x_limbo) > limbo,
+	ok(tally_read_all(&arena_counters.x_waiting) == 0 &&
+	           tally_read_all(&arena_counters.x_limbo) > limbo,
 	   "it waits, and is not counted as kept");
 	arn_heap_abandon(&handle);
 	limbo_poll(family);

@@ -48,15 +48,15 @@ static char *resize(arn_heap *handle, char *block, size_t old_size, size_t size,
 
 static size_t claimed(void)
 {
-	return load_relaxed(&arena_counters.x_claimed);
+	return tally_read_all(&arena_counters.x_claimed);
 }
 
 static void expect_nothing_left(void)
 {
 	arn_trim();
 	expect_no_arenas();
-	expect(load_relaxed(&arena_counters.x_clean_bytes) == 0 &&
-	       load_relaxed(&arena_counters.x_waiting) == 0);
+	expect(tally_read_all(&arena_counters.x_clean_bytes) == 0 &&
+	       tally_read_all(&arena_counters.x_waiting) == 0);
 }
 
 /* ---- in place -------------------------------------------------------------------------------- */
@@ -140,16 +140,16 @@ static void test_tail(void)
 	option_parse(OPTION_RETAIN, "128M");
 	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
 	arn_free(resize(&handle, NULL, 0, 17 * MIB, 1));
-	retained = load_relaxed(&arena_counters.x_retained);
+	retained = tally_read_all(&arena_counters.x_retained);
 	ok(retained >= 17 * MIB && retained <= large_size(17 * MIB),
 	   "of a block of 17 MiB, %zu KiB are kept", retained / KIB);
 	arn_free(resize(&handle, NULL, 0, 28 * MIB, 1));
 	arn_free(resize(&handle, NULL, 0, 17 * MIB, 1));
-	retained = load_relaxed(&arena_counters.x_retained);
+	retained = tally_read_all(&arena_counters.x_retained);
 	ok(retained >= 28 * MIB, "after one of 28 MiB in its place %zu KiB are", retained / KIB);
 	block = resize(&handle, NULL, 0, 17 * MIB, 1);
 	with_pages = arena_with_pages();
-	ok(load_relaxed(&arena_counters.x_retained) == 0 && with_pages >= 28 * MIB,
+	ok(tally_read_all(&arena_counters.x_retained) == 0 && with_pages >= 28 * MIB,
 	   "and a shorter one has them: %zu KiB", with_pages / KIB);
 	option_parse(OPTION_RETAIN, "8M");
 	arn_free(block);

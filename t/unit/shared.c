@@ -7,8 +7,9 @@
  * operations, as the fast paths have one for their instructions (t/source/fastpath.sh).  Whoever
  * makes a path dearer says so here.
  *
- * There are 256 heaps, as in a program with that many threads, and one thread runs at a time.  The
- * program uses 256 MiB, so that its heaps may keep some of what falls free.
+ * There are 256 heaps, and as many threads that have a part of the sums of lib/arena/tally.h; one
+ * of them runs at a time.  The program uses 256 MiB, so that its heaps may keep some of what falls
+ * free.
  *
  *     shared.t           the bounds
  *     shared.t --lines   rows for t/bench/contention.awk: path, line, writes for 100 operations,
@@ -124,6 +125,13 @@ static unsigned long drops(size_t size)
 	return come_and_go(64, size);
 }
 
+/* What is taken stays. */
+static unsigned long growth(size_t size)
+{
+	take(ROUNDS * (unsigned)(SLICE / size), size);
+	return ROUNDS;
+}
+
 static void give_all(void)
 {
 	give(FREED);
@@ -174,6 +182,7 @@ static const struct path {
 	{ "refill or flush", swings, 64, 6 },
 	{ "8 pools of one slice come and go, each", pools, 8 * KIB, 6 },
 	{ "64 pools of one slice come and go, each", drops, 8 * KIB, 400 },
+	{ "growth by pools of one slice, each", growth, 8 * KIB, 200 },
 	{ "remote free and drain, 64 bytes", remote, 64, 1 },
 	{ "remote free and drain, 1 KiB", remote, KIB, 13 },
 	{ "a thread's start and end", lives, 64, 400 },
@@ -259,11 +268,13 @@ static void keep_some(void)
 int main(int argc, char **argv)
 {
 	static arn_heap heap[HEAPS];
+	static struct tally_part part[HEAPS];
 	pthread_t second;
 	void *large;
 
 	rows = argc == 2 && !strcmp(argv[1], "--lines");
 	for (unsigned i = 0; i < HEAPS; i++) {
+		tally_new_part(&part[i]);
 		arn_heap_init(&heap[i], NULL, ARN_TAG_MEM);
 		arn_free(arn_heap_malloc(&heap[i], 64));
 	}

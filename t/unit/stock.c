@@ -226,7 +226,7 @@ static void test_race(void)
 	yield_start(0, 0);
 	arn_heap_abandon(&handle);
 	arn_trim();
-	expect(granted() == 0 && load_relaxed(&arena_counters.x_claimed) == 0);
+	expect(granted() == 0 && tally_read_all(&arena_counters.x_claimed) == 0);
 	no_errors(
 		"a run that its owner takes and another thread gives back is one's or the other's");
 }

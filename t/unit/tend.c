@@ -177,10 +177,10 @@ static void test_waiting(void)
 	for (unsigned i = 0; i < BLOCKS; i++)
 		block[i] = arn_heap_malloc(&heap, 10 * SIZE);
 	free_all();
-	most = load_relaxed(&arena_counters.x_limbo);
+	most = tally_read_all(&arena_counters.x_limbo);
 	readers_are_done = true;
 	call_in_one_pool(&heap);
-	left = load_relaxed(&arena_counters.x_limbo);
+	left = tally_read_all(&arena_counters.x_limbo);
 	ok(most > 3 * LIMBO_SPACE && left <= LIMBO_SPACE,
 	   "of %zu MiB without pages that waited %zu are left", most / MIB, left / MIB);
 	arn_heap_abandon(&heap);
@@ -199,12 +199,12 @@ static void test_kept(void)
 	for (unsigned i = 0; i < BLOCKS / 4; i++)
 		memset(block[i] = arn_heap_malloc(&heap, 20 * SIZE), 1, 20 * SIZE);
 	arn_free(arn_heap_malloc(&heap, 12 * MIB));
-	before = load_relaxed(&arena_counters.x_retained);
+	before = tally_read_all(&arena_counters.x_retained);
 	for (unsigned i = 0; i < BLOCKS / 4; i++)
 		if (i % 8)
 			arn_free(block[i]);
 	call_in_one_pool(&heap);
-	after = load_relaxed(&arena_counters.x_retained);
+	after = tally_read_all(&arena_counters.x_retained);
 	ok(before >= 12 * MIB && after <= retain_base() + MIB,
 	   "of %zu KiB kept %zu are left, when %zu MiB are in use", before / KIB, after / KIB,
 	   arena_with_pages() / MIB);
