@@ -62,6 +62,14 @@ static enum count_place place_in_arena(const void *address)
 	return COUNT_OWN;
 }
 
+static bool is_family(const void *address)
+{
+	for (arn_family *family = family_first(); family; family = load_relaxed(&family->x_next))
+		if (is_in(address, family, sizeof(*family)))
+			return true;
+	return false;
+}
+
 static bool is_own_heap(const void *address)
 {
 	for (arn_family *family = family_first(); family; family = load_relaxed(&family->x_next))
@@ -90,7 +98,7 @@ static enum count_place place_of_record(const void *address)
 	struct chunk_of of = { .address = address };
 
 	meta_visit(look_at_chunk, &of);
-	if (of.is_first_line)
+	if (of.is_first_line || is_family(address))
 		return COUNT_SHARED;
 	if (!of.is_inside || is_own_heap(address))
 		return COUNT_OWN;

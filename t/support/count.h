@@ -11,8 +11,8 @@
  *
  *     own       the calling thread alone: a heap, a pool or a record of its own
  *     another's a heap, a pool or a record of another thread, or of none
- *     shared    all threads: a variable of the process, the bitmaps at the head of an arena, or the
- *               first line of a chunk of records
+ *     shared    all threads: a variable of the process, the bitmaps at the head of an arena, a
+ *               family, or the first line of a chunk of records
  *
  * One thread at a time may write while a count runs.
  */

@@ -359,6 +359,7 @@ static void find_points(void)
 		"remote_push",         "remote_drain", "family_abandon",   "family_adopt",
 		"family_drain_orphan", "claim_one",    "claim_word",       "release_slices",
 		"released_slices",     "thread_make",  "thread_give_back", "adopt",
+		"stock_take",
 	};
 	unsigned n = 0;
 

@@ -125,6 +125,32 @@ static unsigned long drops(size_t size)
 	return come_and_go(64, size);
 }
 
+/* Pools of objects, which wait for readers: those are done at once. */
+static uint64_t goal(size_t bytes)
+{
+	return bytes;
+}
+
+static bool reached(uint64_t wanted)
+{
+	return wanted != 0;
+}
+
+static unsigned long waiting(size_t size)
+{
+	static const struct arn_provider provider = { .goal = goal, .reached = reached };
+	static arn_heap heap;
+
+	if (!heap.heap)
+		arn_heap_init(&heap, arn_family_new(&provider), ARN_TAG_OBJECT);
+	for (unsigned i = 0; i < ROUNDS / 8; i++) {
+		for (unsigned k = 0; k < 8 * SLICE / size; k++)
+			block[k] = arn_heap_malloc(&heap, size);
+		give(8 * (unsigned)(SLICE / size));
+	}
+	return 2 * ROUNDS;
+}
+
 /* What is taken stays. */
 static unsigned long growth(size_t size)
 {
@@ -182,6 +208,7 @@ static const struct path {
 	{ "refill or flush", swings, 64, 6 },
 	{ "8 pools of one slice come and go, each", pools, 8 * KIB, 6 },
 	{ "64 pools of one slice come and go, each", drops, 8 * KIB, 400 },
+	{ "8 pools of objects come and go, each", waiting, 8 * KIB, 560 },
 	{ "growth by pools of one slice, each", growth, 8 * KIB, 200 },
 	{ "remote free and drain, 64 bytes", remote, 64, 1 },
 	{ "remote free and drain, 1 KiB", remote, KIB, 13 },
