@@ -24,34 +24,12 @@
 #include "arena/registry.h"
 #include "arena/retain.h"
 #include "arena/retire.h"
+#include "model/sums.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
 enum { ARENAS = 6 };
-
-/* The sums are exact here: lib/arena/tally.c puts off what this adds at once. */
-struct arena_counters arena_counters;
-
-void tally_add(_Atomic size_t *x_sum, size_t bytes)
-{
-	add_relaxed(x_sum, bytes);
-}
-
-void tally_sub(_Atomic size_t *x_sum, size_t bytes)
-{
-	sub_relaxed(x_sum, bytes);
-}
-
-size_t tally_read(const _Atomic size_t *x_sum)
-{
-	return load_relaxed(x_sum);
-}
-
-size_t tally_read_all(const _Atomic size_t *x_sum)
-{
-	return load_relaxed(x_sum);
-}
 
 static struct arena *memory[ARENAS];
 static _Atomic bool x_there[ARENAS];

@@ -12,6 +12,7 @@
 #include "arena/reclaim.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "model/sums.h"
 
 #include <string.h>
 #include <sys/mman.h>
