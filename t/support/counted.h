@@ -30,6 +30,7 @@
 #undef or_seq
 #undef or_relaxed
 #undef and_acquire
+#undef and_seq
 #undef and_relaxed
 #undef add_relaxed
 #undef add_seq
@@ -49,6 +50,7 @@
 #define or_seq(p, v)             COUNT_CHANGE(p, v, "or_seq", fetch_or, seq_cst)
 #define or_relaxed(p, v)         COUNT_CHANGE(p, v, "or_relaxed", fetch_or, relaxed)
 #define and_acquire(p, v)        COUNT_CHANGE(p, v, "and_acquire", fetch_and, acquire)
+#define and_seq(p, v)            COUNT_CHANGE(p, v, "and_seq", fetch_and, seq_cst)
 #define and_relaxed(p, v)        COUNT_CHANGE(p, v, "and_relaxed", fetch_and, relaxed)
 #define add_relaxed(p, v)        COUNT_CHANGE(p, v, "add_relaxed", fetch_add, relaxed)
 #define add_seq(p, v)            COUNT_CHANGE(p, v, "add_seq", fetch_add, seq_cst)
