@@ -135,7 +135,9 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 		arn_yield_point("remote_send");
 	old = or_seq(&x_remote[word], mask); /* R1, R2 */
 	if (unlikely(old & mask))
-		panic_block("block freed twice, in word of pool", pool, NULL);
+		panic_block("block freed twice",
+		            pool->base + (word * 64 + lowest_bit(old & mask)) * pool->block_size,
+		            NULL);
 	arn_yield_point("remote_send");
 	if (BUG(queued_first) ? !was_queued : load_seq(&entry->x_queued) == UNQUEUED) /* R1 */
 		told = queue_pool(pool, entry);

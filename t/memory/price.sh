@@ -273,7 +273,7 @@ check_laps_c() {
 		is_cheap "one temporary of $mib MiB a step" 3 c price arenite "temporary_$mib" 0.6
 	done
 	is_cheap "one temporary of 5 MiB a step, four threads" 3 c price arenite temporary_5_x4 0.6
-	later=10
+	later=15
 	is_cheap "sizes that change from lap to lap" 7 c price arenite sizes 1
 	later=3
 	is_cheap "a computation between two laps" 3 c price arenite computing 1
