@@ -295,6 +295,76 @@ static void test_both_kinds(void)
 	begin("both kinds");
 }
 
+/* ---- any loop -------------------------------------------------------------------------------- */
+
+struct loop {
+	unsigned ms, rest;
+	size_t mib, size, one_in, other_mib, other_size;
+};
+
+/* One lap of up to two kinds, and work without memory after it. */
+static void run_loop(const struct loop *loop, unsigned n)
+{
+	while (n-- > 0) {
+		laps(1, loop->mib, loop->size, loop->one_in, loop->ms);
+		if (loop->other_mib)
+			other_laps(1, loop->other_mib, loop->other_size, loop->ms);
+		now += loop->rest;
+	}
+}
+
+static struct loop some_loop(struct rng *rng)
+{
+	static const size_t sizes[] = { 256, SMALL, 4096, 40 * 1024, LARGE },
+			    stays[] = { 0, 0, 2, 16, 128 };
+	struct loop loop = { 10 + (unsigned)rng_below(rng, 150),
+		             rng_below(rng, 3) ? 0 : (unsigned)rng_below(rng, 150),
+		             1 + rng_below(rng, 48),
+		             sizes[rng_below(rng, 5)],
+		             stays[rng_below(rng, 5)],
+		             0,
+		             LARGE << rng_below(rng, 5) };
+
+	loop.size = max_size(loop.size, loop.mib * MIB / BLOCKS);
+	if (rng_below(rng, 2))
+		loop.other_mib = 1 + rng_below(rng, 48);
+	return loop;
+}
+
+/* What goes back of a loop by lot, from its third lap on, is no more than the price, whatever its
+ * sizes and what stays of it.  What it may trade and what was saved up comes once.  A lap is
+ * shorter than RETAIN_PAUSE, after which memory may go back for nothing. */
+static void test_any_loop(void)
+{
+	struct rng rng = rng_start(7);
+	unsigned good = 0, rounds = (unsigned)tap_scale(40);
+
+	for (unsigned i = 0; i < rounds; i++) {
+		struct loop loop = some_loop(&rng);
+		unsigned lap_ms = loop.ms * (loop.other_mib ? 2 : 1) + loop.rest;
+		unsigned n = 4 + 3000 / lap_ms;
+		size_t most = n * lap_ms * (RETAIN_PER_MS * 3 / 2) + RETAIN_BURST + RETAIN_TRADES,
+		       purged;
+
+		run_loop(&loop, 2);
+		purged = load_relaxed(&arena_counters.x_purged);
+		run_loop(&loop, n);
+		purged = load_relaxed(&arena_counters.x_purged) - purged;
+		good += purged <= most;
+		if (purged > most)
+			note("%zu MiB of %zu bytes, one in %zu stays, %zu of %zu, %u + %u ms: "
+			     "%zu MiB go back in %u laps, %zu at most",
+			     loop.mib, loop.size, loop.one_in, loop.other_mib, loop.other_size,
+			     loop.ms, loop.rest, purged / MIB, n, most / MIB);
+		drop(0, 0);
+		arn_trim();
+		store_relaxed(&arena_counters.x_peak, 0);
+		now += 1000 * 1000;
+	}
+	ok(good == rounds, "loops of any kind: %u of %u keep to the price", good, rounds);
+	begin("any loop");
+}
+
 int main(void)
 {
 	option_values[OPTION_RETAIN] = 8 * MIB;
@@ -314,5 +384,6 @@ int main(void)
 	test_late();
 	test_kinds();
 	test_both_kinds();
+	test_any_loop();
 	return done();
 }
