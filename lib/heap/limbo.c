@@ -276,38 +276,42 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 /* Looks at one stack, the next one that may have pools after the stack of the last poll.  A stack
  * in which pools were released is looked at again next time.  Several threads may poll at once: a
  * pool is in the hands of one of them. */
-void limbo_poll(arn_family *family)
+bool limbo_poll(arn_family *family)
 {
 	unsigned polls, index;
 
 	if (likely(load_relaxed(&family->x_waiting) == 0) || !family_is_user(family))
-		return;
+		return false;
 	polls = load_relaxed(&family->x_polls);
 	store_relaxed(&family->x_polls, polls + 1);
 	if (polls % LOOK_EVERY == 0)
 		look_at_all(family);
 	index = find_filled(family, load_relaxed(&family->x_polled) % LIMBO_STACKS);
 	if (index == LIMBO_STACKS)
-		return;
+		return false;
 	if (stack_is_empty(&family->limbo[index]))
 		note_empty(family, index);
 	else if (poll_stack(family, index, false))
-		return;
+		return true;
 	store_relaxed(&family->x_polled, index + 1);
+	return false;
 }
 
 #define MORE_POLLS 8u
 
 /* Heaps without a provider have no pools that wait, but they can use the slices of those that do.
- * So it is the family that is asked to which a pool was added last. */
+ * So it is the family that is asked to which a pool was added last.  When two polls in a row
+ * release nothing, the readers of the others are hardly done, either. */
 void limbo_make_room(size_t growth)
 {
 	arn_family *family = load_acquire(&x_latest); /* S2 */
+	unsigned barren = 0;
 
 	if (!family)
 		return;
-	for (unsigned n = 0; n < MORE_POLLS && tally_read(&arena_counters.x_waiting) >= MIB; n++)
-		limbo_poll(family);
+	for (unsigned n = 0;
+	     n < MORE_POLLS && barren < 2 && tally_read(&arena_counters.x_waiting) >= MIB; n++)
+		barren = limbo_poll(family) ? 0 : barren + 1;
 	if (growth > 0 && tally_read(&arena_counters.x_waiting) >= MIB && os_takes_pages())
 		retain_note_trade(purge_from(family, load_relaxed(&family->x_polled),
 		                             retain_may_trade(growth)));

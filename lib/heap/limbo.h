@@ -44,9 +44,9 @@ void limbo_add(arn_family *family, struct pool *pool);
 /* Take out a pool that may serve a heap of this tag as it is: one of this size class, or for
  * CLASS_LARGE one of at least `slices` slices and at most a quarter more.  NULL: there is none. */
 struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices);
-/* Release a few of the pools whose readers are done.  Nothing happens if the caller is no user of
- * the family. */
-void limbo_poll(arn_family *family);
+/* Release a few of the pools whose readers are done; true: some were.  Nothing happens if the
+ * caller is no user of the family. */
+bool limbo_poll(arn_family *family);
 /* Slices without pages were claimed, though pools may wait that have some: release more of these.
  * More is resident than ever by `growth` bytes: give back as much of what still waits. */
 void limbo_make_room(size_t growth);
