@@ -25,8 +25,8 @@
 
 #include "heap/types.h"
 
-#define TEND_EVERY 16u /* slow paths */
-#define TEND_LOOK  4u
+#define TEND_EVERY 4u /* slow paths */
+#define TEND_LOOK  16u
 
 /* Do the three, for the family of this heap, whose slow path ends: at most one idle heap is looked
  * after, and the family's pools and heaps only if the caller is a user of it. */

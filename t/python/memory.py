@@ -58,7 +58,8 @@ BOUNDS = [
         "rss_rise": (512 * KIB, KIB, "short threads: rise of what is resident"),
         "space_rise": (MIB, MIB, "short threads: rise of address space")}),
     ("cycles", 0.25, {
-        "rss_rise": (2 * MIB, MIB, "garbage in cycles: rise of what is resident"),
+        # what is kept from one collection for the next one is earned in the first rounds (doc/retention.md)
+        "rss_rise": (32 * MIB, MIB, "garbage in cycles: rise of what is resident"),
         "rss_live": (3, 1, "garbage in cycles: resident for what is live, at most")}),
     ("states", 0.1, {
         "rss_rise": (512 * KIB, KIB, "thread states made and dropped: rise of what is resident"),
