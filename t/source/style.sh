@@ -103,6 +103,12 @@ trailing_space() {
 	grep -nE '[ 	]+$' $sources $scripts
 }
 
+# What configure and make write, wherever the build folder is: nothing of it belongs to the sources.
+build_output() {
+	git ls-files 2>/dev/null |
+		grep -E '(^|/)(config\.(h|log|status)|libtool|stamp-h1|Makefile(\.in)?)$|\.(o|lo|la|so)$'
+}
+
 # Not in this repository: whose machine it was written on.
 places() {
 	grep -nE '(^|[^a-zA-Z0-9_.$}/-])/(work|home|root)/' $sources $scripts
@@ -125,6 +131,7 @@ else
 fi
 none "no blanks at line ends" trailing_space
 none "no path of somebody's machine" places
+none "no output of a build among the sources" build_output
 
 # The test itself: what it looks for is found, and not in comments.
 sample=$work/sample.c
