@@ -218,9 +218,9 @@ static cold void send_without_record(struct pool *pool, unsigned word, uint64_t 
 		reader_exit_as_guest();
 }
 
-/* A thread that has allocated nothing gets its record with this free.  libc frees a block or two
- * for a thread that has gone through its last destructors (the variables of another thread, whose
- * stack is given up), and nobody would hand a record back that it got then. */
+/* A thread that has allocated nothing gets its record with this free.  While a thread ends, and its
+ * last destructors have run, libc still frees a block or two in it.  A record that it got then
+ * would never be handed back. */
 #define FREES_WITHOUT_RECORD 8u
 static __thread unsigned frees_without_record;
 

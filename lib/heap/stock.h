@@ -10,13 +10,14 @@
  * Bound       A heap has a *grant*, in bytes, and its stock is no larger than that.  The sum of all
  *             grants counts as kept for reuse (arena_kept), and is at most half of what may be, so
  *             what is kept is bounded as it is without stocks.  A heap that gets no grant, or whose
- * program asks for nothing to be kept, releases its runs to the arenas. Earned      A heap gets a
- * grant only if it has lately claimed slices again after it had released some: one that drops its
- * pools and takes no new ones has no stock. Given back  A run that was not taken for STOCK_WINDOW
- * slow paths of the owner; and all of them when the heap trims, when more is kept than may be, and
- * when a thread finds the heap idle (tend.h).  An orphan keeps its stock until then, for the thread
- * that adopts it. Not used    under option LIMIT, which must be able to use all that is free; for
- * heaps whose pools wait for readers (limbo.h); for huge blocks.
+ *             program asks for nothing to be kept, releases its runs to the arenas.
+ * Earned      A heap gets a grant only if it has lately claimed slices again after it had released
+ *             some: one that drops its pools and takes no new ones has no stock.
+ * Given back  A run that was not taken for STOCK_WINDOW slow paths of the owner; and all of them
+ *             when the heap trims, when more is kept than may be, and when a thread finds the heap
+ *             idle (tend.h).  An orphan keeps its stock until then, for the thread that adopts it.
+ * Not used    under option LIMIT, which must be able to use all that is free; for heaps whose pools
+ *             wait for readers (limbo.h); for huge blocks.
  *
  * Synchronization      take  put  rest  give_back
  *     take, put, rest   O     O     O       -      O  the user of the heap

@@ -25,8 +25,8 @@ void *below_calloc(size_t count, size_t size);
 
 /* The same.  Where it cannot be reached, there is no block (errno is ENOMEM). */
 void *below_memalign(size_t alignment, size_t size);
-/* The same for a block that lies in no arena.  Where there is nobody who can have made it, the
- * program ends with a message. */
+/* The same for a block that lies in no arena.  If the C library cannot be reached, nobody can have
+ * made the block: the program ends with a message. */
 void *below_realloc(void *block, size_t size);
 void below_free(void *block);
 /* 0: the C library cannot tell. */
