@@ -1,41 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * cli.c - the command `arenite`: finds the subcommand and hands the rest of the command line to it.
- * Subcommands that need no file of their own are here, too.
+ * Subcommands that need no file of their own are here, too.  commands.def lists all of them.
  */
 #include "cli/cli.h"
 
 #include "base/option.h"
+#include "cli/args.h"
 
-#include <arenite/arenite.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-struct subcommand {
-	const char *name, *arguments, *meaning;
-	int (*run)(int argc, char **argv);
-};
-
-static int options_main(int argc, char **argv);
-static int version_main(int argc, char **argv);
-static int help_main(int argc, char **argv);
-
-static const struct subcommand subcommands[] = {
-	{ "run", "[OPTION...] PROGRAM", "run PROGRAM, its Python on Arenite; run --help",
-	  run_main },
-	{ "doctor", "[--malloc] [PYTHON]",
-	  "what run takes over in PYTHON, and what keeps it from doing so", doctor_main },
-	{ "graft", "SRC [OPTION]",
-	  "put Arenite into CPython's source tree; --check, --diff, --undo", graft_main },
-	{ "stress", "[OPTION...]", "use the allocator hard from many threads; stress --help",
-	  stress_main },
-	{ "options", "", "the ARENITE_* variables: value in force, meaning, range", options_main },
-	{ "version", "", "the version", version_main },
-	{ "help", "", "this", help_main },
-};
-#define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
 
 void cli_error(const char *format, ...)
 {
@@ -46,23 +23,6 @@ void cli_error(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fputc('\n', stderr);
-}
-
-/* What `arenite help` prints, and what `arenite` alone writes to stderr. */
-static void print_usage(FILE *file)
-{
-	fputs("usage: arenite SUBCOMMAND\n", file);
-	for (size_t i = 0; i < SUBCOMMANDS; i++)
-		fprintf(file, "  %-7s %-19s  %s\n", subcommands[i].name, subcommands[i].arguments,
-		        subcommands[i].meaning);
-}
-
-static int no_arguments(int argc, char **argv)
-{
-	if (argc == 1)
-		return CLI_OK;
-	cli_error("%s takes no arguments", argv[0]);
-	return CLI_USAGE;
 }
 
 /*
@@ -77,54 +37,66 @@ int cli_flushed(void)
 	return CLI_FAILED;
 }
 
-static int options_main(int argc, char **argv)
+/* The command line of a command that has no options and no operands.  true: it is right. */
+static bool is_alone(struct args *args, int argc, char **argv)
 {
-	int status = no_arguments(argc, argv);
-
-	if (status == CLI_OK)
-		option_print_table(STDOUT_FILENO);
-	return status;
+	args_begin(args, argc, argv);
+	args_next(args);
+	return args_end(args, 0, 0);
 }
 
-static int version_main(int argc, char **argv)
+int options_main(int argc, char **argv)
 {
-	int status = no_arguments(argc, argv);
+	struct args args;
 
-	if (status != CLI_OK)
-		return status;
-	printf("arenite %s\n", arn_version());
-	return cli_flushed();
+	if (!is_alone(&args, argc, argv))
+		return args.status;
+	option_print_table(STDOUT_FILENO);
+	return CLI_OK;
 }
 
-static int help_main(int argc, char **argv)
+int version_main(int argc, char **argv)
 {
-	int status = no_arguments(argc, argv);
+	struct args args;
 
-	if (status != CLI_OK)
-		return status;
-	print_usage(stdout);
-	return cli_flushed();
+	return is_alone(&args, argc, argv) ? args_print_version() : args.status;
 }
 
-/* The subcommand of this name.  "--help" and "--version" are accepted as well. */
-static const struct subcommand *find_subcommand(const char *name)
+int help_main(int argc, char **argv)
 {
-	name += strncmp(name, "--", 2) == 0 ? 2 : 0;
-	for (size_t i = 0; i < SUBCOMMANDS; i++)
-		if (strcmp(subcommands[i].name, name) == 0)
-			return &subcommands[i];
-	return NULL;
+	struct args args;
+
+	args_begin(&args, argc, argv);
+	args_next(&args);
+	if (!args_end(&args, 0, 1))
+		return args.status;
+	return args.operands ? args_print_help(args.operand[0]) : args_print_commands();
+}
+
+/* The command of this name; options for the help and the version stand for commands, too. */
+static char *name_of(char *word)
+{
+	static char help[] = "help", version[] = "version";
+
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+		return help;
+	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0)
+		return version;
+	return word;
 }
 
 int main(int argc, char **argv)
 {
-	const struct subcommand *subcommand = argc > 1 ? find_subcommand(argv[1]) : NULL;
+	int (*run)(int, char **);
 
-	if (subcommand)
-		return subcommand->run(argc - 1, argv + 1);
-	if (argc > 1)
-		cli_error("%s is not a subcommand; see arenite help", argv[1]);
-	else
-		print_usage(stderr);
+	if (argc < 2) {
+		args_print_usage();
+		return CLI_USAGE;
+	}
+	argv[1] = name_of(argv[1]);
+	run = args_find(argv[1]);
+	if (run)
+		return run(argc - 1, argv + 1);
+	cli_error("%s is not a command; see arenite help", argv[1]);
 	return CLI_USAGE;
 }

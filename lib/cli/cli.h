@@ -20,9 +20,13 @@ __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
  */
 int cli_flushed(void);
 
+/* The commands of commands.def, in the order of the alphabet. */
 int doctor_main(int argc, char **argv);
 int graft_main(int argc, char **argv);
+int help_main(int argc, char **argv);
+int options_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int stress_main(int argc, char **argv);
+int version_main(int argc, char **argv);
 
 #endif

@@ -8,6 +8,7 @@
  * is to blame, it runs once more without these variables.  An interpreter that was built on Arenite
  * runs without the preload.  With --malloc it has that of malloc in any case.
  */
+#include "cli/args.h"
 #include "cli/preload.h"
 #include "cli/probe.h"
 #include "cli/program.h"
@@ -291,12 +292,13 @@ static int examine(const char *name, bool malloc_too)
 
 int doctor_main(int argc, char **argv)
 {
-	bool malloc_too = argc > 1 && strcmp(argv[1], "--malloc") == 0;
-	int first = malloc_too ? 2 : 1;
+	struct args args;
+	bool malloc_too = false;
 
-	if (argc > first + 1 || (argc > first && argv[first][0] == '-')) {
-		cli_error("usage: arenite doctor [--malloc] [PYTHON]");
-		return CLI_USAGE;
-	}
-	return examine(argc > first ? argv[first] : "python3", malloc_too);
+	args_begin(&args, argc, argv);
+	while (args_next(&args))
+		malloc_too = true;
+	if (!args_end(&args, 0, 1))
+		return args.status;
+	return examine(args.operands ? args.operand[0] : "python3", malloc_too);
 }

@@ -9,6 +9,7 @@
  */
 #include "cli/graft.h"
 
+#include "cli/args.h"
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -217,35 +218,28 @@ static int graft(const char *tree, enum mode mode)
 	return CLI_OK;
 }
 
-/* The mode of an option; MODE_GRAFT: the argument is none of them. */
-static enum mode option_mode(const char *argument)
+static enum mode option_mode(const char *name)
 {
-	if (strcmp(argument, "--check") == 0)
+	if (strcmp(name, "check") == 0)
 		return MODE_CHECK;
-	if (strcmp(argument, "--diff") == 0)
-		return MODE_DIFF;
-	return strcmp(argument, "--undo") == 0 ? MODE_UNDO : MODE_GRAFT;
+	return strcmp(name, "diff") == 0 ? MODE_DIFF : MODE_UNDO;
 }
 
 int graft_main(int argc, char **argv)
 {
-	const char *tree = NULL;
 	enum mode mode = MODE_GRAFT;
-	bool usage = false;
+	struct args args;
+	const char *name;
+	int count = 0;
 
-	for (int i = 1; i < argc; i++) {
-		enum mode option = option_mode(argv[i]);
-
-		if (option != MODE_GRAFT && mode == MODE_GRAFT)
-			mode = option;
-		else if (argv[i][0] != '-' && !tree)
-			tree = argv[i];
-		else
-			usage = true;
-	}
-	if (usage || !tree || !*tree) {
-		cli_error("usage: arenite graft SRC [--check | --diff | --undo]");
+	args_begin(&args, argc, argv);
+	for (; (name = args_next(&args)); count++)
+		mode = option_mode(name);
+	if (!args_end(&args, 1, 1))
+		return args.status;
+	if (count > 1) {
+		cli_error("graft takes one of --check, --diff and --undo");
 		return CLI_USAGE;
 	}
-	return graft(tree, mode);
+	return graft(args.operand[0], mode);
 }

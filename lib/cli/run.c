@@ -10,6 +10,7 @@
  * A program that is linked with libarenite has Arenite already, in a version of its own, and gets
  * no preload but that of malloc.
  */
+#include "cli/args.h"
 #include "cli/preload.h"
 #include "cli/program.h"
 #include "cli/cli.h"
@@ -19,6 +20,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,97 +73,51 @@ static bool is_value(enum option option, const char *value)
 }
 
 /*
- * Set the variable of one flag, for which the two leading dashes are left out.  A wrong name or
- * value is a line on stderr now, and not a complaint of the program later.  With --stats the
- * program is to write the file, whoever has claimed it before (mark.h).
+ * Say what is wrong with a flag.  A value in the word after the flag cannot be told from the name
+ * of the program, so the user is asked to write it differently.
  */
-static bool set_option(const char *flag)
+static bool refuse(const char *flag, enum option option, const char *value, const char *next)
+{
+	const int length = (int)strcspn(flag, "=");
+
+	if (!value && next && is_value(option, next))
+		cli_error("--%.*s takes its value behind \"=\": write --%.*s=%s", length, flag,
+		          length, flag, next);
+	else if (!value)
+		cli_error("--%.*s needs a value: --%.*s=VALUE takes %s", length, flag, length, flag,
+		          option_range(option));
+	else
+		cli_error("--%.*s=VALUE takes %s", length, flag, option_range(option));
+	return false;
+}
+
+/*
+ * Set the variable of one flag, for which the two leading dashes are left out; next is the word
+ * that follows it.  A wrong name or value is a line on stderr now, and not a complaint of the
+ * program later.  With --stats the program is to write the file, whoever has claimed it before
+ * (mark.h).
+ */
+static bool set_option(const char *flag, const char *next)
 {
 	const char *value = strchr(flag, '=');
 	char variable[NAME_MAX_LENGTH];
 	enum option option = find_option(flag, variable);
 
 	if (option == OPTIONS) {
-		cli_error("run has no option --%s; see arenite run --help", flag);
+		cli_error("run has no option --%s; see arenite help run", flag);
 		return false;
 	}
 	if (value)
 		value++;
 	else if (option == OPTION_STATS || option == OPTION_VERBOSE)
 		value = "1";
-	if (!value || !is_value(option, value)) {
-		cli_error("--%.*s=VALUE takes %s", (int)strcspn(flag, "="), flag,
-		          option_range(option));
-		return false;
-	}
+	if (!value || !is_value(option, value))
+		return refuse(flag, option, value, next);
 	if (option == OPTION_STATS) {
 		value = settle_file(value);
 		unsetenv(STATS_OWNER);
 	}
 	return setenv(variable, value, 1) == 0;
-}
-
-static void print_flag(enum option option)
-{
-	char flag[NAME_MAX_LENGTH];
-	size_t i = 0;
-
-	for (const char *name = option_name(option); *name; name++)
-		flag[i++] = (char)(*name == '_' ? '-' : tolower((unsigned char)*name));
-	flag[i] = '\0';
-	printf("  --%s=VALUE%*s%s\n", flag, 18 - (int)i, "", option_range(option));
-}
-
-static int usage(int status)
-{
-	if (status != CLI_OK) {
-		cli_error("usage: arenite run [--malloc] [--OPTION[=VALUE]...] [--] PROGRAM "
-		          "[ARGUMENT...]");
-		return status;
-	}
-	puts("usage: arenite run [--malloc] [--OPTION[=VALUE]...] [--] PROGRAM [ARGUMENT...]\n"
-	     "Starts PROGRAM; the Python in it and in its children runs on Arenite.\n"
-	     "--stats and --verbose alone mean 1.  What the options do: arenite options\n"
-	     "  --malloc                  malloc, too: of PROGRAM, whatever it is, and its "
-	     "children");
-	for (enum option option = 0; option < OPTIONS; option++)
-		print_flag(option);
-	return cli_flushed();
-}
-
-/*
- * Read the flags before the program; --malloc is stored, the others are in the environment then.
- * The result is the index of the program's name; 0: there is nothing to start, and *status is the
- * exit status.
- */
-static int read_flags(int argc, char **argv, bool *malloc_too, int *status)
-{
-	int i = 1;
-
-	*malloc_too = false;
-	*status = CLI_USAGE;
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--") == 0) {
-			i++;
-			break;
-		}
-		if (strcmp(argv[i], "--help") == 0) {
-			*status = usage(CLI_OK);
-			return 0;
-		}
-		if (strncmp(argv[i], "--", 2) != 0) {
-			usage(CLI_USAGE);
-			return 0;
-		}
-		if (strcmp(argv[i], "--malloc") == 0)
-			*malloc_too = true;
-		else if (!set_option(argv[i] + 2))
-			return 0;
-	}
-	if (i < argc)
-		return i;
-	usage(CLI_USAGE);
-	return 0;
 }
 
 /* Become the program.  This returns only if that fails, with the exit status that tells why. */
@@ -219,12 +175,15 @@ static bool set_preload(const char *program, bool malloc_too)
 /* Prepare the environment and become the program. */
 int run_main(int argc, char **argv)
 {
-	bool malloc_too;
-	int status, first;
+	bool malloc_too = false;
+	struct args args;
 
 	unclaim();
-	first = read_flags(argc, argv, &malloc_too, &status);
-	if (first == 0)
-		return status;
-	return set_preload(argv[first], malloc_too) ? start(argv + first) : CLI_FAILED;
+	args_begin(&args, argc, argv);
+	args.variable = set_option;
+	while (args_next(&args))
+		malloc_too = true;
+	if (!args_end(&args, 1, INT_MAX))
+		return args.status;
+	return set_preload(args.operand[0], malloc_too) ? start(args.operand) : CLI_FAILED;
 }

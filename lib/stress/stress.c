@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * stress.c - the stress tool: its main thread with the stops, the forks and the options.  stress.h
- * explains the terms.
+ * stress.c - the stress tool: its main thread with the stops and the forks.  stress.h explains the
+ * terms.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,96 +301,14 @@ static void read_sabotage(void)
 			stress.sabotage = i;
 }
 
-static int usage(FILE *to, int status)
+int stress_all(void)
 {
-	fprintf(to,
-	        "usage: arenite stress "
-	        "[--seconds N] [--threads 1..%d] [--seed N] [--fork] [--walk] [--forks N] "
-	        "[--verbose]\n"
-	        "  --walk  visit all heaps at each stop and compare with what the tool allocated\n"
-	        "  --fork  fork at stops and in full run; the children work on\n"
-	        "  --forks fork N times, one after the other, beside threads at work, and nothing "
-	        "else\n",
-	        STRESS_WORKERS);
-	return status;
-}
-
-/*
- * Read the argument of an option, a number from 0 to max.  Anything else ends the program with exit
- * status 2.
- */
-static void read_number(uint64_t *to, uint64_t max)
-{
-	char *end;
-	unsigned long long n = strtoull(optarg, &end, 0);
-
-	if (!*optarg || *end || *optarg == '-' || n > max)
-		exit(usage(stderr, 2));
-	*to = n;
-}
-
-static void read_options(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' },
-		{ "threads", required_argument, NULL, 't' },
-		{ "seed", required_argument, NULL, 'r' },
-		{ "fork", no_argument, NULL, 'f' },
-		{ "walk", no_argument, NULL, 'w' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "forks", required_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	uint64_t storm = 0;
-	uint64_t seconds = stress.seconds, threads = stress.threads;
-	int c;
-
-	optind = 1;
-	stress.seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			read_number(&seconds, 1000000);
-			break;
-		case 't':
-			read_number(&threads, STRESS_WORKERS);
-			break;
-		case 'r':
-			read_number(&stress.seed, UINT64_MAX);
-			break;
-		case 'f':
-			stress.forks = true;
-			break;
-		case 'n':
-			read_number(&storm, 1000000000);
-			break;
-		case 'w':
-			stress.walks = true;
-			break;
-		case 'v':
-			stress.verbose = true;
-			break;
-		case 'h':
-			exit(usage(stdout, 0));
-		default:
-			exit(usage(stderr, 2));
-		}
-	}
-	if (optind != argc || !threads)
-		exit(usage(stderr, 2));
+	if (!stress.seed)
+		stress.seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 20;
 #ifdef ARN_TSAN
 	stress.forks =
 		false; /* ThreadSanitizer does not bear threads in the child of a threaded fork */
 #endif
-	stress.storm = (size_t)storm;
-	stress.seconds = (unsigned)seconds;
-	stress.threads = (unsigned)threads;
-}
-
-int stress_main(int argc, char **argv)
-{
-	read_options(argc, argv);
 	read_sabotage();
 	if (stress.storm)
 		return stress_storm();

@@ -90,9 +90,12 @@ struct stress {
 
 extern struct stress stress;
 
-int stress_main(int argc, char **argv);
-
 /* stress.c */
+/*
+ * Run the tool as `stress` says: threads, seconds, seed (0: another one each time), forks, walks,
+ * verbose and storm are set before.  Returns the exit status: 0, or 1 if something was wrong.
+ */
+int stress_all(void);
 void stress_nap(long microseconds);
 
 /* storm.c: --forks.  Returns the exit status. */

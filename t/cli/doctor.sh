@@ -98,5 +98,6 @@ ok "by env" is 0 tool-by-env 'bin/python3.99: CPython'
 ok "another program is not run" refused 1 'other is no python' other
 ok "none of that name" refused 1 'no-such: No such file' no-such
 ok "two are wrong usage" refused 2 usage python3 python3
-ok "options, too" refused 2 usage --what
+ok "an unknown option is named" refused 2 "doctor has no option --what" --what
+ok "an option may come last" status_is 0 python3.99t --malloc
 done_testing

@@ -261,5 +261,5 @@ ok "no tree is wrong usage" status_is 2
 ok "two trees are wrong usage" status_is 2 tree tree
 ok "two options are wrong usage" status_is 2 tree --check --undo
 ok "an unknown option is wrong usage" status_is 2 tree --do
-ok "and gets one line" complains usage
+ok "and gets one line" complains "graft has no option --do"
 done_testing

@@ -153,11 +153,13 @@ ok "also after options" refused 2 usage --retain=8M --
 ok "an unknown option is named" refused 2 'no option --retian' --retian=8M true
 ok "a bad value gets its range" refused 2 '--retain=VALUE takes 0 to 64T' --retain=much true
 ok "so does a missing one" refused 2 '--retain=VALUE takes 0 to 64T' --retain true
-ok "a single dash is wrong usage" refused 2 usage -x true
+ok "one in the next word is to be written otherwise" refused 2 'write --retain=4M$' --retain 4M true
+ok "a single dash is wrong usage" refused 2 'run has no option -x' -x true
 ok "a long one, too" refused 2 'no option' "--$(printf 'x%.0s' {1..500})" true
 run --help
 ok "--help names every option, and --malloc" \
     [ "$(grep -c '^  --' out)" = "$(("$("$build/arenite" options | wc -l)" + 1))" ]
+ok "the options of the program are its own" prints "--help -V" sh -c 'echo "$1 $2"' sh --help -V
 empty/bin/arenite run true >out 2>err
 status=$?
 if [ $status = 0 ]; then # installed before

@@ -57,11 +57,25 @@ described() { # PAGE
 	section "$1" DESCRIPTION | grep -oE 'Fn arn_[a-z_]+' | sed 's/Fn //' | sort -u
 }
 
-# Flags that a page explains and its synopsis lacks; --help goes without saying.
-flags_without_synopsis() { # PAGE
-	local flag
-	for flag in $(section "$1" DESCRIPTION | sed -n 's/^\.It Fl -\([a-z]*\).*/\1/p' | grep -vx help); do
-		section "$1" SYNOPSIS | grep -qwF "Fl -$flag" || echo "--$flag"
+# Commands and options of the table, "COMMAND" or "COMMAND --OPTION"; those that the page explains under the command
+commands_of_table() { # TABLE
+	awk -F '"' '/^COMMAND\(/ { name = substr($1, 9); sub(/,.*/, "", name); print name }
+		/^OPTION\(/ { print name " --" $2 }' "$1" | sort
+}
+commands_of_page() { # PAGE
+	section "$1" DESCRIPTION | awk '/^\.Ss Options of/ { exit }
+		/^\.Ss / { name = $2; print name }
+		/^\.It Fl / {
+			option = $0; sub(/.*Fl .*-/, "", option); sub(/ .*/, "", option)
+			print name " --" option
+		}' | sort
+}
+
+# Commands and options of the table that the synopsis of the page lacks
+lost_flags() { # TABLE PAGE
+	local word
+	for word in $(commands_of_table "$1"); do
+		section "$2" SYNOPSIS | grep -qE -- "^[.]Cm $word\$|Fl $(sed 's/^-//' <<<"$word")\b" || echo "$word"
 	done
 }
 
@@ -238,15 +252,20 @@ rows() { # TABLE
 	grep -oE '^\| [A-Z][0-9] \|' "$1" | tr -d '| ' | sort
 }
 
+page_1=$top_builddir/doc/arenite.1
+[ -e "$page_1" ] || page_1=$doc/arenite.1
 page_7=$work/arenite.7
 manual "$doc/options.md" "$doc/arenite.7.in" >"$page_7" 2>"$work/err"
 result $? "arenite.7 can be made from doc/options.md"
 same "what make has made is that page" "$(cat "$page_7")" \
 	"$(cat "$top_builddir/doc/arenite.7" 2>/dev/null || cat "$doc/arenite.7")"
-for page in "$doc/arenite.1" "$doc/arenite.3" "$page_7"; do
+for page in "$page_1" "$doc/arenite.3" "$page_7"; do
 	lint "$page"
 done
-none "the synopsis of arenite.1 has the flags that it explains" flags_without_synopsis "$doc/arenite.1"
+table=$top_srcdir/lib/cli/commands.def
+same "arenite.1 explains the commands and options of lib/cli/commands.def" "$(commands_of_table "$table")" \
+	"$(commands_of_page "$page_1")"
+none "its synopsis has them" lost_flags "$table" "$page_1"
 header=$top_srcdir/include/arenite/arenite.h
 same "the synopsis of arenite.3 has the declarations of arenite.h" "$(declared "$header")" \
 	"$(documented "$doc/arenite.3")"
