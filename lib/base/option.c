@@ -176,24 +176,52 @@ static size_t suffix_shift(char c)
 	}
 }
 
-/* Reads digits, and for a number of bytes one of K, M, G, T after them.  false: it is not that, or
- * too large for a word; *number is as it was. */
+/* Reads digits.  false: there are none, or the number is too large for a word. */
+static bool take_digits(const char **value, size_t *number)
+{
+	const char *begin = *value;
+
+	for (*number = 0; **value >= '0' && **value <= '9'; ++*value) {
+		if (*number > (SIZE_MAX - 9) / 10)
+			return false;
+		*number = *number * 10 + (size_t)(**value - '0');
+	}
+	return *value != begin;
+}
+
+/* Reads what is behind the point of a size, in parts of 2^-shift: at most six digits. */
+static bool take_fraction(const char **value, size_t *digits, size_t *divisor)
+{
+	const char *begin = *value;
+
+	if (!take_digits(value, digits) || *value - begin > 6)
+		return false;
+	*divisor = 1;
+	for (const char *digit = begin; digit < *value; digit++)
+		*divisor *= 10;
+	return true;
+}
+
+/* Reads digits, and for a number of bytes one of K, M, G, T after them, as in 512K, 1.5G and 4MiB.
+ * false: it is not that, or too large for a word; *number is as it was. */
 static bool parse_number(const char *value, bool bytes, size_t *number)
 {
-	size_t n = 0, shift;
+	size_t n, shift, digits = 0, divisor = 1;
+	bool point;
 
-	if (*value < '0' || *value > '9')
+	if (!take_digits(&value, &n))
 		return false;
-	for (; *value >= '0' && *value <= '9'; value++) {
-		if (n > (SIZE_MAX - 9) / 10)
-			return false;
-		n = n * 10 + (size_t)(*value - '0');
-	}
+	point = bytes && *value == '.';
+	value += point;
+	if (point && !take_fraction(&value, &digits, &divisor))
+		return false;
 	shift = bytes ? suffix_shift(*value) : 0;
 	value += shift != 0;
-	if (*value != '\0' || n > (SIZE_MAX >> shift))
+	if (shift && *value == 'i')
+		value += value[1] == 'B' ? 2 : 1;
+	if (*value != '\0' || (point && !shift) || n >= (SIZE_MAX >> shift))
 		return false;
-	*number = n << shift;
+	*number = (n << shift) + (digits << shift) / divisor;
 	return true;
 }
 
@@ -254,6 +282,37 @@ static void add_value(struct text *text, enum option option)
 static struct text complaints[8]; /* when there are more, the others are not said */
 static unsigned complaints_used;
 
+/* Adds the first 40 bytes of a value in quotes, without what a terminal might obey. */
+static void add_quoted(struct text *text, const char *value)
+{
+	char shown[41];
+	size_t length = 0;
+
+	for (; value[length] && length < sizeof(shown) - 1; length++)
+		shown[length] = (unsigned char)value[length] < ' ' ? '?' : value[length];
+	shown[length] = '\0';
+	text_add(text, "\"");
+	text_add(text, shown);
+	text_add(text, value[length] ? "...\"" : "\"");
+}
+
+void option_explain(struct text *text, enum option option, const char *value)
+{
+	const struct spec *spec = &specs[option];
+	size_t number;
+
+	add_quoted(text, value);
+	if (spec->parse)
+		text_add(text, " is none of these: ");
+	else if (parse_number(value, spec->bytes, &number))
+		text_add(text, " is not in the range ");
+	else if (spec->bytes)
+		text_add(text, " is not a size (512K, 4M, 2G) of the range ");
+	else
+		text_add(text, " is not a number of the range ");
+	text_add(text, spec->range);
+}
+
 /* Notes a line for an entry of the environment: it is no option (OPTIONS), or its value is
  * malformed.  The name is cut off at 40 bytes.  The lines are written later, by option_complain. */
 static void complain(const char *entry, enum option option)
@@ -270,8 +329,8 @@ static void complain(const char *entry, enum option option)
 		text_add(text, " is not an option of Arenite and is ignored; `arenite options` "
 		               "lists them");
 	} else {
-		text_add(text, " takes ");
-		text_add(text, specs[option].range);
+		text_add(text, ": ");
+		option_explain(text, option, strchr(entry, '=') + 1);
 		text_add(text, "; using ");
 		add_value(text, option);
 	}

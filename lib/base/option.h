@@ -16,6 +16,7 @@
 #define ARN_OPTION_H
 
 #include "base/base.h"
+#include "base/text.h"
 
 enum option {
 	OPTION_DOMAINS,
@@ -51,6 +52,9 @@ enum option option_find(const char *name, size_t length);
 /* Its name after ARENITE_, and the values that it takes, in words. */
 const char *option_name(enum option option);
 const char *option_range(enum option option);
+
+/* Add why this value was refused: the value in quotes, and what it should be. */
+void option_explain(struct text *text, enum option option, const char *value);
 
 /* The file of ARENITE_STATS=json:FILE, or NULL. */
 const char *option_stats_file(void);

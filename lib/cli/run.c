@@ -79,6 +79,7 @@ static bool is_value(enum option option, const char *value)
 static bool refuse(const char *flag, enum option option, const char *value, const char *next)
 {
 	const int length = (int)strcspn(flag, "=");
+	struct text why = { 0 };
 
 	if (!value && next && is_value(option, next))
 		cli_error("--%.*s takes its value behind \"=\": write --%.*s=%s", length, flag,
@@ -86,8 +87,10 @@ static bool refuse(const char *flag, enum option option, const char *value, cons
 	else if (!value)
 		cli_error("--%.*s needs a value: --%.*s=VALUE takes %s", length, flag, length, flag,
 		          option_range(option));
-	else
-		cli_error("--%.*s=VALUE takes %s", length, flag, option_range(option));
+	else {
+		option_explain(&why, option, value);
+		cli_error("--%.*s: %.*s", length, flag, (int)why.length, why.bytes);
+	}
 	return false;
 }
 

@@ -126,6 +126,9 @@ ok "or the one given" prints "json:/x.json" --stats=json:/x.json sh -c 'echo "$A
 export ARENITE_RETAIN=4M
 ok "a variable that is there stays" prints 4M sh -c 'echo "$ARENITE_RETAIN"'
 ok "a flag wins" prints 8M --retain=8M sh -c 'echo "$ARENITE_RETAIN"'
+export ARENITE_RETAIN=4MB
+run "$build/arenite" run bash -c "$build/arenite options; $build/arenite options"
+ok "a wrong variable is said once, not by each child" complains 'ARENITE_RETAIN: "4MB" is not a size'
 unset ARENITE_RETAIN
 ARENITE_STATS=json:x.json run sh -c 'echo "owner:$ARENITE_STATS_OWNER"'
 ok "the file of statistics is the program's" says "owner:"
@@ -151,7 +154,9 @@ ok "not executable: 126" refused 126 'Permission denied' ./app.py
 ok "no program is wrong usage" refused 2 usage
 ok "also after options" refused 2 usage --retain=8M --
 ok "an unknown option is named" refused 2 'no option --retian' --retian=8M true
-ok "a bad value gets its range" refused 2 '--retain=VALUE takes 0 to 64T' --retain=much true
+ok "a bad value is quoted and explained" refused 2 '--retain: "4MB" is not a size (512K, 4M, 2G)' --retain=4MB true
+ok "so is one out of range" refused 2 '--checks: "5" is not in the range 0 to 3' --checks=5 true
+ok "4MiB and 1.5G are sizes" prints "4MiB 1.5G" --retain=4MiB --limit=1.5G sh -c 'echo "$ARENITE_RETAIN $ARENITE_LIMIT"'
 ok "so does a missing one" refused 2 '--retain=VALUE takes 0 to 64T' --retain true
 ok "one in the next word is to be written otherwise" refused 2 'write --retain=4M$' --retain 4M true
 ok "a single dash is wrong usage" refused 2 'run has no option -x' -x true

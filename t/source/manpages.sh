@@ -110,7 +110,7 @@ options_of_program() {
 
 takes() { # NAME VALUE
 	env "$1=$2" "$arenite" options >"$work/out" 2>"$work/err" &&
-		! grep -q "^arenite: $1 takes " "$work/err"
+		! grep -q "^arenite: $1: " "$work/err"
 }
 
 # RANGE is "LOW to HIGH..." or some words for the values, in which a value is what begins the list or follows a comma

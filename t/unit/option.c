@@ -62,7 +62,24 @@ static const struct value values[] = {
 	{ OPTION_CACHE, "1 K", false, 0 },
 	{ OPTION_CACHE, " 1", false, 0 },
 	{ OPTION_CACHE, "0x10", false, 0 },
-	{ OPTION_CACHE, "1.5M", false, 0 },
+	{ OPTION_CACHE, "1.5M", true, 3 * MIB / 2 },
+	{ OPTION_CACHE, "0.25M", true, MIB / 4 },
+	{ OPTION_CACHE, "0.000001M", true, 1 },
+	{ OPTION_CACHE, "4MiB", true, 4 * MIB },
+	{ OPTION_CACHE, "4Mi", true, 4 * MIB },
+	{ OPTION_CACHE, "1.5MiB", true, 3 * MIB / 2 },
+	{ OPTION_CACHE, "4MB", false, 0 }, /* does it mean 4,000,000? */
+	{ OPTION_CACHE, "4MiBs", false, 0 },
+	{ OPTION_CACHE, "4iB", false, 0 },
+	{ OPTION_CACHE, "1.5", false, 0 },
+	{ OPTION_CACHE, "1.M", false, 0 },
+	{ OPTION_CACHE, ".5M", false, 0 },
+	{ OPTION_CACHE, "1.5.5M", false, 0 },
+	{ OPTION_CACHE, "0.0000001M", false, 0 }, /* more digits than are read */
+	{ OPTION_RETAIN, "1.5G", true, (size_t)3 << 29 },
+	{ OPTION_RETAIN, "63.999999T", true, (size_t)70368743078152 },
+	{ OPTION_RETAIN, "64.000001T", false, 0 },
+	{ OPTION_CHECKS, "1.5", false, 0 },
 	{ OPTION_CACHE, "18446744073709551615", false, 0 },
 	{ OPTION_CACHE, "18446744073709551616", false, 0 },
 	{ OPTION_CACHE, "99999999999999999999999999", false, 0 },
@@ -174,6 +191,31 @@ static void test_garbage(void)
 	no_errors("garbage leaves every option in its range");
 }
 
+/* The line about a value that was refused: the value in quotes, and what it should have been. */
+static void test_explained(void)
+{
+	static const struct {
+		enum option option;
+		const char *value, *line;
+	} refused[] = {
+		{ OPTION_RETAIN, "4MB",
+		  "\"4MB\" is not a size (512K, 4M, 2G) of the range 0 to 64T" },
+		{ OPTION_RETAIN, "65T", "\"65T\" is not in the range 0 to 64T" },
+		{ OPTION_CHECKS, "high", "\"high\" is not a number of the range 0 to 3" },
+		{ OPTION_STATS, "maybe", "\"maybe\" is none of these: 0, 1 or json:FILE" },
+		{ OPTION_CHECKS, "\33[2J", "\"?[2J\" is not a number of the range 0 to 3" },
+	};
+
+	for (size_t i = 0; i < array_length(refused); i++) {
+		struct text text = { 0 };
+
+		option_explain(&text, refused[i].option, refused[i].value);
+		text_add(&text, "\n");
+		ok(strncmp(text.bytes, refused[i].line, strlen(refused[i].line)) == 0,
+		   "explained: %s", refused[i].line);
+	}
+}
+
 static void reset(void)
 {
 	option_parse(OPTION_CACHE, "512K");
@@ -200,7 +242,8 @@ static void test_environment(void)
 	setenv("ARENITE_PYTHON_HEADERS", "/include", 1);
 	stderr_of(read_environment);
 	ok(option(OPTION_CACHE) == 128 * KIB, "a good value is taken, and nothing said of it");
-	ok(strstr(said, "arenite: ARENITE_CHECKS takes 0 to 3; using 0\n") &&
+	ok(strstr(said, "arenite: ARENITE_CHECKS: \"5\" is not in the range 0 to 3; using "
+	                "0\n") &&
 	           option(OPTION_CHECKS) == 0,
 	   "a bad one: name, range, what is used instead");
 	ok(strstr(said, "ARENITE_CASH is not an option") != NULL, "an unknown name is named");
@@ -270,6 +313,7 @@ int main(void)
 	test_values();
 	test_numbers();
 	test_garbage();
+	test_explained();
 	test_environment();
 	test_long();
 	test_overwritten();
