@@ -12,6 +12,7 @@
 #include "cli/preload.h"
 #include "cli/probe.h"
 #include "cli/program.h"
+#include "cli/surroundings.h"
 #include "cli/cli.h"
 #include "base/option.h"
 
@@ -61,13 +62,6 @@ static bool is_served(const char *state)
 
 /* ---- which program --------------------------------------------------------------------------- */
 
-static bool is_called_python(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
-}
-
 /*
  * The interpreter that `arenite run NAME` would start: NAME itself, or the one that the script NAME
  * names in its first line.  false: a line on stderr has said why there is none.
@@ -80,10 +74,10 @@ static bool find_interpreter(char path[PATH_MAX], const char *name)
 		cli_error("cannot run %s: %s", name, strerror(errno));
 		return false;
 	}
-	if (is_called_python(path))
+	if (program_is_python(path))
 		return true;
 	strcpy(script, path);
-	if (program_of_script(script, path) && is_called_python(path))
+	if (program_of_script(script, path) && program_is_python(path))
 		return true;
 	cli_error("%s is no python, nor a script for one; arenite run --stats %s tells more",
 	          script, name);
@@ -169,6 +163,10 @@ static void tell_interpreter(const char *path, const struct probe *probe)
 		printf("  is       %s\n", probe->executable);
 	if (probe->free_threaded && probe->gil)
 		puts("  note     its GIL is on: PYTHON_GIL, -X gil, or a module that asks for it");
+	if (probe->memray)
+		puts("  note     memray is installed: use memray run --trace-python-allocators, "
+		     "else it "
+		     "blames\n           whoever makes an arena for all of its 32M");
 }
 
 /*
@@ -214,6 +212,8 @@ static bool tell_environment(bool built_in)
 	if (preload_others(others, sizeof(others)) && *others)
 		printf("LD_PRELOAD=%s\n  stays; a malloc in it serves raw and extensions\n",
 		       others);
+	surroundings_tell_preload();
+	surroundings_tell_cgroup();
 	return defeated;
 }
 

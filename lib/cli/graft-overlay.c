@@ -6,6 +6,7 @@
 #include "cli/graft.h"
 
 #include "cli/cli.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,11 +40,9 @@ static bool is_overlay(const char *directory)
 static bool beside_program(char directory[PATH_MAX])
 {
 	char program[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-	if (length <= 0)
+	if (!program_self(program))
 		return false;
-	program[length] = '\0';
 	*strrchr(program, '/') = '\0';
 	return graft_join(directory, program, "../share/arenite/graft", "");
 }

@@ -6,6 +6,7 @@
 #include "cli/preload.h"
 
 #include "cli/cli.h"
+#include "cli/program.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -36,11 +37,9 @@ static bool find_beside(char path[PATH_MAX], const char *name)
 {
 	static const char *const places[] = { "lib/.libs", "../lib" };
 	char program[PATH_MAX], directory[PATH_MAX + 16];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-	if (length <= 0)
+	if (!program_self(program))
 		return false;
-	program[length] = '\0';
 	*strrchr(program, '/') = '\0';
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		snprintf(directory, sizeof(directory), "%s/%s", program, places[i]);

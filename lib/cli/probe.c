@@ -20,18 +20,24 @@
 
 /*
  * It prints what struct probe has to know, one thing in each line, and still has objects and memory
- * when it ends.
+ * when it ends.  Where there is no /proc the library is looked for by one of its names.
  */
-static const char code[] = "import sys, platform, sysconfig\n"
-			   "gil = getattr(sys, '_is_gil_enabled', lambda: True)()\n"
-			   "loaded = 'libarenite-python' in open('/proc/self/maps').read()\n"
-			   "flags = sysconfig.get_config_var('Py_GIL_DISABLED'), gil, hasattr(sys, "
-			   "'gettotalrefcount'), loaded\n"
-			   "print(platform.python_implementation())\n"
-			   "print(platform.python_version())\n"
-			   "print(sys.executable)\n"
-			   "print(''.join('1' if flag else '0' for flag in flags))\n"
-			   "kept = [object() for i in range(1000)]\n";
+static const char code[] =
+	"import sys, platform, sysconfig, importlib.util\n"
+	"def loaded():\n"
+	"    try:\n"
+	"        return 'libarenite-python' in open('/proc/self/maps').read()\n"
+	"    except OSError:\n"
+	"        import ctypes\n"
+	"        return hasattr(ctypes.CDLL(None), 'arn_python_install')\n"
+	"gil = getattr(sys, '_is_gil_enabled', lambda: True)()\n"
+	"flags = [sysconfig.get_config_var('Py_GIL_DISABLED'), gil, hasattr(sys, "
+	"'gettotalrefcount'), loaded(), importlib.util.find_spec('memray')]\n"
+	"print(platform.python_implementation())\n"
+	"print(platform.python_version())\n"
+	"print(sys.executable)\n"
+	"print(''.join('1' if flag else '0' for flag in flags))\n"
+	"kept = [object() for i in range(1000)]\n";
 
 /* Seconds that the child has: a program that takes longer is not an interpreter. */
 enum { PATIENCE = 30 };
@@ -90,7 +96,7 @@ static void read_facts(struct probe *probe, const char *text)
 	take_line(&text, probe->version, sizeof(probe->version));
 	take_line(&text, probe->executable, sizeof(probe->executable));
 	take_line(&text, flags, sizeof(flags));
-	if (strlen(flags) != 4) {
+	if (strlen(flags) != 5) {
 		*probe->implementation = '\0';
 		return;
 	}
@@ -98,6 +104,7 @@ static void read_facts(struct probe *probe, const char *text)
 	probe->gil = flags[1] == '1';
 	probe->debug = flags[2] == '1';
 	probe->loaded = flags[3] == '1';
+	probe->memray = flags[4] == '1';
 }
 
 /*

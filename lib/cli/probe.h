@@ -14,7 +14,9 @@ struct probe {
 	int status; /* of waitpid; 0: the program ran to its end */
 	/* what the interpreter says of itself; empty: nothing that was understood */
 	char implementation[32], version[32], executable[PATH_MAX];
-	bool free_threaded, gil, debug, loaded; /* loaded: our library is in its memory */
+	bool free_threaded, gil, debug;
+	bool loaded; /* our library is in its memory */
+	bool memray; /* that module is installed for it */
 	/* what the statistics say; empty: there were none, or they say nothing of a Python */
 	bool statistics; /* there were some */
 	char mem[16], object[16], reason[256];

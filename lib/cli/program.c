@@ -5,14 +5,29 @@
 #include "cli/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Where programs are looked for: PATH, and without it what execvp(3) takes instead. */
+static const char *search_path(void)
+{
+	static char standard[PATH_MAX];
+	const char *path = getenv("PATH");
+
+	if (path)
+		return path;
+	return confstr(_CS_PATH, standard, sizeof(standard)) ? standard : "/bin:/usr/bin";
+}
 
 bool program_find(char path[PATH_MAX], const char *name)
 {
-	const char *directory = getenv("PATH");
+	const char *directory = search_path();
 
 	if (strchr(name, '/'))
 		return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX && access(path, X_OK) == 0;
@@ -26,6 +41,13 @@ bool program_find(char path[PATH_MAX], const char *name)
 	}
 	errno = ENOENT;
 	return false;
+}
+
+bool program_self(char path[PATH_MAX])
+{
+	const char *started = (const char *)getauxval(AT_EXECFN);
+
+	return realpath("/proc/self/exe", path) || (started && realpath(started, path));
 }
 
 /*
@@ -47,4 +69,40 @@ bool program_of_script(const char *path, char interpreter[PATH_MAX])
 		       (*word == '-' || strchr(word, '=')))
 			;
 	return word && program_find(interpreter, word);
+}
+
+static bool is_called_python(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
+}
+
+/* A Python that is linked with libpython and one that is not both have this name in their file. */
+static bool has_main_of_python(const char *path)
+{
+	static const char name[] = "Py_BytesMain";
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	void *bytes = MAP_FAILED;
+	bool found = false;
+
+	if (file >= 0 && fstat(file, &status) == 0 && status.st_size > 4)
+		bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+	if (file >= 0)
+		close(file);
+	if (bytes == MAP_FAILED)
+		return false;
+	found = memcmp(bytes, "\177ELF", 4) == 0 &&
+	        memmem(bytes, (size_t)status.st_size, name, sizeof(name));
+	munmap(bytes, (size_t)status.st_size);
+	return found;
+}
+
+bool program_is_python(const char *path)
+{
+	char real[PATH_MAX];
+
+	return is_called_python(path) || (realpath(path, real) && is_called_python(real)) ||
+	       has_main_of_python(path);
 }

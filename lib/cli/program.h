@@ -21,6 +21,18 @@ bool program_find(char path[PATH_MAX], const char *name);
 bool program_of_script(const char *path, char interpreter[PATH_MAX]);
 
 /*
+ * The path of this program itself, without links; where there is no /proc, the one with which it
+ * was started.  false: it cannot be found.
+ */
+bool program_self(char path[PATH_MAX]);
+
+/*
+ * Is this program a Python?  Its name, or that of the file to which it is a link, begins with
+ * "python", or it has the function that runs the Python of a command line.
+ */
+bool program_is_python(const char *path);
+
+/*
  * Is the program linked with libarenite, by itself or by way of a library such as libpython?  A
  * grafted interpreter is.  It needs no preload, and the libarenite that it brings may be of another
  * version, which the preload would not fit.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# arenite doctor: what it makes of what an interpreter and its statistics say.  The interpreters here are scripts,
+# arenite doctor: what it makes of what an interpreter and its statistics say.  Most interpreters here are scripts,
 # the library is an empty one; t/python/preload.py has the real ones.
 # shellcheck disable=SC2016,SC2317 # programs for other shells; functions are called by name
 set -u
@@ -37,33 +37,33 @@ is() { # STATUS INTERPRETER PATTERN...
     done
 }
 
-interpreter python3.99t 1001 "$(json '{"mem": "served", "object": "served", "reason": ""}')"
+interpreter python3.99t 10010 "$(json '{"mem": "served", "object": "served", "reason": ""}')"
 ok "all served" is 0 python3.99t 'python3.99t: CPython 3.99.1, free-threaded$' 'mem  *served by Arenite: 12 ' \
     'object  *served by Arenite: 34 .*collector' 'raw  *not touched'
 ok "the options in force are told" says '^ARENITE_RETAIN='
 ok "a bad variable is, too" eval 'ARENITE_RETAIN=x doctor python3.99t; grep -q ARENITE_RETAIN err'
-interpreter python3.99 0101 "$(json '{"mem": "served", "object": "covered", "reason": ""}')"
+interpreter python3.99 01010 "$(json '{"mem": "served", "object": "covered", "reason": ""}')"
 ok "with a GIL, below another hook" is 0 python3.99 \
     'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks at the end of the run$'
-interpreter python3 1111 "$(json '{"mem": "served", "object": "left", "reason": "a version that is not known"}')"
+interpreter python3 11110 "$(json '{"mem": "served", "object": "left", "reason": "a version that is not known"}')"
 ok "python3 without an argument; not all is served" \
     eval 'status_is 1 && says "object  *left$" && says "version that is not known"'
 ok "a debug build, and its GIL is on" eval 'says "a debug build" && says "GIL is on"'
-interpreter python-grafted 1000 "$(json '')"
+interpreter python-grafted 10000 "$(json '')"
 ok "one that is built on Arenite: all is served" is 0 python-grafted 'built *on Arenite' \
     'mem  *served by Arenite: 12 ' 'object  *served by Arenite: 34 ' 'gc  *served by Arenite' 'raw  *not touched'
 ok "but for what ARENITE_DOMAINS leaves out" \
     eval 'ARENITE_DOMAINS=mem doctor python-grafted; [ $? = 1 ] && says "object  *left$" && says "gc  *served"'
-interpreter python-malloc 1001 "$(json '{"mem": "served", "object": "served", "reason": ""},
+interpreter python-malloc 10010 "$(json '{"mem": "served", "object": "served", "reason": ""},
   "malloc": {"served": true}')"
 ok "with malloc: raw is served, too" is 0 python-malloc 'raw  *served by Arenite' 'malloc  *served by Arenite'
 printf '#!/bin/sh\necho "$LD_PRELOAD" >%s/list\nexec %s/bin/python3.99t\n' "$work" "$work" >bin/python-list
 chmod +x bin/python-list
 doctor --malloc python-list
 ok "--malloc preloads it" grep -q '/libarenite-malloc.so:.*/libarenite-python.so$' list
-interpreter python-static 0100 ''
+interpreter python-static 01000 ''
 ok "one that does not load the library" is 1 python-static 'not loaded'
-interpreter python2 0101 ''
+interpreter python2 01010 ''
 ok "one that is too old" is 1 python2 '3.11 or later'
 printf '#!/bin/sh\necho "it hurts" >&2\nexit 3\n' >bin/python-broken
 printf '#!/bin/sh\nkill -11 $$\n' >bin/python-dead
@@ -72,7 +72,7 @@ ok "one that fails: its status and words" is 1 python-broken 'exit status 3' 'it
 ok "one that dies" is 1 python-dead 'signal 11'
 
 # the environment
-interpreter python-removed 1001 \
+interpreter python-removed 10010 \
     "$(json '{"mem": "removed", "object": "removed", "reason": "CPython took the hook out"}')"
 # without PYTHONMALLOC it is another one
 sed -i "2i [ -n \"\${PYTHONMALLOC:-}\" ] || exec '$work/bin/python3.99t'" bin/python-removed
@@ -88,6 +88,38 @@ for variable in ARENITE_DISABLE=1 PYTHONDEVMODE=1 PYTHONTRACEMALLOC=1 LD_PRELOAD
         eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says '^$variable$'"
 done
 
+interpreter python-memray 10011 "$(json '{"mem": "served", "object": "served", "reason": ""}')"
+ok "memray: how it has to be run" is 0 python-memray 'memray run --trace-python-allocators'
+export LD_PRELOAD=$work/there/lib/other.so:/no/such.so:libc.so.6
+doctor python3.99t
+ok "a preload that is not there is named" says '^LD_PRELOAD: /no/such.so is not there$'
+ok "what is there, or is looked for by ld.so, is not" [ "$(grep -c 'is not there' out)" = 1 ]
+unset LD_PRELOAD
+
+# control groups
+group() { # FILE LIMIT
+    mkdir -p "root/${1%/*}"
+    echo "$2" >"root/$1"
+}
+export ARN_TEST_ROOT=$work/root
+doctor python3.99t
+ok "no control group: nothing is said of it" eval '! says "^control group"'
+group proc/self/cgroup 0::/one/two
+group sys/fs/cgroup/one/two/memory.max max
+ok "without a limit neither" eval 'doctor python3.99t; ! says "^control group"'
+group sys/fs/cgroup/one/memory.max $((512 << 20))
+group sys/fs/cgroup/memory.max $((2048 << 20))
+doctor python3.99t
+ok "the least limit of those above" says '^control group: memory is limited to 512M$'
+ok "and what to do about it" says 'ARENITE_LIMIT=384M, for example, a request gets MemoryError'
+ARENITE_LIMIT=256M doctor python3.99t
+ok "which is done" says 'ARENITE_LIMIT is below it'
+group proc/self/cgroup 4:cpu,memory:/one
+group sys/fs/cgroup/memory/one/memory.limit_in_bytes $((64 << 20))
+doctor python3.99t
+ok "control groups of version 1" says '^control group: memory is limited to 64M$'
+unset ARN_TEST_ROOT
+
 # which program
 printf '#!%s/bin/python3.99t\n' "$work" >bin/tool
 printf '#!/usr/bin/env -S python3.99 -x\n' >bin/tool-by-env
@@ -95,9 +127,38 @@ printf '#!/bin/sh\n' >bin/other
 chmod +x bin/tool bin/tool-by-env bin/other
 ok "a script: its interpreter" is 0 tool 'bin/python3.99t: CPython'
 ok "by env" is 0 tool-by-env 'bin/python3.99: CPython'
+mkdir "a folder"
+ln -s "$work/bin/python3.99t" "a folder/my snake"
+ok "a link to a Python, with blanks" is 0 "$work/a folder/my snake" 'my snake: CPython'
+printf '\177ELF Py_BytesMain\0' >"a folder/snake"
+chmod +x "a folder/snake"
+ok "a program that has the main function of Python" is 1 "$work/a folder/snake" 'snake: exit status'
 ok "another program is not run" refused 1 'other is no python' other
 ok "none of that name" refused 1 'no-such: No such file' no-such
 ok "two are wrong usage" refused 2 usage python3 python3
 ok "an unknown option is named" refused 2 "doctor has no option --what" --what
 ok "an option may come last" status_is 0 python3.99t --malloc
+
+# a real one, in odd surroundings
+python=$(pythons | head -n 1)
+python=${python% *}
+mounts() { unshare --mount true 2>/dev/null; }
+if [ -z "$python" ] || [ -n "${SANITIZE_FLAGS:-}" ]; then
+    skip "a real interpreter in odd surroundings" "no Python, or a sanitizer is in the library"
+else
+    mkdir real
+    ln -s "$python" real/python3
+    env -i PATH="$work/real" "$build/arenite" doctor >out 2>err
+    ok "an empty environment but for PATH" says 'mem  *served by Arenite'
+    env -i "$build/arenite" doctor "$python" >out 2>err
+    ok "without PATH, too" says 'mem  *served by Arenite'
+    ok "without PATH programs are found where execvp finds them" \
+        [ "$(env -i "$build/arenite" run sh -c 'echo found')" = found ]
+    if mounts; then
+        unshare --mount sh -c 'umount -l /proc && exec "$@"' sh "$build/arenite" doctor "$python" >out 2>err
+        ok "without /proc" says 'mem  *served by Arenite'
+    else
+        skip "without /proc" "no mount namespace"
+    fi
+fi
 done_testing
