@@ -301,14 +301,14 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, size_t d
 	supply_admits(0);
 }
 
-/* Nothing is kept for reuse any more: the credit ends, the pages of all free slices go back, and
- * all free arenas retire. */
+/* Nothing is kept for reuse any more: the pages of all free slices go back, all free arenas retire,
+ * and the credit ends.  That comes last, so that a program is not charged for what it has asked to
+ * give back. */
 size_t supply_trim(void)
 {
-	size_t done;
+	size_t done = purge_to(0);
 
-	retain_forget();
-	done = purge_to(0);
 	unmap_empty();
+	retain_forget();
 	return done;
 }

@@ -239,6 +239,16 @@ static void test_late(void)
 	begin("a late loop");
 }
 
+/* What a program has asked to give back is not charged when it is taken again. */
+static void test_trim(void)
+{
+	laps(4, 64, LARGE, 0, 60);
+	arn_trim();
+	take(64, LARGE, 60);
+	ok(!retain_has_credit(), "64 MiB that arn_trim gave back earn no credit");
+	begin("a trim");
+}
+
 /* ---- another kind ---------------------------------------------------------------------------- */
 
 static char *large_block[2000];
@@ -382,6 +392,7 @@ int main(void)
 	test_larger();
 	test_less();
 	test_late();
+	test_trim();
 	test_kinds();
 	test_both_kinds();
 	test_any_loop();
