@@ -29,8 +29,17 @@ static size_t count(size_t bytes)
 	return bytes;
 }
 
-/* Purges the runs of the batch and releases them.  Those that the system has refused stay dirty.
- * After the last of its slices is released, an arena may go, but not before the section ends. */
+/* The slices of a word are free again, and some of them clean.  The arena may have been kept for
+ * its pages alone; if it is free now, and one too many, it retires.  It stays mapped until the
+ * caller's section ends. */
+static void return_clean(struct arena *arena, unsigned word, uint64_t mask)
+{
+	arena_return_word(arena, word, mask);
+	if (arena_is_free(arena))
+		retire_if_spare(arena);
+}
+
+/* Purges the runs of the batch and releases them.  Those that the system has refused stay dirty. */
 static size_t purge_batch(struct batch *batch)
 {
 	size_t done;
@@ -47,7 +56,7 @@ static size_t purge_batch(struct batch *batch)
 
 		if (batch->range[i].iov_len)
 			and_relaxed(&arena->x_dirty[word], ~mask);
-		arena_return_word(arena, word, mask);
+		return_clean(arena, word, mask);
 	}
 	reclaim_exit();
 	batch->n = 0;
@@ -169,7 +178,7 @@ size_t purge_to(size_t keep)
  * call. */
 void purge_excess(size_t freed)
 {
-	size_t retained, keep;
+	size_t retained, keep, most;
 
 	if (!retain_is_exceeded(0) || !os_takes_pages())
 		return;
@@ -177,5 +186,6 @@ void purge_excess(size_t freed)
 	keep = retain_for_slices() - retain_base() / 2;
 	keep -= min_size(keep, tally_read(&arena_counters.x_waiting) +
 	                               load_relaxed(&arena_counters.x_granted));
-	purge_to(max_size(keep, retained - min_size(retained, max_size(PURGE_BATCH, 2 * freed))));
+	most = max_size(PURGE_BATCH, freed + PURGE_BATCH / 2);
+	purge_to(max_size(keep, retained - min_size(retained, most)));
 }

@@ -107,9 +107,28 @@ static bool is_spare(const struct arena *arena)
 	return arena_free_count() > 1 + retain_for_slices() / ARENA_SIZE;
 }
 
+/* How many slices of a shared arena may have pages. */
+static size_t dirty_slices(const struct arena *arena)
+{
+	size_t n = 0;
+
+	for (unsigned word = 0; word < ARENA_WORDS; word++)
+		n += count_bits(load_relaxed(&arena->x_dirty[word]));
+	return n;
+}
+
+/* Giving back the pages of a whole arena takes milliseconds, and no call should take as long.  An
+ * arena that has many of them stays until the batches of purge.c have made it clean. */
+static bool takes_long(const struct arena *arena)
+{
+	if (BUG(retire_at_once))
+		return false;
+	return !arena->huge && dirty_slices(arena) * SLICE > RETIRE_DIRTY;
+}
+
 void retire_if_spare(struct arena *arena)
 {
-	if (is_spare(arena))
+	if (is_spare(arena) && !takes_long(arena))
 		retire_arena(arena);
 }
 

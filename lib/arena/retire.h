@@ -26,9 +26,12 @@
 #include "arena/arena.h"
 
 #define RETIRE_STEP 2u
+/* A shared arena with more dirty slices than this, in bytes, is not retired at once. */
+#define RETIRE_DIRTY (2 * MIB)
 
-/* Called when an arena has just become free: retire it, unless it is one of the few that are
- * kept. */
+/* Called when an arena has just become free, or when pages of a free one have gone back: retire it,
+ * unless it is one of the few that are kept, or has so many pages that it would take long.  In a
+ * section of reclaim.h. */
 void retire_if_spare(struct arena *arena);
 /* Retire the arena if it is free; true: it was, and its pages have gone back if the system has
  * taken them.  In a section of reclaim.h. */

@@ -304,7 +304,7 @@ check_once_c() {
 	done
 	for retain in 2M 64M; do
 		once $retain longest_exact_1 0.25
-		at_most "$(metric ours given_longest)" 12 MiB "256 MiB dropped, RETAIN=$retain: given by one free()"
+		at_most "$(metric ours given_longest)" 7 MiB "256 MiB dropped, RETAIN=$retain: given by one free()"
 		at_most "$(metric ours calls_longest)" 200 calls "256 MiB dropped, RETAIN=$retain: calls by one free()"
 	done
 	once '' huge 0.1

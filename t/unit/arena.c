@@ -199,7 +199,6 @@ static void test_purge(void)
 	no_errors("nothing is left");
 }
 
-/* The option bounds what is kept, without a call that asks for a purge. */
 /* Of several slices in a row, too: else what is kept stays, and more becomes resident beside it. */
 static void test_resident_first(void)
 {
@@ -218,6 +217,7 @@ static void test_resident_first(void)
 	no_errors("resident slices are found");
 }
 
+/* The option bounds what is kept, without a call that asks for a purge. */
 static void test_retention(void)
 {
 	struct arena_totals totals;
@@ -232,6 +232,43 @@ static void test_retention(void)
 	arena_totals(&totals);
 	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained",
 	   totals.retained / KIB);
+	expect_nothing_left();
+	no_errors("nothing is left");
+}
+
+/* Releases the runs, the last one first: what is kept of an arena goes back while the next one
+ * falls free.  Returns the most that one of these calls gave back. */
+static size_t most_purged(struct run *runs, unsigned n)
+{
+	size_t most = 0;
+
+	for (unsigned i = n; i-- > 0;) {
+		size_t before = load_relaxed(&arena_counters.x_purged);
+
+		supply_release(runs[i].arena, runs[i].first, 1, 1);
+		most = max_size(most, load_relaxed(&arena_counters.x_purged) - before);
+	}
+	return most;
+}
+
+/* Eight arenas fall free, two of which may be kept.  The others leave, and no call gives back the
+ * pages of a whole one. */
+static void test_bounded_release(void)
+{
+	enum { ALL = 8 * (ARENA_END - ARENA_HEAD) };
+	static struct run runs[ALL];
+	size_t most;
+
+	option_parse(OPTION_RETAIN, "64M");
+	for (unsigned i = 0; i < ALL; i++)
+		expect(supply_claim(1, &runs[i]));
+	most = most_purged(runs, ALL);
+	ok(most <= PURGE_BATCH + RETIRE_DIRTY, "one release gives back %zu KiB at most",
+	   most / KIB);
+	retire_all();
+	ok(load_relaxed(&arena_counters.x_mapped) <= 3 * ARENA_SIZE,
+	   "of eight arenas without pools, %zu stay mapped",
+	   load_relaxed(&arena_counters.x_mapped) / ARENA_SIZE);
 	expect_nothing_left();
 	no_errors("nothing is left");
 }
@@ -316,7 +353,7 @@ static void test_credit(void)
 	ok(kept >= 64 * MIB, "after some turns of 100 MiB, %zu MiB are kept", kept / MIB);
 	retain_forget();
 	/* each call gives back a batch */
-	for (unsigned i = 0; i < 80 * MIB / PURGE_BATCH; i++) {
+	for (unsigned i = 0; i < 100 * MIB / PURGE_BATCH; i++) {
 		expect(supply_claim(1, &runs[0]));
 		supply_release(runs[0].arena, runs[0].first, 1, 1);
 	}
@@ -456,6 +493,7 @@ int main(void)
 	test_purge();
 	test_resident_first();
 	test_retention();
+	test_bounded_release();
 	test_release_last();
 	test_leaving();
 	test_credit();

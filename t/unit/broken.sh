@@ -44,6 +44,7 @@ record_at_any_free unit/thread          heap/remote.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
+retire_at_once     unit/arena           arena/retire.c
 lowered_unchecked  unit/summary         arena/arena-find.c
 count_once         unit/summary         arena/arena.c
 trust_numbers      unit/summary         arena/arena-find.c
