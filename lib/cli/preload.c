@@ -30,12 +30,13 @@ static bool find_in(char path[PATH_MAX], const char *directory, const char *name
 }
 
 /*
- * Look beside this program: first where the library is if both were built here, then where it is if
- * both were installed.  So an installation can be moved.
+ * Look beside this program: where the library is if both were built here, where it is if both were
+ * installed, and where it is if both were copied to a place without links, as in a wheel.  So an
+ * installation can be moved.
  */
 static bool find_beside(char path[PATH_MAX], const char *name)
 {
-	static const char *const places[] = { "lib/.libs", "../lib" };
+	static const char *const places[] = { "lib/.libs", "../lib/arenite", "../lib" };
 	char program[PATH_MAX], directory[PATH_MAX + 16];
 
 	if (!program_self(program))
@@ -54,8 +55,8 @@ bool preload_find(struct preload_list *list, enum preload library)
 	const char *name = names[library];
 	char *path = list->path[library];
 
-	if (!find_beside(path, name) && !find_in(path, ARN_LIB_DIR, name)) {
-		cli_error("no %s beside this program, nor in " ARN_LIB_DIR, name);
+	if (!find_beside(path, name) && !find_in(path, ARN_PLUGIN_DIR, name)) {
+		cli_error("no %s beside this program, nor in " ARN_PLUGIN_DIR, name);
 		return false;
 	}
 	if (strpbrk(path, " :")) {

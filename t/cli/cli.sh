@@ -15,13 +15,13 @@ for name in LD_PRELOAD ${!ARENITE_*} ${!PYTHON*} MALLOC_CONF MIMALLOC_PURGE_DELA
     unset "$name"
 done
 
-# The command in there/bin, and in there/lib the libraries for Python and for malloc, here empty ones
+# The command in there/bin, and in there/lib/arenite the libraries for Python and for malloc, here empty ones
 install_there() {
-    mkdir -p there/bin there/lib
+    mkdir -p there/bin there/lib/arenite
     cp "$build/arenite" there/bin/
     echo 'int arenite_python_of_this_test;' >lib.c
-    ${CC:-cc} -shared -fPIC -o there/lib/libarenite-python.so lib.c
-    ${CC:-cc} -shared -fPIC -o there/lib/libarenite-malloc.so lib.c
+    ${CC:-cc} -shared -fPIC -o there/lib/arenite/libarenite-python.so lib.c
+    ${CC:-cc} -shared -fPIC -o there/lib/arenite/libarenite-malloc.so lib.c
 }
 
 status_is() { # STATUS ARGUMENT...

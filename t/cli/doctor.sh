@@ -82,8 +82,8 @@ ok "what would be without is told" is 1 python-removed 'Without what defeats it'
 unset PYTHONMALLOC
 ARENITE_DISABLE=no doctor python3.99t
 ok "ARENITE_DISABLE=no is not" eval '! says "^ARENITE_DISABLE=no"'
-for variable in ARENITE_DISABLE=1 PYTHONDEVMODE=1 PYTHONTRACEMALLOC=1 LD_PRELOAD="$work/there/lib/other.so"; do
-    cp there/lib/libarenite-python.so there/lib/other.so
+for variable in ARENITE_DISABLE=1 PYTHONDEVMODE=1 PYTHONTRACEMALLOC=1 LD_PRELOAD="$work/there/lib/arenite/other.so"; do
+    cp there/lib/arenite/libarenite-python.so there/lib/arenite/other.so
     ok "${variable%%=*} is mentioned" \
         eval "export $variable; doctor python3.99t; unset ${variable%%=*}; says '^$variable$'"
 done

@@ -11,9 +11,9 @@ mkdir -p empty/bin bin "with blank/bin" "with blank/lib"
 install_there
 cp "$build/arenite" empty/bin/
 cp "$build/arenite" "with blank/bin/"
-cp there/lib/libarenite-python.so other.so
-cp there/lib/libarenite-python.so "with blank/lib/"
-library=$work/there/lib/libarenite-python.so
+cp there/lib/arenite/libarenite-python.so other.so
+cp there/lib/arenite/libarenite-python.so "with blank/lib/"
+library=$work/there/lib/arenite/libarenite-python.so
 
 run() { "$work/there/bin/arenite" run "$@" >out 2>err; }
 says() { # TEXT: the output is this line, and nothing is complained of
@@ -36,7 +36,7 @@ ok "once" prints "$work/other.so:$work/other.so:$library" sh -c "$show"
 unset LD_PRELOAD
 ok "run under run adds nothing" prints "$library" "$work/there/bin/arenite" run sh -c "$show"
 ok "a child has it too" prints "$library" sh -c 'exec sh -c '\''echo "$LD_PRELOAD"'\'
-malloc=$work/there/lib/libarenite-malloc.so
+malloc=$work/there/lib/arenite/libarenite-malloc.so
 ok "--malloc preloads malloc as well, before it" prints "$malloc:$library" --malloc sh -c "$show"
 ok "among other flags, too" prints "$malloc:$library 8M" --retain=8M --malloc sh -c 'echo "$LD_PRELOAD $ARENITE_RETAIN"'
 export LD_PRELOAD=$malloc:$work/other.so
@@ -59,7 +59,7 @@ int main(void) { char *list = getenv("LD_PRELOAD"); return puts(list ? list : "n
 END
 ${CC:-cc} -shared -fPIC -Wl,-soname,libarenite.so.0 -o core/libarenite.so.0 old.c
 ${CC:-cc} -o bin/linked linked.c core/libarenite.so.0 -Wl,-rpath,"$work/core"
-${CC:-cc} -shared -fPIC -Wl,-z,now -o there/lib/libarenite-python.so lib.c core/libarenite.so.0
+${CC:-cc} -shared -fPIC -Wl,-z,now -o there/lib/arenite/libarenite-python.so lib.c core/libarenite.so.0
 LD_PRELOAD=$library bin/linked >out 2>err
 ok "the preload would end it: the test is one" grep -q 'undefined symbol: arn_new' err
 ok "what has Arenite gets no preload" prints "no preload" bin/linked
@@ -89,7 +89,7 @@ ok "a library that needs Arenite: no preload, found by RUNPATH" prints "no prelo
 ok "by RPATH" prints "no preload" bin/by-rpath
 LD_LIBRARY_PATH=$work/none:$work/middle ok "by LD_LIBRARY_PATH" prints "no preload" bin/by-variable
 ${CC:-cc} -shared -fPIC -o middle/libmiddle.so -Wl,-soname,libmiddle.so -x c - <<<'int python(void) { return 0; }'
-cp other.so there/lib/libarenite-python.so
+cp other.so there/lib/arenite/libarenite-python.so
 ok "without Arenite behind it: the preload" prints "$library" bin/by-runpath
 export LD_PRELOAD=$work/other.so:$library
 ok "and what a parent has set is taken out" prints "$work/other.so" bin/linked

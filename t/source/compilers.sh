@@ -36,7 +36,7 @@ done
 compile() {
     local compiler=$1 directory=$2 flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fPIC -fvisibility=hidden
         -ftls-model=initial-exec -D_GNU_SOURCE -include "$config" -I"$top/include" -I"$top/lib"
-        -DARN_GRAFT_DIR='""' -DARN_LIB_DIR='""')
+        -DARN_GRAFT_DIR='""' -DARN_PLUGIN_DIR='""')
     shift 2
     mkdir -p "$directory"
     # shellcheck disable=SC2086 # a compiler with its flags

@@ -259,7 +259,7 @@ manual "$doc/options.md" "$doc/arenite.7.in" >"$page_7" 2>"$work/err"
 result $? "arenite.7 can be made from doc/options.md"
 same "what make has made is that page" "$(cat "$page_7")" \
 	"$(cat "$top_builddir/doc/arenite.7" 2>/dev/null || cat "$doc/arenite.7")"
-for page in "$page_1" "$doc/arenite.3" "$page_7"; do
+for page in "$page_1" "$doc/arenite.3" "$doc/arn_python.3" "$page_7"; do
 	lint "$page"
 done
 table=$top_srcdir/lib/cli/commands.def
@@ -270,6 +270,10 @@ header=$top_srcdir/include/arenite/arenite.h
 same "the synopsis of arenite.3 has the declarations of arenite.h" "$(declared "$header")" \
 	"$(documented "$doc/arenite.3")"
 same "arenite.3 describes every function" "$(names "$header")" "$(described "$doc/arenite.3")"
+header=$top_srcdir/include/arenite/python.h
+same "the synopsis of arn_python.3 has the declarations of python.h" "$(declared "$header")" \
+	"$(documented "$doc/arn_python.3")"
+same "arn_python.3 describes every function" "$(names "$header")" "$(described "$doc/arn_python.3")"
 
 arenite=$(cd "$top_builddir" && pwd)/arenite
 for name in ${!ARENITE_*}; do unset "$name"; done
