@@ -90,7 +90,7 @@ done
 
 interpreter python-memray 10011 "$(json '{"mem": "served", "object": "served", "reason": ""}')"
 ok "memray: how it has to be run" is 0 python-memray 'memray run --trace-python-allocators'
-export LD_PRELOAD=$work/there/lib/other.so:/no/such.so:libc.so.6
+export LD_PRELOAD=$work/there/lib/arenite/other.so:/no/such.so:libc.so.6
 doctor python3.99t
 ok "a preload that is not there is named" says '^LD_PRELOAD: /no/such.so is not there$'
 ok "what is there, or is looked for by ld.so, is not" [ "$(grep -c 'is not there' out)" = 1 ]
