@@ -279,6 +279,19 @@ struct arn_stats {
 	size_t heaps, orphan_heaps;    /* heaps that exist, and those without an owner */
 	/* madvise calls that returned memory, and what they returned */
 	size_t purges, purged_bytes;
+	/* Of all tags, since the process began: blocks that were made, and those of them that were
+	 * freed.  They are counted where blocks leave pools, so that malloc and free need not
+	 * count: a block that the pool cache gets back and hands out again is made once, and one
+	 * that lies in the pool cache counts as made and freed.  What was made less what was freed
+	 * is live. */
+	size_t made_blocks, made_bytes, freed_blocks, freed_bytes;
+	/* The most that was live at a time.  Slow paths look every 100 ms, and when more than ever
+	 * before is resident, to 1/64; what comes and goes in between, in memory that there was, is
+	 * not seen. */
+	size_t peak_live_bytes;
+	/* The most that was resident in arenas at a time, to 1/256. */
+	size_t peak_resident_bytes;
+	size_t tag_heaps[ARN_TAGS]; /* of `heaps`, those of each tag */
 };
 
 /*
@@ -286,9 +299,12 @@ struct arn_stats {
  * for what lies on it.  Takes a few system calls for each 32 MiB and looks at each pool: up to 60
  * ms for each GiB.  No thread is stopped or waited for, so a page that changes meanwhile may count
  * for what was on it before.
+ *
+ * The last members are of the whole process, from /proc/self/status, and 0 where that cannot be
+ * read: process == total + other + files, but for what changes meanwhile.
  */
 struct arn_resident {
-	size_t total; /* all: the sum of what follows, also of parts that a later version adds */
+	size_t total; /* Arenite's: the sum of what follows, down to metadata */
 	/* in blocks handed out, those included that the program itself frees late */
 	size_t live;
 	size_t cached;   /* in pool caches */
@@ -298,6 +314,12 @@ struct arn_resident {
 	size_t pinned;   /* free, but on a page with one of the above */
 	size_t retained; /* free, kept for reuse */
 	size_t metadata; /* Arenite's own records */
+	size_t process;  /* the process's RSS (VmRSS) */
+	/* of it, what is neither Arenite's nor of files: the C library's heap, stacks, what Python
+	 * keeps in heaps of its own */
+	size_t other;
+	size_t files; /* of it, pages of files and shared memory: programs, libraries */
+	size_t peak;  /* the most that RSS ever was (VmHWM) */
 };
 
 ARN_API void arn_stats_read(struct arn_stats *stats, size_t size);

@@ -4,8 +4,8 @@
  * arenite.h that are made of both.
  *
  * A slow path of a heap's owner runs between heap_enter and heap_exit, so that the child of a fork
- * can tell a heap on which a thread was at work (process.c).  end_slow_path comes before heap_exit
- * and does the work that is put off to slow paths.
+ * can tell a heap on which a thread was at work (process.c).  end_slow_path does the work that is
+ * put off to slow paths, and then calls heap_exit.
  */
 #include "api/alloc.h"
 
@@ -17,6 +17,7 @@
 #include "base/option.h"
 #include "api/process.h"
 #include "api/trim.h"
+#include "api/watch.h"
 #include "os/raw.h"
 #include "heap/remote.h"
 #include "heap/stock.h"
@@ -114,7 +115,8 @@ static struct heap *take_over(arn_heap *handle)
 /*
  * The work that is put off to the end of a slow path of this heap's owner: trimming the heap if
  * somebody asked for it (trim.c), returning pages when too many are unswept, looking after a heap
- * that nobody uses, and checking the heap's records at CHECKS level 3.
+ * that nobody uses, and checking the heap's records at CHECKS level 3.  What is for those who look
+ * at the process comes when the heap is whole again.
  */
 static inline void end_slow_path(struct heap *heap)
 {
@@ -124,6 +126,8 @@ static inline void end_slow_path(struct heap *heap)
 	stock_tend(heap);
 	tend(heap);
 	guard_heap(heap);
+	heap_exit(heap);
+	watch(heap);
 }
 
 /*
@@ -162,7 +166,6 @@ static void *malloc_from(struct heap *heap, size_t size, size_t alignment)
 		block = make_room_and_block(heap, size, alignment);
 	remote_flush();
 	end_slow_path(heap);
-	heap_exit(heap);
 	return block ? block : no_memory();
 }
 
@@ -238,7 +241,6 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 	else
 		cache_overflow(heap, pool, block);
 	end_slow_path(heap);
-	heap_exit(heap);
 }
 
 /*
@@ -417,7 +419,6 @@ static bool resize_large(struct pool *pool, size_t size)
 	heap_enter(heap);
 	done = large_resize(heap, pool, size);
 	end_slow_path(heap);
-	heap_exit(heap);
 	return done;
 }
 

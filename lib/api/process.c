@@ -13,10 +13,13 @@
  *   3. any other heap of a thread that is gone becomes an orphan, but for
  *   4. heaps behind an embedder's handle.  These are left to the embedder: CPython stops its
  *      threads before it forks and clears their states in the child;
- *   5. blocks that threads which are gone had freed to others' heaps, and gathered, are sent home.
+ *   5. blocks that threads which are gone had freed to others' heaps, and gathered, are sent home;
+ *   6. the page of statistics and the file of option STATS are the parent's: the child has a page
+ *      of its own, and a file if its name has the number of the process in it.
  */
 #include "api/process.h"
 
+#include "api/page.h"
 #include "heap/cache.h"
 #include "heap/end.h"
 #include "heap/family.h"
@@ -99,6 +102,8 @@ static void in_child(void)
 			leave_heap(heap);
 	}
 	remote_flush_all();
+	report_fork_child();
+	page_fork_child();
 }
 
 /* The options come first because everything else reads them. */

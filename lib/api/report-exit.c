@@ -1,18 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
- * report-exit.c - what a process says of itself when it begins to use Arenite and when it ends.
+ * report-exit.c - what a process says of itself when it begins to use Arenite, when it ends, and in
+ * between.
+ *
+ * At the exit of a process most of what a Python had is gone, since Python takes itself apart
+ * before.  So the numbers are those of the first slow path that finds Python at its end; those of
+ * the exit are said beside them.
+ *
+ * A file that is written again and again is written by slow paths, so that no thread is needed for
+ * it: a process that allocates nothing writes nothing, and its numbers have hardly changed.  Taking
+ * the numbers needs time for each page that is resident, so the pause is at least a hundred times
+ * as long as that.
  *
  * A preload comes into every process, also into those in which nothing uses Arenite.  Such a
  * process is silent, whatever is in its environment, and claims no file.
  */
 #include "api/report.h"
 
+#include "api/page.h"
+#include "base/atomic.h"
 #include "base/mark.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "os/os.h"
 
 #include <arenite/arenite.h>
 #include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,12 +62,111 @@ static bool is_ours(const char *file)
 	return strstr(file, "%p") || mark_is_ours(MARK_STATS_OWNER);
 }
 
+/* ---- while the process runs ------------------------------------------------------------------ */
+
+static bool has_begun;
+
+static struct report taken;        /* when Python began to end */
+static _Atomic bool x_taking;      /* a thread fills it, or has */
+static _Atomic bool x_taken;       /* it is filled */
+static _Atomic bool x_writing;     /* a thread writes the file */
+static _Atomic bool x_failed;      /* writing it has failed, and a line has said so */
+static _Atomic unsigned x_written; /* when that was begun last, ms */
+static _Atomic unsigned x_pause;   /* ms from then until it is done again */
+
+/*
+ * A function of CPython that says whether the interpreter ends: Py_IsFinalizing, or its name before
+ * 3.13.  It reads one word, and any thread may call it at any time.
+ */
+static int (*is_finalizing)(void);
+
+/* dlsym takes a lock of the loader, so it is called while there is one thread. */
+static void find_python(void)
+{
+	void *found = dlsym(RTLD_DEFAULT, "Py_IsFinalizing");
+
+	if (!found)
+		found = dlsym(RTLD_DEFAULT, "_Py_IsFinalizing");
+	memcpy(&is_finalizing, &found, sizeof(found));
+}
+
 void report_begin(void)
 {
 	option_complain();
 	claim_file();
 	say_hello();
+	if (option(OPTION_STATS) != STATS_OFF)
+		find_python();
+	if (!has_begun)
+		store_relaxed(&x_written, os_milliseconds());
+	store_relaxed(&x_pause, option_stats_interval());
+	has_begun = true;
+	page_begin();
 }
+
+bool report_has_begun(void)
+{
+	return has_begun;
+}
+
+/* Of several threads that see Python end, one takes the numbers. */
+static void take_at_end(void)
+{
+	if (!is_finalizing || load_relaxed(&x_taking) || !is_finalizing() ||
+	    exchange_acquire(&x_taking, true)) /* W1 */
+		return;
+	report_take(&taken);
+	store_release(&x_taken, true); /* W1 */
+}
+
+static void write_now(unsigned now)
+{
+	struct report report;
+	size_t least = option_stats_interval(), took;
+
+	report_take(&report);
+	if (!report_write_file(option_stats_file(), &report, NULL, load_relaxed(&x_failed)))
+		store_relaxed(&x_failed, true);
+	took = os_age(os_milliseconds(), now);
+	store_relaxed(&x_pause, (unsigned)max_size(least, 100 * took));
+	store_relaxed(&x_written, now);
+}
+
+/* The file is written again, if it is this process's and it is time. */
+static bool is_due(unsigned now)
+{
+	return option_stats_interval() &&
+	       os_age(now, load_relaxed(&x_written)) >= load_relaxed(&x_pause) &&
+	       is_ours(option_stats_file());
+}
+
+/* What is called here are cancellation points, and the thread is in malloc or free. */
+void report_tick(unsigned now)
+{
+	int saved = errno, cancel;
+
+	if (likely(option(OPTION_STATS) == STATS_OFF) || !has_begun)
+		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	take_at_end();
+	if (is_due(now) && !exchange_acquire(&x_writing, true)) { /* W1 */
+		write_now(now);
+		store_release(&x_writing, false); /* W1 */
+	}
+	pthread_setcancelstate(cancel, NULL);
+	errno = saved;
+}
+
+void report_fork_child(void)
+{
+	store_relaxed(&x_writing, false);
+	store_relaxed(&x_taking, false);
+	store_relaxed(&x_taken, false);
+	store_relaxed(&x_failed, false);
+	report_file_fork_child();
+}
+
+/* ---- at its end ------------------------------------------------------------------------------ */
 
 /*
  * Has anything in this process used Arenite?  A part of the statistics (served.c) says that a
@@ -66,14 +180,28 @@ static bool is_used(void)
 	return report_parts() || stats.heaps || stats.raw_mallocs;
 }
 
+/*
+ * What is taken now is what was left, if there are numbers from before the end of Python.  A thread
+ * that is in the middle of writing the file is not waited for; it is kept from beginning anew.
+ */
 static void at_exit(void)
 {
+	struct report now;
+	const struct report *report = &now;
+	const struct arn_stats *left = NULL;
+
 	if (option(OPTION_STATS) == STATS_OFF || !is_used())
 		return;
+	store_relaxed(&x_writing, true);
+	report_take(&now);
+	if (load_acquire(&x_taken)) { /* W1 */
+		report = &taken;
+		left = &now.stats;
+	}
 	if (option(OPTION_STATS) == STATS_TEXT)
-		arn_stats_print(STDERR_FILENO);
-	else if (option(OPTION_STATS) == STATS_JSON && is_ours(option_stats_file()))
-		report_write_file(option_stats_file());
+		report_text(STDERR_FILENO, report, left);
+	else if (is_ours(option_stats_file()))
+		report_write_file(option_stats_file(), report, left, false);
 }
 
 /*

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * report.c - the statistics as a table and as JSON.
+ * report.c - the numbers of the statistics, in the order in which they are shown, and the parts
+ * that other libraries add.
  *
- * Both are written line by line from a buffer on the stack (base/text.h), with write(2): they may
- * be asked for in a process that is out of memory, and printf would allocate.  The two have one
- * list of numbers, so that none is forgotten in one of them; doc/options.md says what each number
- * means.
+ * The table (report-text.c) and the JSON (report-json.c) have one list of numbers, so that none is
+ * forgotten in one of them.  doc/options.md says what each number means.
  */
 #include "api/report.h"
 
-#include "base/base.h"
-#include "base/text.h"
+#include "base/option.h"
 #include "os/os.h"
 
 #include <arenite/arenite.h>
@@ -18,210 +16,120 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const tag_names[ARN_TAGS] = { "mem", "object", "gc", "gc_pre" };
-
-static void add_column(struct text *text, size_t number, size_t width)
-{
-	struct text digits = { 0 };
-
-	text_add_number(&digits, number);
-	for (size_t n = digits.length; n < width; n++)
-		text_add(text, " ");
-	digits.bytes[digits.length] = '\0';
-	text_add(text, digits.bytes);
-}
-
-static void print_tag(int fd, const char *name, const struct arn_stats_tag *tag)
-{
-	struct text text = { 0 };
-
-	text_add(&text, "  ");
-	text_add(&text, name);
-	while (text.length < 10)
-		text_add(&text, " ");
-	add_column(&text, tag->live_blocks, 12);
-	add_column(&text, tag->live_bytes, 15);
-	add_column(&text, tag->cached_bytes, 12);
-	add_column(&text, tag->remote_bytes, 12);
-	add_column(&text, tag->pools, 9);
-	add_column(&text, tag->pool_bytes, 15);
-	text_add(&text, "\n");
-	text_write(&text, fd);
-}
-
-/* One number: its name in the table, and in the JSON. */
-struct line {
-	const char *name, *json;
-	size_t value;
-};
-
-static void print_line(int fd, const struct line *line)
-{
-	struct text text = { 0 };
-
-	text_add(&text, "  ");
-	text_add(&text, line->name);
-	while (text.length < 44)
-		text_add(&text, " ");
-	add_column(&text, line->value, 15);
-	text_add(&text, "\n");
-	text_write(&text, fd);
-}
-
-#define LINES 13
-
-/*
- * The page size comes last, because the table leaves it out: there it would be taken for an amount
- * of memory.
- */
-static void fill_lines(const struct arn_stats *s, struct line lines[LINES])
-{
-	const struct line filled[LINES] = {
-		{ "raw: blocks made", "raw_mallocs", s->raw_mallocs },
-		{ "raw: blocks freed", "raw_frees", s->raw_frees },
-		{ "raw: live bytes", "raw_live_bytes", s->raw_live_bytes },
-		{ "arenas", "arenas", s->arenas },
-		{ "arenas: address space", "arena_bytes", s->arena_bytes },
-		{ "arenas: in pools", "claimed_bytes", s->claimed_bytes },
-		{ "arenas: free, kept resident for reuse", "retained_bytes", s->retained_bytes },
-		{ "own records: address space", "metadata_bytes", s->metadata_bytes },
-		{ "heaps", "heaps", s->heaps },
-		{ "heaps without an owner", "orphan_heaps", s->orphan_heaps },
-		{ "purges", "purges", s->purges },
-		{ "purges: bytes returned", "purged_bytes", s->purged_bytes },
-		{ "page size", "page_size", os_page_size() },
-	};
-
-	for (unsigned i = 0; i < LINES; i++)
-		lines[i] = filled[i];
-}
+const char *const report_tags[ARN_TAGS] = { "mem", "object", "gc", "gc_pre" };
 
 /* The parts that other libraries have added, in the order in which they are printed. */
 static const struct arn_stats_part *parts[4];
 static unsigned parts_used;
+static time_t began; /* when the process began to use Arenite */
 
-#define CAUSES 9
-
-/* The causes for which memory is resident (resident.c). */
-static void fill_causes(struct line causes[CAUSES])
+void report_take(struct report *report)
 {
-	struct arn_resident r;
-
-	arn_stats_resident(&r, sizeof(r));
-	memcpy(causes,
-	       (struct line[CAUSES]){
-		       { "resident: live blocks", "live", r.live },
-		       { "resident: in pool caches", "cached", r.cached },
-		       { "resident: freed by other threads", "remote", r.remote },
-		       { "resident: empty pools that wait for readers", "waiting", r.waiting },
-		       { "resident: arenas that wait for readers", "retired", r.retired },
-		       { "resident: free, beside what is used", "pinned", r.pinned },
-		       { "resident: free, kept for reuse", "retained", r.retained },
-		       { "resident: own records", "metadata", r.metadata },
-		       { "resident: all", "total", r.total },
-	       },
-	       CAUSES * sizeof(*causes));
+	arn_stats_read(&report->stats, sizeof(report->stats));
+	arn_stats_resident(&report->resident, sizeof(report->resident));
+	report->time = time(NULL);
+	if (!began)
+		began = report->time;
 }
 
-void arn_stats_print(int fd)
+size_t report_seconds(const struct report *report)
 {
-	struct arn_stats stats;
-	struct text head = { 0 };
-	struct line lines[LINES], causes[CAUSES];
+	return report->time > began ? (size_t)(report->time - began) : 0;
+}
 
-	arn_stats_read(&stats, sizeof(stats));
-	fill_lines(&stats, lines);
-	text_add(&head, "arenite " ARN_VERSION ", process ");
-	text_add_number(&head, (size_t)getpid());
-	text_add(&head, "\n"
-	                "  tag       live blocks     live bytes      cached      remote    pools   "
-	                "  pool bytes\n");
-	text_write(&head, fd);
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
-		print_tag(fd, tag_names[tag], &stats.tag[tag]);
-	for (unsigned i = 0; i < LINES - 1; i++)
-		print_line(fd, &lines[i]);
-	fill_causes(causes);
-	for (unsigned i = 0; i < CAUSES; i++)
-		print_line(fd, &causes[i]);
+void report_program(char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+}
+
+static bool has_part(const char *name)
+{
 	for (unsigned i = 0; i < parts_used; i++)
-		parts[i]->text(fd);
+		if (strcmp(parts[i]->name, name) == 0)
+			return true;
+	return false;
 }
 
-static void add_member(struct text *text, const char *name, size_t value, const char *after)
+/*
+ * A tag of which no heap was ever made has no numbers.  In a Python that was not built on Arenite
+ * the collector's objects are never served; mem and object are not if option DOMAINS says so.
+ */
+const char *report_unserved(const struct report *report, unsigned tag)
 {
-	text_add(text, "\"");
-	text_add(text, name);
-	text_add(text, "\": ");
-	text_add_number(text, value);
-	text_add(text, after);
+	size_t domain = tag == ARN_TAG_MEM ? SERVE_MEM : SERVE_OBJECT;
+
+	if (report->stats.tag_heaps[tag] != 0)
+		return NULL;
+	if (tag > ARN_TAG_OBJECT)
+		return has_part("python") ? "not served: CPython's own, or with a GIL in object"
+		                          : "not used";
+	return option(OPTION_DOMAINS) & domain ? "not used" : "not served: option DOMAINS";
 }
 
-static void json_tag(int fd, const char *name, const struct arn_stats_tag *tag, bool last)
+static const char *raw_unserved(const struct report *report)
 {
-	struct text text = { 0 };
-
-	text_add(&text, "    \"");
-	text_add(&text, name);
-	text_add(&text, "\": {");
-	add_member(&text, "live_blocks", tag->live_blocks, ", ");
-	add_member(&text, "live_bytes", tag->live_bytes, ", ");
-	add_member(&text, "cached_blocks", tag->cached_blocks, ", ");
-	add_member(&text, "cached_bytes", tag->cached_bytes, ", ");
-	add_member(&text, "remote_blocks", tag->remote_blocks, ", ");
-	add_member(&text, "remote_bytes", tag->remote_bytes, ", ");
-	add_member(&text, "pools", tag->pools, ", ");
-	add_member(&text, "pool_bytes", tag->pool_bytes, last ? "}\n" : "},\n");
-	text_write(&text, fd);
+	if (report->stats.raw_mallocs != 0)
+		return NULL;
+	return has_part("malloc") ? "not served: malloc is Arenite's" : "not used";
 }
 
-static void json_text(int fd, const char *string)
+/* The page size comes last: it is no amount of memory that is in use. */
+void report_numbers(const struct report *report, struct row rows[REPORT_NUMBERS])
 {
-	struct text text = { 0 };
+	const struct arn_stats *s = &report->stats;
+	const char *raw = raw_unserved(report);
+	const struct row filled[REPORT_NUMBERS] = {
+		{ "made since the start: blocks", "made_blocks", s->made_blocks, ROW_COUNT, NULL },
+		{ "made since the start", "made", s->made_bytes, ROW_BYTES, NULL },
+		{ "of these freed: blocks", "freed_blocks", s->freed_blocks, ROW_COUNT, NULL },
+		{ "of these freed", "freed", s->freed_bytes, ROW_BYTES, NULL },
+		{ "live, at the peak", "peak_live", s->peak_live_bytes, ROW_BYTES, NULL },
+		{ "resident in arenas, at the peak", "peak_resident", s->peak_resident_bytes,
+		  ROW_BYTES, NULL },
+		{ "raw: blocks made", "raw_mallocs", s->raw_mallocs, ROW_COUNT, raw },
+		{ "raw: blocks freed", "raw_frees", s->raw_frees, ROW_COUNT, raw },
+		{ "raw: live", "raw_live", s->raw_live_bytes, ROW_BYTES, raw },
+		{ "arenas", "arenas", s->arenas, ROW_COUNT, NULL },
+		{ "arenas: address space", "arena", s->arena_bytes, ROW_BYTES, NULL },
+		{ "arenas: in pools", "claimed", s->claimed_bytes, ROW_BYTES, NULL },
+		{ "arenas: free, kept resident for reuse", "retained", s->retained_bytes, ROW_BYTES,
+		  NULL },
+		{ "own records: address space", "metadata", s->metadata_bytes, ROW_BYTES, NULL },
+		{ "heaps", "heaps", s->heaps, ROW_COUNT, NULL },
+		{ "heaps without an owner", "orphan_heaps", s->orphan_heaps, ROW_COUNT, NULL },
+		{ "purges", "purges", s->purges, ROW_COUNT, NULL },
+		{ "purges: returned", "purged", s->purged_bytes, ROW_BYTES, NULL },
+		{ "size of a page", "page_size", os_page_size(), ROW_BYTES, NULL },
+	};
 
-	text_add(&text, string);
-	text_write(&text, fd);
+	memcpy(rows, filled, sizeof(filled));
 }
 
-/* Each part is a member of the outer object and writes its own value. */
-static void json_parts(int fd)
+/* The causes (resident.c), and what else the process has in memory: all but `total` and `peak` sum
+ * up to `process`. */
+void report_resident(const struct report *report, struct row rows[REPORT_RESIDENT])
 {
-	for (unsigned i = 0; i < parts_used; i++) {
-		json_text(fd, ",\n  \"");
-		json_text(fd, parts[i]->name);
-		json_text(fd, "\": ");
-		parts[i]->json(fd);
-	}
-	json_text(fd, "\n}\n");
-}
+	const struct arn_resident *r = &report->resident;
+	const char *unknown = r->process ? NULL : "not known";
+	const struct row filled[REPORT_RESIDENT] = {
+		{ "live blocks", "live", r->live, ROW_BYTES, NULL },
+		{ "ready in pool caches", "cached", r->cached, ROW_BYTES, NULL },
+		{ "freed by other threads", "remote", r->remote, ROW_BYTES, NULL },
+		{ "empty pools that wait for readers", "waiting", r->waiting, ROW_BYTES, NULL },
+		{ "arenas that wait for readers", "retired", r->retired, ROW_BYTES, NULL },
+		{ "free, beside what is used", "pinned", r->pinned, ROW_BYTES, NULL },
+		{ "free, kept for reuse", "retained", r->retained, ROW_BYTES, NULL },
+		{ "own records", "metadata", r->metadata, ROW_BYTES, NULL },
+		{ "all of Arenite", "total", r->total, ROW_BYTES, NULL },
+		{ "others: libc, Python's heaps, stacks", "other", r->other, ROW_BYTES, unknown },
+		{ "files and shared memory", "files", r->files, ROW_BYTES, unknown },
+		{ "all of the process (RSS)", "process", r->process, ROW_BYTES, unknown },
+		{ "the same at its peak", "peak", r->peak, ROW_BYTES, unknown },
+	};
 
-static void json_lines(int fd, const char *indent, const struct line *lines, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct text text = { 0 };
-
-		text_add(&text, indent);
-		add_member(&text, lines[i].json, lines[i].value, i + 1 < n ? ",\n" : "");
-		text_write(&text, fd);
-	}
-}
-
-void arn_stats_json(int fd)
-{
-	struct arn_stats stats;
-	struct line lines[LINES], causes[CAUSES];
-
-	arn_stats_read(&stats, sizeof(stats));
-	fill_lines(&stats, lines);
-	fill_causes(causes);
-	json_text(fd, "{\n  \"version\": \"" ARN_VERSION "\",\n  \"tags\": {\n");
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
-		json_tag(fd, tag_names[tag], &stats.tag[tag], tag + 1 == ARN_TAGS);
-	json_text(fd, "  },\n  \"resident\": {\n");
-	json_lines(fd, "    ", causes, CAUSES);
-	json_text(fd, "\n  },\n");
-	json_lines(fd, "  ", lines, LINES);
-	json_parts(fd);
+	memcpy(rows, filled, sizeof(filled));
 }
 
 /*
@@ -235,9 +143,15 @@ bool arn_stats_add(const struct arn_stats_part *part)
 			return true;
 	if (parts_used == array_length(parts))
 		return false;
+	began = time(NULL);
 	report_begin();
 	parts[parts_used++] = part;
 	return true;
+}
+
+const struct arn_stats_part *report_part(unsigned index)
+{
+	return parts[index];
 }
 
 unsigned report_parts(void)

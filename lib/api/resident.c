@@ -10,6 +10,8 @@
  * Caches      The bitmaps do not tell blocks in pool caches from live ones.  So an estimate has to
  *             do: if a third of a class's blocks that are not free are in caches, a third of their
  *             resident bytes are counted as cached.
+ * Process     What the whole process has resident comes from the kernel (os_memory).  Arenite's
+ *             memory is anonymous, so the rest of the anonymous memory is not Arenite's.
  * Existence   An arena is looked at inside one section of reclaim.h.  An arena that waits to be
  *             unmapped is in no table any more and may be unmapped at any moment: of such arenas
  *             only the addresses are used, and nothing in them is read.
@@ -366,6 +368,19 @@ static void add_record(void *survey, const void *chunk, size_t size)
 	e->to->metadata += resident_bytes(e, chunk, size);
 }
 
+/* What the kernel says of the process.  It is asked last, so that what has been found is in it. */
+static void add_process(struct arn_resident *to)
+{
+	struct os_memory memory;
+
+	if (!os_memory(&memory))
+		return;
+	to->process = memory.resident;
+	to->files = memory.files;
+	to->other = memory.anonymous - min_size(memory.anonymous, to->total);
+	to->peak = memory.peak;
+}
+
 void arn_stats_resident(struct arn_resident *resident, size_t size)
 {
 	struct arn_resident now = { 0 }, *to = &now;
@@ -378,5 +393,6 @@ void arn_stats_resident(struct arn_resident *resident, size_t size)
 	move_gathered(&survey);
 	to->total = to->live + to->cached + to->remote + to->waiting + to->retired + to->pinned +
 	            to->retained + to->metadata;
+	add_process(to);
 	fill_struct(resident, size, &now, sizeof(now));
 }

@@ -4,9 +4,13 @@
  *
  * No counter is shared: each is written by one thread, in slow paths only, and is read relaxed.  So
  * the fast paths count nothing, and what lies in pool caches has to be taken off here:
- *     live == out - cached - (freed remotely by all threads - drained by all heaps)      per tag
- * "out" are the blocks that are not in their pools.  The numbers are exact while no other thread
- * allocates or frees; else each is what it was at some moment of the call.
+ *     live == out - home - cached - (freed remotely by all threads - drained by all heaps)
+ * for each tag, where "out" are the blocks that have left their pools since the process began, and
+ * "home" those that have returned.  The numbers are exact while no other thread allocates or frees;
+ * else each is what it was at some moment of the call.
+ *
+ * The peak of what is live is the most that any call has seen.  Slow paths call now and then, and
+ * whenever more is resident than at the last call, by 1/64: see watch.c.
  */
 #include "heap/cache.h"
 #include "heap/family.h"
@@ -40,8 +44,10 @@ static void add_heap(struct arn_stats *stats, const struct heap *heap)
 
 	for (unsigned cls = 0; cls < CLASSES; cls++)
 		add_cached(tag, heap, cls);
-	tag->live_blocks += load_relaxed(&heap->x_out_blocks);
-	tag->live_bytes += load_relaxed(&heap->x_out_bytes);
+	tag->live_blocks += heap_out_blocks(heap);
+	tag->live_bytes += heap_out_bytes(heap);
+	stats->made_blocks += load_relaxed(&heap->x_out_blocks);
+	stats->made_bytes += load_relaxed(&heap->x_out_bytes);
 	tag->remote_blocks -= load_relaxed(&heap->x_drained_blocks);
 	tag->remote_bytes -= load_relaxed(&heap->x_drained_bytes);
 	tag->pools += load_relaxed(&heap->x_pools);
@@ -49,6 +55,7 @@ static void add_heap(struct arn_stats *stats, const struct heap *heap)
 	stats->claimed_bytes -= stock_bytes(heap);
 	stats->retained_bytes += stock_bytes(heap);
 	stats->heaps++;
+	stats->tag_heaps[heap->tag]++;
 	stats->orphan_heaps += load_relaxed(&heap->x_owner) < OWNER_PASSED;
 }
 
@@ -75,6 +82,8 @@ static void add_totals(struct arn_stats *stats)
 	stats->purges = totals.purges;
 	stats->purged_bytes = totals.purged;
 	stats->metadata_bytes = meta_bytes();
+	stats->peak_resident_bytes = max_size(load_relaxed(&arena_counters.x_peak),
+	                                      arena_resident());
 }
 
 /*
@@ -88,6 +97,36 @@ static size_t difference(size_t whole, size_t part)
 	return rest <= PTRDIFF_MAX ? rest : 0;
 }
 
+static _Atomic size_t x_peak_live; /* bytes */
+
+/* What is live now may be more than ever before; then it is the peak. */
+static void note_peak(struct arn_stats *stats, size_t live)
+{
+	size_t peak = load_relaxed(&x_peak_live);
+
+	while (live > peak && !cas_acquire(&x_peak_live, &peak, live))
+		;
+	stats->peak_live_bytes = max_size(live, peak);
+}
+
+/* The sums over tags.  A block is freed if it was made and is not live. */
+static void add_tags(struct arn_stats *stats)
+{
+	size_t blocks = 0, bytes = 0;
+
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
+		struct arn_stats_tag *t = &stats->tag[tag];
+
+		t->live_blocks = difference(t->live_blocks, t->remote_blocks);
+		t->live_bytes = difference(t->live_bytes, t->remote_bytes);
+		blocks += t->live_blocks;
+		bytes += t->live_bytes;
+	}
+	stats->freed_blocks = difference(stats->made_blocks, blocks);
+	stats->freed_bytes = difference(stats->made_bytes, bytes);
+	note_peak(stats, bytes);
+}
+
 static void add_up(struct arn_stats *stats)
 {
 	for (arn_family *family = family_first(); family;
@@ -98,12 +137,7 @@ static void add_up(struct arn_stats *stats)
 	for (struct thread *thread = thread_first(); thread; thread = thread->next)
 		add_thread(stats, thread);
 	add_thread(stats, &thread_none);
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
-		struct arn_stats_tag *t = &stats->tag[tag];
-
-		t->live_blocks = difference(t->live_blocks, t->remote_blocks);
-		t->live_bytes = difference(t->live_bytes, t->remote_bytes);
-	}
+	add_tags(stats);
 	add_totals(stats);
 }
 

@@ -3,7 +3,6 @@
 
 #include "base/option.h"
 #include "base/text.h"
-#include "arena/reclaim.h"
 
 __thread unsigned arena_races;
 static _Atomic size_t x_free_arenas; /* arenas with x_counted set */
@@ -312,13 +311,12 @@ bool arena_is_valid(const struct arena *arena)
 	return free + used <= ARENA_END - ARENA_HEAD && arena_at(arena) == arena;
 }
 
+/* No arena is looked into, so this needs no section of reclaim.h. */
 void arena_totals(struct arena_totals *totals)
 {
 	*totals = (struct arena_totals){ 0 };
-	reclaim_enter();
 	for (unsigned index = 0; index < registry_count(); index++)
 		totals->arenas += registry_entry(index) != NULL;
-	reclaim_exit();
 	totals->mapped = load_relaxed(&arena_counters.x_mapped);
 	totals->claimed = tally_read_all(&arena_counters.x_claimed);
 	totals->retained = tally_read_all(&arena_counters.x_retained);

@@ -69,6 +69,16 @@ size_t meta_bytes(void)
 	return load_relaxed(&x_bytes);
 }
 
+size_t meta_used(void)
+{
+	size_t used = 0;
+
+	for (const struct chunk *chunk = load_acquire(&x_chunk); chunk;
+	     chunk = chunk->older) /* M1 */
+		used += load_relaxed(&chunk->x_used);
+	return used;
+}
+
 void meta_visit(void (*visitor)(void *arg, const void *chunk, size_t size), void *arg)
 {
 	for (const struct chunk *chunk = load_acquire(&x_chunk); chunk;

@@ -18,6 +18,8 @@
 void *meta_take(size_t size, size_t alignment);
 /* Bytes of address space that records have. */
 size_t meta_bytes(void);
+/* Bytes of it that records have been given. */
+size_t meta_used(void);
 /* Call the visitor for each part of the address space that holds records; size is in bytes. */
 void meta_visit(void (*visitor)(void *arg, const void *chunk, size_t size), void *arg);
 

@@ -71,8 +71,8 @@ bool registry_is_retired(const struct arena *arena);
 /* Has the table no entry for another arena? */
 bool registry_is_full(void);
 
-/* The number of entries that were ever used, and one of them, which may be NULL.  The caller is in
- * a section of reclaim.h. */
+/* The number of entries that were ever used, and one of them, which may be NULL.  Whoever looks
+ * into the arena is in a section of reclaim.h. */
 unsigned registry_count(void);
 struct arena *registry_entry(unsigned index);
 

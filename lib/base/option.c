@@ -2,7 +2,6 @@
 #include "base/option.h"
 
 #include "base/mark.h"
-#include "base/text.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -33,9 +32,12 @@ size_t option_values[OPTIONS] = {
 	[OPTION_STATS] = STATS_OFF,
 	[OPTION_VERBOSE] = 0,
 	[OPTION_DISABLE] = 0,
+	[OPTION_PAGE] = 1,
 };
 
 static char stats_file[PATH_MAX];
+static unsigned stats_seconds; /* 0: the file is written at the exit only */
+static bool given[OPTIONS];
 
 /* The names of the domains, in the order of their bits. */
 static const char *const domain_names[] = { "mem", "object", "malloc" };
@@ -85,30 +87,58 @@ static bool parse_switch(const char *value, bool *on)
 	return false;
 }
 
-static bool parse_disable(const char *value)
+static bool parse_switch_of(enum option option, const char *value)
 {
 	bool on;
 
 	if (!parse_switch(value, &on))
 		return false;
-	option_values[OPTION_DISABLE] = on;
+	option_values[option] = on;
 	return true;
 }
 
-/* A switch, or json:FILE.  The name of the file is copied, because the environment may be
- * overwritten later. */
+static bool parse_disable(const char *value)
+{
+	return parse_switch_of(OPTION_DISABLE, value);
+}
+
+static bool parse_page(const char *value)
+{
+	return parse_switch_of(OPTION_PAGE, value);
+}
+
+/* How many bytes at the end of the value say how often the file is to be written: ",10s" are 4, and
+ * *seconds is 10.  0: none do; the name of a file may have commas in it. */
+static size_t find_interval(const char *value, unsigned *seconds)
+{
+	const char *comma = strrchr(value, ',');
+	size_t digits = comma ? strspn(comma + 1, "0123456789") : 0;
+
+	*seconds = 0;
+	if (digits == 0 || digits > 5 || strcmp(comma + 1 + digits, "s") != 0)
+		return 0;
+	*seconds = (unsigned)strtoul(comma + 1, NULL, 10);
+	return *seconds ? digits + 2 : 0;
+}
+
+/* A switch, or json:FILE, or json:FILE,10s.  The name of the file is copied, because the
+ * environment may be overwritten later. */
 static bool parse_stats(const char *value)
 {
 	size_t length = strlen(value);
+	unsigned seconds;
 	bool on;
 
 	if (parse_switch(value, &on)) {
 		option_values[OPTION_STATS] = on ? STATS_TEXT : STATS_OFF;
 		return true;
 	}
-	if (strncmp(value, "json:", 5) != 0 || length == 5 || length - 5 >= sizeof(stats_file))
+	length -= find_interval(value, &seconds);
+	if (strncmp(value, "json:", 5) != 0 || length <= 5 || length - 5 >= sizeof(stats_file))
 		return false;
-	memcpy(stats_file, value + 5, length - 5 + 1);
+	memcpy(stats_file, value + 5, length - 5);
+	stats_file[length - 5] = '\0';
+	stats_seconds = seconds;
 	option_values[OPTION_STATS] = STATS_JSON;
 	return true;
 }
@@ -144,7 +174,7 @@ static const struct spec specs[OPTIONS] = {
 	                    NULL },
 	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE",
 	                   "statistics at exit: 1 on stderr, or as JSON in FILE, where %p is the "
-	                   "process",
+	                   "process; FILE,10s: every 10 seconds as well",
 	                   parse_stats },
 	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2",
 	                     "1: a line with the version at start; 2: also a line for each arena",
@@ -153,6 +183,9 @@ static const struct spec specs[OPTIONS] = {
 	                     "1: an interpreter that was not built on Arenite keeps its own "
 	                     "allocator",
 	                     parse_disable },
+	[OPTION_PAGE] = { "PAGE", 0, 1, false, "0 or 1, no or yes, off or on",
+	                  "1: a page with the statistics, for arenite top, stats and metrics",
+	                  parse_page },
 };
 
 /* How far a suffix shifts the number to the left; 0: it is none. */
@@ -226,7 +259,7 @@ static bool parse_number(const char *value, bool bytes, size_t *number)
 }
 
 /* Besides its range, option ARENA must be a multiple of the size of an arena. */
-bool option_parse(enum option option, const char *value)
+static bool parse(enum option option, const char *value)
 {
 	const struct spec *spec = &specs[option];
 	size_t number;
@@ -239,6 +272,14 @@ bool option_parse(enum option option, const char *value)
 		return false;
 	option_values[option] = number;
 	return true;
+}
+
+bool option_parse(enum option option, const char *value)
+{
+	bool taken = parse(option, value);
+
+	given[option] |= taken;
+	return taken;
 }
 
 static void add_domains(struct text *text, size_t domains)
@@ -255,9 +296,8 @@ static void add_domains(struct text *text, size_t domains)
 	text_add(text, domains ? "" : "none");
 }
 
-/* Adds the value in force as one would write it: bytes with the largest suffix that leaves no
- * rest. */
-static void add_value(struct text *text, enum option option)
+/* Bytes have the largest suffix that leaves no rest. */
+void option_add_value(struct text *text, enum option option)
 {
 	size_t value = option_values[option];
 
@@ -266,6 +306,11 @@ static void add_value(struct text *text, enum option option)
 	} else if (option == OPTION_STATS && value == STATS_JSON) {
 		text_add(text, "json:");
 		text_add(text, stats_file);
+		if (stats_seconds) {
+			text_add(text, ",");
+			text_add_number(text, stats_seconds);
+			text_add(text, "s");
+		}
 	} else if (specs[option].bytes && value >= MIB && value % MIB == 0) {
 		text_add_number(text, value / MIB);
 		text_add(text, "M");
@@ -332,7 +377,7 @@ static void complain(const char *entry, enum option option)
 		text_add(text, ": ");
 		option_explain(text, option, strchr(entry, '=') + 1);
 		text_add(text, "; using ");
-		add_value(text, option);
+		option_add_value(text, option);
 	}
 }
 
@@ -425,6 +470,16 @@ const char *option_stats_file(void)
 	return *stats_file ? stats_file : NULL;
 }
 
+unsigned option_stats_interval(void)
+{
+	return option(OPTION_STATS) == STATS_JSON ? stats_seconds * 1000 : 0;
+}
+
+bool option_is_given(enum option option)
+{
+	return given[option];
+}
+
 void option_print_table(int fd)
 {
 	for (enum option option = 0; option < OPTIONS; option++) {
@@ -433,7 +488,7 @@ void option_print_table(int fd)
 		text_add(&text, "ARENITE_");
 		text_add(&text, specs[option].name);
 		text_add(&text, "=");
-		add_value(&text, option);
+		option_add_value(&text, option);
 		while (text.length < 34)
 			text_add(&text, " ");
 		text_add(&text, specs[option].meaning);

@@ -30,6 +30,7 @@ enum option {
 	OPTION_STATS,
 	OPTION_VERBOSE,
 	OPTION_DISABLE,
+	OPTION_PAGE,
 	OPTIONS
 };
 
@@ -58,6 +59,12 @@ void option_explain(struct text *text, enum option option, const char *value);
 
 /* The file of ARENITE_STATS=json:FILE, or NULL. */
 const char *option_stats_file(void);
+/* How often that file is to be written, in ms.  0: at the exit only. */
+unsigned option_stats_interval(void);
+/* Has the environment, or option_parse, given the option a value? */
+bool option_is_given(enum option option);
+/* Add the value in force to the text, as one would write it. */
+void option_add_value(struct text *text, enum option option);
 
 /* Read the environment.  Called once, while there is one thread. */
 void option_init(void);

@@ -42,6 +42,21 @@ void text_add_pointer(struct text *text, const void *pointer)
 	add_digits(text, (uintptr_t)pointer, 16);
 }
 
+void text_add_mib(struct text *text, size_t bytes)
+{
+	size_t hundredths = (bytes % MIB * 100 + MIB / 2) / MIB + bytes / MIB * 100;
+
+	text_add_number(text, hundredths / 100);
+	text_add(text, hundredths % 100 < 10 ? ".0" : ".");
+	text_add_number(text, hundredths % 100);
+}
+
+void text_pad(struct text *text, size_t length)
+{
+	while (text->length < min_size(length, sizeof(text->bytes)))
+		text_add(text, " ");
+}
+
 /* libc's write(2) is a cancellation point: a thread that was cancelled would end here, in the
  * middle of malloc. */
 static ssize_t write_some(int fd, const char *bytes, size_t size)

@@ -18,6 +18,10 @@ struct text {
 void text_add(struct text *text, const char *string);
 void text_add_number(struct text *text, size_t number);
 void text_add_pointer(struct text *text, const void *pointer);
+/* Add a number of bytes as MiB, rounded to two decimals. */
+void text_add_mib(struct text *text, size_t bytes);
+/* Add blanks until the text has this many bytes. */
+void text_pad(struct text *text, size_t length);
 /* Write the text to this file descriptor.  Leaves errno alone, because the text may be about
  * something that has happened in free(). */
 void text_write(const struct text *text, int fd);

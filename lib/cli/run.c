@@ -56,6 +56,8 @@ static const char *settle_file(const char *value)
 
 	if (strncmp(value, "json:", 5) != 0 || value[5] == '/' || strlen(value) > PATH_MAX)
 		return value;
+	if (value[5] == '-' && strchr(",", value[6])) /* json:- is stdout */
+		return value;
 	if (!getcwd(directory, PATH_MAX))
 		return value;
 	snprintf(settled, sizeof(settled), "json:%s/%s", directory, value + 5);

@@ -185,8 +185,8 @@ static bool list_is_valid(const struct heap *heap, unsigned cls)
 	return true;
 }
 
-/* Goes through all pools and lists.  x_out_blocks must be the sum of their capacities less their
- * free blocks, and x_out_bytes that in bytes. */
+/* Goes through all pools and lists.  heap_out_blocks must be the sum of their capacities less their
+ * free blocks, and heap_out_bytes that in bytes. */
 bool heap_is_valid(const struct heap *heap)
 {
 	size_t blocks = 0, bytes = 0;
@@ -201,6 +201,6 @@ bool heap_is_valid(const struct heap *heap)
 	for (unsigned cls = 0; cls < CLASSES; cls++)
 		if (!list_is_valid(heap, cls))
 			return false;
-	return blocks == load_relaxed(&heap->x_out_blocks) &&
-	       bytes == load_relaxed(&heap->x_out_bytes) && sweep_is_valid(heap);
+	return blocks == heap_out_blocks(heap) && bytes == heap_out_bytes(heap) &&
+	       sweep_is_valid(heap);
 }

@@ -152,7 +152,10 @@ static void set_size(struct heap *heap, struct pool *pool, size_t size)
 {
 	size_t tail = pool_tail(pool);
 
-	count_add(&heap->x_out_bytes, size - pool->block_size);
+	if (size > pool->block_size)
+		count_add(&heap->x_out_bytes, size - pool->block_size);
+	else
+		count_add(&heap->x_home_bytes, pool->block_size - size);
 	pool->block_size = size;
 	sweep_note_tail(pool, tail);
 }

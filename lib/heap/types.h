@@ -19,8 +19,8 @@
  *             does what remains
  *             owned -> OWNER_PASSED -> owned by another thread, with the same handle
  *             a fork may leave a heap OWNER_STRANDED, too (process.c)
- * Invariant   x_out_blocks == blocks that are live, in the pool cache, or in a remote word;
- *             x_out_bytes: their bytes
+ * Invariant   x_out_blocks - x_home_blocks == blocks that are live, in the pool cache, or in a
+ *             remote word; the same of the bytes.  All four only grow.
  *             a pool is in the list of partial pools exactly when its x_free_count != 0
  *
  * Synchronization      malloc  free(own)  free(other)  abandon  adopt  drain  visit
@@ -130,7 +130,8 @@ struct heap {
 	_Atomic unsigned x_slow_paths; /* times that the owner has entered one */
 
 	/* statistics: written by the owner only */
-	_Atomic size_t x_out_blocks, x_out_bytes;         /* outside their pools */
+	_Atomic size_t x_out_blocks, x_out_bytes;         /* that have left their pools, ever */
+	_Atomic size_t x_home_blocks, x_home_bytes;       /* that have returned to them, ever */
 	_Atomic size_t x_drained_blocks, x_drained_bytes; /* freed by others */
 	_Atomic size_t x_pools, x_pool_bytes;
 };
@@ -212,8 +213,25 @@ static inline void heap_count_out(struct heap *heap, const struct pool *pool, si
 /* n blocks have returned to the pool.  The user of the heap. */
 static inline void heap_count_home(struct heap *heap, const struct pool *pool, size_t n)
 {
-	count_sub(&heap->x_out_blocks, n);
-	count_sub(&heap->x_out_bytes, n * pool->block_size);
+	count_add(&heap->x_home_blocks, n);
+	count_add(&heap->x_home_bytes, n * pool->block_size);
+}
+
+/* How many blocks of the heap are outside their pools.  What is home is read first: while the owner
+ * is at work the answer may be too large, and is never below zero. */
+static inline size_t heap_out_blocks(const struct heap *heap)
+{
+	size_t home = load_relaxed(&heap->x_home_blocks);
+
+	return load_relaxed(&heap->x_out_blocks) - home;
+}
+
+/* The same in bytes. */
+static inline size_t heap_out_bytes(const struct heap *heap)
+{
+	size_t home = load_relaxed(&heap->x_home_bytes);
+
+	return load_relaxed(&heap->x_out_bytes) - home;
 }
 
 /* Called before anything that changes a heap in more than one store, by its owner or a walker;

@@ -39,6 +39,24 @@ int os_move(void *from, size_t size, void *to, size_t room);
 /* Which pages are in memory: bit 0 of pages[] for each page.  Before Linux 6.7 those that were read
  * and never written to are among them. */
 int os_resident(const void *address, size_t size, unsigned char *pages);
+/* What the process has in memory, in bytes: all of it, the part that is of no file, the part that
+ * is of files and shared memory, and the most that all of it ever was. */
+struct os_memory {
+	size_t resident, anonymous, files, peak;
+};
+/* false: the system does not tell. */
+bool os_memory(struct os_memory *memory);
+/* Memory that other processes find as a file in memory of this name, in /proc/PID/fd. */
+struct os_shared {
+	void *address;
+	size_t size;
+	int fd;
+	uint64_t inode;
+};
+/* Map `size` bytes of it, zeroed.  false: the system refuses. */
+bool os_share(struct os_shared *shared, const char *name, size_t size);
+/* Unmap it, and close its descriptor, unless the program has done that. */
+void os_unshare(struct os_shared *shared);
 /* Make a full memory barrier in every thread of the process. */
 int os_barrier(void);
 /* A clock in milliseconds that never goes back; it is a few ms coarse, and wraps. */

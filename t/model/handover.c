@@ -31,6 +31,12 @@
 #include "heap/end.c"
 #include "heap/thread.c"
 
+/* Nobody looks at the process. */
+_Atomic size_t watch_level = SIZE_MAX;
+void watch_look(void)
+{
+}
+
 enum { HEAPS = 5, RECORDS = 5, SIZE = 8192, LAST = EXPLORE_THREADS - 1 };
 
 static struct heap heaps[HEAPS];

@@ -207,7 +207,7 @@ static void is_settled(struct heap *heap)
 	remote_drain(heap);
 	explore_check(!atomic_load(&heap->x_pending));
 	explore_check(heap_is_valid(heap));
-	explore_check(atomic_load(&heap->x_pools) == 0 && atomic_load(&heap->x_out_blocks) == 0);
+	explore_check(atomic_load(&heap->x_pools) == 0 && heap_out_blocks(heap) == 0);
 }
 
 /* At the end one more drain brings everything home, and every pool leaves. */

@@ -139,7 +139,7 @@ def show_more(count, before, after):
 
 def causes():
     """{cause: resident bytes} by the allocator's books."""
-    return collections.Counter({f"arenite, {k}": v for k, v in books().get("resident", {}).items()})
+    return collections.Counter({f"arenite, {k}": v or 0 for k, v in books().get("resident", {}).items()})
 
 
 def make_kinds(barrier, leave):
@@ -287,7 +287,7 @@ def executor(scale):
 
 def not_freed():
     """Bytes that Python has asked for and not freed, by the allocator's books."""
-    return sum(tag["live_bytes"] for tag in books().get("tags", {}).values())
+    return sum(tag.get("live_bytes", 0) for tag in books().get("tags", {}).values())
 
 
 def lists_handed_on(scale):
@@ -426,7 +426,7 @@ def interpreters(scale):
     """
     def beside():
         resident = books().get("resident", {})
-        return rss() - resident.get("live", 0) - resident.get("pinned", 0)
+        return rss() - resident.get("live_bytes", 0) - resident.get("pinned_bytes", 0)
     repeat(scaled(ROUNDS, scale), memory_states.interpreter_round(5), (Series("rss_beside"), beside))
 
 

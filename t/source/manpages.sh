@@ -170,7 +170,8 @@ other_names_of_code() {
 
 statistics_of_header() {
 	sed -n '/^struct arn_stats_tag {/,/^void\|^ARN_API/p' "$top_srcdir/include/arenite/arenite.h" |
-		sed -n 's:/\*.*::; s/^[[:space:]]*size_t \(.*\);.*/\1/p' | tr ',' '\n' | tr -d ' ' | sort
+		sed -n 's:/\*.*::; s/^[[:space:]]*size_t \(.*\);.*/\1/p' | tr ',' '\n' | sed 's/\[.*//' | tr -d ' ' |
+		sort
 }
 
 statistics_of_page() {
@@ -185,10 +186,10 @@ calls_of_code() {
 	{
 		grep -ohE "\b(mmap|munmap|mremap|mprotect|madvise|mlock|mincore|prctl|getrlimit|setrlimit|\
 clock_gettime|getpid|gettid|kill|open|openat|close|read|pread|write|pwrite|writev|dprintf|lseek|ioctl|fcntl|\
-stat|lstat|fstat|rename|unlink|link|memfd_create|sched_yield|nanosleep|usleep|poll|pipe|dup2|socket|\
-getrandom)\(" $files | tr -d '('
+stat|lstat|fstat|rename|renameat2|unlink|link|readlink|flock|ftruncate|memfd_create|sched_yield|nanosleep|usleep|\
+poll|pipe|dup2|socket|getrandom)\(" $files | tr -d '('
 		grep -ohE 'SYS_[a-z_]+' $files | sed 's/SYS_//'
-	} | sed 's/^getrlimit$/prlimit64/; s/^open$/openat/; s/^dprintf$/write/; s/^lstat$/newfstatat/' | sort -u
+	} | sed 's/^getrlimit$/prlimit64/; s/^open$/openat/; s/^dprintf$/write/; s/^[lf]stat$/newfstatat/' | sort -u
 }
 
 calls_of_page() {

@@ -51,6 +51,9 @@ trust_numbers      unit/summary         arena/arena-find.c
 push_locked        unit/progress        heap/remote.c
 take_blindly       unit/stock           heap/stock.c
 add_twice          unit/tally           arena/tally.c
+publish_first      unit/page            api/page.c
+write_together     unit/page            api/page.c
+keep_parents_page  unit/page            api/page.c
 sweep_outward      unit/sweep           heap/sweep.c
 sweep_blindly      unit/sweep           heap/sweep.c
 credit_for_all     unit/credit

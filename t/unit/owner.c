@@ -53,7 +53,7 @@ static void settle_heap(struct heap *heap)
 {
 	remote_drain(heap);
 	cache_flush(heap);
-	expect(heap_is_valid(heap) && load_relaxed(&heap->x_out_blocks) == 0);
+	expect(heap_is_valid(heap) && heap_out_blocks(heap) == 0);
 }
 
 static void *fill_and_end(void *arg)

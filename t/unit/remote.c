@@ -39,7 +39,7 @@ static size_t queued_pools(const struct heap *heap)
 
 static bool is_settled(const struct heap *heap)
 {
-	size_t out = load_relaxed(&heap->x_out_blocks);
+	size_t out = heap_out_blocks(heap);
 
 	if (out != 0 || load_relaxed(&heap->x_pools) != 0)
 		note("%zu blocks and %zu pools have not come home", out,
