@@ -87,9 +87,9 @@ static void trim_heap(struct heap *heap, struct arn_trimmed *to)
 }
 
 /*
- * Trim all heaps, family by family.  Trimming makes pools fall empty, so the pools that wait for
- * readers come after the heaps: those whose readers are done go, and the others give back their
- * pages.
+ * Trim all heaps, family by family.  Trimming makes pools fall empty, and hands over those that
+ * wait with their heaps, so the pools that wait for readers come after the heaps: those whose
+ * readers are done go, and the others give back their pages.
  */
 static void trim_heaps(struct arn_trimmed *to)
 {

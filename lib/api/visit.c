@@ -14,8 +14,10 @@
 #include "heap/cache.h"
 #include "heap/family.h"
 #include "heap/trim-heap.h"
+#include "heap/empty.h"
 #include "heap/limbo.h"
 #include "heap/remote.h"
+#include "heap/wait.h"
 
 struct walk {
 	const arn_heap *handle;
@@ -178,7 +180,7 @@ static void send_home(struct heap *heap)
 		cache_flush(heap);
 	heap->cache_is_empty = load_relaxed(&heap->x_owner) == OWNER_NONE;
 	if (heap->deferred)
-		limbo_poll_all(heap->family, false);
+		empty_poll_all(heap);
 }
 
 /*
@@ -291,6 +293,8 @@ static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 	limbo_poll_all(family, false);
 	for (struct heap *heap = load_acquire(&family->x_walked[tag]); heap; heap = next) { /* F2 */
 		next = heap->walk_next;
+		if (load_relaxed(&heap->x_owner) == OWNER_NONE)
+			wait_hand_over(heap);
 		if (is_nothing_to_walk(heap)) {
 			drop_from_walk(last, heap);
 			continue;

@@ -11,10 +11,11 @@
 _Atomic size_t x_retain_credit;
 
 /* A share of what has pages: what has none, be it in the pools of a thread that waits, is not in
- * use. */
+ * use.  Nor is what heaps keep for themselves. */
 size_t retain_limit(void)
 {
-	size_t share = arena_with_pages() / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t pages = arena_with_pages(), granted = load_relaxed(&arena_counters.x_granted);
+	size_t share = (pages - min_size(pages, granted)) / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share);
 }

@@ -107,6 +107,24 @@ static bool search(size_t slices, enum arena_search how, struct run *run)
 	       (search_begin > 0 && arena_claim_from(0, slices, how, run));
 }
 
+static bool search_kept(size_t slices, struct run *run)
+{
+	return tally_read(&arena_counters.x_retained) >= slices * SLICE && slices <= LARGE_SLICES &&
+	       search(slices, ARENA_RESIDENT, run);
+}
+
+bool supply_claim_kept(size_t slices, struct run *run)
+{
+	bool found;
+
+	reclaim_enter();
+	found = search_kept(slices, run);
+	reclaim_exit();
+	if (found)
+		retain_note_use();
+	return found;
+}
+
 /* A run is looked for with pages first, in all arenas, since resident slices anywhere are better
  * than clean ones.  Then any run will do.  The last search overlooks nothing: an arena is mapped
  * after it. */
@@ -116,9 +134,8 @@ static bool claim_mapped(size_t slices, struct run *run)
 	bool found;
 
 	reclaim_enter();
-	found = (tally_read(&arena_counters.x_retained) >= slices * SLICE &&
-	         slices <= LARGE_SLICES && search(slices, ARENA_RESIDENT, run)) ||
-	        search(slices, ARENA_ANY, run) || arena_claim_from(0, slices, ARENA_ALL, run);
+	found = search_kept(slices, run) || search(slices, ARENA_ANY, run) ||
+	        arena_claim_from(0, slices, ARENA_ALL, run);
 	if (found && unlikely(arena_races != races))
 		search_begin = run->arena->index + 1;
 	else if (found && run->arena->index < search_begin)

@@ -22,6 +22,8 @@
 /* Claim `slices` slices in a row; more than LARGE_SLICES get an arena of their own (huge), whose
  * whole body is the run.  false: there is no memory, or option LIMIT does not admit them. */
 bool supply_claim(size_t slices, struct run *run);
+/* Claim `slices` slices in a row that all have pages.  false: there are none. */
+bool supply_claim_kept(size_t slices, struct run *run);
 /* Claim these slices and no others, which lie behind a pool of the caller's.  false: they are not
  * all free, or not admitted. */
 bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/cache.h"
 
+#include "heap/empty.h"
 #include "heap/heap.h"
-#include "heap/limbo.h"
 #include "arena/meta.h"
 #include "base/option.h"
 #include "base/panic.h"
@@ -293,5 +293,5 @@ void cache_send_home(struct heap *heap)
 	remote_drain(heap);
 	cache_flush(heap);
 	if (heap->deferred)
-		limbo_poll(heap->family);
+		empty_poll(heap);
 }

@@ -7,6 +7,7 @@
 #include "heap/cache.h"
 #include "heap/trim-heap.h"
 #include "heap/limbo.h"
+#include "heap/wait.h"
 #include "arena/meta.h"
 
 static struct arn_family first_family;
@@ -240,8 +241,10 @@ static void end_orphan(struct heap *heap)
  * orphans, and release all pools that wait, since no reader of the ended state runs. */
 static void begin_anew(arn_family *family)
 {
-	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) /* F1 */
+	for (struct heap *heap = load_acquire(&family->x_heaps); heap; heap = heap->next) { /* F1 */
 		end_orphan(heap);
+		wait_hand_over(heap);
+	}
 	limbo_poll_all(family, true);
 }
 

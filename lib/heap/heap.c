@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/heap.h"
 
-#include "heap/limbo.h"
+#include "heap/empty.h"
 #include "heap/queued.h"
 #include "arena/retain.h"
 #include "arena/supply.h"
@@ -71,14 +71,12 @@ void heap_attach_pool(struct heap *heap, struct pool *pool)
 		list_partial(heap, pool);
 }
 
-/* A waiting pool keeps its size class, so only the heap that its descriptor names changes.  Heaps
- * whose pools never wait have no limbo to look in. */
+/* A waiting pool keeps its size class, so only the heap that its descriptor names changes. */
 struct pool *heap_take_waiting(struct heap *heap, unsigned cls, size_t slices)
 {
-	struct pool *pool = heap->deferred ? limbo_take(heap->family, heap->tag, cls, slices)
-	                                   : NULL;
+	struct pool *pool = empty_take(heap, cls, slices);
 
-	if (pool)
+	if (pool && load_relaxed(&pool->x_heap) != heap)
 		pool_adopt(pool, heap);
 	return pool;
 }
@@ -109,17 +107,17 @@ struct pool *heap_carve_run(struct heap *heap, unsigned cls, const struct run *r
 }
 
 /* Makes a pool of slices from the heap's stock, or of others that it claims.  Before that, some
- * pools of the limbo are released, so that memory which has waited long enough serves again before
+ * pools that wait are released, so that memory which has waited long enough serves again before
  * more is claimed.  NULL: there is no memory, and the heap is as it was. */
 struct pool *heap_carve_pool(struct heap *heap, unsigned cls, size_t slices, size_t block_size)
 {
 	struct run run;
 
-	limbo_poll(heap->family);
+	empty_poll(heap);
 	if (!stock_take(heap, slices, cls == CLASS_LARGE, &run) && !supply_claim(slices, &run))
 		return NULL;
 	if (run.clean)
-		limbo_make_room(run.growth);
+		empty_make_room(heap, run.growth);
 	return heap_carve_run(heap, cls, &run, block_size);
 }
 
@@ -135,27 +133,15 @@ struct pool *heap_add_pool(struct heap *heap, unsigned cls)
 	return pool;
 }
 
-/* Keeps the slices of an empty pool for the heap's next pools, or releases them. */
-static void keep_or_release(struct heap *heap, struct pool *pool)
-{
-	bool resident = sweep_uncount(pool);
-
-	if (!resident || !stock_put(heap, pool))
-		pool_release(pool, resident);
-}
-
-/* The pool is empty.  With a provider it goes to the limbo, else to the heap's stock, or back to
- * its arena.  If it is queued for this heap it must stay, because a list leads to it: its drain
- * calls heap_reclassify_pool, which asks again. */
+/* The pool is empty.  With a provider it waits for readers, else it goes to the heap's stock, or
+ * back to its arena.  If it is queued for this heap it must stay, because a list leads to it: its
+ * drain calls heap_reclassify_pool, which asks again. */
 static void release_empty(struct heap *heap, struct pool *pool)
 {
 	if (!queued_may_release(pool))
 		return;
 	detach_pool(heap, pool);
-	if (heap->deferred)
-		limbo_add(heap->family, pool);
-	else
-		keep_or_release(heap, pool);
+	empty_add(heap, pool);
 }
 
 /* A pool that was full is partial now; one that is empty leaves.  It is both, if all of its blocks

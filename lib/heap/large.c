@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/large.h"
 
+#include "heap/empty.h"
 #include "heap/heap.h"
-#include "heap/limbo.h"
 #include "base/option.h"
 #include "os/os.h"
 #include "arena/retain.h"
@@ -43,7 +43,7 @@ static struct pool *take_large(struct heap *heap, size_t size)
 		return NULL;
 	resident = sweep_resident(pool);
 	if (!supply_admits(size - min_size(size, resident))) {
-		limbo_add(heap->family, pool);
+		empty_add(heap, pool);
 		return NULL;
 	}
 	sweep_mark_resident(pool);
@@ -113,7 +113,7 @@ static struct pool *claim_aligned(struct heap *heap, size_t size, size_t alignme
 	if (!supply_claim(padded(slices, alignment), &run))
 		return NULL;
 	if (run.clean)
-		limbo_make_room(min_size(run.growth, slices * SLICE));
+		empty_make_room(heap, min_size(run.growth, slices * SLICE));
 	cut_run(&run, (unsigned)align_up(run.first, step), slices);
 	return heap_carve_run(heap, CLASS_LARGE, &run, size);
 }

@@ -13,6 +13,10 @@
 
 static _Atomic(arn_family *) x_latest; /* a pool was added to this family */
 
+/* How often this thread has polled, and the stack that it asks next.  Of any family: it is a matter
+ * of where to begin. */
+static __thread unsigned polls, polled;
+
 static unsigned index_of(unsigned tag, unsigned cls)
 {
 	if (BUG(limbo_of_any_tag))
@@ -123,14 +127,27 @@ static uint64_t goal_of(const arn_family *family, const struct pool *pool)
 	return family_is_user(family) ? family->provider->goal(pool_span(pool)) : NO_GOAL;
 }
 
+void limbo_begin(arn_family *family, struct pool *pool)
+{
+	if (load_relaxed(&x_latest) != family)
+		store_release(&x_latest, family); /* S2 */
+	pool->goal = goal_of(family, pool);
+}
+
+/* The counters come before the push, because the pool may be taken, and counted out, at once. */
+void limbo_put(arn_family *family, struct pool *pool)
+{
+	count_waiting(family, pool);
+	push_waiting(family, index_for(pool), pool);
+}
+
 /* Purges pools that are in no stack together, and pushes each where it belongs then, the oldest,
  * which is the last one, first.  Pools that the system has refused keep their pages. */
 static void purge_pools(arn_family *family, struct pool **pool, unsigned n)
 {
 	sweep_whole_all(pool, n);
 	while (n > 0) {
-		count_waiting(family, pool[--n]);
-		push_waiting(family, index_for(pool[n]), pool[n]);
+		limbo_put(family, pool[--n]);
 	}
 }
 
@@ -189,28 +206,23 @@ static void purge_excess_from(arn_family *family, unsigned index)
 
 void limbo_purge_excess(arn_family *family)
 {
-	purge_excess_from(family, load_relaxed(&family->x_polled));
+	purge_excess_from(family, polled);
 }
 
-/* Some older pools are released first: otherwise they might come faster than they leave.  The goal
- * is taken after all blocks were freed.  The counters come before the push, because the pool may be
- * taken, and counted out, at once.  Where more is kept than may be, the pages of some pools go
- * back, beginning with those of the same kind; then they only wait with their address space. */
+/* The goal is taken after all blocks were freed.  Where more is kept than may be, the pages of some
+ * pools go back, beginning with those of the same kind; then they only wait with their address
+ * space. */
 void limbo_add(arn_family *family, struct pool *pool)
 {
 	unsigned index = index_for(pool);
 
-	limbo_poll(family);
-	if (load_relaxed(&x_latest) != family)
-		store_release(&x_latest, family); /* S2 */
-	pool->goal = goal_of(family, pool);
-	count_waiting(family, pool);
-	push_waiting(family, index, pool);
+	limbo_begin(family, pool);
+	limbo_put(family, pool);
 	purge_excess(0);
 	purge_excess_from(family, index);
 }
 
-static bool fits(const struct pool *pool, size_t slices)
+bool limbo_fits(const struct pool *pool, size_t slices)
 {
 	return pool->cls != CLASS_LARGE ||
 	       (pool->slices >= slices && pool->slices <= slices + slices / 4);
@@ -225,7 +237,7 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 	unsigned n = 0;
 
 	while (n < LIMBO_STEP && (pool = pop_waiting(family, index)) != NULL &&
-	       !fits(pool, slices)) {
+	       !limbo_fits(pool, slices)) {
 		others[n++] = pool;
 		pool = NULL;
 	}
@@ -238,31 +250,40 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 	return pool;
 }
 
-/* Are the readers of this pool done?  A pool without a goal gets one now, from a caller that is a
- * user; its time begins then. */
-static bool is_over(arn_family *family, struct pool *pool, bool stopped)
+bool limbo_is_over(const arn_family *family, uint64_t goal)
 {
-	if (BUG(limbo_at_once))
-		return true;
+	return BUG(limbo_at_once) || family->provider->reached(goal);
+}
+
+/* Are the readers of this pool done?  A pool without a goal gets one now, from a caller that is a
+ * user; its time begins then.  A goal that is not reached is noted. */
+static bool is_over(arn_family *family, unsigned index, struct pool *pool, bool stopped)
+{
 	if (stopped)
 		return true;
 	if (pool->goal == NO_GOAL)
 		pool->goal = goal_of(family, pool);
-	return family->provider->reached(pool->goal);
+	if (limbo_is_over(family, pool->goal))
+		return true;
+	store_relaxed(&family->x_unreached[index], pool->goal);
+	return false;
 }
 
 /* Pops up to LIMBO_STEP pools and releases those whose goals are reached, the oldest of them first.
  * The first goal that is not reached ends it: the goals after that one were given later, and asking
- * may cost a look at every thread.  The rest is pushed back in its order.  Returns whether any pool
- * was released. */
+ * may cost a look at every thread.  The rest is pushed back in its order.  While the goal at which
+ * the last poll ended is not reached, no pool is popped.  Returns whether any was released. */
 static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 {
+	uint64_t unreached = load_relaxed(&family->x_unreached[index]);
 	struct pool *pool[LIMBO_STEP];
 	unsigned n = 0, all;
 
+	if (!stopped && unreached && !limbo_is_over(family, unreached))
+		return false;
 	while (n < LIMBO_STEP && (pool[n] = pop_waiting(family, index)) != NULL)
 		n++;
-	for (all = n; n > 0 && is_over(family, pool[n - 1], stopped); n--) {
+	for (all = n; n > 0 && is_over(family, index, pool[n - 1], stopped); n--) {
 		leave_limbo(family, pool[n - 1]);
 		sweep_release(pool[n - 1]);
 	}
@@ -273,27 +294,25 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 
 #define LOOK_EVERY 256u /* polls */
 
-/* Looks at one stack, the next one that may have pools after the stack of the last poll.  A stack
- * in which pools were released is looked at again next time.  Several threads may poll at once: a
- * pool is in the hands of one of them. */
+/* Looks at one stack, the next one that may have pools after the stack of this thread's last poll.
+ * A stack in which pools were released is looked at again next time.  Several threads may poll at
+ * once: a pool is in the hands of one of them. */
 bool limbo_poll(arn_family *family)
 {
-	unsigned polls, index;
+	unsigned index;
 
 	if (likely(load_relaxed(&family->x_waiting) == 0) || !family_is_user(family))
 		return false;
-	polls = load_relaxed(&family->x_polls);
-	store_relaxed(&family->x_polls, polls + 1);
-	if (polls % LOOK_EVERY == 0)
+	if (polls++ % LOOK_EVERY == 0)
 		look_at_all(family);
-	index = find_filled(family, load_relaxed(&family->x_polled) % LIMBO_STACKS);
+	index = find_filled(family, polled % LIMBO_STACKS);
 	if (index == LIMBO_STACKS)
 		return false;
 	if (stack_is_empty(&family->limbo[index]))
 		note_empty(family, index);
 	else if (poll_stack(family, index, false))
 		return true;
-	store_relaxed(&family->x_polled, index + 1);
+	polled = index + 1;
 	return false;
 }
 
@@ -313,8 +332,7 @@ void limbo_make_room(size_t growth)
 	     n < MORE_POLLS && barren < 2 && tally_read(&arena_counters.x_waiting) >= MIB; n++)
 		barren = limbo_poll(family) ? 0 : barren + 1;
 	if (growth > 0 && tally_read(&arena_counters.x_waiting) >= MIB && os_takes_pages())
-		retain_note_trade(purge_from(family, load_relaxed(&family->x_polled),
-		                             retain_may_trade(growth)));
+		retain_note_trade(purge_from(family, polled, retain_may_trade(growth)));
 }
 
 /* Each stack is polled until nothing more leaves it.  A stack whose newest LIMBO_STEP pools still

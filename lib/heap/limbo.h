@@ -10,6 +10,8 @@
  * pages stay as long as memory may be kept (retain.h); beyond that they go back before the pool
  * waits, and then the pool is not taken again.
  *
+ * The last ones of a heap that takes again what it gives up wait with that heap first (wait.h).
+ *
  * There is a stack of waiting pools for each tag and size class; large pools of all sizes share
  * one.  Pools of tag MEM never wait, so the stacks of MEM hold the pools without pages.
  *
@@ -41,6 +43,16 @@
 
 /* Let the pool wait.  It has left a heap of this family, and is queued nowhere (remote.h). */
 void limbo_add(arn_family *family, struct pool *pool);
+/* The steps of limbo_add one by one, for pools that wait with their heap first (wait.h).  Give the
+ * pool a goal; it stays the caller's. */
+void limbo_begin(arn_family *family, struct pool *pool);
+/* Let a pool that has a goal wait here. */
+void limbo_put(arn_family *family, struct pool *pool);
+/* Is this goal reached?  For users of the family. */
+bool limbo_is_over(const arn_family *family, uint64_t goal);
+/* May the large pool serve a block of so many slices?  Any other pool may, if the class is right.
+ */
+bool limbo_fits(const struct pool *pool, size_t slices);
 /* Take out a pool that may serve a heap of this tag as it is: one of this size class, or for
  * CLASS_LARGE one of at least `slices` slices and at most a quarter more.  NULL: there is none. */
 struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices);
@@ -56,6 +68,11 @@ void limbo_poll_all(arn_family *family, bool stopped);
 /* If more is kept than retain.h allows, give back the pages of some pools that wait.  Any
  * thread. */
 void limbo_purge_excess(arn_family *family);
+/* Does any pool wait in the limbo of the family?  It may change at once. */
+static inline bool limbo_has_some(const arn_family *family)
+{
+	return load_relaxed(&family->x_waiting) != 0;
+}
 /* Give back the pages of all pools that wait.  Any thread. */
 void limbo_purge(arn_family *family);
 

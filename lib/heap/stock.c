@@ -4,11 +4,20 @@
 #include "arena/retain.h"
 #include "arena/supply.h"
 #include "base/option.h"
+#include "heap/sweep.h"
+#include "heap/wait.h"
 
 /* A word of the stock is the descriptor of a run's first slice, and in the low bits, which an
- * address leaves free, how many slices there are.  0: there is no run. */
+ * address leaves free, how many slices there are less one, and whether they were a large block:
+ * such a run stays as it is, for a block of about the same size.  0: there is no run. */
 #define SLICES_MAX ((uintptr_t)32)
+#define WAS_LARGE  SLICES_MAX
 static_assert(2 * SLICES_MAX <= CACHE_LINE, "the number fits below the address");
+
+static uintptr_t word_of(const struct pool *pool, size_t slices, bool large)
+{
+	return (uintptr_t)pool | (slices - 1) | (large ? WAS_LARGE : 0);
+}
 
 static struct pool *pool_of(uintptr_t word)
 {
@@ -17,7 +26,12 @@ static struct pool *pool_of(uintptr_t word)
 
 static size_t slices_in(uintptr_t word)
 {
-	return word & (CACHE_LINE - 1);
+	return word ? (word & (SLICES_MAX - 1)) + 1 : 0;
+}
+
+static bool was_large(uintptr_t word)
+{
+	return word & WAS_LARGE;
 }
 
 size_t stock_bytes(const struct heap *heap)
@@ -27,6 +41,12 @@ size_t stock_bytes(const struct heap *heap)
 	for (unsigned i = 0; i < STOCK_RUNS; i++)
 		slices += slices_in(load_relaxed(&heap->x_stock[i]));
 	return slices * SLICE;
+}
+
+/* All that the grant is for. */
+static size_t kept_bytes(const struct heap *heap)
+{
+	return stock_bytes(heap) + wait_bytes(heap);
 }
 
 /* ---- the grant ------------------------------------------------------------------------------- */
@@ -90,31 +110,32 @@ static bool is_granted(struct heap *heap, size_t bytes)
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-/* The smallest run that fits.  STOCK_RUNS: there is none. */
-static unsigned find_run(const struct heap *heap, size_t slices, size_t most)
+/* The shortest run that is long enough, and may be cut if it has more than `most` slices.
+ * STOCK_RUNS: there is none. */
+static unsigned find_run(const struct heap *heap, size_t slices, size_t most, bool cut)
 {
 	unsigned found = STOCK_RUNS;
+	size_t shortest = SLICES_MAX + 1;
 
 	for (unsigned i = 0; i < STOCK_RUNS; i++) {
-		size_t n = slices_in(load_relaxed(&heap->x_stock[i]));
+		uintptr_t word = load_relaxed(&heap->x_stock[i]);
+		size_t n = slices_in(word);
 
-		if (n >= slices && n <= most) {
+		if (n >= slices && n < shortest && (n <= most || (cut && !was_large(word)))) {
 			found = i;
-			most = n - 1;
+			shortest = n;
 		}
 	}
 	return found;
 }
 
-/* The heap has to claim slices in the arenas.  If a pool of it has fallen empty before, a stock
- * would have served it. */
-static bool miss(struct heap *heap)
+/* If a pool of the heap has fallen empty before, a stock would have served it. */
+void stock_miss(struct heap *heap)
 {
 	if (heap->stock_released > 0) {
 		heap->stock_released--;
 		heap->stock_missed += heap->stock_missed < UINT8_MAX;
 	}
-	return false;
 }
 
 /* The exchange makes the run the caller's, or finds that another thread has just given it back. */
@@ -130,9 +151,17 @@ static uintptr_t take_word(_Atomic uintptr_t *x_word)
 	return word;
 }
 
-bool stock_take(struct heap *heap, size_t slices, bool loose, struct run *run)
+/* No other thread puts runs there, so the word is still 0 after the run was taken. */
+static void put_word(struct heap *heap, unsigned i, uintptr_t word)
 {
-	unsigned i = find_run(heap, slices, loose ? slices + slices / 4 : slices);
+	store_release(&heap->x_stock[i], word); /* K1 */
+}
+
+/* A run for a large block is taken whole.  Of one for a smaller pool the rest stays. */
+static bool take_run(struct heap *heap, size_t slices, bool large, struct run *run)
+{
+	size_t most = large ? slices + slices / 4 : slices, n;
+	unsigned i = find_run(heap, slices, most, !large);
 	uintptr_t word = 0;
 
 	if (i < STOCK_RUNS) {
@@ -140,57 +169,167 @@ bool stock_take(struct heap *heap, size_t slices, bool loose, struct run *run)
 		word = take_word(&heap->x_stock[i]);
 	}
 	if (word == 0)
-		return miss(heap);
+		return false;
 	heap->stock_unused &= (uint8_t) ~(1u << i);
+	n = slices_in(word);
+	if (n > most) {
+		put_word(heap, i, word_of(pool_of(word) + slices, n - slices, false));
+		n = slices;
+	}
 	*run = (struct run){ arena_at(pool_of(word)),
-		             (unsigned)(pool_of(word) - arena_at(pool_of(word))->pool),
-		             slices_in(word), 0, 0 };
+		             (unsigned)(pool_of(word) - arena_at(pool_of(word))->pool), n, 0, 0 };
 	return true;
 }
 
 /* ---- putting and giving back ----------------------------------------------------------------- */
 
-/* A free word.  STOCK_RUNS: there is none. */
-static unsigned find_room(const struct heap *heap)
+static void release_run(uintptr_t word)
 {
-	unsigned i = 0;
-
-	while (i < STOCK_RUNS && load_relaxed(&heap->x_stock[i]) != 0)
-		i++;
-	return i;
-}
-
-/* Where more is kept than may be, because less is in use or credit has ended, the heap gives back
- * all of its stock. */
-bool stock_put(struct heap *heap, struct pool *pool)
-{
-	size_t bytes = pool_span(pool) + stock_bytes(heap);
-	unsigned i = find_room(heap);
-
-	heap->stock_released += heap->stock_released < UINT8_MAX;
-	if (pool->slices > SLICES_MAX || option(OPTION_LIMIT) != 0)
-		return false;
-	if (load_relaxed(&heap->x_grant) != 0 && retain_is_exceeded(0)) {
-		stock_give_back(heap);
-		return false;
-	}
-	if (i == STOCK_RUNS || !is_granted(heap, bytes))
-		return false;
-	heap->stock_most = max_size(heap->stock_most, bytes);
-	pool_forget(pool);
-	store_release(&heap->x_stock[i], (uintptr_t)pool | pool->slices); /* K1 */
-	return true;
-}
-
-static void release_run(_Atomic uintptr_t *x_word)
-{
-	uintptr_t word = load_relaxed(x_word) ? take_word(x_word) : 0;
 	struct pool *pool = pool_of(word);
 	size_t slices = slices_in(word);
 
 	if (word)
 		supply_release(arena_at(pool), (unsigned)(pool - arena_at(pool)->pool), slices,
 		               slices);
+}
+
+static void release_word(_Atomic uintptr_t *x_word)
+{
+	if (load_relaxed(x_word))
+		release_run(take_word(x_word));
+}
+
+/* Where more is kept than may be, because less is in use or credit has ended, the heap gives back
+ * all that it keeps. */
+bool stock_admits(struct heap *heap, size_t bytes)
+{
+	bytes += kept_bytes(heap);
+	heap->stock_released += heap->stock_released < UINT8_MAX;
+	if (option(OPTION_LIMIT) != 0)
+		return false;
+	if (load_relaxed(&heap->x_grant) != 0 && retain_is_exceeded(0)) {
+		stock_give_back(heap);
+		return false;
+	}
+	if (!is_granted(heap, bytes))
+		return false;
+	heap->stock_most = max_size(heap->stock_most, bytes);
+	return true;
+}
+
+/* Can these two runs be one? */
+static bool is_beside(uintptr_t word, uintptr_t run)
+{
+	size_t n = slices_in(word), m = slices_in(run);
+
+	return word && n + m <= SLICES_MAX && !was_large(word) && !was_large(run) &&
+	       (pool_of(word) + n == pool_of(run) || pool_of(run) + m == pool_of(word));
+}
+
+/* A word with a run beside this one, or a free word, or else that of the longest run which was no
+ * large block.  STOCK_RUNS: there is none. */
+static unsigned find_place(const struct heap *heap, uintptr_t run)
+{
+	unsigned place = STOCK_RUNS;
+	size_t longest = 0;
+
+	for (unsigned i = 0; i < STOCK_RUNS; i++) {
+		uintptr_t word = load_relaxed(&heap->x_stock[i]);
+		size_t n = word ? slices_in(word) : SLICES_MAX + 1;
+
+		if (is_beside(word, run))
+			return i;
+		if (n > longest && !was_large(word)) {
+			place = i;
+			longest = n;
+		}
+	}
+	return place;
+}
+
+/* Neighbours become one run, so that pools which fall empty one after the other take one word, and
+ * go to their arena together.  A run for which there is no word takes that of the longest one,
+ * which goes. */
+static void put_run(struct heap *heap, uintptr_t run)
+{
+	unsigned i = find_place(heap, run);
+	uintptr_t word;
+
+	if (i == STOCK_RUNS) {
+		release_run(run);
+		return;
+	}
+	word = load_relaxed(&heap->x_stock[i]) ? take_word(&heap->x_stock[i]) : 0;
+	if (is_beside(word, run)) {
+		run = word_of(pool_of(min_size(word, run)), slices_in(word) + slices_in(run),
+		              false);
+		word = 0;
+	}
+	heap->stock_unused &= (uint8_t) ~(1u << i);
+	put_word(heap, i, run);
+	release_run(word);
+}
+
+/* Releases the longest run, so that the slices of many pools go to their arena together, instead of
+ * one by one.  false: it is too short for that. */
+static bool make_way(struct heap *heap)
+{
+	_Atomic uintptr_t *x_longest = &heap->x_stock[0];
+	uintptr_t word;
+
+	for (unsigned i = 1; i < STOCK_RUNS; i++)
+		if (slices_in(load_relaxed(&heap->x_stock[i])) > slices_in(load_relaxed(x_longest)))
+			x_longest = &heap->x_stock[i];
+	word = load_relaxed(x_longest);
+	if (slices_in(word) < SLICES_MAX / 2 || was_large(word))
+		return false;
+	release_word(x_longest);
+	return true;
+}
+
+bool stock_put(struct heap *heap, struct pool *pool)
+{
+	size_t bytes = pool_span(pool);
+
+	if (pool->slices > SLICES_MAX ||
+	    (!stock_admits(heap, bytes) &&
+	     !(make_way(heap) && is_granted(heap, bytes + kept_bytes(heap)))))
+		return false;
+	pool_forget(pool);
+	put_run(heap, word_of(pool, pool->slices, pool->cls == CLASS_LARGE));
+	return true;
+}
+
+/* ---- more at once ---------------------------------------------------------------------------- */
+
+/* Claims a long run of slices with pages, for this pool and the next ones.  A heap whose pools come
+ * and go has released such runs itself (make_way). */
+static bool fetch_run(struct heap *heap, size_t slices, struct run *run)
+{
+	size_t n = SLICES_MAX;
+
+	if (heap->stock_missed < EARNED || option(OPTION_LIMIT) != 0 ||
+	    !is_granted(heap, n * SLICE + kept_bytes(heap)) || !supply_claim_kept(n, run))
+		return false;
+	put_run(heap, word_of(&run->arena->pool[run->first + slices], n - slices, false));
+	run->slices = slices;
+	return true;
+}
+
+bool stock_take(struct heap *heap, size_t slices, bool large, struct run *run)
+{
+	if (take_run(heap, slices, large, run))
+		return true;
+	stock_miss(heap);
+	return !large && fetch_run(heap, slices, run);
+}
+
+void stock_release(struct heap *heap, struct pool *pool)
+{
+	bool resident = sweep_uncount(pool);
+
+	if (!resident || !stock_put(heap, pool))
+		pool_release(pool, resident);
 }
 
 void stock_rest(struct heap *heap)
@@ -200,19 +339,20 @@ void stock_rest(struct heap *heap)
 	heap->stock_unused = 0;
 	for (unsigned i = 0; i < STOCK_RUNS; i++) {
 		if (unused >> i & 1)
-			release_run(&heap->x_stock[i]);
+			release_word(&heap->x_stock[i]);
 		if (load_relaxed(&heap->x_stock[i]) != 0)
 			heap->stock_unused |= (uint8_t)(1u << i);
 	}
 	lower_grant(heap, heap->stock_most);
-	heap->stock_most = stock_bytes(heap);
-	heap->stock_released = 0;
+	heap->stock_most = kept_bytes(heap);
+	heap->stock_released /= 2;
 	heap->stock_missed /= 2;
 }
 
 void stock_give_back(struct heap *heap)
 {
+	wait_hand_over(heap);
 	for (unsigned i = 0; i < STOCK_RUNS; i++)
-		release_run(&heap->x_stock[i]);
+		release_word(&heap->x_stock[i]);
 	lower_grant(heap, 0);
 }

@@ -7,7 +7,11 @@
  * last few runs that fell free stay with their heap: they are claimed, no pool has them, and they
  * have pages.  To take one is a step on a line of the heap's own.
  *
- * Bound       A heap has a *grant*, in bytes, and its stock is no larger than that.  The sum of all
+ * Runs that lie side by side become one, and a run that is longer than a pool needs is cut, so the
+ * slices of many small pools take few words, and go to their arena in a few steps.
+ *
+ * Bound       A heap has a *grant*, in bytes, and its stock, with its pools that wait for readers
+ *             (wait.h), is no larger than that.  The sum of all
  *             grants counts as kept for reuse (arena_kept), and is at most half of what may be, so
  *             what is kept is bounded as it is without stocks.  A heap that gets no grant, or whose
  *             program asks for nothing to be kept, releases its runs to the arenas.
@@ -16,8 +20,8 @@
  * Given back  A run that was not taken for STOCK_WINDOW slow paths of the owner; and all of them
  *             when the heap trims, when more is kept than may be, and when a thread finds the heap
  *             idle (tend.h).  An orphan keeps its stock until then, for the thread that adopts it.
- * Not used    under option LIMIT, which must be able to use all that is free; for heaps whose pools
- *             wait for readers (limbo.h); for huge blocks.
+ * Not used    under option LIMIT, which must be able to use all that is free; for huge blocks.
+ *             Where pools wait for readers (wait.h), a run comes here once those are done.
  *
  * Synchronization      take  put  rest  give_back
  *     take, put, rest   O     O     O       -      O  the user of the heap
@@ -30,17 +34,26 @@
 
 #include "heap/types.h"
 
-#define STOCK_WINDOW 64u /* slow paths */
+#define STOCK_WINDOW 512u /* slow paths */
 
-/* Take a run of `slices` slices; with `loose` of up to a quarter more.  false: there is none. */
-bool stock_take(struct heap *heap, size_t slices, bool loose, struct run *run);
+/* Take a run of `slices` slices; for a large block it may have a quarter more.  false: there is
+ * none. */
+bool stock_take(struct heap *heap, size_t slices, bool large, struct run *run);
+/* The heap has to take slices or pools that others could have taken. */
+void stock_miss(struct heap *heap);
+/* A pool of the heap has fallen empty.  May the heap keep so many bytes more, of its runs and of
+ * pools that wait? */
+bool stock_admits(struct heap *heap, size_t bytes);
 /* Keep the run of an empty pool, which is in no list and has pages.  false: it does not stay with
  * the heap, and is still the caller's. */
 bool stock_put(struct heap *heap, struct pool *pool);
+/* Keep the run of an empty pool, which is in no list and needs no more to wait, or release it to
+ * its arena. */
+void stock_release(struct heap *heap, struct pool *pool);
 /* Called by the owner every STOCK_WINDOW slow paths: release what was not taken since the last
  * call. */
 void stock_rest(struct heap *heap);
-/* Release all runs. */
+/* Release all runs, and hand over the pools that wait with the heap. */
 void stock_give_back(struct heap *heap);
 /* Bytes of the runs. */
 size_t stock_bytes(const struct heap *heap);

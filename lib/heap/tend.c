@@ -2,12 +2,14 @@
 #include "heap/tend.h"
 
 #include "arena/purge.h"
+#include "heap/empty.h"
 #include "heap/family.h"
 #include "heap/idle.h"
 #include "heap/limbo.h"
 #include "heap/pending.h"
 #include "heap/remote.h"
 #include "heap/stock.h"
+#include "heap/wait.h"
 #include "arena/retain.h"
 
 /* Is there anything to do for this heap?  Its queued pools, unless they have been looked after
@@ -21,11 +23,11 @@ static bool has_work(const struct heap *heap)
 	       (load_relaxed(&heap->x_freed) || load_relaxed(&heap->x_owner) == OWNER_NONE);
 }
 
-/* Does another heap keep slices for its next pools?  The caller looks after its own (stock_tend).
+/* Does another heap keep slices or pools for itself?  The caller looks after its own (stock_tend).
  */
 static bool has_stock(const struct heap *heap, const struct heap *self)
 {
-	return heap != self && load_relaxed(&heap->x_grant) != 0;
+	return heap != self && (load_relaxed(&heap->x_grant) != 0 || wait_has_some(heap));
 }
 
 /* Drains another heap of the caller's, which it does not use just now.  If the caller is in the
@@ -49,7 +51,7 @@ static void tend_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (load_relaxed(&heap->x_grant))
+	if (has_stock(heap, NULL))
 		stock_give_back(heap);
 	if (owner == OWNER_NONE)
 		family_drain_orphan(heap);
@@ -96,6 +98,7 @@ void tend_family(struct heap *self)
 	purge_excess(0);
 	if (!family_is_user(family))
 		return;
+	empty_poll(self);
 	limbo_purge_excess(family);
 	if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
 		limbo_poll(family);

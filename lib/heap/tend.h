@@ -14,7 +14,8 @@
  * A heap is not looked after while its owner was in a slow path within the last half second
  * (heap_is_idle), nor for as long after it was abandoned, so that it is warm for the next owner.
  *
- * The slices that an idle heap keeps for its next pools (stock.h) go to the arenas first.
+ * The slices that an idle heap keeps for its next pools (stock.h) go to the arenas, and its pools
+ * that wait for readers (wait.h) to the family's limbo.
  *
  * Synchronization   any user of the family, in malloc or free: so no thread walks it.
  * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked

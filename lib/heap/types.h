@@ -104,10 +104,20 @@ struct heap {
 	alignas(CACHE_LINE) _Atomic uintptr_t x_stock[STOCK_RUNS];
 	_Atomic size_t x_grant;
 	/* The owner's: the most bytes that the stock had since stock_rest, and which runs were not
-	 * taken since then; how many pools fell empty since then, and how many runs were claimed in
-	 * the arenas after that, a number that is halved each time. */
+	 * touched since then; how many pools fell empty, and how many of the next ones did not come
+	 * from the stock.  These two are halved each time. */
 	size_t stock_most;
 	uint8_t stock_unused, stock_released, stock_missed;
+
+	/* wait.h: the last empty pools that wait for readers, the newest first.  Other threads may
+	 * take them away; W4. */
+	_Atomic(struct pool *) x_wait;
+	/* The owner's, of those pools unless they were taken: bytes, and how many there are; their
+	 * classes, and the lowest goal.  How many polls are passed over now, and after the next one
+	 * in vain. */
+	_Atomic size_t x_wait_bytes;
+	uint64_t wait_classes, wait_goal;
+	uint8_t wait_pools, wait_skip, wait_skips;
 
 	/* the owner's */
 	/* circular: the first one's prev is the last */
@@ -187,11 +197,12 @@ struct arn_family {
 	/* Written by every thread that starts or ends; what is above mostly stays as it is. */
 	alignas(CACHE_LINE) struct stack orphans[ARN_TAGS];
 
-	/* limbo.h: how many pools wait; how often it was polled, and the stack that is asked next;
-	 * which stacks have pools, as a guess; the stacks, by tag and class. */
+	/* limbo.h: how many pools wait; which stacks have pools, as a guess; the stacks, by tag and
+	 * class. */
 	alignas(CACHE_LINE) _Atomic size_t x_waiting;
-	_Atomic unsigned x_polls, x_polled;
 	_Atomic uint64_t x_filled[LIMBO_WORDS];
+	/* the goal at which the last poll of a stack ended, because it was not reached, or 0 */
+	_Atomic uint64_t x_unreached[LIMBO_STACKS];
 	struct stack limbo[LIMBO_STACKS];
 };
 

@@ -15,8 +15,10 @@
 #include "heap/family.h"
 #include "heap/trim-heap.h"
 #include "heap/large.h"
+#include "heap/empty.h"
 #include "heap/limbo.h"
 #include "heap/queued.h"
+#include "heap/wait.h"
 #include "arena/meta.h"
 #include "base/option.h"
 #include "os/os.h"
@@ -149,26 +151,35 @@ bool retain_note_claim(size_t bytes)
 	return bytes == SIZE_MAX;
 }
 
-void limbo_add(arn_family *family, struct pool *pool)
+/* No pool waits, and no heap has a stock: pools that fall empty are released at once.  pool_release
+ * is weak because not all models include pool.c. */
+void pool_release(struct pool *pool, bool resident) __attribute__((weak));
+
+void empty_add(struct heap *heap, struct pool *pool)
 {
-	(void)family, (void)pool;
-	explore_fail("no provider here", "limbo_add", 0);
+	(void)heap;
+	pool_release(pool, true);
 }
 
-struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t slices)
+struct pool *empty_take(struct heap *heap, unsigned cls, size_t slices)
 {
-	(void)family, (void)tag, (void)cls, (void)slices;
+	(void)heap, (void)cls, (void)slices;
 	return NULL;
 }
 
-void limbo_make_room(size_t growth)
+void empty_make_room(struct heap *heap, size_t growth)
 {
-	(void)growth;
+	(void)heap, (void)growth;
 }
 
-bool limbo_poll(arn_family *family)
+void empty_poll(struct heap *heap)
 {
-	return family == NULL;
+	(void)heap;
+}
+
+void wait_hand_over(struct heap *heap)
+{
+	(void)heap;
 }
 
 void limbo_poll_all(arn_family *family, bool stopped)
@@ -267,29 +278,10 @@ void sweep_whole(struct pool *pool)
 	(void)pool;
 }
 
-/* This is weak because not all models include pool.c. */
-void pool_release(struct pool *pool, bool resident) __attribute__((weak));
-
-void sweep_release(struct pool *pool)
-{
-	pool_release(pool, true);
-}
-
-bool sweep_uncount(struct pool *pool)
-{
-	return pool != NULL;
-}
-
-/* No heap has a stock here: pools that fall empty are released at once. */
 bool stock_take(struct heap *heap, size_t slices, bool loose, struct run *run)
 {
 	(void)heap, (void)slices, (void)loose, (void)run;
 	return false;
-}
-
-bool stock_put(struct heap *heap, struct pool *pool)
-{
-	return heap == NULL && pool == NULL;
 }
 
 void stock_rest(struct heap *heap)

@@ -52,6 +52,7 @@ leave      look_outside
 summary    lowered_unchecked
 summary    line_unchecked
 summary    count_once
+wait       wait_blindly
 '
 while read -r model bug; do
 	[ -n "$model" ] || continue
@@ -87,6 +88,9 @@ leave      release_slices or_seq &arena->x_free_slices[word]
 leave      claim_one and_seq &arena->x_free_slices[word]
 leave      step_batch store_release &x_taken
 leave      step_batch cas_acq_rel &x_taken
+wait       wait_push cas_release &heap->x_wait
+wait       put_back store_release &heap->x_wait
+wait       take_list exchange_acquire &heap->x_wait
 '
 built=
 while read -r model access; do

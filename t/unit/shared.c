@@ -119,36 +119,54 @@ static unsigned long pools(size_t size)
 	return come_and_go(8, size);
 }
 
-/* More than a heap keeps. */
 static unsigned long drops(size_t size)
 {
 	return come_and_go(64, size);
 }
 
-/* Pools of objects, which wait for readers: those are done at once. */
+/* More than a heap keeps. */
+static unsigned long large_drops(size_t size)
+{
+	return come_and_go(256, size);
+}
+
+/* Pools of objects, which wait for readers: those are done some pools later. */
+enum { LATER = 20 };
+static uint64_t given;
+
 static uint64_t goal(size_t bytes)
 {
-	return bytes;
+	return given += bytes > 0;
 }
 
 static bool reached(uint64_t wanted)
 {
-	return wanted != 0;
+	return wanted + LATER <= given;
 }
 
-static unsigned long waiting(size_t size)
+static unsigned long objects_come_and_go(unsigned n, size_t size)
 {
 	static const struct arn_provider provider = { .goal = goal, .reached = reached };
 	static arn_heap heap;
 
 	if (!heap.heap)
 		arn_heap_init(&heap, arn_family_new(&provider), ARN_TAG_OBJECT);
-	for (unsigned i = 0; i < ROUNDS / 8; i++) {
-		for (unsigned k = 0; k < 8 * SLICE / size; k++)
-			block[k] = arn_heap_malloc(&heap, size);
-		give(8 * (unsigned)(SLICE / size));
+	for (unsigned i = 0; i < ROUNDS / n; i++) {
+		for (unsigned k = 0; k < n * SLICE / size; k++)
+			block[k] = arn_heap_malloc(&heap, i % 2 ? size : size / 2);
+		give(n * (unsigned)(SLICE / size));
 	}
 	return 2 * ROUNDS;
+}
+
+static unsigned long objects(size_t size)
+{
+	return objects_come_and_go(8, size);
+}
+
+static unsigned long object_drops(size_t size)
+{
+	return objects_come_and_go(32, size);
 }
 
 /* What is taken stays. */
@@ -207,12 +225,14 @@ static const struct path {
 	{ "four buffers up to 1 MiB", buffers, MIB, 12 },
 	{ "refill or flush", swings, 64, 6 },
 	{ "8 pools of one slice come and go, each", pools, 8 * KIB, 6 },
-	{ "64 pools of one slice come and go, each", drops, 8 * KIB, 400 },
-	{ "8 pools of objects come and go, each", waiting, 8 * KIB, 560 },
+	{ "64 pools of one slice come and go, each", drops, 8 * KIB, 6 },
+	{ "256 pools of one slice come and go, each", large_drops, 8 * KIB, 220 },
+	{ "8 pools of objects come and go, each", objects, 8 * KIB, 6 },
+	{ "32 pools of objects come and go, each", object_drops, 8 * KIB, 6 },
 	{ "growth by pools of one slice, each", growth, 8 * KIB, 200 },
 	{ "remote free and drain, 64 bytes", remote, 64, 1 },
 	{ "remote free and drain, 1 KiB", remote, KIB, 13 },
-	{ "a thread's start and end", lives, 64, 400 },
+	{ "a thread's start and end", lives, 64, 420 },
 };
 
 static double for_100(unsigned long n, unsigned long operations)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/empty.h"
+
+#include "heap/limbo.h"
+#include "heap/stock.h"
+#include "heap/sweep.h"
+#include "heap/wait.h"
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* Pools without pages are not taken again, and without a goal they cannot be released: such pools
+ * go to the family. */
+static bool may_stay(struct heap *heap, const struct pool *pool)
+{
+	return stock_admits(heap, pool_span(pool)) && !wait_is_full(heap) &&
+	       sweep_resident(pool) > 0 && family_is_user(heap->family);
+}
+
+/* For so many bytes it is always worth to ask. */
+#define LARGE_WAIT (MIB / 2)
+
+/* Some older pools are released first: otherwise they might come faster than they leave.  The goal
+ * is taken after all blocks were freed. */
+static void let_wait(struct heap *heap, struct pool *pool)
+{
+	if (pool_span(pool) >= LARGE_WAIT)
+		heap->wait_skip = 0;
+	empty_poll(heap);
+	if (may_stay(heap, pool)) {
+		limbo_begin(heap->family, pool);
+		wait_push(heap, pool);
+	} else {
+		limbo_add(heap->family, pool);
+	}
+}
+
+void empty_add(struct heap *heap, struct pool *pool)
+{
+	if (heap->deferred)
+		let_wait(heap, pool);
+	else
+		stock_release(heap, pool);
+}
+
+/* A heap whose pools never wait has none to look for.  One that takes its pools from the family
+ * might have kept them. */
+struct pool *empty_take(struct heap *heap, unsigned cls, size_t slices)
+{
+	struct pool *pool = heap->deferred ? wait_take(heap, cls, slices) : NULL;
+
+	if (pool || !heap->deferred)
+		return pool;
+	pool = limbo_take(heap->family, heap->tag, cls, slices);
+	if (pool)
+		stock_miss(heap);
+	return pool;
+}
+
+/* ---- releasing ------------------------------------------------------------------------------- */
+
+/* The goals of a list rise from the oldest pool to the newest one.  So nothing is taken before the
+ * lowest one is reached, and the first that is not reached ends it.  What remains is put back
+ * before slices are released, so that a thread which is stopped in that keeps less.  Returns
+ * whether any pool was released. */
+static bool poll_own(struct heap *heap)
+{
+	struct pool *pool[WAIT_POOLS];
+	unsigned all, n;
+
+	if (!wait_has_some(heap) || !limbo_is_over(heap->family, heap->wait_goal))
+		return false;
+	n = all = wait_take_all(heap, pool);
+	while (n > 0 && limbo_is_over(heap->family, pool[n - 1]->goal))
+		n--;
+	wait_put_back(heap, pool, n);
+	for (unsigned i = all; i > n; i--)
+		stock_release(heap, pool[i - 1]);
+	return n < all;
+}
+
+/* To ask whether a goal is reached may cost a look at every thread.  After each poll in vain twice
+ * as many calls are passed over as before, up to this number. */
+#define SKIP_MOST 8u
+
+void empty_poll(struct heap *heap)
+{
+	if (!family_is_user(heap->family))
+		return;
+	if (heap->wait_skip > 0) {
+		heap->wait_skip--;
+		return;
+	}
+	if (poll_own(heap) | limbo_poll(heap->family))
+		heap->wait_skips = 0;
+	else if (wait_has_some(heap) || limbo_has_some(heap->family))
+		heap->wait_skips = (uint8_t)min_size(2 * heap->wait_skips + 1, SKIP_MOST);
+	heap->wait_skip = heap->wait_skips;
+}
+
+void empty_poll_all(struct heap *heap)
+{
+	if (!family_is_user(heap->family))
+		return;
+	poll_own(heap);
+	limbo_poll_all(heap->family, false);
+}
+
+/* If more is resident than ever, what waits with the heap is given back with the rest. */
+void empty_make_room(struct heap *heap, size_t growth)
+{
+	if (growth > 0)
+		wait_hand_over(heap);
+	limbo_make_room(growth);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wait - empty pools that wait for readers with their heap: they serve it again, their slices do
+ * when the readers are done, and other threads can take them away.
+ */
+#include "support/core.h"
+
+#include "arena/retain.h"
+#include "base/option.h"
+#include "heap/empty.h"
+#include "heap/family.h"
+#include "heap/heap.h"
+#include "heap/limbo.h"
+#include "heap/stock.h"
+#include "heap/wait.h"
+
+enum { OWNERS = 3, ROUNDS = 1500, BLOCKS = SLICE / (8 * KIB) };
+
+static _Atomic uint64_t x_given, x_passed;
+
+static uint64_t goal(size_t bytes)
+{
+	expect(bytes % SLICE == 0 && bytes != 0);
+	return add_seq(&x_given, 1) + 1;
+}
+
+static bool reached(uint64_t wanted)
+{
+	return wanted <= load_seq(&x_passed);
+}
+
+static void let_readers_pass(void)
+{
+	store_seq(&x_passed, load_seq(&x_given));
+}
+
+/* What a trim makes empty waits, too. */
+static void let_all_go(void)
+{
+	arn_trim();
+	let_readers_pass();
+	arn_trim();
+}
+
+static const struct arn_provider provider = { .goal = goal, .reached = reached };
+
+static arn_family *family;
+static arn_heap handle;
+static void *block[100 * BLOCKS];
+
+/* n pools of 8 KiB blocks fall empty. */
+static void drop_pools(arn_heap *from, unsigned n, size_t size)
+{
+	for (unsigned i = 0; i < n * BLOCKS; i++)
+		block[i] = arn_heap_malloc(from, size);
+	for (unsigned i = 0; i < n * BLOCKS; i++)
+		arn_free(block[i]);
+}
+
+/* A heap that has a grant, because it has taken again what it had given up. */
+static void set_up(void)
+{
+	arn_heap_abandon(&handle);
+	let_all_go();
+	family = arn_family_new(&provider);
+	arn_heap_init(&handle, family, ARN_TAG_OBJECT);
+	for (unsigned i = 0; i < 8; i++)
+		drop_pools(&handle, 4, 8 * KIB);
+	expect(wait_has_some(handle.heap));
+}
+
+static size_t claimed(void)
+{
+	return tally_read_all(&arena_counters.x_claimed);
+}
+
+/* ---- one thread ------------------------------------------------------------------------------ */
+
+static void test_again(void)
+{
+	size_t before;
+
+	set_up();
+	drop_pools(&handle, 4, 8 * KIB);
+	before = claimed();
+	for (unsigned i = 0; i < 100; i++)
+		drop_pools(&handle, 4, 8 * KIB);
+	expect(claimed() == before && heap_is_valid(handle.heap));
+	expect(load_relaxed(&family->x_waiting) <= 4);
+	no_errors("pools that wait serve their heap again");
+}
+
+static void test_goal(void)
+{
+	size_t bytes;
+
+	set_up();
+	bytes = wait_bytes(handle.heap);
+	empty_poll_all(handle.heap);
+	expect(wait_bytes(handle.heap) == bytes);
+	store_seq(&x_passed, load_seq(&x_given) - 1);
+	empty_poll_all(handle.heap);
+	expect(wait_bytes(handle.heap) == SLICE); /* all but the newest */
+	expect(stock_bytes(handle.heap) == bytes - SLICE);
+	let_readers_pass();
+	empty_poll_all(handle.heap);
+	expect(!wait_has_some(handle.heap) && stock_bytes(handle.heap) == bytes);
+	no_errors("when its readers are done, and not before, a pool's slices serve others");
+}
+
+static void test_classes(void)
+{
+	struct pool *pool;
+	size_t bytes;
+
+	set_up();
+	bytes = wait_bytes(handle.heap);
+	expect(!wait_take(handle.heap, (unsigned)sizeclass_of(4 * KIB), 0));
+	expect(wait_bytes(handle.heap) == bytes);
+	pool = wait_take(handle.heap, (unsigned)sizeclass_of(8 * KIB), 0);
+	expect(pool && pool->block_size == 8 * KIB && wait_bytes(handle.heap) == bytes - SLICE);
+	if (pool)
+		empty_add(handle.heap, pool);
+	expect(wait_bytes(handle.heap) == bytes);
+	no_errors("a pool serves blocks of its own size only");
+}
+
+static void test_bound(void)
+{
+	set_up();
+	for (unsigned i = 0; i < 8; i++) {
+		drop_pools(&handle, 100, 8 * KIB);
+		expect(handle.heap->wait_pools <= WAIT_POOLS);
+		expect(wait_bytes(handle.heap) + stock_bytes(handle.heap) <=
+		       load_relaxed(&handle.heap->x_grant));
+		expect(arena_kept() <= retain_for_slices() + SLICE);
+	}
+	expect(limbo_has_some(family));
+	no_errors("what waits with a heap is within its grant, and the rest with the family");
+}
+
+static void test_options(void)
+{
+	set_up();
+	option_values[OPTION_LIMIT] = 64 * MIB;
+	drop_pools(&handle, 8, 8 * KIB);
+	drop_pools(&handle, 8, 4 * KIB);
+	arn_trim();
+	expect(!wait_has_some(handle.heap));
+	drop_pools(&handle, 8, 4 * KIB);
+	expect(!wait_has_some(handle.heap));
+	option_values[OPTION_LIMIT] = 0;
+	no_errors("with a limit none waits with its heap");
+}
+
+/* ---- several --------------------------------------------------------------------------------- */
+
+static void hand_over_beside(unsigned self)
+{
+	(void)self;
+	stock_give_back(handle.heap);
+}
+
+static void test_others(void)
+{
+	size_t bytes;
+
+	set_up();
+	bytes = wait_bytes(handle.heap);
+	threads(1, hand_over_beside);
+	expect(!wait_has_some(handle.heap) && load_relaxed(&family->x_waiting) >= bytes / SLICE);
+	drop_pools(&handle, 4, 8 * KIB); /* the first of them begins a new list */
+	set_up();
+	arn_heap_abandon(&handle);
+	let_all_go();
+	expect(tally_read_all(&arena_counters.x_waiting) == 0 && claimed() == 0);
+	no_errors("any thread may hand them over; those of an orphan go, too");
+}
+
+static _Atomic unsigned x_at_work;
+
+/* Each block has a pattern of its own: two heaps with the same pool would see each other's. */
+static void use(arn_heap *own, uint64_t mark)
+{
+	uint64_t *mine[2 * BLOCKS];
+
+	for (unsigned i = 0; i < 2 * BLOCKS; i++) {
+		mine[i] = arn_heap_malloc(own, 8 * KIB);
+		*mine[i] = mark + i;
+	}
+	for (unsigned i = 0; i < 2 * BLOCKS; i++) {
+		expect(*mine[i] == mark + i);
+		arn_free(mine[i]);
+	}
+	if (mark % 256 == 0)
+		let_readers_pass();
+}
+
+static void race(unsigned self)
+{
+	arn_heap own;
+
+	if (self == OWNERS) {
+		while (load_acquire(&x_at_work))
+			for (struct heap *heap = load_acquire(&family->x_heaps); heap;
+			     heap = heap->next)
+				stock_give_back(heap);
+		return;
+	}
+	arn_heap_init(&own, family, ARN_TAG_OBJECT);
+	for (unsigned i = 0; i < tap_scale(ROUNDS); i++)
+		use(&own, (uint64_t)self << 32 | i << 5);
+	arn_heap_abandon(&own);
+	sub_release(&x_at_work, 1);
+}
+
+static void test_race(void)
+{
+	set_up();
+	store_release(&x_at_work, OWNERS);
+	yield_start(tap_seed(), 4);
+	threads(OWNERS + 1, race);
+	yield_start(0, 0);
+	arn_heap_abandon(&handle);
+	let_all_go();
+	expect(tally_read_all(&arena_counters.x_waiting) == 0 && claimed() == 0);
+	no_errors("a pool is its heap's, or waits in one place");
+}
+
+/* ---- one that stands still ------------------------------------------------------------------- */
+
+static const char *stop_at;
+static __thread bool is_victim;
+
+static void stop(const char *where)
+{
+	if (is_victim && !strcmp(where, stop_at)) {
+		is_victim = false;
+		yield_stand();
+	}
+}
+
+static void stand(unsigned self)
+{
+	if (self == 0) {
+		is_victim = true;
+		stock_give_back(handle.heap);
+		return;
+	}
+	while (!yield_stands())
+		sched_yield();
+	for (unsigned i = 0; i < 10; i++)
+		drop_pools(&handle, 8, 8 * KIB);
+	let_readers_pass();
+	arn_trim();
+	expect(claimed() <= 4 * MIB); /* the pools of one list */
+	expect(heap_is_valid(handle.heap));
+	yield_go_on();
+}
+
+/* The heap's owner goes on meanwhile, though here another thread does its work. */
+static void test_standing(const char *where)
+{
+	set_up();
+	family_pass(handle.heap);
+	stop_at = where;
+	yield_arm(stop);
+	threads(2, stand);
+	yield_hook(NULL);
+	family_take_over(handle.heap);
+	arn_heap_abandon(&handle);
+	let_all_go();
+	expect(claimed() == 0);
+	no_errors("a thread that stands still in %s keeps one list", where);
+}
+
+int main(void)
+{
+	test_again();
+	test_goal();
+	test_classes();
+	test_bound();
+	test_options();
+	test_others();
+	test_race();
+	test_standing("wait_taken");
+	test_standing("limbo_push");
+	return done();
+}
