@@ -363,6 +363,15 @@ struct arn_trimmed {
 };
 ARN_API void arn_trim_report(struct arn_trimmed *report, size_t size);
 
+/*
+ * Limit the memory of the domains mem and object that may be resident, as option LIMIT does at the
+ * start, for all requests from now on: beyond it they get NULL, with ENOMEM.  0: there is no limit;
+ * SIZE_MAX: it stays as it is; more than 64 TiB is 64 TiB.  What is in use beyond a lower limit
+ * stays in use.  Returns the limit that was in force before, in bytes, or 0.  Any thread.
+ * Wait-free.
+ */
+ARN_API size_t arn_limit(size_t bytes);
+
 /* The user of this heap is stopped, and so are all who walk: send home and give back what the heap
  * does not need, if it has been left alone for a while.  For a collector, of heaps that it does not
  * walk. */

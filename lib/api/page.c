@@ -146,7 +146,7 @@ static void fill_values(uint64_t value[ROWS], const struct arn_stats *stats)
 	value[n++] = stats->orphan_heaps;
 	value[n++] = stats->purges;
 	value[n++] = stats->purged_bytes;
-	value[n++] = option(OPTION_LIMIT);
+	value[n++] = option_limit();
 	value[n++] = stats->raw_live_bytes;
 	debug_check(n == ROWS);
 }

@@ -145,7 +145,7 @@ static size_t needed(size_t size)
 bool trim_for_limit(struct heap *heap, size_t size)
 {
 	struct arn_trimmed unused = { 0 };
-	size_t limit = option(OPTION_LIMIT);
+	size_t limit = option_limit();
 
 	if (limit == 0 || size > limit)
 		return false;

@@ -206,7 +206,7 @@ static size_t make_up_for_growth(const struct run *run)
  * go back as are in the way. */
 bool supply_admits(size_t bytes)
 {
-	size_t limit = option(OPTION_LIMIT), room;
+	size_t limit = option_limit(), room;
 
 	if (likely(limit == 0))
 		return true;

@@ -48,7 +48,7 @@ static bool is_due(const _Atomic size_t *x_sum, size_t pending)
 	size_t bytes = pending <= PTRDIFF_MAX ? pending : 0 - pending;
 	size_t parts = max_size(TALLY_PARTS, load_relaxed(&x_count));
 
-	return option(OPTION_LIMIT) != 0 || bytes * 16 * parts > bound_of(x_sum);
+	return option_limit() != 0 || bytes * 16 * parts > bound_of(x_sum);
 }
 
 void tally_add(_Atomic size_t *x_sum, size_t bytes)

@@ -50,6 +50,11 @@
 #define no_tsan       __attribute__((no_sanitize("thread"))) noinline
 #define load_guess(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 
+/* A word that is plain because nearly all of its readers run before there are threads, and that may
+ * be changed later by any thread. */
+#define load_setting(p)        __atomic_load_n(p, __ATOMIC_RELAXED)
+#define exchange_setting(p, v) __atomic_exchange_n(p, v, __ATOMIC_RELAXED)
+
 /* A counter that one thread writes and others read, so that it needs no lock prefix. */
 #define count_add(p, n) store_relaxed(p, load_relaxed(p) + (n))
 #define count_sub(p, n) store_relaxed(p, load_relaxed(p) - (n))

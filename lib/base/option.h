@@ -10,11 +10,13 @@
  * (set-user-ID, file capabilities: AT_SECURE) takes nothing from the environment.
  *
  * Synchronization: options are written by the constructor, before threads exist; a malloc before
- * the constructor runs it early.
+ * the constructor runs it early.  LIMIT alone may be changed later, by any thread; whoever reads it
+ * meanwhile has the old value or the new one.
  */
 #ifndef ARN_OPTION_H
 #define ARN_OPTION_H
 
+#include "base/atomic.h"
 #include "base/base.h"
 #include "base/text.h"
 
@@ -46,6 +48,12 @@ extern size_t option_values[OPTIONS];
 static inline size_t option(enum option option)
 {
 	return option_values[option];
+}
+
+/* Option LIMIT, which may be changed while the process runs (arn_limit). */
+static inline size_t option_limit(void)
+{
+	return load_setting(&option_values[OPTION_LIMIT]);
 }
 
 /* The option whose name after ARENITE_ these `length` bytes are, or OPTIONS. */

@@ -25,7 +25,7 @@ size_t large_size(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
 
-	if (option(OPTION_LIMIT))
+	if (option_limit())
 		return align_up(size, SLICE);
 	return align_up(size, (size_t)1 << (k - 2));
 }

@@ -371,6 +371,55 @@ static void test_prints(void)
 }
 
 /* config.h has what configure.ac says. */
+/* The limit counts what has pages; what is resident in blocks is some of that. */
+static void test_limit(void)
+{
+	struct arn_resident resident;
+	size_t limit;
+	void *block;
+
+	arn_stats_resident(&resident, sizeof(resident));
+	limit = resident.total + ((size_t)32 << 20);
+	ok(arn_limit(limit) == 0 && arn_limit(SIZE_MAX) == limit, "a limit is set, and is read");
+	errno = 0;
+	block = arn_mem_malloc((size_t)128 << 20);
+	ok(!block && errno == ENOMEM, "a request beyond it gets NULL");
+	block = arn_mem_malloc((size_t)4 << 20);
+	ok(block != NULL, "one below does not");
+	ok(arn_limit(1) == limit && !arn_mem_malloc((size_t)4 << 20),
+	   "a limit below what is in use: nothing more");
+	arn_free(block);
+	ok(arn_limit((size_t)-2) == 1 && arn_limit(0) == (size_t)1 << 46, "the greatest is 64 TiB");
+	block = arn_mem_malloc((size_t)128 << 20);
+	ok(block != NULL, "without a limit it is served again");
+	arn_free(block);
+}
+
+static void *change_limit(void *unused)
+{
+	for (unsigned i = 0; i < 20000; i++)
+		arn_limit(i % 3 ? 0 : (size_t)1 << (30 + i % 10));
+	arn_limit(0);
+	return unused;
+}
+
+/* Requests have the old limit or the new one, and there is room below both. */
+static void test_limit_changes(void)
+{
+	pthread_t thread;
+	bool failed = false;
+
+	pthread_create(&thread, NULL, change_limit, NULL);
+	for (unsigned i = 0; i < 20000; i++) {
+		void *block = arn_mem_malloc(16 + i % 70000);
+
+		failed |= !block;
+		arn_free(block);
+	}
+	pthread_join(thread, NULL);
+	ok(!failed, "another thread may change it while this one allocates");
+}
+
 static void test_version(void)
 {
 	unsigned major = 0, minor = 0, patch = 0;
@@ -409,6 +458,8 @@ int main(void)
 	test_gone();
 	test_raw_counts();
 	test_prints();
+	test_limit();
+	test_limit_changes();
 	test_version();
 	test_errno_kept();
 	return done();
