@@ -35,7 +35,8 @@ $ld -r -o "$work/all.o" --whole-archive "$archive"
 map=$(dirname "$0")/${name#lib}.map
 # shellcheck disable=SC2046 # names
 $objcopy --wildcard --keep-global-symbol='arn_*' \
-    $(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/--keep-global-symbol=\1/p' "$map") --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
+    $(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/--keep-global-symbol=\1/p' "$map") \
+    --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
     "$work/all.o" "$work/$name.o"
 $ar cr "$work/$name.a" "$work/$name.o"
 mv "$work/$name.a" "$archive"

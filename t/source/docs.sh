@@ -22,7 +22,7 @@ foreign_files='(obmalloc|gc_free_threading|pystate|getversion|unicodeobject|prog
 foreign_names='_PyMem_FreeDelayed|ob_tid|ob_ref_local|ob_ref_shared|ob_gc_bits|ob_flags|ob_mutex|gc_collect_main|
 gc_restore_tid|gc_free_threading|pycore_llist|fill_mem_debug|qsbr_poll_scan|QSBR_PAGE_MEM_LIMIT|PAGEMAP_SCAN|mod_wsgi|
 LC_CTYPE|PTHREAD_[A-Z_]*|init_lock|max_map_count|ru_maxrss|seq_cst|_acq_rel|GC_PRE|_?mi_x|_?MI_X|mi_x_t|
-tstate_mimalloc_bind|_?Py[A-Z][A-Za-z]*_[A-Za-z]*|_Py_[A-Za-z_]*'
+tstate_mimalloc_bind|_?Py[A-Z][A-Za-z]*_[A-Za-z]*|_Py_[A-Za-z_]*|manylinux_[0-9_]*'
 
 except() { # PATTERN: lines that are not this as a whole
 	grep -vxE "$(tr -d '\n' <<<"$1")"
@@ -240,7 +240,7 @@ map_of_lib() {
 }
 
 sources=$(find lib include t -name '*.[ch]')
-scripts=$(find t .ci -name '*.sh' -o -name '*.py'; echo quickstart)
+scripts=$(find t .ci lib -name '*.sh' -o -name '*.py'; echo quickstart)
 places >"$work/places"
 # shellcheck disable=SC2086 # lists of files
 {

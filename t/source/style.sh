@@ -11,7 +11,7 @@ cd "$top_srcdir" || exit 1
 
 core=$(ls lib/*/*.[ch] | grep -v '^lib/graft/')
 sources=$(ls $core lib/graft/* include/arenite/*.h; find t -name '*.[ch]')
-scripts=$(find t .ci -name '*.sh' -o -name '*.py')
+scripts=$(find t .ci lib -name '*.sh' -o -name '*.py')
 [ "$(printf '%s\n' "$core" | wc -l)" -gt 20 ] || { echo "Bail out! not at the top of the sources"; exit 1; }
 
 # Code without comments and strings, with the file's name and line before it.
@@ -87,7 +87,7 @@ page_numbers() {
 }
 
 wide_lines() {
-	for f in $sources $(printf '%s\n' $scripts | grep 'sh$'); do
+	for f in $sources $(printf '%s\n' $scripts | grep -E 'sh$|^lib/.*py$'); do
 		case $f in *.sh) limit=120 ;; *) limit=100 ;; esac
 		expand -t 8 "$f" | awk -v f="$f" -v limit=$limit \
 			'length($0) > limit { print f ":" FNR ": " length($0) " columns" }'
