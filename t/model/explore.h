@@ -89,6 +89,8 @@ bool explore_compared(bool success);
 
 #undef load_relaxed
 #undef load_guess
+#undef load_setting
+#undef exchange_setting
 #undef load_acquire
 #undef load_seq
 #undef store_relaxed
@@ -114,11 +116,14 @@ bool explore_compared(bool success);
 #define load_relaxed(p) EXPLORE_OP(p, LOAD, RELAXED, "load_relaxed", atomic_load(p))
 #define load_guess(p) \
 	EXPLORE_OP(p, LOAD, RELAXED, "load_guess", __atomic_load_n(p, __ATOMIC_RELAXED))
-#define load_acquire(p)     EXPLORE_OP(p, LOAD, ACQUIRE, "load_acquire", atomic_load(p))
-#define load_seq(p)         EXPLORE_OP(p, LOAD, ACQUIRE, "load_seq", atomic_load(p))
-#define store_relaxed(p, v) EXPLORE_OP(p, STORE, RELAXED, "store_relaxed", atomic_store(p, v))
-#define store_release(p, v) EXPLORE_OP(p, STORE, RELEASE, "store_release", atomic_store(p, v))
-#define store_seq(p, v)     EXPLORE_OP(p, STORE, RELEASE, "store_seq", atomic_store(p, v))
+/* No model changes a setting, so reading one is no step. */
+#define load_setting(p)        (*(p))
+#define exchange_setting(p, v) __atomic_exchange_n(p, v, __ATOMIC_RELAXED)
+#define load_acquire(p)        EXPLORE_OP(p, LOAD, ACQUIRE, "load_acquire", atomic_load(p))
+#define load_seq(p)            EXPLORE_OP(p, LOAD, ACQUIRE, "load_seq", atomic_load(p))
+#define store_relaxed(p, v)    EXPLORE_OP(p, STORE, RELAXED, "store_relaxed", atomic_store(p, v))
+#define store_release(p, v)    EXPLORE_OP(p, STORE, RELEASE, "store_release", atomic_store(p, v))
+#define store_seq(p, v)        EXPLORE_OP(p, STORE, RELEASE, "store_seq", atomic_store(p, v))
 #define exchange_acquire(p, v) \
 	EXPLORE_OP(p, CHANGE, ACQUIRE, "exchange_acquire", atomic_exchange(p, v))
 #define exchange_acq_rel(p, v) \

@@ -26,6 +26,7 @@
 #undef exchange_acquire
 #undef exchange_acq_rel
 #undef exchange_seq
+#undef exchange_setting
 #undef or_release
 #undef or_seq
 #undef or_relaxed
@@ -40,12 +41,14 @@
 #undef cas_release
 #undef cas_acq_rel
 #undef cas_seq
-#define store_relaxed(p, v)      COUNT_STORE(p, v, "store_relaxed", relaxed)
-#define store_release(p, v)      COUNT_STORE(p, v, "store_release", release)
-#define store_seq(p, v)          COUNT_STORE(p, v, "store_seq", seq_cst)
-#define exchange_acquire(p, v)   COUNT_CHANGE(p, v, "exchange_acquire", exchange, acquire)
-#define exchange_acq_rel(p, v)   COUNT_CHANGE(p, v, "exchange_acq_rel", exchange, acq_rel)
-#define exchange_seq(p, v)       COUNT_CHANGE(p, v, "exchange_seq", exchange, seq_cst)
+#define store_relaxed(p, v)    COUNT_STORE(p, v, "store_relaxed", relaxed)
+#define store_release(p, v)    COUNT_STORE(p, v, "store_release", release)
+#define store_seq(p, v)        COUNT_STORE(p, v, "store_seq", seq_cst)
+#define exchange_acquire(p, v) COUNT_CHANGE(p, v, "exchange_acquire", exchange, acquire)
+#define exchange_acq_rel(p, v) COUNT_CHANGE(p, v, "exchange_acq_rel", exchange, acq_rel)
+#define exchange_seq(p, v)     COUNT_CHANGE(p, v, "exchange_seq", exchange, seq_cst)
+#define exchange_setting(p, v) \
+	COUNT_AS(p, true, "exchange_setting", __atomic_exchange_n(p, v, __ATOMIC_RELAXED))
 #define or_release(p, v)         COUNT_CHANGE(p, v, "or_release", fetch_or, release)
 #define or_seq(p, v)             COUNT_CHANGE(p, v, "or_seq", fetch_or, seq_cst)
 #define or_relaxed(p, v)         COUNT_CHANGE(p, v, "or_relaxed", fetch_or, relaxed)
