@@ -377,10 +377,10 @@ static bool is_due(const struct heap *heap, size_t change)
 {
 	unsigned paths = load_relaxed(&heap->x_slow_paths);
 
-	if (change > retain_limit() / RETAIN_PAGES_PART / 4)
-		return true;
-	return (paths < YOUNG || paths % PUBLISH_EVERY == 0) &&
-	       change > retain_limit() / 32 / heap_count();
+	if (paths < YOUNG || paths % PUBLISH_EVERY == 0)
+		return change > retain_limit() / 32 / heap_count();
+	return change > retain_for_pages_least() / 4 &&
+	       change > retain_limit() / RETAIN_PAGES_PART / 4;
 }
 
 /* Returns the sum of all heaps. */
@@ -419,7 +419,7 @@ static size_t part_of_heap(void)
  * what may be kept. */
 void sweep_enforce(struct heap *heap)
 {
-	size_t unswept = publish_unswept(heap);
+	size_t unswept = publish_unswept(heap), most;
 
 	if (likely(!retain_has_credit())) {
 		if (likely(unswept <= retain_for_pages_least()))
@@ -427,7 +427,8 @@ void sweep_enforce(struct heap *heap)
 	} else if (load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0) {
 		watch_credit(heap);
 	}
-	if (unswept <= retain_for_pages() || load_relaxed(&heap->x_unswept) <= part_of_heap())
+	most = retain_for_pages();
+	if (unswept <= most || load_relaxed(&heap->x_unswept) <= most / heap_count())
 		return;
 	for (unsigned n = 0;
 	     heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP;

@@ -11,6 +11,7 @@
 #include "heap/stock.h"
 #include "heap/wait.h"
 #include "arena/retain.h"
+#include "os/os.h"
 
 /* Is there anything to do for this heap?  Its queued pools, unless they have been looked after
  * already.  Those that have (x_swept) are done, until more is freed to the heap or it has lost its
@@ -79,28 +80,46 @@ static struct heap *find_idle(struct heap *self)
 	return found ? heap : NULL;
 }
 
-static void tend_one(struct heap *self)
+/* Returns whether there was anything to do. */
+static bool tend_one(struct heap *self)
 {
-	struct heap *heap = find_idle(self);
+	struct heap *heap = BUG(look_away) ? NULL : find_idle(self);
 
-	if (BUG(look_away))
-		heap = NULL;
 	if (heap)
 		tend_heap(heap);
+	return heap != NULL;
+}
+
+/* Free slices and pools that wait, if more of them is kept than may be. */
+static bool purge_kept(arn_family *family)
+{
+	if (!retain_is_exceeded(0) || !os_takes_pages())
+		return false;
+	purge_excess(0);
+	if (family_is_user(family))
+		limbo_purge_excess(family);
+	return true;
 }
 
 /* Every part of this is a little work for others, bounded, and done only if it is due: a purge, one
- * stack of the limbo, one idle heap. */
+ * stack of the limbo, one idle heap.  To find out that nothing is due costs some cache misses for
+ * each heap that is looked at, and hundreds of threads would do it one after the other.  So a call
+ * in vain is the last one until the clock has gone on. */
 void tend_family(struct heap *self)
 {
 	arn_family *family = self->family;
+	unsigned now = os_milliseconds();
+	bool was_due;
 
-	purge_excess(0);
-	if (!family_is_user(family))
-		return;
 	empty_poll(self);
-	limbo_purge_excess(family);
-	if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
-		limbo_poll(family);
-	tend_one(self);
+	if (load_relaxed(&family->x_vain) == now && !BUG(look_on))
+		return;
+	was_due = purge_kept(family);
+	if (family_is_user(family)) {
+		if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
+			was_due |= limbo_poll(family);
+		was_due |= tend_one(self);
+	}
+	if (!was_due)
+		store_relaxed(&family->x_vain, now);
 }

@@ -27,10 +27,11 @@
 #include "heap/types.h"
 
 #define TEND_EVERY 4u /* slow paths */
-#define TEND_LOOK  16u
+#define TEND_LOOK  32u
 
 /* Do the three, for the family of this heap, whose slow path ends: at most one idle heap is looked
- * after, and the family's pools and heaps only if the caller is a user of it. */
+ * after, and the family's pools and heaps only if the caller is a user of it.  When nothing was
+ * due, no thread looks again until the clock has gone on. */
 void tend_family(struct heap *self);
 
 /* Called by the owner at the end of a slow path of this heap; acts once in TEND_EVERY calls. */

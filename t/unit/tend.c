@@ -15,6 +15,7 @@
 #include "heap/limbo.h"
 #include "os/os.h"
 #include "heap/remote.h"
+#include "heap/tend.h"
 
 #include <arenite/arenite.h>
 
@@ -148,15 +149,21 @@ static void test_nobody(enum arn_tag tag)
 
 /* ---- what is kept, and what waits ------------------------------------------------------------ */
 
-/* A thousand slow paths that neither make a pool nor empty one: there is no cache, and one block
- * stays. */
+/* Hundreds of slow paths that neither make a pool nor empty one: the blocks are more than a bin has
+ * without a cache, and one of them stays.  Time goes by. */
 static void call_in_one_pool(arn_heap *heap)
 {
-	void *stays = arn_heap_malloc(heap, SIZE);
+	void *stays = arn_heap_malloc(heap, SIZE), *some[100];
+	unsigned before = load_relaxed(&heap->heap->x_slow_paths);
 
-	for (unsigned i = 0; i < 1000; i++)
-		arn_free(arn_heap_malloc(heap, SIZE));
+	for (unsigned i = 0; i < 100; i++, add_relaxed(&os_ahead, 1)) {
+		for (unsigned k = 0; k < array_length(some); k++)
+			some[k] = arn_heap_malloc(heap, SIZE);
+		for (unsigned k = 0; k < array_length(some); k++)
+			arn_free(some[k]);
+	}
 	arn_free(stays);
+	expect(load_relaxed(&heap->heap->x_slow_paths) - before >= 200);
 }
 
 static void set_options(const char *cache, const char *retain, const char *percent)
@@ -195,7 +202,7 @@ static void test_kept(void)
 	arn_heap heap;
 
 	set_options("0", "64K", "100");
-	arn_heap_init(&heap, NULL, ARN_TAG_MEM);
+	arn_heap_init(&heap, arn_family_new(NULL), ARN_TAG_MEM);
 	for (unsigned i = 0; i < BLOCKS / 4; i++)
 		memset(block[i] = arn_heap_malloc(&heap, 20 * SIZE), 1, 20 * SIZE);
 	arn_free(arn_heap_malloc(&heap, 12 * MIB));
@@ -212,6 +219,43 @@ static void test_kept(void)
 		arn_free(block[i]);
 	arn_heap_abandon(&heap);
 	no_errors("options are set");
+}
+
+/* How often the heap's owner looks at others in so many slow paths.  In each look it goes on. */
+static unsigned count_looks(arn_heap *heap, unsigned paths, unsigned ms)
+{
+	const struct heap *last = heap->heap->tended;
+	unsigned looks = 0;
+
+	for (unsigned i = 0; i < paths; i++, add_relaxed(&os_ahead, ms)) {
+		arn_free(arn_heap_malloc(heap, MIB));
+		looks += heap->heap->tended != last;
+		last = heap->heap->tended;
+	}
+	return looks;
+}
+
+/* Hundreds of threads need not find out one after the other that no heap is idle. */
+static void test_in_vain(void)
+{
+	enum { OTHERS = 5 * TEND_LOOK + 1, PATHS = 4000 };
+	arn_family *family = arn_family_new(NULL);
+	static arn_heap heap[OTHERS];
+	unsigned start, looks, passed;
+
+	for (unsigned i = 0; i < OTHERS; i++) {
+		arn_heap_init(&heap[i], family, ARN_TAG_MEM);
+		arn_free(arn_heap_malloc(&heap[i], SIZE));
+	}
+	start = os_milliseconds();
+	looks = count_looks(&heap[0], PATHS, 0);
+	passed = os_age(os_milliseconds(), start);
+	ok(looks <= 2 * passed + 2, "in %u ms a thread looks %u times at heaps without work",
+	   passed, looks);
+	looks = count_looks(&heap[0], PATHS, 1);
+	ok(looks >= PATHS / TEND_EVERY, "when time goes by, each slow path looks: %u", looks);
+	for (unsigned i = 0; i < OTHERS; i++)
+		arn_heap_abandon(&heap[i]);
 }
 
 /* Two looks at the same time, which is even or odd, say nothing about how long the heap has been
@@ -242,6 +286,7 @@ int main(void)
 		arn_free(arn_heap_malloc(&own[tag], 1));
 	}
 	test_two_looks();
+	test_in_vain();
 	test_owner_waits(ARN_TAG_MEM);
 	test_owner_waits(ARN_TAG_GC);
 	test_at_once(ARN_TAG_MEM);
