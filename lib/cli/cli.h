@@ -24,9 +24,13 @@ int cli_flushed(void);
 int doctor_main(int argc, char **argv);
 int graft_main(int argc, char **argv);
 int help_main(int argc, char **argv);
+int metrics_main(int argc, char **argv);
 int options_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+int stats_main(int argc, char **argv);
 int stress_main(int argc, char **argv);
+int top_main(int argc, char **argv);
+int trim_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 
 #endif

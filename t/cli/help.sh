@@ -70,7 +70,7 @@ ok "one that matches" [ "$(complete_bash graft --ch)" = --check ]
 ok "no options behind the program of run" [ -z "$(complete_bash run true --ret)" ]
 mkdir directory
 same "directories for graft" directory "$(complete_bash graft d)"
-same "commands for help" stress "$(complete_bash help s)"
+same "commands for help" stress "$(complete_bash help str)"
 for shell in bash zsh fish; do
     case $shell in bash) file=arenite ;; zsh) file=_arenite ;; fish) file=arenite.fish ;; esac
     if command -v "$shell" >/dev/null; then
