@@ -108,8 +108,13 @@ def check_stats():
     ok(set(after.tags) == {"mem", "object", "gc", "gc_pre"}, "of four tags")
     ok(after.arena_bytes % (32 << 20) == 0 and after.arenas >= 1, "in arenas of 32 MiB")
     now = arenite.resident()
-    parts = sum(getattr(now, name) for name in now.__slots__ if name != "total_bytes")
+    end = now.__slots__.index("process_bytes")
+    parts = sum(getattr(now, name) for name in now.__slots__[1:end])
     ok(now.total_bytes == parts and now.live_bytes >= grown, "what is resident adds up")
+    rest = now.process_bytes - now.total_bytes - now.other_bytes - now.files_bytes
+    ok(abs(rest) * 50 <= now.process_bytes <= now.peak_bytes * 1.02, f"to the RSS of the process, but for {rest}")
+    ok(after.peak_live_bytes > 0 and after.made_blocks >= after.live_blocks and after.heaps == sum(
+        tag.heaps for tag in after.tags.values()), "peaks, what was made, and heaps of each tag")
     del kept
     trimmed = arenite.trim()
     ok(trimmed.returned_bytes >= 1_000_000, f"trim gives back what is free: {trimmed.returned_bytes}")

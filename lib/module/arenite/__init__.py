@@ -98,6 +98,8 @@ class TagStats:
     #: pools in use, and their address space
     pools: int
     pool_bytes: int
+    #: heaps that exist
+    heaps: int
 
 
 @_dataclass(frozen=True, slots=True)
@@ -125,6 +127,15 @@ class Stats:
     #: how often memory was given back to the system, and how much
     purges: int
     purged_bytes: int
+    #: since the process began, of all tags; they are counted where blocks leave pools, so that a
+    #: block which only went through a pool cache is not counted again
+    made_blocks: int
+    made_bytes: int
+    freed_blocks: int
+    freed_bytes: int
+    #: the most that was live at a time, as far as was seen every 100 ms; and resident in arenas
+    peak_live_bytes: int
+    peak_resident_bytes: int
 
     @property
     def live_bytes(self) -> int:
@@ -139,9 +150,9 @@ class Stats:
 
 @_dataclass(frozen=True, slots=True)
 class Resident:
-    """What of Arenite's memory is resident, in bytes, and why."""
+    """What is resident, in bytes, and why."""
 
-    #: all of it: the sum of the others
+    #: Arenite's: the sum of what follows, down to metadata_bytes
     total_bytes: int
     #: in blocks that are handed out
     live_bytes: int
@@ -159,6 +170,15 @@ class Resident:
     retained_bytes: int
     #: Arenite's own records
     metadata_bytes: int
+    #: of the whole process: total_bytes, other_bytes and files_bytes; 0 where /proc cannot be read
+    process_bytes: int
+    #: of the process, what is neither Arenite's nor of files: the C library's heap, stacks, and
+    #: what Python keeps in heaps of its own
+    other_bytes: int
+    #: of the process, pages of files and shared memory: programs and libraries
+    files_bytes: int
+    #: the most that was ever resident of the process
+    peak_bytes: int
 
 
 @_dataclass(frozen=True, slots=True)
@@ -232,8 +252,8 @@ def stats() -> Stats:
     """
     raw = _native.fill("arn_stats_read", _native.Stats())
     tags = {
-        name: TagStats(*(getattr(tag, field) for field in _native.TAG_FIELDS))
-        for name, tag in zip(_native.TAGS, raw.tag, strict=True)
+        name: TagStats(*[getattr(tag, field) for field in _native.TAG_FIELDS] + [heaps])
+        for name, tag, heaps in zip(_native.TAGS, raw.tag, raw.tag_heaps, strict=True)
     }
     return Stats(tags, *(getattr(raw, field) for field in _native.STATS_FIELDS))
 

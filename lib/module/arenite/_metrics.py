@@ -66,6 +66,34 @@ def _of_stats() -> Iterator[Metric]:
         ],
     )
     yield Metric(
+        "arenite_peak_live_bytes",
+        "gauge",
+        "bytes",
+        "The most that was live at a time",
+        [({}, now.peak_live_bytes)],
+    )
+    yield Metric(
+        "arenite_peak_resident_bytes",
+        "gauge",
+        "bytes",
+        "The most that was resident in arenas at a time",
+        [({}, now.peak_resident_bytes)],
+    )
+    yield Metric(
+        "arenite_made_blocks",
+        "counter",
+        "",
+        "Blocks that left pools",
+        [({}, now.made_blocks)],
+    )
+    yield Metric(
+        "arenite_made_bytes",
+        "counter",
+        "bytes",
+        "Usable bytes of blocks that left pools",
+        [({}, now.made_bytes)],
+    )
+    yield Metric(
         "arenite_purges",
         "counter",
         "",
@@ -83,7 +111,8 @@ def _of_stats() -> Iterator[Metric]:
 
 def _of_resident() -> Metric:
     now = resident()
-    causes = [field for field in _native.RESIDENT_FIELDS if field != "total"]
+    process = ("total", "process", "other", "files", "peak")
+    causes = [field for field in _native.RESIDENT_FIELDS if field not in process]
     return Metric(
         "arenite_resident_bytes",
         "gauge",

@@ -46,7 +46,15 @@ STATS_FIELDS = (
     "orphan_heaps",
     "purges",
     "purged_bytes",
+    "made_blocks",
+    "made_bytes",
+    "freed_blocks",
+    "freed_bytes",
+    "peak_live_bytes",
+    "peak_resident_bytes",
 )
+# Behind these come the heaps of each tag.
+HEAPS_FIELD = "tag_heaps"
 RESIDENT_FIELDS = (
     "total",
     "live",
@@ -57,6 +65,10 @@ RESIDENT_FIELDS = (
     "pinned",
     "retained",
     "metadata",
+    "process",
+    "other",
+    "files",
+    "peak",
 )
 TRIMMED_FIELDS = (
     "returned_bytes",
@@ -81,7 +93,11 @@ class Tag(ctypes.Structure):
 class Stats(ctypes.Structure):
     """struct arn_stats"""
 
-    _fields_ = [("tag", Tag * len(TAGS)), *_numbers(STATS_FIELDS)]
+    _fields_ = [
+        ("tag", Tag * len(TAGS)),
+        *_numbers(STATS_FIELDS),
+        (HEAPS_FIELD, ctypes.c_size_t * len(TAGS)),
+    ]
 
 
 class Resident(ctypes.Structure):
