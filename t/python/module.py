@@ -67,6 +67,10 @@ def check_serving(get, name, active):
     ok(int(headers["Content-Length"]) == len(body), f"{name}: the length is right")
     ok(any(key.startswith("arenite_live_bytes") for key in values) == active,
        f"{name}: live bytes where Arenite is active")
+    causes = [value for key, value in values.items() if key.startswith("arenite_resident_bytes")]
+    if active:
+        process = arenite.resident().process_bytes
+        ok(abs(sum(causes) - process) < process / 20, f"{name}: the causes sum to RSS")
     status, headers, body = get("/", accept=OPENMETRICS)
     ok(headers["Content-Type"].startswith(OPENMETRICS) and body.endswith("# EOF\n"),
        f"{name} answers OpenMetrics to who accepts it, at the root as well")

@@ -111,13 +111,13 @@ def _of_stats() -> Iterator[Metric]:
 
 def _of_resident() -> Metric:
     now = resident()
-    process = ("total", "process", "other", "files", "peak")
-    causes = [field for field in _native.RESIDENT_FIELDS if field not in process]
+    sums = ("total", "process", "peak")
+    causes = [field for field in _native.RESIDENT_FIELDS if field not in sums]
     return Metric(
         "arenite_resident_bytes",
         "gauge",
         "bytes",
-        "Arenite's memory that is resident, by its cause",
+        "Memory of the process by why it is resident; the causes sum to RSS",
         [({"cause": cause}, getattr(now, f"{cause}_bytes")) for cause in causes],
     )
 
