@@ -10,7 +10,8 @@
  *                 full barrier, look at x_word.  Either the reader does not find the arena or the
  *                 grace period finds the reader.  Where the system makes no barrier in the reader,
  *                 all four accesses are seq_cst.
- *             E3  x_readers: push (seq_cst, see E2) -> walk (acquire): next.
+ *             E3  x_readers: push -> walk (acquire): next.  The push, and the load by which a grace
+ *             period begins, are seq_cst for E2.
  */
 #ifndef ARN_RECLAIM_READER_H
 #define ARN_RECLAIM_READER_H

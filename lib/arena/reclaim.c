@@ -143,11 +143,13 @@ static bool full_barrier(void)
 }
 
 /* The barrier separates the stores that have hidden the arenas from the loads of the readers' words
- * (E2).  Readers that are added to the list after this come later, and cannot find those arenas. */
+ * (E2).  Readers that are added to the list after this come later, and cannot find those arenas:
+ * for that the list is read as the words are, seq_cst. */
 void reclaim_grace_begin(struct reclaim_grace *grace)
 {
-	grace->begun = full_barrier();          /* E2 */
-	grace->next = load_acquire(&x_readers); /* E3 */
+	grace->begun = full_barrier(); /* E2 */
+	grace->next = BUG(acquire_list) ? load_acquire(&x_readers)
+	                                : load_seq(&x_readers); /* E2, E3 */
 }
 
 /* Looks at the readers where the last call stopped, and stops at the first one that is inside.  A

@@ -4,7 +4,7 @@
 /* Numbers have 16 bits, and four of them share a word; the highest bit of each is 0. */
 #define PER_WORD 4u
 #define BITS     16u
-#define WORDS    8u
+#define WORDS    SUMMARY_WORDS
 #define PER_LINE (WORDS * PER_WORD)
 #define ONES     ((uint64_t)0x0001000100010001)
 #define HIGHS    (ONES << (BITS - 1))

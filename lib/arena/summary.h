@@ -32,8 +32,11 @@
 #include "base/atomic.h"
 #include "base/base.h"
 
-/* The most arenas that there can be. */
-#define ARENAS_MAX 65536u
+/* The most arenas that there can be.  A model has less, and shorter lines of numbers. */
+#ifndef ARENAS_MAX
+#define ARENAS_MAX    65536u
+#define SUMMARY_WORDS 8u
+#endif
 
 enum summary_kind {
 	SUMMARY_FREE, /* slices of the longest free run, up to LARGE_SLICES; not of huge arenas */

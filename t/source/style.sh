@@ -60,7 +60,8 @@ bare_atomics() {
 }
 
 fences() {
-	code $sources | grep -v "$of_cpython" | grep -E '\batomic_thread_fence\b|\b__sync_synchronize\b|\bmfence\b'
+	code $sources | grep -v "$of_cpython\|^t/model/litmus/" |
+		grep -E '\batomic_thread_fence\b|\b__sync_synchronize\b|\bmfence\b'
 }
 
 # Threads stop anywhere, also inside malloc, and must stop nobody.
