@@ -77,12 +77,27 @@ static_assert(UINTPTR_MAX == UINT64_MAX && SIZE_MAX == UINT64_MAX, "a 64-bit mac
 #define CACHE_LINE 64
 
 /*
- * What a compare-and-swap of two words demands of their address, where Concurrency Kit has one and
- * stack.h uses it: cmpxchg16b, ldxp and casp fault, or are not atomic, at 8 modulo 16.  The second
- * word is a generation of 64 bits, which does not wrap in practice.  Where ck has none (configure
- * says "ck stack no"), one word has to do, with 64 - ADDRESS_BITS + 6 bits of generation: 23 or 22.
- * A thread that is held up between two steps of a pop is fooled if exactly a multiple of 2^22 other
- * operations on this stack happen meanwhile and the same node is on top.
+ * The processor takes loads in their order, and stores in theirs, and a compare-and-swap of two
+ * words reads both at once also when it fails.
+ *
+ * Used by     stack.h: only there does it take the stack of Concurrency Kit.  ck's push orders
+ *             stores before its own step, and no loads, so on a machine that delays loads the
+ *             thread that pops may write to a record that the other still reads.  And on aarch64 a
+ *             pair that was read by ldxp is known to belong together only if stxp follows, which
+ *             ck's pop does not wait for when the comparison fails.
+ * A port      leaves it undefined, if in doubt: stack.h has a stack of one word in C11's terms.
+ *             Its generation has 64 - ADDRESS_BITS + 6 bits, 22 for 48 bits of address, where ck's
+ *             has 64.  A thread that is held up between two steps of a pop is fooled if exactly a
+ *             multiple of 2^22 other operations on this stack happen meanwhile and the same node is
+ *             on top.
+ */
+#if defined(__x86_64__)
+#define ARCH_ORDERED 1
+#endif
+
+/*
+ * What a compare-and-swap of two words demands of their address, where stack.h uses one: cmpxchg16b
+ * faults at 8 modulo 16.
  */
 #define WORD_PAIR 16
 

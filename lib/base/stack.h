@@ -5,8 +5,8 @@
  *
  * This is the only file that includes ck.  A popped record may be pushed again at once: the head
  * carries a generation, so a pop that read an old `next` fails its compare-and-swap (ABA).  Where
- * ck has no 16-byte pop, the generation is in the bits of the word that a 64-byte aligned user
- * address leaves free.
+ * ck has no 16-byte pop, or the machine orders less than ck relies on (ARCH_ORDERED), the
+ * generation is in the bits of the word that a 64-byte aligned user address leaves free.
  *
  * Any thread may push and pop.
  * Synchronization      push   pop        -  may run at the same time
@@ -29,7 +29,11 @@ void __tsan_release(void *);
 #define __tsan_release(p) ((void)(p))
 #endif
 
-#if defined(ARN_HAVE_CK_STACK) && !defined(ARN_STACK_PLAIN)
+#if defined(ARN_HAVE_CK_STACK) && defined(ARCH_ORDERED) && !defined(ARN_STACK_PLAIN)
+#define STACK_OF_CK 1
+#endif
+
+#ifdef STACK_OF_CK
 /* ck counts generations in a char * that begins as NULL.  That is no address, and clang's sanitizer
  * must not complain about it. */
 #ifdef __clang__

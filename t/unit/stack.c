@@ -68,7 +68,7 @@ static void test_model(void)
 
 static bool is_aligned(size_t offset)
 {
-#if defined(ARN_HAVE_CK_STACK) && !defined(ARN_STACK_PLAIN)
+#ifdef STACK_OF_CK
 	return offset % sizeof(void *) == 0;
 #else
 	return offset % CACHE_LINE == 0; /* the low bits of its address carry the generation */
