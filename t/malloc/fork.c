@@ -4,41 +4,17 @@
  * those threads were doing.  Here it does so in each child, starts threads, and forks again; also
  * between the handlers of pthread_atfork, and in the child of a vfork.
  */
+#include "mix.h"
 #include "support/tap.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/wait.h>
 
-enum { BUSY = 8, SLOTS = 32 };
+enum { BUSY = 8 };
 
-static _Atomic(void *) x_slot[SLOTS];
 static atomic_bool stop;
-
-static unsigned next(unsigned *random)
-{
-	*random ^= *random << 13;
-	*random ^= *random >> 17;
-	*random ^= *random << 5;
-	return *random;
-}
-
-/* All paths: small and large blocks, those of other threads, aligned ones. */
-static bool mix(unsigned *random, unsigned rounds)
-{
-	while (rounds-- > 0) {
-		size_t size = next(random) % (next(random) % 50 ? 3000 : 200000) + 1;
-		char *block = next(random) % 8 ? malloc(size) : memalign(256, size);
-
-		if (!block)
-			return false;
-		block[0] = block[size - 1] = 1;
-		free(atomic_exchange(&x_slot[next(random) % SLOTS], block));
-	}
-	return true;
-}
 
 static void *busy(void *seed)
 {

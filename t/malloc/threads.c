@@ -4,65 +4,25 @@
  * destructors of a thread, keys whose values libc allocates, signals, and an exit of the process
  * while threads allocate.
  */
+#include "mix.h"
 #include "support/tap.h"
 
 #include <arenite/arenite.h>
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
-enum { WORKERS = 4, SLOTS = 64 };
+enum { WORKERS = 4 };
 
-static _Atomic(void *) x_slot[SLOTS];
 static atomic_ulong wrong;
-
-static unsigned next(unsigned *random)
-{
-	*random ^= *random << 13;
-	*random ^= *random >> 17;
-	*random ^= *random << 5;
-	return *random;
-}
-
-/* Blocks of mixed sizes and by all names; whoever takes one out of a slot frees it. */
-static void mix(unsigned *random, long rounds)
-{
-	while (rounds-- > 0) {
-		size_t size = next(random) % (next(random) % 100 ? 700 : 300000);
-		unsigned char *block, *old;
-
-		switch (next(random) % 4) {
-		case 0:
-			block = calloc(1, size);
-			if (size && (block[0] | block[size - 1]))
-				atomic_fetch_add(&wrong, 1);
-			break;
-		case 1:
-			block = memalign((size_t)8 << next(random) % 10, size);
-			break;
-		case 2:
-			block = realloc(malloc(size / 2 + 1), size + 1);
-			break;
-		default:
-			block = malloc(size);
-		}
-		if (!block || malloc_usable_size(block) < size)
-			atomic_fetch_add(&wrong, 1);
-		else if (size)
-			block[0] = block[size - 1] = 1;
-		old = atomic_exchange(&x_slot[next(random) % SLOTS], block);
-		free(old);
-	}
-}
 
 static void *worker(void *seed)
 {
 	unsigned random = (unsigned)(uintptr_t)seed * 7919 + 1;
 
-	mix(&random, tap_scale(30000));
+	atomic_fetch_add(&wrong, !mix(&random, tap_scale(30000)));
 	return NULL;
 }
 
@@ -198,7 +158,7 @@ static void at_end(void *block)
 	unsigned random = (unsigned)(uintptr_t)block | 1;
 
 	free(block);
-	mix(&random, 50);
+	atomic_fetch_add(&wrong, !mix(&random, 50));
 	atomic_fetch_add(&rounds_seen, 1);
 	pthread_setspecific(again, malloc(200));
 }
@@ -262,7 +222,7 @@ static void *for_ever(void *seed)
 	unsigned random = (unsigned)(uintptr_t)seed;
 
 	for (;;)
-		mix(&random, 1000);
+		atomic_fetch_add(&wrong, !mix(&random, 1000));
 	return NULL;
 }
 
@@ -270,7 +230,7 @@ static void last_words(void)
 {
 	unsigned random = 5;
 
-	mix(&random, 100);
+	atomic_fetch_add(&wrong, !mix(&random, 100));
 }
 
 static bool exits(void)
