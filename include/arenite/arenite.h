@@ -292,6 +292,8 @@ struct arn_stats {
 	/* The most that was resident in arenas at a time, to 1/256. */
 	size_t peak_resident_bytes;
 	size_t tag_heaps[ARN_TAGS]; /* of `heaps`, those of each tag */
+	/* of tag[ARN_TAG_MEM], what the libc names have made: libarenite-malloc */
+	struct arn_stats_tag malloc;
 };
 
 /*

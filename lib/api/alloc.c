@@ -75,8 +75,7 @@ static void note_owner(void)
  * one.  The heap is external unless the handle lies in the calling thread's own record: a fork
  * leaves an external heap to its embedder.  It is external before the handle has it: the child of a
  * fork by another thread must not have an orphan that a handle has, too.  A child of a fork between
- * the two stores has lost the heap.  NULL: there is no memory for a new heap, and the handle stays
- * as it was.
+ * the two stores has lost the heap.  NULL: no memory for a new heap; the handle stays as it was.
  */
 static struct heap *adopt(arn_heap *handle)
 {
@@ -87,10 +86,11 @@ static struct heap *adopt(arn_heap *handle)
 	if (!heap)
 		return NULL;
 	arn_yield_point("adopt");
-	heap->external = !(thread && handle >= thread->heap &&
-	                   handle < thread->heap + array_length(thread->heap));
+	heap->external = !thread || !thread_has(thread, handle);
 	order_for_fork();
 	handle->heap = heap;
+	if (heap->row == ROW_NAMES && !heap->external)
+		thread_names = heap;
 	note_owner();
 	return heap;
 }

@@ -34,8 +34,30 @@ noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
  * EINVAL).
  */
 void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment);
-/* The same from the calling thread's heap for MEM. */
-void *mem_aligned(size_t size, size_t alignment) PRIVATE(mem_aligned);
+
+/* For libarenite-malloc: what arn_mem_* do, from the calling thread's heap of the libc names, and
+ * the same for an aligned block.  names_malloc is the slow path of its malloc. */
+void *names_malloc(size_t size) PRIVATE(names_malloc);
+void *names_calloc(size_t count, size_t size) PRIVATE(names_calloc);
+void *names_realloc(void *block, size_t size) PRIVATE(names_realloc);
+void *names_aligned(size_t size, size_t alignment) PRIVATE(names_aligned);
+
+/* A ready block from the bin of a heap that the calling thread owns, or of heap_none.  false: there
+ * is none, or the size is above TABLE_MAX. */
+static inline bool malloc_cached(struct heap *heap, size_t size, void **block)
+{
+	if (likely(size <= TABLE_MAX)) {
+		struct bin *bin = heap_bin(heap, sizeclass_small(size));
+		void **top = load_relaxed(&bin->x_top);
+
+		if (likely(top != load_relaxed(&bin->x_base))) {
+			store_relaxed(&bin->x_top, top - 1);
+			*block = top[-1];
+			return true;
+		}
+	}
+	return false;
+}
 
 /*
  * A block of at least `size` bytes, or NULL with errno ENOMEM.  A handle that has no heap yet
@@ -43,18 +65,24 @@ void *mem_aligned(size_t size, size_t alignment) PRIVATE(mem_aligned);
  */
 static inline void *heap_malloc(arn_heap *handle, size_t size)
 {
-	struct heap *heap = handle->heap;
+	void *block;
 
-	if (likely(size <= TABLE_MAX)) {
-		struct bin *bin = heap_bin(heap, sizeclass_small(size));
-		void **top = load_relaxed(&bin->x_top);
+	return likely(malloc_cached(handle->heap, size, &block)) ? block
+	                                                         : malloc_slow(handle, size);
+}
 
-		if (likely(top != load_relaxed(&bin->x_base))) {
-			store_relaxed(&bin->x_top, top - 1);
-			return top[-1];
-		}
-	}
-	return malloc_slow(handle, size);
+/* Put a block of the pool on top of its bin.  The calling thread owns the heap.  false: the bin is
+ * full or cannot take blocks of this class. */
+static inline bool free_in_bin(struct heap *heap, const struct pool *pool, void *block)
+{
+	struct bin *bin = heap_bin(heap, pool->cls);
+	void **top = load_relaxed(&bin->x_top);
+
+	if (unlikely(top == bin->limit))
+		return false;
+	*top = block;
+	store_relaxed(&bin->x_top, top + 1);
+	return true;
 }
 
 /*
@@ -66,18 +94,10 @@ static inline bool free_cached(void *block)
 {
 	struct pool *pool = arena_pool_at(block);
 	struct heap *heap = load_relaxed(&pool->x_heap);
-	struct bin *bin;
-	void **top;
 
 	if (unlikely(!heap || load_relaxed(&heap->x_owner) != owner_self())) /* H2 */
 		return false;
-	bin = heap_bin(heap, pool->cls);
-	top = load_relaxed(&bin->x_top);
-	if (unlikely(top == bin->limit))
-		return false;
-	*top = block;
-	store_relaxed(&bin->x_top, top + 1);
-	return true;
+	return free_in_bin(heap, pool, block);
 }
 
 /* The same for any address, NULL included.  false: the caller has to call free_slow. */

@@ -2,10 +2,11 @@
  *
  * domain.c - the three domains that Python calls, as C functions.
  *
- * arn_mem_* and arn_obj_* use two heaps in the calling thread's record (thread.h).  A thread that
- * has no record borrows a heap for each call.  arn_raw_* pass the call on to the system's malloc
- * and count what they do in the record, so that the statistics can tell.  Where the system's malloc
- * is libarenite-malloc, its blocks are counted with those of MEM, and not as raw.
+ * arn_mem_* and arn_obj_* use two heaps in the calling thread's record (thread.h), and names_*,
+ * behind the libc names, a third one.  A thread that has no record borrows a heap for each call.
+ * arn_raw_* pass the call on to the system's malloc and count what they do in the record, so that
+ * the statistics can tell.  Where the system's malloc is libarenite-malloc, its blocks are counted
+ * there, and not as raw.
  */
 #include "api/alloc.h"
 #include "os/raw.h"
@@ -89,38 +90,59 @@ void arn_any_free(void *block)
 }
 
 /*
- * The calling thread's heap of this tag.  NULL: the thread has no record, and can get none, because
- * it has ended or there is no memory.  It then borrows a heap for each call.
+ * One of the heaps in the calling thread's record (thread.h), by its place there.  NULL: the thread
+ * has no record, and can get none, because it has ended or there is no memory.  It then borrows a
+ * heap for each call.
  */
-static inline arn_heap *own(enum arn_tag tag)
+static inline arn_heap *own(unsigned place)
 {
 	struct thread *thread = thread_self();
 
-	return likely(thread != &thread_none) ? &thread->heap[tag] : NULL;
+	return likely(thread != &thread_none) ? &thread->heap[place] : NULL;
 }
 
 /*
- * A heap is taken for this one call and becomes an orphan again.  So a thread without a record
- * leaves nothing behind that somebody would have to hand back.
+ * A heap is taken for one call and becomes an orphan again (arn_heap_abandon).  So a thread without
+ * a record leaves nothing behind that somebody would have to hand back.
  */
-static cold void *calloc_borrowed(enum arn_tag tag, size_t count, size_t size)
+static void borrow(arn_heap *heap, unsigned place)
+{
+	if (place == THREAD_NAMES)
+		arn_heap_init(heap, &family_of_names, ARN_TAG_MEM);
+	else
+		arn_heap_init(heap, NULL, (enum arn_tag)place);
+}
+
+static cold void *calloc_borrowed(unsigned place, size_t count, size_t size)
 {
 	arn_heap heap;
 	void *block;
 
-	arn_heap_init(&heap, NULL, tag);
+	borrow(&heap, place);
 	block = arn_heap_calloc(&heap, count, size);
 	arn_heap_abandon(&heap);
 	return block;
 }
 
 /* The same for realloc, and for malloc, which is a realloc of NULL. */
-static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
+static cold void *realloc_borrowed(unsigned place, void *block, size_t size)
 {
 	arn_heap heap;
 
-	arn_heap_init(&heap, NULL, tag);
+	borrow(&heap, place);
 	block = arn_heap_realloc(&heap, block, size);
+	arn_heap_abandon(&heap);
+	return block;
+}
+
+/* The same for an aligned block. */
+static cold void *aligned_borrowed(unsigned place, size_t size, size_t alignment)
+{
+	arn_heap heap;
+	void *block;
+
+	borrow(&heap, place);
+	block = malloc_aligned(&heap, size, alignment);
 	arn_heap_abandon(&heap);
 	return block;
 }
@@ -129,49 +151,59 @@ static cold void *realloc_borrowed(enum arn_tag tag, void *block, size_t size)
  * The first malloc of a thread, and every malloc of a thread without a record.  It is a function of
  * its own so that arn_mem_malloc and arn_obj_malloc need no stack frame.
  */
-static cold void *malloc_first(enum arn_tag tag, size_t size)
+static cold void *malloc_first(unsigned place, size_t size)
 {
-	arn_heap *heap = own(tag);
+	arn_heap *heap = own(place);
 
-	return heap ? heap_malloc(heap, size) : realloc_borrowed(tag, NULL, size);
+	return heap ? heap_malloc(heap, size) : realloc_borrowed(place, NULL, size);
 }
 
-static inline void *calloc_in(enum arn_tag tag, size_t count, size_t size)
+static inline void *calloc_in(unsigned place, size_t count, size_t size)
 {
-	arn_heap *heap = own(tag);
+	arn_heap *heap = own(place);
 
 	return likely(heap != NULL) ? arn_heap_calloc(heap, count, size)
-	                            : calloc_borrowed(tag, count, size);
+	                            : calloc_borrowed(place, count, size);
 }
 
-static inline void *realloc_in(enum arn_tag tag, void *block, size_t size)
+static inline void *realloc_in(unsigned place, void *block, size_t size)
 {
-	arn_heap *heap = own(tag);
+	arn_heap *heap = own(place);
 
 	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size)
-	                            : realloc_borrowed(tag, block, size);
+	                            : realloc_borrowed(place, block, size);
 }
 
-/* The same for an aligned block. */
-static cold void *aligned_borrowed(size_t size, size_t alignment)
-{
-	arn_heap heap;
-	void *block;
+/* ---- the libc names, of libarenite-malloc ---------------------------------------------------- */
 
-	arn_heap_init(&heap, NULL, ARN_TAG_MEM);
-	block = malloc_aligned(&heap, size, alignment);
-	arn_heap_abandon(&heap);
-	return block;
+void *names_malloc(size_t size)
+{
+	return malloc_first(THREAD_NAMES, size);
 }
+EXPORT_PRIVATE(names_malloc);
 
-void *mem_aligned(size_t size, size_t alignment)
+void *names_calloc(size_t count, size_t size)
 {
-	arn_heap *heap = own(ARN_TAG_MEM);
+	return calloc_in(THREAD_NAMES, count, size);
+}
+EXPORT_PRIVATE(names_calloc);
+
+void *names_realloc(void *block, size_t size)
+{
+	return realloc_in(THREAD_NAMES, block, size);
+}
+EXPORT_PRIVATE(names_realloc);
+
+void *names_aligned(size_t size, size_t alignment)
+{
+	arn_heap *heap = own(THREAD_NAMES);
 
 	return likely(heap != NULL) ? malloc_aligned(heap, size, alignment)
-	                            : aligned_borrowed(size, alignment);
+	                            : aligned_borrowed(THREAD_NAMES, size, alignment);
 }
-EXPORT_PRIVATE(mem_aligned);
+EXPORT_PRIVATE(names_aligned);
+
+/* ---- mem and object -------------------------------------------------------------------------- */
 
 void *arn_mem_malloc(size_t size)
 {

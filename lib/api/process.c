@@ -139,6 +139,8 @@ bool process_serve_malloc(bool must)
 {
 	process_init();
 	has_malloc = must || ((option(OPTION_DOMAINS) & SERVE_MALLOC) && !option(OPTION_DISABLE));
+	if (has_malloc)
+		family_use_names();
 	return has_malloc;
 }
 EXPORT_PRIVATE(process_serve_malloc);

@@ -70,15 +70,15 @@ static void add_member(struct text *text, const char *name, size_t value, const 
 	text_add(text, after);
 }
 
-static void write_tag(int fd, const struct report *report, unsigned tag)
+static void write_tag(int fd, const char *name, const struct arn_stats_tag *t, bool served,
+                      bool last)
 {
-	const struct arn_stats_tag *t = &report->stats.tag[tag];
 	struct text text = { 0 };
 
 	text_add(&text, "    \"");
-	text_add(&text, report_tags[tag]);
+	text_add(&text, name);
 	text_add(&text, "\": {");
-	if (report_unserved(report, tag)) {
+	if (!served) {
 		text_add(&text, "\"served\": false}");
 	} else {
 		add_member(&text, "live_blocks", t->live_blocks, ", ");
@@ -90,8 +90,20 @@ static void write_tag(int fd, const struct report *report, unsigned tag)
 		add_member(&text, "pools", t->pools, ", ");
 		add_member(&text, "pool_bytes", t->pool_bytes, "}");
 	}
-	text_add(&text, tag + 1 < ARN_TAGS ? ",\n" : "\n");
+	text_add(&text, last ? "\n" : ",\n");
 	text_write(&text, fd);
+}
+
+/* Those of the libc names come last, and are among those of mem as well. */
+static void write_tags(int fd, const struct report *report)
+{
+	bool names = report_has_part("malloc");
+
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		write_tag(fd, report_tags[tag], &report->stats.tag[tag],
+		          !report_unserved(report, tag), !names && tag + 1 == ARN_TAGS);
+	if (names)
+		write_tag(fd, "malloc", &report->stats.malloc, true, true);
 }
 
 /* What has no number is null. */
@@ -180,8 +192,7 @@ void report_json(int fd, const struct report *report, const struct arn_stats *le
 	write_head(fd, report);
 	write_options(fd);
 	write_text(fd, "  \"tags\": {\n");
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
-		write_tag(fd, report, tag);
+	write_tags(fd, report);
 	write_text(fd, "  },\n  \"resident\": {\n");
 	report_resident(report, resident);
 	write_rows(fd, "    ", resident, REPORT_RESIDENT);

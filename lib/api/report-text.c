@@ -41,14 +41,12 @@ static void add_mib(struct text *text, size_t bytes, size_t width)
 	add_column(text, &number, width);
 }
 
-static void print_tag(int fd, const struct report *report, unsigned tag)
+static void print_tag(int fd, const char *name, const struct arn_stats_tag *t, const char *unserved)
 {
-	const struct arn_stats_tag *t = &report->stats.tag[tag];
-	const char *unserved = report_unserved(report, tag);
 	struct text text = { 0 };
 
 	text_add(&text, "  ");
-	text_add(&text, report_tags[tag]);
+	text_add(&text, name);
 	text_pad(&text, 10);
 	if (unserved) {
 		text_add(&text, "  ");
@@ -171,7 +169,10 @@ void report_text(int fd, const struct report *report, const struct arn_stats *le
 	                "pools MiB\n");
 	text_write(&text, fd);
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
-		print_tag(fd, report, tag);
+		print_tag(fd, report_tags[tag], &report->stats.tag[tag],
+		          report_unserved(report, tag));
+	if (report_has_part("malloc"))
+		print_tag(fd, "(malloc)", &report->stats.malloc, NULL);
 	report_numbers(report, numbers);
 	for (unsigned i = 0; i + 1 < REPORT_NUMBERS; i++)
 		print_row(fd, "  ", &numbers[i]);

@@ -44,7 +44,7 @@ void report_program(char *path, size_t size)
 	path[n > 0 ? n : 0] = '\0';
 }
 
-static bool has_part(const char *name)
+bool report_has_part(const char *name)
 {
 	for (unsigned i = 0; i < parts_used; i++)
 		if (strcmp(parts[i]->name, name) == 0)
@@ -63,8 +63,9 @@ const char *report_unserved(const struct report *report, unsigned tag)
 	if (report->stats.tag_heaps[tag] != 0)
 		return NULL;
 	if (tag > ARN_TAG_OBJECT)
-		return has_part("python") ? "not served: CPython's own, or with a GIL in object"
-		                          : "not used";
+		return report_has_part("python")
+		               ? "not served: CPython's own, or with a GIL in object"
+		               : "not used";
 	return option(OPTION_DOMAINS) & domain ? "not used" : "not served: option DOMAINS";
 }
 
@@ -72,7 +73,7 @@ static const char *raw_unserved(const struct report *report)
 {
 	if (report->stats.raw_mallocs != 0)
 		return NULL;
-	return has_part("malloc") ? "not served: malloc is Arenite's" : "not used";
+	return report_has_part("malloc") ? "not served: malloc is Arenite's" : "not used";
 }
 
 /* The page size comes last: it is no amount of memory that is in use. */

@@ -55,6 +55,8 @@ void report_resident(const struct report *report, struct row rows[REPORT_RESIDEN
 extern const char *const report_tags[ARN_TAGS];
 /* Why there are no numbers for this tag; NULL: there are. */
 const char *report_unserved(const struct report *report, unsigned tag);
+/* Has a part of this name been added? */
+bool report_has_part(const char *name);
 /* Seconds since the process began to use Arenite. */
 size_t report_seconds(const struct report *report);
 /* The path of the program, cut off where it is longer than `size` bytes. */

@@ -38,20 +38,26 @@ static void add_cached(struct arn_stats_tag *tag, const struct heap *heap, unsig
  * Add one heap.  What it has drained is taken off the remote frees of all threads, which add_thread
  * adds: a sum may be below zero until both are done.
  */
-static void add_heap(struct arn_stats *stats, const struct heap *heap)
+static void add_pools(struct arn_stats_tag *tag, const struct heap *heap)
 {
-	struct arn_stats_tag *tag = &stats->tag[heap->tag];
-
 	for (unsigned cls = 0; cls < CLASSES; cls++)
 		add_cached(tag, heap, cls);
 	tag->live_blocks += heap_out_blocks(heap);
 	tag->live_bytes += heap_out_bytes(heap);
-	stats->made_blocks += load_relaxed(&heap->x_out_blocks);
-	stats->made_bytes += load_relaxed(&heap->x_out_bytes);
 	tag->remote_blocks -= load_relaxed(&heap->x_drained_blocks);
 	tag->remote_bytes -= load_relaxed(&heap->x_drained_bytes);
 	tag->pools += load_relaxed(&heap->x_pools);
 	tag->pool_bytes += load_relaxed(&heap->x_pool_bytes);
+}
+
+/* Blocks of the libc names are among those of MEM, and are counted by themselves as well. */
+static void add_heap(struct arn_stats *stats, const struct heap *heap)
+{
+	add_pools(&stats->tag[heap->tag], heap);
+	if (heap->row == ROW_NAMES)
+		add_pools(&stats->malloc, heap);
+	stats->made_blocks += load_relaxed(&heap->x_out_blocks);
+	stats->made_bytes += load_relaxed(&heap->x_out_bytes);
 	stats->claimed_bytes -= stock_bytes(heap);
 	stats->retained_bytes += stock_bytes(heap);
 	stats->heaps++;
@@ -59,12 +65,18 @@ static void add_heap(struct arn_stats *stats, const struct heap *heap)
 	stats->orphan_heaps += load_relaxed(&heap->x_owner) < OWNER_PASSED;
 }
 
+static void add_remote(struct arn_stats_tag *tag, const struct thread *thread, unsigned row)
+{
+	tag->remote_blocks += load_relaxed(&thread->x_remote_blocks[row]);
+	tag->remote_bytes += load_relaxed(&thread->x_remote_bytes[row]);
+}
+
 static void add_thread(struct arn_stats *stats, const struct thread *thread)
 {
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
-		stats->tag[tag].remote_blocks += load_relaxed(&thread->x_remote_blocks[tag]);
-		stats->tag[tag].remote_bytes += load_relaxed(&thread->x_remote_bytes[tag]);
-	}
+	for (unsigned tag = 0; tag < ARN_TAGS; tag++)
+		add_remote(&stats->tag[tag], thread, tag);
+	add_remote(&stats->tag[ARN_TAG_MEM], thread, ROW_NAMES);
+	add_remote(&stats->malloc, thread, ROW_NAMES);
 	stats->raw_mallocs += load_relaxed(&thread->x_raw_mallocs);
 	stats->raw_frees += load_relaxed(&thread->x_raw_frees);
 	stats->raw_live_bytes += load_relaxed(&thread->x_raw_bytes);
@@ -109,6 +121,13 @@ static void note_peak(struct arn_stats *stats, size_t live)
 	stats->peak_live_bytes = max_size(live, peak);
 }
 
+/* What was freed by other threads, and not taken home yet, is not live. */
+static void leave_live(struct arn_stats_tag *tag)
+{
+	tag->live_blocks = difference(tag->live_blocks, tag->remote_blocks);
+	tag->live_bytes = difference(tag->live_bytes, tag->remote_bytes);
+}
+
 /* The sums over tags.  A block is freed if it was made and is not live. */
 static void add_tags(struct arn_stats *stats)
 {
@@ -117,11 +136,11 @@ static void add_tags(struct arn_stats *stats)
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
 		struct arn_stats_tag *t = &stats->tag[tag];
 
-		t->live_blocks = difference(t->live_blocks, t->remote_blocks);
-		t->live_bytes = difference(t->live_bytes, t->remote_bytes);
+		leave_live(t);
 		blocks += t->live_blocks;
 		bytes += t->live_bytes;
 	}
+	leave_live(&stats->malloc);
 	stats->freed_blocks = difference(stats->made_blocks, blocks);
 	stats->freed_bytes = difference(stats->made_bytes, bytes);
 	note_peak(stats, bytes);

@@ -6,8 +6,8 @@
 
 static void abandon_heaps(struct thread *thread)
 {
-	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
-		arn_heap_abandon(&thread->heap[tag]);
+	for (unsigned i = 0; i < THREAD_HEAPS; i++)
+		arn_heap_abandon(&thread->heap[i]);
 }
 
 /* The gathered remote frees are sent first, because other heaps wait for them.  Then the thread's

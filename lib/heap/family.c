@@ -24,20 +24,32 @@ arn_family *family_first(void)
 	return load_acquire(&x_families); /* F1 */
 }
 
-/* Makes a family and pushes it onto the list of all families, where it stays.  Two threads may do
- * so at the same time.  NULL: there is no memory. */
+/* Pushes a family onto the list of all families, where it stays.  Two threads may do so at the same
+ * time. */
+static void push_family(arn_family *family)
+{
+	arn_family *head = load_relaxed(&x_families);
+
+	do
+		store_relaxed(&family->x_next, head);
+	while (!cas_release(&x_families, &head, family)); /* F1 */
+}
+
+/* NULL: there is no memory. */
 static arn_family *add_family(const struct arn_provider *provider)
 {
-	arn_family *family = meta_take(sizeof(*family), CACHE_LINE),
-		   *head = load_relaxed(&x_families);
+	arn_family *family = meta_take(sizeof(*family), CACHE_LINE);
 
 	if (!family)
 		return NULL;
 	family->provider = provider;
-	do
-		store_relaxed(&family->x_next, head);
-	while (!cas_release(&x_families, &head, family)); /* F1 */
+	push_family(family);
 	return family;
+}
+
+void family_use_names(void)
+{
+	push_family(&family_of_names);
 }
 
 arn_family *arn_family_new(const struct arn_provider *provider)

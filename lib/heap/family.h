@@ -15,6 +15,9 @@
 
 /* The family of handles that name none. */
 arn_family *family_default(void);
+/* The libc names are served: their family (types.h) joins the list.  Once, while there is one
+ * thread. */
+void family_use_names(void);
 /* The newest family; x_next leads to all the others.  Families are never freed. */
 arn_family *family_first(void);
 /* Make the calling thread the owner of an orphan of this family and tag, or of a new heap.  NULL:

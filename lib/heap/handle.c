@@ -4,6 +4,7 @@
  */
 #include "heap/family.h"
 #include "heap/remote.h"
+#include "heap/thread.h"
 #include "os/raw.h"
 
 void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)
@@ -20,6 +21,8 @@ void arn_heap_abandon(arn_heap *handle)
 	if (!heap || heap == &heap_none)
 		return;
 	remote_flush();
+	if (heap == thread_names)
+		thread_names = &heap_none;
 	handle->heap = &heap_none;
 	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
 		family_abandon(heap);

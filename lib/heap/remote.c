@@ -207,10 +207,11 @@ static void gather_block(struct thread *thread, struct pool *pool, unsigned word
  * section in which that happens takes no record of a reader either. */
 static cold void send_without_record(struct pool *pool, unsigned word, uint64_t bit)
 {
+	unsigned row = load_relaxed(&pool->x_heap)->row;
 	bool guest = !reader_own;
 
-	thread_count(&thread_none, &thread_none.x_remote_blocks[pool->tag], 1);
-	thread_count(&thread_none, &thread_none.x_remote_bytes[pool->tag], pool->block_size);
+	thread_count(&thread_none, &thread_none.x_remote_blocks[row], 1);
+	thread_count(&thread_none, &thread_none.x_remote_bytes[row], pool->block_size);
 	if (guest)
 		reader_enter_as_guest();
 	send_freed(pool, word, bit);
@@ -246,6 +247,7 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 	struct thread *thread = record_for_free();
 	uint32_t index = pool_index(pool, block);
 	uint64_t bit = (uint64_t)1 << index % 64;
+	unsigned row = load_relaxed(&pool->x_heap)->row;
 
 	if (unlikely(!pool_is_block(pool, block)))
 		panic_block("freed pointer is not the start of a block", block, caller);
@@ -255,8 +257,8 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 		send_without_record(pool, index / 64, bit);
 		return;
 	}
-	count_add(&thread->x_remote_blocks[pool->tag], 1);
-	count_add(&thread->x_remote_bytes[pool->tag], pool->block_size);
+	count_add(&thread->x_remote_blocks[row], 1);
+	count_add(&thread->x_remote_bytes[row], pool->block_size);
 	if (pool->tag < ARN_TAG_GC && pool->cls != CLASS_LARGE)
 		gather_block(thread, pool, index / 64, bit, block, caller);
 	else

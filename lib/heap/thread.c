@@ -11,6 +11,9 @@ struct thread thread_none;
 __thread struct thread *thread_current;
 extern __thread struct thread *arn_private_thread_current PRIVATE_NAME(thread_current)
 	__attribute__((alias("thread_current"), visibility("default")));
+__thread struct heap *thread_names = &heap_none;
+extern __thread struct heap *arn_private_thread_names PRIVATE_NAME(thread_names)
+	__attribute__((alias("thread_names"), visibility("default")));
 
 /* On a line of its own: every thread pops and pushes once. */
 static struct {
@@ -70,8 +73,9 @@ struct thread *thread_make(void)
 	if (!thread)
 		return &thread_none;
 	arn_yield_point("thread_make");
-	for (unsigned tag = 0; tag < array_length(thread->heap); tag++)
+	for (unsigned tag = 0; tag < THREAD_NAMES; tag++)
 		handle_init(&thread->heap[tag], NULL, tag);
+	handle_init(&thread->heap[THREAD_NAMES], &family_of_names, ARN_TAG_MEM);
 	thread_current = thread;
 	owner_use_range(&thread->numbers);
 	if (os_at_thread_end(key, thread)) {

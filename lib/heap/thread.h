@@ -23,8 +23,13 @@
 
 #include "heap/types.h"
 
+/* The heaps of a thread's record: those of arn_mem_* and arn_obj_*, by tag, and that of the libc
+ * names. */
+#define THREAD_NAMES ((unsigned)ARN_TAG_OBJECT + 1)
+#define THREAD_HEAPS (THREAD_NAMES + 1)
+
 struct thread {
-	arn_heap heap[ARN_TAG_OBJECT + 1]; /* of arn_mem_* and arn_obj_* */
+	arn_heap heap[THREAD_HEAPS];
 
 	/* remote frees that were gathered and not sent: blocks of one word of one pool */
 	struct pool *pool;
@@ -36,7 +41,7 @@ struct thread {
 	/* bytes; wraps below zero in a thread that frees what others made: the sum is right */
 	_Atomic size_t x_raw_bytes;
 	/* freed to other threads' heaps */
-	_Atomic size_t x_remote_blocks[ARN_TAGS], x_remote_bytes[ARN_TAGS];
+	_Atomic size_t x_remote_blocks[ROWS], x_remote_bytes[ROWS];
 
 	_Atomic uintptr_t x_number; /* option CHECKS: its owner number, while it lives */
 
@@ -50,6 +55,10 @@ struct thread {
 /* Stands in for a thread without a record.  It is shared, and does nothing but count. */
 extern struct thread thread_none;
 extern __thread struct thread *thread_current PRIVATE(thread_current);
+/* The heap of the libc names that the calling thread owns, or heap_none.  It is what the handle in
+ * the thread's record points to, in one load: set where that handle gets a heap, and reset before
+ * the heap is given up. */
+extern __thread struct heap *thread_names PRIVATE(thread_names);
 
 /* Make a record for the calling thread.  If it can have none: thread_none. */
 struct thread *thread_make(void);
@@ -73,6 +82,12 @@ static inline struct thread *thread_peek(void)
 static inline struct thread *thread_self(void)
 {
 	return likely(thread_current) ? thread_current : thread_make();
+}
+
+/* Is the handle one of those in this record? */
+static inline bool thread_has(const struct thread *thread, const arn_heap *handle)
+{
+	return handle >= thread->heap && handle < thread->heap + THREAD_HEAPS;
 }
 
 /* Add to a counter of the calling thread's record. */

@@ -81,6 +81,7 @@ struct heap {
 	_Atomic uintptr_t x_owner;
 	arn_family *family;
 	uint8_t tag;
+	uint8_t row;   /* of the statistics: the tag, or ROW_NAMES */
 	bool deferred; /* empty pools wait for the family's provider */
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
 	STACK_NODE orphan; /* in the family's stack */
@@ -182,6 +183,11 @@ static inline void handle_init(arn_heap *handle, arn_family *family, enum arn_ta
 #define LIMBO_STACKS (ARN_TAGS * (CLASSES + 1u))
 #define LIMBO_WORDS  ((LIMBO_STACKS + 63) / 64)
 
+/* The counters of remote frees: a row for each tag, and one for the blocks of MEM that the libc
+ * names have made (lib/malloc). */
+#define ROW_NAMES ((unsigned)ARN_TAGS)
+#define ROWS      (ARN_TAGS + 1u)
+
 /* heaps by family: family.h */
 struct arn_family {
 	const struct arn_provider *provider;
@@ -190,6 +196,7 @@ struct arn_family {
 	 * without a pool; the thread that adopts such a heap puts it back.  F2 */
 	_Atomic(struct heap *) x_walked[ARN_TAGS];
 	_Atomic(struct arn_family *) x_next;
+	bool names; /* its blocks of MEM are those of the libc names */
 	/* By the address of the embedder's state and by the provider.  When another state begins at
 	 * that address, the family serves it.  Not of arn_family_new. */
 	struct table_node by_state;
@@ -206,6 +213,10 @@ struct arn_family {
 	_Atomic uint64_t x_unreached[LIMBO_STACKS];
 	struct stack limbo[LIMBO_STACKS];
 };
+
+/* The family of the libc names (lib/malloc).  They have heaps, and so pools, of their own, by which
+ * they are counted apart. */
+extern arn_family family_of_names;
 
 /* May the calling thread ask the family's provider, and work on heaps without an owner? */
 static inline bool family_is_user(const arn_family *family)

@@ -28,7 +28,7 @@ NAME void free(void *block)
 
 NAME void *calloc(size_t count, size_t size)
 {
-	return serve_begin() ? arn_mem_calloc(count, size) : below_calloc(count, size);
+	return serve_calloc(count, size);
 }
 
 /* A block of the C library's stays with it. */
@@ -42,7 +42,7 @@ NAME void *realloc(void *block, size_t size)
 		serve_free(block);
 		return NULL;
 	}
-	return arn_mem_realloc(block, size);
+	return names_realloc(block, size);
 }
 
 NAME void *reallocarray(void *block, size_t count, size_t size)
@@ -56,9 +56,13 @@ NAME void *reallocarray(void *block, size_t count, size_t size)
 	return realloc(block, bytes);
 }
 
+/* The caller holds the block, so its pool stays what it is: arn_usable_size has to do more, since
+ * it takes any address. */
 NAME size_t malloc_usable_size(void *block)
 {
-	if (!block)
-		return 0;
-	return registry_has(block) ? arn_usable_size(block) : below_usable(block);
+	struct pool *pool = pool_find(block);
+
+	if (likely(pool != NULL))
+		return pool->block_size;
+	return block ? below_usable(block) : 0;
 }

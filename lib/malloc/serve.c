@@ -24,7 +24,24 @@ bool serve_begin(void)
 
 void *serve_malloc_slow(size_t size)
 {
-	return serve_begin() ? arn_mem_malloc(size) : below_malloc(size);
+	return serve_begin() ? names_malloc(size) : below_malloc(size);
+}
+
+void *serve_calloc_slow(size_t count, size_t size)
+{
+	return serve_begin() ? names_calloc(count, size) : below_calloc(count, size);
+}
+
+/* A block of another heap of this thread, such as one that Python's mem domain has made, goes into
+ * the bin of that heap. */
+void serve_free_slow(void *block, const void *caller)
+{
+	if (likely(registry_has(block))) {
+		if (unlikely(!free_cached(block)))
+			free_slow(block, caller);
+	} else if (block) {
+		below_free(block);
+	}
 }
 
 /*
@@ -41,7 +58,7 @@ void *serve_aligned(size_t alignment, size_t size)
 		return below_memalign(alignment, size);
 	if (alignment <= ALIGNMENT)
 		return serve_malloc(size);
-	block = mem_aligned(size, alignment);
+	block = names_aligned(size, alignment);
 	if (block || errno != EINVAL)
 		return block;
 	block = below_memalign(alignment, size);
@@ -54,7 +71,8 @@ void *serve_aligned(size_t alignment, size_t size)
 
 static void print(int fd)
 {
-	dprintf(fd, "  malloc: served; its blocks are among those of mem\n");
+	dprintf(fd, "  malloc: served; its blocks are those of the row (malloc), and among those "
+	            "of mem\n");
 }
 
 static void print_json(int fd)

@@ -218,8 +218,10 @@ ok "a pointer that nobody has made ends in the C library" dies_with 'invalid poi
 
 ARENITE_STATS=1 preloaded ./main
 ok "the statistics say it" grep -q '^  malloc: served' err
+ok "and have a row for it" grep -Eq '^  \(malloc\) +[0-9]+ +[0-9.]+ ' err
 ARENITE_STATS=json:stats.json preloaded ./main
 ok "and so does the JSON" grep -q '"malloc": {"served": true}' stats.json
+ok "which has its numbers among the tags" grep -q '"malloc": {"live_blocks": [1-9]' stats.json
 ARENITE_DOMAINS=mem ARENITE_STATS=1 preloaded ./main
 none "when it is not served, nothing is said" grep malloc: err
 

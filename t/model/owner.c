@@ -11,6 +11,8 @@
 #include "model/below.h"
 #include "heap/family.c"
 
+arn_family family_of_names; /* not in this model */
+
 enum { HEAPS = 4 };
 
 static struct heap heaps[HEAPS];

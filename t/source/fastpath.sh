@@ -45,9 +45,9 @@ check arn_free 36
 check arn_mem_malloc 28
 check arn_obj_malloc 28
 check arn_mem_free 36
-check malloc 25
-check free 34
-check _ZdlPvm 34
+check malloc 18
+check free 28
+check _ZdlPvm 28
 
 sample=$(printf '%s\n' 'lock cmpxchg %rax,(%rdx)' 'call 21a0 <malloc_slow>' 'xchg %rax,(%rdx)' 'push %rbx' \
 	'mov (%rdi),%rcx' 'add32 call 8040 <__tls_get_addr@plt>' | offences | wc -l)

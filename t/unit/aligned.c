@@ -7,6 +7,7 @@
 #include "support/arenas.h"
 
 #include "api/alloc.h"
+#include "api/process.h"
 #include "arena/reclaim.h"
 #include "base/option.h"
 #include "heap/large.h"
@@ -34,7 +35,7 @@ static void each_alignment(void)
 
 			if (!large_can_align(max_size(size, SMALL_MAX + 1), alignment))
 				continue;
-			block = mem_aligned(size, alignment);
+			block = names_aligned(size, alignment);
 			right = right && is_aligned(block, alignment) &&
 			        arn_usable_size(block) >= size;
 			memset(block, 0x5a, size);
@@ -54,7 +55,7 @@ static void rare_classes(void)
 	for (size_t alignment = 32; alignment <= 1 * KIB; alignment *= 2) {
 		for (unsigned i = 0; i < 3; i++)
 			larger[i] = arn_mem_malloc(alignment + alignment / 8 + 16);
-		block = mem_aligned(alignment, alignment);
+		block = names_aligned(alignment, alignment);
 		right = right && is_aligned(block, alignment);
 		arn_free(block);
 		for (unsigned i = 0; i < 3; i++)
@@ -69,19 +70,19 @@ static void impossible(void)
 	size_t before = tally_read_all(&arena_counters.x_claimed);
 
 	errno = 0;
-	ok(!mem_aligned(1, 32 * MIB) && errno == EINVAL, "no block at the beginning of an arena");
+	ok(!names_aligned(1, 32 * MIB) && errno == EINVAL, "no block at the beginning of an arena");
 	errno = 0;
-	ok(!mem_aligned(64 * MIB, 1 * MIB) && errno == EINVAL, "nor a huge one further in");
+	ok(!names_aligned(64 * MIB, 1 * MIB) && errno == EINVAL, "nor a huge one further in");
 	errno = 0;
-	ok(!mem_aligned(SIZE_MAX - 4096, 4096) && errno == ENOMEM, "and none above PTRDIFF_MAX");
+	ok(!names_aligned(SIZE_MAX - 4096, 4096) && errno == ENOMEM, "and none above PTRDIFF_MAX");
 	errno = 0;
-	ok(!mem_aligned(SIZE_MAX - 4096, 1 * MIB) && errno == ENOMEM, "however it is to lie");
+	ok(!names_aligned(SIZE_MAX - 4096, 1 * MIB) && errno == ENOMEM, "however it is to lie");
 	ok(tally_read_all(&arena_counters.x_claimed) == before, "nothing was claimed for them");
 }
 
 static void huge(void)
 {
-	char *block = mem_aligned(40 * MIB, 512 * KIB);
+	char *block = names_aligned(40 * MIB, 512 * KIB);
 
 	ok(is_aligned(block, 512 * KIB) && arn_usable_size(block) >= 40 * MIB,
 	   "a huge block at half a MiB");
@@ -97,7 +98,7 @@ static void no_waste(void)
 	size_t before = tally_read_all(&arena_counters.x_claimed), used;
 
 	for (unsigned i = 0; i < HELD; i++)
-		block[i] = mem_aligned(100 * KIB, 256 * KIB);
+		block[i] = names_aligned(100 * KIB, 256 * KIB);
 	used = tally_read_all(&arena_counters.x_claimed) - before;
 	ok(used <= HELD * 128 * KIB, "an aligned run keeps only its own slices: %zu KiB for %d",
 	   used / KIB, HELD);
@@ -107,13 +108,13 @@ static void no_waste(void)
 
 static void resized(void)
 {
-	char *block = mem_aligned(4096, 4096), *moved;
+	char *block = names_aligned(4096, 4096), *moved;
 
 	memset(block, 7, 4096);
 	moved = arn_mem_realloc(block, 300 * KIB);
 	ok(moved && moved[0] == 7 && moved[4095] == 7, "an aligned block grows as others do");
 	arn_mem_free(moved);
-	block = mem_aligned(300 * KIB, 1 * MIB);
+	block = names_aligned(300 * KIB, 1 * MIB);
 	memset(block, 8, 300 * KIB);
 	moved = arn_mem_realloc(block, 2 * MIB);
 	ok(moved && moved[0] == 8 && moved[300 * KIB - 1] == 8, "a large one, too");
@@ -128,7 +129,7 @@ static void limited(void)
 
 	arn_trim();
 	option_values[OPTION_LIMIT] = 8 * MIB;
-	while (n < HELD && (block[n] = mem_aligned(200 * KIB, 256 * KIB)) != NULL)
+	while (n < HELD && (block[n] = names_aligned(200 * KIB, 256 * KIB)) != NULL)
 		n++;
 	ok(n > 8 && n < HELD, "option LIMIT ends it at %u blocks of 256 KiB", n);
 	while (n > 0)
@@ -149,7 +150,7 @@ static void work(unsigned self)
 	for (long i = tap_scale(20000); i > 0; i--) {
 		size_t alignment = (size_t)1 << rng_below(&rng, rng_below(&rng, 32) ? 14 : 21);
 		size_t size = rng_below(&rng, rng_below(&rng, 64) ? 5000 : 200 * KIB);
-		char *block = mem_aligned(size, alignment);
+		char *block = names_aligned(size, alignment);
 		_Atomic(void *) *x_place;
 
 		expect(is_aligned(block, alignment) && arn_usable_size(block) >= size);
@@ -170,7 +171,8 @@ static void exchanged(void)
 
 int main(void)
 {
-	rare_classes(); /* before any class is in use */
+	process_serve_malloc(true); /* names_aligned is of the libc names */
+	rare_classes();             /* before any class is in use */
 	each_alignment();
 	impossible();
 	huge();
