@@ -202,7 +202,10 @@ static inline void *malloc_from_handle(arn_heap *handle, size_t size, size_t ali
 
 void *malloc_slow(arn_heap *handle, size_t size)
 {
-	return malloc_from_handle(handle, size, ALIGNMENT);
+	void *block = malloc_from_handle(handle, guard_room(size), ALIGNMENT);
+
+	guard_made(block, size, caller_address());
+	return block;
 }
 EXPORT_PRIVATE(malloc_slow);
 
@@ -210,8 +213,11 @@ EXPORT_PRIVATE(malloc_slow);
  * Up to a slice there is a size class whose blocks lie as is asked for, so the request becomes one
  * for a block of that class.  For a larger alignment it becomes one for a large block.
  */
-void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment)
+void *malloc_aligned(arn_heap *handle, size_t wanted, size_t alignment)
 {
+	size_t size = guard_room(wanted);
+	void *block;
+
 	if (alignment > SLICE)
 		size = max_size(size, SMALL_MAX + 1);
 	else if (size <= SMALL_MAX)
@@ -220,7 +226,9 @@ void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment)
 		errno = EINVAL;
 		return NULL;
 	}
-	return malloc_from_handle(handle, size, alignment);
+	block = malloc_from_handle(handle, size, alignment);
+	guard_made(block, wanted, caller_address());
+	return block;
 }
 
 void *arn_heap_malloc(arn_heap *handle, size_t size)
@@ -388,7 +396,8 @@ static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
 	size_t bytes = min_size(pool->block_size, size);
 	void *moved = heap_malloc(handle, size);
 
-	if (moved && is_own(pool) && large_may_move(pool, pool_find(moved))) {
+	if (moved && is_own(pool) && option(OPTION_CHECKS) < 3 &&
+	    large_may_move(pool, pool_find(moved))) {
 		if (move_pages(handle, pool, pool_find(moved))) {
 			heap_free(block);
 			return moved;
@@ -441,9 +450,10 @@ static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
 	int saved = errno;
 	void *moved = move(handle, pool, block, size);
 
-	if (moved || size > old_size)
+	if (moved || guard_room(size) > old_size)
 		return moved;
 	errno = saved;
+	guard_resized(pool, block, size);
 	return block;
 }
 
@@ -456,6 +466,7 @@ static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
 void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 {
 	struct pool *pool;
+	size_t room;
 
 	if (!block)
 		return heap_malloc(handle, size);
@@ -466,35 +477,11 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 		return realloc_foreign(block, size, caller_address());
 	if (unlikely(option(OPTION_CHECKS) > 0))
 		guard_live(pool, block, caller_address());
-	if (pool->cls == CLASS_LARGE && size > SMALL_MAX && resize_large(pool, size))
+	room = guard_room(size);
+	if ((pool->cls == CLASS_LARGE && size > SMALL_MAX && resize_large(pool, room)) ||
+	    (room <= pool->block_size && room >= pool->block_size / 2)) {
+		guard_resized(pool, block, size);
 		return block;
-	if (size <= pool->block_size && size >= pool->block_size / 2)
-		return block;
+	}
 	return fit(handle, pool, block, size);
-}
-
-size_t arn_usable_size(const void *block)
-{
-	struct pool_view view;
-
-	return pool_look(block, &view) ? view.block_size : 0;
-}
-
-/*
- * The result stays readable for ever, because heaps are never unmapped.  A foreign block gets the
- * address of a word that is 0.
- */
-const uintptr_t *arn_owner(const void *block)
-{
-	static const uintptr_t nobody;
-	struct pool_view view;
-
-	return pool_look(block, &view) ? (const uintptr_t *)&view.heap->x_thread : &nobody;
-}
-
-enum arn_tag arn_tag_of(const void *block)
-{
-	struct pool_view view;
-
-	return pool_look(block, &view) ? (enum arn_tag)view.tag : ARN_TAGS;
 }

@@ -4,10 +4,12 @@
 #include "arena/supply.h"
 #include "os/os.h"
 
+#include "base/option.h"
 #include "base/panic.h"
 #include "arena/reclaim.h"
 
 #include <arenite/arenite.h>
+#include <string.h>
 
 /* The section keeps mapped what the registry has found in it.  The descriptor may change hands
  * while it is read: the pool may be released, and another one carved here.  The words that are read
@@ -108,6 +110,8 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->bits->in_sweep = false;
 	pool->bits->granule_shift = large ? 63 : granule_shift_of(pool_span(pool));
 	set_all_free(pool);
+	if (unlikely(option(OPTION_CHECKS) >= 2) && !large)
+		memset(pool->base, POOL_DEAD_BYTE, pool->capacity * pool->block_size);
 	store_release(&pool->x_heap, heap); /* P1 */
 	if (!large)
 		copy_lead(pool, pool->slices);
@@ -191,7 +195,7 @@ static void give_word(struct pool *pool, unsigned word, uint64_t bits)
 	uint64_t old = load_relaxed(&pool->bits->x_free_map[word]);
 
 	if (unlikely(old & bits))
-		panic_block("block freed twice, or no block",
+		panic_block("block freed twice",
 		            pool->base + (word * 64 + lowest_bit(old & bits)) * pool->block_size,
 		            NULL);
 	store_relaxed(&pool->bits->x_free_map[word], old | bits);
@@ -224,7 +228,9 @@ unsigned pool_give(struct pool *pool, void *const *blocks, unsigned n)
 			bits = 0;
 		}
 		if (unlikely(index * size != offset || (bits & bit)))
-			panic_block("block freed twice, or no block", blocks[i], NULL);
+			panic_block(bits & bit ? "block freed twice"
+			                       : "freed pointer is not the start of a block",
+			            blocks[i], NULL);
 		bits |= bit;
 	}
 	if (bits)

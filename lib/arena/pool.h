@@ -36,7 +36,11 @@ struct pool_view {
  */
 bool pool_look(const void *address, struct pool_view *view);
 
-/* Make a pool of a claimed run.  block_size, in bytes, counts for CLASS_LARGE only. */
+/* What freed blocks are overwritten with at level 2 of option CHECKS. */
+#define POOL_DEAD_BYTE 0xDD
+
+/* Make a pool of a claimed run.  block_size, in bytes, counts for CLASS_LARGE only.  At level 2 of
+ * option CHECKS the blocks of any other class are overwritten, as freed ones are. */
 struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, unsigned tag,
                         size_t block_size);
 /* Let an empty pool, which is in no list, serve another heap of the same tag as it is. */

@@ -169,8 +169,8 @@ static const struct spec specs[OPTIONS] = {
 	                        "0 never, 1 always, 2 as the system says",
 	                        "transparent huge pages in arenas", NULL },
 	[OPTION_CHECKS] = { "CHECKS", 0, 3, false, "0 to 3",
-	                    "1: every free is checked; 2: freed blocks are overwritten; "
-	                    "3: Arenite's own records are verified",
+	                    "1: every free is checked; 2: writes to freed blocks are found; "
+	                    "3: writes behind the end, too",
 	                    NULL },
 	[OPTION_STATS] = { "STATS", 0, 2, false, "0, 1 or json:FILE",
 	                   "statistics at exit: 1 on stderr, or as JSON in FILE, where %p is the "

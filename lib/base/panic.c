@@ -2,6 +2,7 @@
 #include "base/panic.h"
 
 #include "base/text.h"
+#include "base/trace.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ _Noreturn void panic_block(const char *what, const void *block, const void *call
 		text_add_pointer(&text, caller);
 	}
 	log_line(&text);
+	trace_write();
 	abort();
 }
 
@@ -34,5 +36,6 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 	text_add(&text, ":");
 	text_add_number(&text, (size_t)line);
 	log_line(&text);
+	trace_write();
 	abort();
 }

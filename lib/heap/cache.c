@@ -226,7 +226,7 @@ static unsigned give_run(struct heap *heap, struct pool *pool, void **blocks, un
 void cache_give_pool(struct heap *heap, struct pool *pool, void *block)
 {
 	if (give_run(heap, pool, &block, 1) == 0)
-		panic_block("block freed twice, or no block", block, NULL);
+		panic_block("freed pointer is not the start of a block", block, NULL);
 }
 
 /* Returns the n oldest blocks of a bin to their pools.  The newest ones, which are warm, stay, and
@@ -256,6 +256,9 @@ static void flush_oldest(struct heap *heap, struct bin *bin, size_t n)
  * A heap that only frees, and so much that its pages go back (`sweeping`), keeps just a few blocks
  * ready until it allocates again: freed in no order, each ready block keeps a page resident.  The
  * limit of the bin is lowered for that; end_sweeping raises it again.
+ *
+ * A block that is on top of the bin already is freed twice.  The fast path does not look; a pair
+ * that it has made is found when it leaves the bin, by its bit.
  */
 void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 {
@@ -263,8 +266,10 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 	size_t room = (size_t)(bin->limit - load_relaxed(&bin->x_base));
 	size_t keep = heap->sweeping ? min_size(room, LEVEL1) : room;
 	bool grown = grow_bin(heap, pool->cls);
-	void **top;
+	void **top = load_relaxed(&bin->x_top);
 
+	if (unlikely(room > 0 && top[-1] == block))
+		panic_block("block freed twice", block, NULL);
 	if (!grown && room < 2) {
 		cache_give_pool(heap, pool->lead, block);
 		return;

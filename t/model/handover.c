@@ -184,6 +184,16 @@ void guard_freed(const struct pool *pool, void *block)
 	(void)pool, (void)block;
 }
 
+void guard_check_made(void *block, size_t size, const void *caller)
+{
+	(void)block, (void)size, (void)caller;
+}
+
+void guard_mark_end(const struct pool *pool, void *block, size_t size)
+{
+	(void)pool, (void)block, (void)size;
+}
+
 void guard_heap(const struct heap *heap)
 {
 	(void)heap;

@@ -3,6 +3,7 @@
  * Frees a pointer into an object, not aligned to anything.
  *
  * checks 1 2 3: pointer is not the start of a block
+ * checks 0: freed pointer is not the start of a block
  */
 #include "wrong.h"
 

@@ -2,7 +2,7 @@
  *
  * Frees a block twice, one free after the other.
  *
- * checks 1 2 3: block freed twice
+ * checks 0 1 2 3: block freed twice
  */
 #include "wrong.h"
 

@@ -2,7 +2,7 @@
  *
  * Frees a block of a heap twice.
  *
- * checks 1 2 3: block freed twice
+ * checks 0 1 2 3: block freed twice
  */
 #include "wrong.h"
 

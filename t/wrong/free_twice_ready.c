@@ -3,7 +3,7 @@
  * Frees a block twice that lies on top of a pool cache.  Without checks nobody looks there: it is
  * found when the cache gives its older half back to the pools.
  *
- * checks 0: block freed twice, or no block
+ * checks 0: block freed twice
  * checks 1 2 3: block freed twice
  */
 #include "wrong.h"

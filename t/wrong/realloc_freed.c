@@ -2,7 +2,7 @@
  *
  * Resizes a block after its free.
  *
- * checks 1 2 3: block freed twice
+ * checks 0 1 2 3: block freed twice
  */
 #include "wrong.h"
 

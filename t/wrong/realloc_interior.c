@@ -3,6 +3,7 @@
  * Resizes a pointer into a block.
  *
  * checks 1 2 3: pointer is not the start of a block
+ * checks 0: freed pointer is not the start of a block
  */
 #include "wrong.h"
 

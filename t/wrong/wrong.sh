@@ -9,12 +9,14 @@ set -u
 ulimit -c 0
 lib=$(cd "${ARN_TEST_LIBDIR:-$top_builddir/lib/.libs}" && pwd) || { echo "Bail out! no library"; exit 1; }
 
-# An abort, and one line: the message, the pointer that the program named, perhaps the caller.
+# An abort, a line with the message, the pointer that the program named and perhaps the caller, and a line for each
+# caller, of which one is in the program itself.
 aborts() { # STATUS MESSAGE
 	local pointer
 	pointer=$(head -n 1 "$work/out")
-	[ "$1" = 134 ] && [ "$(wc -l <"$work/err")" = 1 ] &&
-		grep -Eqx "arenite: $2: $pointer(, called from 0x[0-9a-f]+)?" "$work/err"
+	[ "$1" = 134 ] && [ "$(grep -cv "^arenite:   called from [^+]*+0x[0-9a-f]*$" "$work/err")" = 1 ] &&
+		head -n 1 "$work/err" | grep -Eqx "arenite: $2: $pointer(, called from 0x[0-9a-f]+)?" &&
+		grep -q "^arenite:   called from the program+0x" "$work/err"
 }
 
 check() { # PROGRAM LEVEL MESSAGE
