@@ -27,12 +27,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -197,6 +199,12 @@ void report_file_fork_child(void)
 	note_start();
 }
 
+/* musl has no function for it. */
+static bool exchange_files(const char *one, const char *other)
+{
+	return syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0;
+}
+
 /*
  * Put the new file in the place of an old one, with whatever is there by now: the two are
  * exchanged, and if what came out is not the old one, another process was faster, and they are
@@ -206,11 +214,11 @@ static bool replace(const char *beside, const char *path, const struct stat *old
 {
 	struct stat status;
 
-	if (is_mine(old) || renameat2(AT_FDCWD, beside, AT_FDCWD, path, RENAME_EXCHANGE) != 0)
+	if (is_mine(old) || !exchange_files(beside, path))
 		return rename(beside, path) == 0;
 	if (lstat(beside, &status) == 0 && status.st_ino == old->st_ino)
 		return unlink(beside) == 0;
-	renameat2(AT_FDCWD, beside, AT_FDCWD, path, RENAME_EXCHANGE);
+	exchange_files(beside, path);
 	errno = EEXIST;
 	return false;
 }

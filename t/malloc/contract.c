@@ -14,6 +14,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#ifndef __GLIBC__ /* the header of another C library lacks what only glibc has */
+void *pvalloc(size_t size);
+int malloc_info(int options, FILE *file);
+int malloc_trim(size_t pad);
+#endif
+
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 

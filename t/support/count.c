@@ -19,12 +19,12 @@ static bool is_in(const void *address, const void *object, size_t size)
 	return (uintptr_t)address - (uintptr_t)object < size;
 }
 
-/* The variables of the program, as the linker tells. */
+/* What of the program lies behind its code, as the linker tells: its variables are there. */
 static bool is_static(const void *address)
 {
-	extern char __data_start[], _end[];
+	extern char etext[], _end[];
 
-	return is_in(address, __data_start, (size_t)(_end - __data_start));
+	return is_in(address, etext, (size_t)(_end - etext));
 }
 
 static bool is_owned(const struct heap *heap)
