@@ -100,7 +100,10 @@ for test in "$tree"/debian/tests/*; do
     ok "debian/tests/$name" in_root sh -ex "/packages/$name"
     [ "$name" = program ] || { sed 's/^/# /' "$work/out"; }
 done
-ok "without libarenite-dev and the module, too" eval 'in_root dpkg --purge libarenite-dev python3-arenite && in_root sh -ex /packages/python'
+without_others() {
+    in_root dpkg --purge libarenite-dev python3-arenite && in_root sh -ex /packages/python
+}
+ok "without libarenite-dev and the module, too" without_others
 ok "they are removed" purge_debs
 files >"$work/after"
 same "and leave nothing" "$(cat "$work/before")" "$(cat "$work/after")"
