@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Checks of the Python module, in the process in which they run.
 
-    module.py active|absent
+    module.py active|absent|profiled
 
-"active" where Arenite serves the process, "absent" where it is not in it.  Output is TAP without a plan.
+"active" where Arenite serves the process, "absent" where it is not in it, "profiled" with ARENITE_PROFILE.  Output is TAP without a plan.
 """
 import asyncio
+import gzip
+import os
 import sys
+import tempfile
 import threading
 
 import arenite
@@ -77,7 +80,8 @@ def check_serving(get, name, active):
     ok(get("/metrics", method="HEAD")[2] == "" and get("/metrics", method="POST")[0] == 405,
        f"{name}: HEAD has no body, POST is refused")
     ok(get("/other")[0] == 404, f"{name}: nothing elsewhere")
-    ok(get("/debug/pprof/heap")[0] in (200, 501), f"{name}: a heap profile, or why there is none")
+    status, _, body = get("/debug/pprof/heap")
+    ok(status == 501 and "--profile=512K" in body, f"{name}: why there is no heap profile")
 
 
 def check_lifespan():
@@ -98,6 +102,8 @@ def check_absent():
     status = arenite.status()
     ok(not arenite.active() and not status.loaded, "not active")
     ok("python -m arenite run" in status.reason, "and the reason says what to do")
+    ok("--profile=512K" in raises(arenite.NotActiveError, arenite.profile("heap.pb.gz").__enter__),
+       "no profile, and how to get one")
     for call in (arenite.stats, arenite.resident, arenite.trim, arenite.limit):
         ok("not in this process" in raises(arenite.NotActiveError, call), f"{call.__name__} says so, too")
 
@@ -164,7 +170,41 @@ def check_threads():
     ok(not failed, f"threads read while others allocate: {failed}")
 
 
+def make_strings(kept):
+    kept.extend(str(i) * 20 for i in range(200_000))
+
+
+def check_profile():
+    kept = []
+    name = b"make_strings" if sys.version_info >= (3, 13) else b""  # before, native frames only
+    with tempfile.TemporaryDirectory() as where:
+        pprof, collapsed = os.path.join(where, "a.pb.gz"), os.path.join(where, "a.txt")
+        with arenite.profile(pprof):
+            make_strings(kept)
+        with gzip.open(pprof) as file:
+            ok(name in file.read(), "the profile of a block, for pprof")
+        try:
+            with arenite.profile(collapsed, form="collapsed"):
+                raise KeyError
+        except KeyError:
+            pass
+        with open(collapsed, "rb") as file:
+            text = file.read()
+        ok(name in text and text.split()[-1].isdigit(), "collapsed, and where the block ends by an exception")
+
+        def write_nowhere():
+            with arenite.profile(os.path.join(where, "none", "a.txt")):
+                pass
+
+        ok("none" in raises(OSError, write_nowhere), "a file that cannot be written is an error")
+    body = b"".join(arenite.wsgi.app({"REQUEST_METHOD": "GET", "PATH_INFO": "/debug/pprof/heap"},
+                                     lambda status, headers: None))
+    ok(name in gzip.decompress(body), "wsgi answers /debug/pprof/heap")
+
+
 def main():
+    if sys.argv[1] == "profiled":
+        return check_profile()
     active = sys.argv[1] == "active"
     if active:
         status = arenite.status()

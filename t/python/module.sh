@@ -65,6 +65,11 @@ while read -r python version; do
 	name="Python $version ($python)"
 	checks "$name without Arenite" timeout 60 "$python" "$top/t/python/module.py" absent
 	checks "$name" timeout 60 arenite run "$python" "$top/t/python/module.py" active
+	if grep -q '^ARENITE_PROFILE=' <<<"$(arenite options)"; then
+		checks "$name, profiled" timeout 60 arenite run --profile=64K "$python" "$top/t/python/module.py" profiled
+	else
+		skip "$name, profiled" "this build has no profile"
+	fi
 	ok "$name: run SCRIPT" prints "True ['a', '--b']" run app.py a --b
 	ok "$name: run -m MODULE" prints "True ['a']" run -m package a
 	ok "$name: run -c CODE" prints "True ['a']" run -c "$tell" a

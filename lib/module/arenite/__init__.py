@@ -24,6 +24,7 @@ from typing import cast as _cast
 
 from . import _native
 from ._native import NotActiveError as NotActiveError
+from ._profile import profile as profile
 
 #: The version of the module; status().library_version is that of the library in this process.
 version: str
@@ -49,6 +50,7 @@ __all__ = [
     "Trimmed",
     "active",
     "limit",
+    "profile",
     "resident",
     "stats",
     "status",

@@ -13,26 +13,7 @@ import os
 import shutil
 import sys
 
-
-def _is_program(path: str) -> bool:
-    """Is this the command itself, and not a script that would come back here?"""
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == b"\177ELF"
-    except OSError:
-        return False
-
-
-def command() -> str | None:
-    """The path of the command: the one that was installed with this module, or one of PATH."""
-    own = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_inst", "bin", "arenite")
-    if os.access(own, os.X_OK):
-        return own
-    for directory in os.get_exec_path():
-        path = shutil.which("arenite", path=directory or os.curdir)
-        if path and _is_program(path):
-            return path
-    return None
+from ._command import command
 
 
 def _is_script(word: str) -> bool:

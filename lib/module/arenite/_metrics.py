@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from . import _native, active, limit, resident, stats, status
+from . import _native, _profile, active, limit, resident, stats, status
 from ._version import version
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -213,12 +213,13 @@ def _text(status_code: int, text: str) -> Answer:
     return Answer(status_code, "text/plain; charset=utf-8", (text + "\n").encode())
 
 
-def _profile() -> Answer:
-    return _text(
-        501,
-        f"this libarenite ({_native.version() or 'there is none in this process'}) "
-        "has no heap profile",
-    )
+def _heap() -> Answer:
+    try:
+        return Answer(200, "application/octet-stream", _profile.read())
+    except _native.NotActiveError as error:
+        return _text(501, str(error))
+    except OSError as error:
+        return _text(500, str(error))
 
 
 def answer(method: str, path: str, accept: str) -> Answer:
@@ -233,5 +234,5 @@ def answer(method: str, path: str, accept: str) -> Answer:
         body, content_type = exposition(accept)
         return Answer(200, content_type, body)
     if path == "/debug/pprof/heap":
-        return _profile()
+        return _heap()
     return _text(404, f"there is nothing at this path in process {os.getpid()}")
