@@ -7,7 +7,7 @@ every Python 3 of its machine and C library: its tag is py3-none-PLATFORM.
 
 For another machine or C library there are two variables:
 
-ARENITE_WHEEL_CONFIGURE   arguments for configure, such as "--host=aarch64-linux-gnu"
+ARENITE_WHEEL_CONFIGURE   arguments for configure: "--host=aarch64-linux-gnu --without-ncurses"
 ARENITE_WHEEL_PLATFORM    the platform in the tag, such as "linux_aarch64"
 """
 
@@ -50,6 +50,22 @@ def run(*words: str, cwd: Path) -> None:
         )
 
 
+def ncurses() -> list[str]:
+    """
+    Arguments of configure for `arenite top`.
+
+    ncurses goes into the command itself where its archives are there, for it is not among the
+    libraries that a wheel may expect of a system; else top prints lines.
+    """
+    archives = ["libncursesw.a", "libtinfo.a"]
+    for name in archives:
+        words = [os.environ.get("CC", "cc"), f"-print-file-name={name}"]
+        if not os.path.isabs(subprocess.run(words, capture_output=True, text=True).stdout.strip()):
+            return ["--without-ncurses"]
+    libraries = " ".join(f"-l:{name}" for name in archives)
+    return [f"NCURSES_LIBS={libraries}", "NCURSES_CFLAGS=-D_DEFAULT_SOURCE"]
+
+
 def build(source: Path, directory: Path) -> Path:
     """Build and install below this directory; the result is where /usr is."""
     objects = directory / "objects"
@@ -58,7 +74,8 @@ def build(source: Path, directory: Path) -> Path:
         run("./bootstrap", cwd=source)
     flags = ["--prefix=/usr", "--libdir=/usr/lib", "--disable-static"]
     flags += ["--disable-dependency-tracking"]
-    flags += shlex.split(os.environ.get("ARENITE_WHEEL_CONFIGURE", ""))
+    given = os.environ.get("ARENITE_WHEEL_CONFIGURE")
+    flags += shlex.split(given) if given else ncurses()
     run(str(source / "configure"), "-q", *flags, cwd=objects)
     run("make", "-s", f"-j{os.cpu_count() or 1}", cwd=objects)
     run("make", "-s", "install-strip", f"DESTDIR={directory}", cwd=objects)
