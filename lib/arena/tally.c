@@ -27,12 +27,6 @@ static size_t index_of(const _Atomic size_t *x_sum)
 	return (size_t)(x_sum - &arena_counters.x_claimed);
 }
 
-/* While some threads have not added and others have taken off, a sum may be less than 0. */
-static size_t positive(size_t sum)
-{
-	return sum <= PTRDIFF_MAX ? sum : 0;
-}
-
 static size_t bound_of(const _Atomic size_t *x_sum)
 {
 	size_t claimed = tally_read(&arena_counters.x_claimed);
@@ -77,13 +71,6 @@ void tally_sub(_Atomic size_t *x_sum, size_t bytes)
 	tally_add(x_sum, 0 - bytes);
 }
 
-size_t tally_read(const _Atomic size_t *x_sum)
-{
-	size_t pending = tally_own ? load_relaxed(&tally_own->x_pending[index_of(x_sum)]) : 0;
-
-	return positive(load_relaxed(x_sum) + pending);
-}
-
 size_t tally_read_all(const _Atomic size_t *x_sum)
 {
 	size_t sum = load_relaxed(x_sum);
@@ -91,5 +78,5 @@ size_t tally_read_all(const _Atomic size_t *x_sum)
 	for (const struct tally_part *part = load_acquire(&x_parts); part;
 	     part = part->next) /* T2 */
 		sum += load_relaxed(&part->x_pending[index_of(x_sum)]);
-	return positive(sum);
+	return tally_positive(sum);
 }

@@ -61,8 +61,21 @@ void tally_new_part(struct tally_part *part);
 /* Add to one of the first sums, or take from it. */
 void tally_add(_Atomic size_t *x_sum, size_t bytes);
 void tally_sub(_Atomic size_t *x_sum, size_t bytes);
+/* While some threads have not added and others have taken off, a sum may be less than 0. */
+static inline size_t tally_positive(size_t sum)
+{
+	return sum <= PTRDIFF_MAX ? sum : 0;
+}
+
 /* The sum, nearly. */
-size_t tally_read(const _Atomic size_t *x_sum);
+static inline size_t tally_read(const _Atomic size_t *x_sum)
+{
+	size_t index = (size_t)(x_sum - &arena_counters.x_claimed);
+	size_t pending = tally_own ? load_relaxed(&tally_own->x_pending[index]) : 0;
+
+	return tally_positive(load_relaxed(x_sum) + pending);
+}
+
 /* The sum with what is in all parts: exact while no thread adds.  Wait-free in the number of
  * threads. */
 size_t tally_read_all(const _Atomic size_t *x_sum);

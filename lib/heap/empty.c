@@ -84,6 +84,8 @@ static bool poll_own(struct heap *heap)
 
 void empty_poll(struct heap *heap)
 {
+	if (likely(!wait_has_some(heap) && !limbo_has_some(heap->family)))
+		return;
 	if (!family_is_user(heap->family))
 		return;
 	if (heap->wait_skip > 0) {
@@ -92,7 +94,7 @@ void empty_poll(struct heap *heap)
 	}
 	if (poll_own(heap) | limbo_poll(heap->family))
 		heap->wait_skips = 0;
-	else if (wait_has_some(heap) || limbo_has_some(heap->family))
+	else
 		heap->wait_skips = (uint8_t)min_size(2 * heap->wait_skips + 1, SKIP_MOST);
 	heap->wait_skip = heap->wait_skips;
 }

@@ -12,6 +12,7 @@
  * such a run stays as it is, for a block of about the same size.  0: there is no run. */
 #define SLICES_MAX ((uintptr_t)32)
 #define WAS_LARGE  SLICES_MAX
+#define ALL_RUNS   ((1u << STOCK_RUNS) - 1)
 static_assert(2 * SLICES_MAX <= CACHE_LINE, "the number fits below the address");
 
 static uintptr_t word_of(const struct pool *pool, size_t slices, bool large)
@@ -43,10 +44,24 @@ size_t stock_bytes(const struct heap *heap)
 	return slices * SLICE;
 }
 
-/* All that the grant is for. */
-static size_t kept_bytes(const struct heap *heap)
+/* The bits of words that may have runs, for the user of the heap.  Those from which other threads
+ * took the run are left out from now on. */
+static unsigned filled(struct heap *heap)
 {
-	return stock_bytes(heap) + wait_bytes(heap);
+	for (unsigned bits = heap->stock_filled; bits; bits &= bits - 1)
+		if (load_relaxed(&heap->x_stock[lowest_bit(bits)]) == 0)
+			heap->stock_filled &= (uint8_t) ~(bits & -bits);
+	return heap->stock_filled;
+}
+
+/* All that the grant is for. */
+static size_t kept_bytes(struct heap *heap)
+{
+	size_t slices = 0;
+
+	for (unsigned bits = filled(heap); bits; bits &= bits - 1)
+		slices += slices_in(load_relaxed(&heap->x_stock[lowest_bit(bits)]));
+	return slices * SLICE + wait_bytes(heap);
 }
 
 /* ---- the grant ------------------------------------------------------------------------------- */
@@ -117,7 +132,8 @@ static unsigned find_run(const struct heap *heap, size_t slices, size_t most, bo
 	unsigned found = STOCK_RUNS;
 	size_t shortest = SLICES_MAX + 1;
 
-	for (unsigned i = 0; i < STOCK_RUNS; i++) {
+	for (unsigned bits = heap->stock_filled; bits; bits &= bits - 1) {
+		unsigned i = lowest_bit(bits);
 		uintptr_t word = load_relaxed(&heap->x_stock[i]);
 		size_t n = slices_in(word);
 
@@ -154,6 +170,7 @@ static uintptr_t take_word(_Atomic uintptr_t *x_word)
 /* No other thread puts runs there, so the word is still 0 after the run was taken. */
 static void put_word(struct heap *heap, unsigned i, uintptr_t word)
 {
+	heap->stock_filled |= (uint8_t)(1u << i);
 	store_release(&heap->x_stock[i], word); /* K1 */
 }
 
@@ -171,6 +188,7 @@ static bool take_run(struct heap *heap, size_t slices, bool large, struct run *r
 	if (word == 0)
 		return false;
 	heap->stock_unused &= (uint8_t) ~(1u << i);
+	heap->stock_filled &= (uint8_t) ~(1u << i);
 	n = slices_in(word);
 	if (n > most) {
 		put_word(heap, i, word_of(pool_of(word) + slices, n - slices, false));
@@ -228,23 +246,23 @@ static bool is_beside(uintptr_t word, uintptr_t run)
 
 /* A word with a run beside this one, or a free word, or else that of the longest run which was no
  * large block.  STOCK_RUNS: there is none. */
-static unsigned find_place(const struct heap *heap, uintptr_t run)
+static unsigned find_place(struct heap *heap, uintptr_t run)
 {
-	unsigned place = STOCK_RUNS;
+	unsigned place = STOCK_RUNS, all = filled(heap);
 	size_t longest = 0;
 
-	for (unsigned i = 0; i < STOCK_RUNS; i++) {
+	for (unsigned bits = all; bits; bits &= bits - 1) {
+		unsigned i = lowest_bit(bits);
 		uintptr_t word = load_relaxed(&heap->x_stock[i]);
-		size_t n = word ? slices_in(word) : SLICES_MAX + 1;
 
 		if (is_beside(word, run))
 			return i;
-		if (n > longest && !was_large(word)) {
+		if (slices_in(word) > longest && !was_large(word)) {
 			place = i;
-			longest = n;
+			longest = slices_in(word);
 		}
 	}
-	return place;
+	return all == ALL_RUNS ? place : lowest_bit(~all);
 }
 
 /* Neighbours become one run, so that pools which fall empty one after the other take one word, and

@@ -109,6 +109,7 @@ struct heap {
 	 * from the stock.  These two are halved each time. */
 	size_t stock_most;
 	uint8_t stock_unused, stock_released, stock_missed;
+	uint8_t stock_filled; /* a bit for each word that has a run, unless another took it */
 
 	/* wait.h: the last empty pools that wait for readers, the newest first.  Other threads may
 	 * take them away; W4. */

@@ -9,6 +9,7 @@
 #include "arena/tally.h"
 
 struct arena_counters arena_counters;
+__thread struct tally_part *tally_own;
 
 void tally_add(_Atomic size_t *x_sum, size_t bytes)
 {
@@ -18,11 +19,6 @@ void tally_add(_Atomic size_t *x_sum, size_t bytes)
 void tally_sub(_Atomic size_t *x_sum, size_t bytes)
 {
 	sub_relaxed(x_sum, bytes);
-}
-
-size_t tally_read(const _Atomic size_t *x_sum)
-{
-	return load_relaxed(x_sum);
 }
 
 size_t tally_read_all(const _Atomic size_t *x_sum)
