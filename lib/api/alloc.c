@@ -130,6 +130,15 @@ static inline void end_slow_path(struct heap *heap)
 	watch(heap);
 }
 
+/* In the place of an alignment: the block is to have a pool of its own. */
+#define OWN_POOL ((size_t)0)
+
+/* A larger alignment than a slice needs a pool of its own, too. */
+static inline bool has_class(size_t size, size_t alignment)
+{
+	return size <= SMALL_MAX && alignment - 1 < SLICE;
+}
+
 /*
  * A block for a request that the bin could not serve.  What other threads have freed to the heap is
  * taken home first: cache_refill does that for small blocks.  NULL: there is no memory, or option
@@ -137,7 +146,7 @@ static inline void end_slow_path(struct heap *heap)
  */
 static inline void *make_block(struct heap *heap, size_t size, size_t alignment)
 {
-	if (size <= SMALL_MAX)
+	if (has_class(size, alignment))
 		return cache_refill(heap, sizeclass_of(size), alignment);
 	remote_drain(heap);
 	return large_malloc(heap, size, alignment);
@@ -195,7 +204,7 @@ static inline void *malloc_from_handle(arn_heap *handle, size_t size, size_t ali
 	           !(heap = take_over(handle))) { /* H2 */
 		return no_memory();
 	}
-	if (size <= SMALL_MAX && (block = pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
+	if (has_class(size, alignment) && (block = pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
 		return block;
 	return malloc_from(heap, size, alignment);
 }
@@ -210,6 +219,16 @@ void *malloc_slow(arn_heap *handle, size_t size)
 EXPORT_PRIVATE(malloc_slow);
 
 /*
+ * A block of more than a slice that may grow, or should be known to read as zeros: it has a pool of
+ * its own, though it has a class.
+ */
+static void *malloc_growing(arn_heap *handle, size_t size)
+{
+	return size > SLICE && size <= SMALL_MAX ? malloc_from_handle(handle, size, OWN_POOL)
+	                                         : heap_malloc(handle, size);
+}
+
+/*
  * Up to a slice there is a size class whose blocks lie as is asked for, so the request becomes one
  * for a block of that class.  For a larger alignment it becomes one for a large block.
  */
@@ -219,7 +238,7 @@ void *malloc_aligned(arn_heap *handle, size_t wanted, size_t alignment)
 	void *block;
 
 	if (alignment > SLICE)
-		size = max_size(size, SMALL_MAX + 1);
+		size = max_size(size, SLICE + 1);
 	else if (size <= SMALL_MAX)
 		size = sizeclasses[sizeclass_aligned(size, alignment)].size;
 	if (size <= PTRDIFF_MAX && !large_can_align(size, alignment)) {
@@ -332,9 +351,8 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 
 	if (!product(count, size, &bytes))
 		return no_memory();
-	block = heap_malloc(handle, bytes);
-	if (block &&
-	    !(bytes > SMALL_MAX && registry_has(block) && arena_pool_at(block)->reads_zero))
+	block = malloc_growing(handle, bytes);
+	if (block && !(bytes > SLICE && registry_has(block) && arena_pool_at(block)->reads_zero))
 		memset(block, 0, bytes);
 	return block;
 }
@@ -394,7 +412,7 @@ static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
 static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
 {
 	size_t bytes = min_size(pool->block_size, size);
-	void *moved = heap_malloc(handle, size);
+	void *moved = malloc_growing(handle, size);
 
 	if (moved && is_own(pool) && option(OPTION_CHECKS) < 3 &&
 	    large_may_move(pool, pool_find(moved))) {
@@ -403,7 +421,7 @@ static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
 			return moved;
 		}
 		heap_free(moved);
-		moved = heap_malloc(handle, size);
+		moved = malloc_growing(handle, size);
 	}
 	if (!moved)
 		return NULL;
@@ -459,9 +477,9 @@ static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
 
 /*
  * A block is left in place while the new size fits into it and uses at least half of it.  A large
- * block may also grow and shrink in place, or move by its pages (large.h).  Everything else is a
- * new block, a copy and a free.  NULL with errno ENOMEM: there is no memory, or the size is above
- * PTRDIFF_MAX; the old block is untouched.
+ * block, and so one of more than a slice that realloc has made, may also grow and shrink in place,
+ * or move by its pages (large.h).  Everything else is a new block, a copy and a free.  NULL with
+ * errno ENOMEM: there is no memory, or the size is above PTRDIFF_MAX; the old block is untouched.
  */
 void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 {
@@ -478,7 +496,7 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 	if (unlikely(option(OPTION_CHECKS) > 0))
 		guard_live(pool, block, caller_address());
 	room = guard_room(size);
-	if ((pool->cls == CLASS_LARGE && size > SMALL_MAX && resize_large(pool, room)) ||
+	if ((pool->cls == CLASS_LARGE && size > SLICE && resize_large(pool, room)) ||
 	    (room <= pool->block_size && room >= pool->block_size / 2)) {
 		guard_resized(pool, block, size);
 		return block;

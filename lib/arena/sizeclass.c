@@ -4,8 +4,9 @@
 /* The compiler makes the table from the sizes alone.  SLICES is how many slices a pool of the class
  * has, FIT how many blocks it holds. */
 #define DIVIDE_UP(a, b) (((a) + (b)-1) / (b))
-#define SLICES(size)    ((size) <= 8192 ? 1 : (size) <= 16384 ? 2 : (size) <= 32768 ? 4 : 8)
-#define FIT(size)       (SLICES(size) * SLICE / (size))
+#define SLICES(size) \
+	((size) <= 8192 ? 1 : (size) <= 16384 ? 2 : (size) <= 32768 ? 4 : (size) <= SLICE ? 8 : 2)
+#define FIT(size) (SLICES(size) * SLICE / (size))
 #define CLASS(size)                                                                   \
 	{                                                                             \
 		size, (uint32_t)DIVIDE_UP((uint64_t)1 << 32, size),                   \
@@ -31,6 +32,7 @@ const struct sizeclass sizeclasses[CLASSES] = {
 	CLASS(10240), CLASS(12288), CLASS(14336), CLASS(16384),
 	CLASS(20480), CLASS(24576), CLASS(28672), CLASS(32768),
 	CLASS(40960), CLASS(49152), CLASS(57344), CLASS(65536),
+	CLASS(81920), CLASS(98304), CLASS(114688), CLASS(131072),
 };
 
 /* The class for each request up to TABLE_MAX, in steps of 16 bytes. */

@@ -2,17 +2,19 @@
  *
  * sizeclass.h - size to class, class to size: pure functions and one constant table.
  *
- * 16 bytes apart up to 256, then 8 classes for each doubling up to 8 KiB, then 4 up to 64 KiB: at
- * most 12.5 % (above 8 KiB: 25 %) of a block is padding.  Every class is a multiple of 16.
+ * 16 bytes apart up to 256, then 8 classes for each doubling up to 8 KiB, then 4 up to 128 KiB: at
+ * most 12.5 % (above 8 KiB: 25 %) of a block is padding.  Every class is a multiple of 16.  A block
+ * of more than a slice is alone in its pool, as a large one is; it has a class so that a program
+ * which takes and drops such buffers finds them in the pool cache.
  */
 #ifndef ARN_SIZECLASS_H
 #define ARN_SIZECLASS_H
 
 #include "base/base.h"
 
-#define CLASSES     68
+#define CLASSES     72
 #define CLASS_LARGE CLASSES        /* a pool of one block */
-#define SMALL_MAX   (64 * KIB)     /* the largest class */
+#define SMALL_MAX   (128 * KIB)    /* the largest class */
 #define TABLE_MAX   ((size_t)1024) /* class by table up to here */
 #define SLICE_SHIFT 16
 #define SLICE       ((size_t)1 << SLICE_SHIFT) /* the unit that arenas hand out */
@@ -62,7 +64,7 @@ static inline bool sizeclass_is_aligned(unsigned cls, size_t alignment)
 }
 
 /* The least class for `size` bytes, at most SMALL_MAX, whose blocks are so aligned.  The largest
- * class is a slice and has every alignment up to that. */
+ * class is two slices and has every alignment up to that. */
 static inline unsigned sizeclass_aligned(size_t size, size_t alignment)
 {
 	unsigned cls = sizeclass_of(size);

@@ -36,7 +36,7 @@ bool large_can_align(size_t size, size_t alignment);
 /* The size, in bytes, of the block that serves a request for `size` bytes. */
 size_t large_size(size_t size);
 
-/* Resize the pool's block in place, so that it has room for `size` bytes (more than SMALL_MAX) and
+/* Resize the pool's block in place, so that it has room for `size` bytes (more than a slice) and
  * not much more.  false: it cannot be done here, and nothing has changed. */
 bool large_resize(struct heap *heap, struct pool *pool, size_t size);
 /* Could the pages of one block become those of the other? */

@@ -54,8 +54,22 @@ static long lap_fifo(const struct bench_case *c)
 #define ALL(size) ONE(size), BATCH(size, 100), BATCH(size, 1000)
 
 static const struct bench_case cases[] = {
-	ALL(8),    ALL(16),    ALL(64),    ALL(256),     ALL(1024),
-	ALL(4096), ALL(16384), ALL(65536), ONE(1048576), BATCH(1048576, 100),
+	ALL(8),
+	ALL(16),
+	ALL(64),
+	ALL(256),
+	ALL(1024),
+	ALL(4096),
+	ALL(16384),
+	ALL(65536),
+	ONE(98304),
+	ONE(131072),
+	ONE(196608),
+	ONE(262144),
+	ONE(524288),
+	ONE(1048576),
+	BATCH(131072, 100),
+	BATCH(1048576, 100),
 };
 
 BENCH_MAIN(cases)

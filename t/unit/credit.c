@@ -84,7 +84,7 @@ static void work_a_little(unsigned ms)
 {
 	for (unsigned i = 0; i < 20; i++, now += ms / 20)
 		for (unsigned k = 0; k < 8; k++)
-			arn_free(arn_mem_malloc(LARGE));
+			arn_free(arn_mem_malloc(2 * SMALL_MAX));
 }
 
 /* Begin as at the start: nothing is kept, and a long time has gone by. */

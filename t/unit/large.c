@@ -63,7 +63,7 @@ static void expect_nothing_left(void)
 
 static void test_in_place(unsigned tag)
 {
-	size_t size = 100000, before, full;
+	size_t size = 131200, before, full;
 	arn_heap handle;
 	char *block, *grown;
 

@@ -46,11 +46,15 @@ static void test_shape(void)
 		size_t used = (size_t)c->capacity * c->size, span = c->slices * SLICE;
 
 		expect(c->size % 16 == 0 && (cls == 0 || c->size > c[-1].size));
-		expect(c->capacity >= 2 && c->capacity <= BLOCKS_MAX && used <= span);
+		expect(c->capacity >= 1 && c->capacity <= BLOCKS_MAX && used <= span);
 		expect(c->capacity == BLOCKS_MAX || span - used < c->size);
-		expect(c->capacity == BLOCKS_MAX || (span - used) * 8 <= span);
+		if (c->size > SLICE)
+			expect(c->capacity == 1 && span == 2 * SLICE);
+		else
+			expect(c->capacity == BLOCKS_MAX || (span - used) * 8 <= span);
 	}
-	no_errors("multiples of 16 in order, pools that are filled and waste at most an eighth");
+	no_errors("multiples of 16 in order, pools that are filled and waste at most an eighth; "
+	          "of more than a slice, one block in two slices");
 }
 
 /*
