@@ -70,12 +70,15 @@ static void note_owner(void)
 		store_relaxed(&thread_self()->x_number, owner_self());
 }
 
+__thread const arn_heap *borrowed_handle;
+
 /*
  * Give the handle a heap that the calling thread owns: an orphan of its family and tag, or a new
- * one.  The heap is external unless the handle lies in the calling thread's own record: a fork
- * leaves an external heap to its embedder.  It is external before the handle has it: the child of a
- * fork by another thread must not have an orphan that a handle has, too.  A child of a fork between
- * the two stores has lost the heap.  NULL: no memory for a new heap; the handle stays as it was.
+ * one.  The heap is external unless the handle lies in the calling thread's own record, or is on
+ * its stack for one call (domain.c): a fork leaves an external heap to its embedder.  It is
+ * external before the handle has it: the child of a fork by another thread must not have an orphan
+ * that a handle has, too.  A child of a fork between the two stores has lost the heap.  NULL: no
+ * memory for a new heap; the handle stays as it was.
  */
 static struct heap *adopt(arn_heap *handle)
 {
@@ -86,9 +89,10 @@ static struct heap *adopt(arn_heap *handle)
 	if (!heap)
 		return NULL;
 	arn_yield_point("adopt");
-	heap->external = !thread || !thread_has(thread, handle);
+	heap->external = handle != borrowed_handle && (!thread || !thread_has(thread, handle));
 	order_for_fork();
 	handle->heap = heap;
+	arn_yield_point("adopted");
 	if (heap->row == ROW_NAMES && !heap->external)
 		thread_names = heap;
 	note_owner();

@@ -35,6 +35,10 @@ noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
  */
 void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment);
 
+/* The handle on the calling thread's stack through which it borrows a heap for one call, or NULL.
+ */
+extern __thread const arn_heap *borrowed_handle;
+
 /* For libarenite-malloc: what arn_mem_* do, from the calling thread's heap of the libc names, and
  * the same for an aligned block.  names_malloc is the slow path of its malloc. */
 void *names_malloc(size_t size) PRIVATE(names_malloc);

@@ -103,14 +103,23 @@ static inline arn_heap *own(unsigned place)
 
 /*
  * A heap is taken for one call and becomes an orphan again (arn_heap_abandon).  So a thread without
- * a record leaves nothing behind that somebody would have to hand back.
+ * a record leaves nothing behind that somebody would have to hand back.  Nor does it in the child
+ * of a fork by another thread: there the heap is an orphan, as that of any thread that is gone.
  */
 static void borrow(arn_heap *heap, unsigned place)
 {
+	if (!BUG(borrow_for_good))
+		borrowed_handle = heap;
 	if (place == THREAD_NAMES)
 		arn_heap_init(heap, &family_of_names, ARN_TAG_MEM);
 	else
 		arn_heap_init(heap, NULL, (enum arn_tag)place);
+}
+
+static void give_up(arn_heap *heap)
+{
+	arn_heap_abandon(heap);
+	borrowed_handle = NULL;
 }
 
 static cold void *calloc_borrowed(unsigned place, size_t count, size_t size)
@@ -120,7 +129,7 @@ static cold void *calloc_borrowed(unsigned place, size_t count, size_t size)
 
 	borrow(&heap, place);
 	block = arn_heap_calloc(&heap, count, size);
-	arn_heap_abandon(&heap);
+	give_up(&heap);
 	return block;
 }
 
@@ -131,7 +140,7 @@ static cold void *realloc_borrowed(unsigned place, void *block, size_t size)
 
 	borrow(&heap, place);
 	block = arn_heap_realloc(&heap, block, size);
-	arn_heap_abandon(&heap);
+	give_up(&heap);
 	return block;
 }
 
@@ -143,7 +152,7 @@ static cold void *aligned_borrowed(unsigned place, size_t size, size_t alignment
 
 	borrow(&heap, place);
 	block = malloc_aligned(&heap, size, alignment);
-	arn_heap_abandon(&heap);
+	give_up(&heap);
 	return block;
 }
 

@@ -196,6 +196,70 @@ static size_t count_heaps(void)
 	return stats.heaps;
 }
 
+/* ---- a fork beside a thread without a record ------------------------------------------------- */
+
+static _Atomic(struct heap *) x_borrowed;
+static __thread struct heap *before_late;
+
+static struct heap *newest_of_this_thread(void)
+{
+	for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap; heap = heap->next)
+		if (load_relaxed(&heap->x_owner) == owner_self())
+			return heap;
+	return NULL;
+}
+
+/* It stands still with the heap that it has just borrowed. */
+static void stop_with_heap(const char *where)
+{
+	if (before_late && !strcmp(where, "adopted")) {
+		before_late = NULL;
+		store_release(&x_borrowed, newest_of_this_thread());
+		yield_stand();
+	}
+}
+
+static void borrow_late(void *arg)
+{
+	static __thread unsigned times;
+
+	if (++times == 3) {
+		before_late = &heap_none;
+		arn_free(arn_mem_malloc(40));
+	}
+	if (times < 3)
+		pthread_setspecific(late_key, arg);
+}
+
+static void *end_and_borrow(void *arg)
+{
+	arn_free(arn_mem_malloc(100));
+	pthread_setspecific(late_key, arg);
+	return NULL;
+}
+
+static int owner_in_child(void)
+{
+	return load_relaxed(&load_acquire(&x_borrowed)->x_owner) == OWNER_NONE ? 0 : 1;
+}
+
+static void test_borrowed_at_fork(void)
+{
+	pthread_t thread;
+
+	pthread_key_create(&late_key, borrow_late);
+	yield_arm(stop_with_heap);
+	pthread_create(&thread, NULL, end_and_borrow, &late_key);
+	while (!yield_stands())
+		sched_yield();
+	expect(load_acquire(&x_borrowed) && status_of_child(owner_in_child) == 0);
+	yield_go_on();
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
+	pthread_key_delete(late_key);
+	no_errors("a heap that a thread without a record has borrowed is free to take in a child");
+}
+
 static void test_late(void)
 {
 	size_t records, heaps, readers;
@@ -277,6 +341,7 @@ int main(void)
 	test_few_frees();
 	test_records();
 	test_late();
+	test_borrowed_at_fork();
 	test_many();
 	return done();
 }
