@@ -228,8 +228,14 @@ EXPORT_PRIVATE(malloc_slow);
  */
 static void *malloc_growing(arn_heap *handle, size_t size)
 {
-	return size > SLICE && size <= SMALL_MAX ? malloc_from_handle(handle, size, OWN_POOL)
-	                                         : heap_malloc(handle, size);
+	size_t room = guard_room(size);
+	void *block;
+
+	if (room <= SLICE || room > SMALL_MAX)
+		return heap_malloc(handle, size);
+	block = malloc_from_handle(handle, room, OWN_POOL);
+	guard_made(block, size, caller_address());
+	return block;
 }
 
 /*
