@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * alloc.c - malloc, free and realloc of heaps: the slow paths behind alloc.h, and the functions of
+ * alloc.c - malloc and free of heaps: the slow paths behind alloc.h, and the functions of
  * arenite.h that are made of both.
  *
  * A slow path of a heap's owner runs between heap_enter and heap_exit, so that the child of a fork
- * can tell a heap on which a thread was at work (process.c).  end_slow_path does the work that is
+ * can tell a heap on which a thread was at work (process.c).  alloc_end does the work that is
  * put off to slow paths, and then calls heap_exit.
  */
 #include "api/alloc.h"
@@ -14,6 +14,8 @@
 #include "heap/guard.h"
 #include "heap/trim-heap.h"
 #include "heap/large.h"
+#include "heap/sample.h"
+#include "api/alloc-metered.h"
 #include "base/option.h"
 #include "api/process.h"
 #include "api/trim.h"
@@ -27,17 +29,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-/* The top block of the bin, or NULL if it is empty. */
-static inline void *pop(struct bin *bin)
-{
-	void **top = load_relaxed(&bin->x_top);
-
-	if (unlikely(top == load_relaxed(&bin->x_base)))
-		return NULL;
-	store_relaxed(&bin->x_top, top - 1);
-	return top[-1];
-}
 
 static void *no_memory(void)
 {
@@ -54,8 +45,7 @@ static bool is_served(const arn_heap *handle)
 	return process_serves(handle->tag) || (handle->tag == ARN_TAG_MEM && process_has_malloc());
 }
 
-/* Does Arenite serve all domains that may be left to the system's malloc? */
-static bool serves_all(void)
+bool alloc_serves_all(void)
 {
 	return process_serves(ARN_TAG_MEM) && process_serves(ARN_TAG_OBJECT);
 }
@@ -64,7 +54,7 @@ static bool serves_all(void)
  * With checks on, a thread that owns a heap has its number in its record for as long as it lives.
  * guard_owner looks there to find out whether the owner of a heap has ended.
  */
-static void note_owner(void)
+void alloc_note_owner(void)
 {
 	if (option(OPTION_CHECKS) > 0)
 		store_relaxed(&thread_self()->x_number, owner_self());
@@ -91,11 +81,11 @@ static struct heap *adopt(arn_heap *handle)
 	arn_yield_point("adopt");
 	heap->external = handle != borrowed_handle && (!thread || !thread_has(thread, handle));
 	order_for_fork();
-	handle->heap = heap;
+	handle->heap = heap->face;
 	arn_yield_point("adopted");
-	if (heap->row == ROW_NAMES && !heap->external)
+	if (heap->row == ROW_NAMES && !heap->external && heap->face == heap)
 		thread_names = heap;
-	note_owner();
+	alloc_note_owner();
 	return heap;
 }
 
@@ -106,14 +96,16 @@ static struct heap *adopt(arn_heap *handle)
  * fork the heap may be stranded: then the handle gets another one.  NULL: there is no memory for
  * that.
  */
-static struct heap *take_over(arn_heap *handle)
+struct heap *alloc_take_over(arn_heap *handle)
 {
-	if (load_relaxed(&handle->heap->x_owner) == OWNER_STRANDED)
+	struct heap *heap = handle_heap(handle);
+
+	if (load_relaxed(&heap->x_owner) == OWNER_STRANDED)
 		return adopt(handle);
 	guard_owner(handle);
-	family_take_over(handle->heap);
-	note_owner();
-	return handle->heap;
+	family_take_over(heap);
+	alloc_note_owner();
+	return heap;
 }
 
 /*
@@ -122,7 +114,7 @@ static struct heap *take_over(arn_heap *handle)
  * that nobody uses, and checking the heap's records at CHECKS level 3.  What is for those who look
  * at the process comes when the heap is whole again.
  */
-static inline void end_slow_path(struct heap *heap)
+void alloc_end(struct heap *heap)
 {
 	if (unlikely(load_relaxed(&heap->x_trim)))
 		heap_trim(heap);
@@ -134,15 +126,6 @@ static inline void end_slow_path(struct heap *heap)
 	watch(heap);
 }
 
-/* In the place of an alignment: the block is to have a pool of its own. */
-#define OWN_POOL ((size_t)0)
-
-/* A larger alignment than a slice needs a pool of its own, too. */
-static inline bool has_class(size_t size, size_t alignment)
-{
-	return size <= SMALL_MAX && alignment - 1 < SLICE;
-}
-
 /*
  * A block for a request that the bin could not serve.  What other threads have freed to the heap is
  * taken home first: cache_refill does that for small blocks.  NULL: there is no memory, or option
@@ -150,7 +133,7 @@ static inline bool has_class(size_t size, size_t alignment)
  */
 static inline void *make_block(struct heap *heap, size_t size, size_t alignment)
 {
-	if (has_class(size, alignment))
+	if (alloc_has_class(size, alignment))
 		return cache_refill(heap, sizeclass_of(size), alignment);
 	remote_drain(heap);
 	return large_malloc(heap, size, alignment);
@@ -169,7 +152,7 @@ static cold void *make_room_and_block(struct heap *heap, size_t size, size_t ali
  * The slow path of malloc for a heap that the calling thread owns.  The remote frees that the
  * thread has gathered are sent off here as well, so that they do not wait for long.
  */
-static void *malloc_from(struct heap *heap, size_t size, size_t alignment)
+void *alloc_from(struct heap *heap, size_t size, size_t alignment)
 {
 	void *block;
 
@@ -178,7 +161,7 @@ static void *malloc_from(struct heap *heap, size_t size, size_t alignment)
 	if (unlikely(!block))
 		block = make_room_and_block(heap, size, alignment);
 	remote_flush();
-	end_slow_path(heap);
+	alloc_end(heap);
 	return block ? block : no_memory();
 }
 
@@ -192,9 +175,9 @@ static void *malloc_from(struct heap *heap, size_t size, size_t alignment)
  * A heap that was adopted just now brings its cache along, so the bin is tried before the slow path
  * proper begins.  On failure the result is NULL with errno ENOMEM.
  */
-static inline void *malloc_from_handle(arn_heap *handle, size_t size, size_t alignment)
+static inline void *from_handle(arn_heap *handle, size_t size, size_t alignment)
 {
-	struct heap *heap = handle->heap;
+	struct heap *heap = handle_heap(handle);
 	void *block;
 
 	if (size > PTRDIFF_MAX)
@@ -204,36 +187,48 @@ static inline void *malloc_from_handle(arn_heap *handle, size_t size, size_t ali
 			return raw_malloc(size);
 		if (!(heap = adopt(handle)))
 			return no_memory();
+		if (unlikely(sample_is_metered(handle->heap)))
+			return metered_malloc(handle, size, alignment);
 	} else if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) &&
-	           !(heap = take_over(handle))) { /* H2 */
+	           !(heap = alloc_take_over(handle))) { /* H2 */
 		return no_memory();
 	}
-	if (has_class(size, alignment) && (block = pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
+	if (alloc_has_class(size, alignment) &&
+	    (block = alloc_pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
 		return block;
-	return malloc_from(heap, size, alignment);
+	return alloc_from(heap, size, alignment);
+}
+
+void *alloc_from_handle(arn_heap *handle, size_t size, size_t alignment)
+{
+	return from_handle(handle, size, alignment);
+}
+
+/* The same, through the meter if the handle leads to one. */
+static inline void *counted(arn_heap *handle, size_t size, size_t alignment)
+{
+	if (unlikely(sample_is_metered(handle->heap)))
+		return metered_malloc(handle, size, alignment);
+	return from_handle(handle, size, alignment);
 }
 
 void *malloc_slow(arn_heap *handle, size_t size)
 {
-	void *block = malloc_from_handle(handle, guard_room(size), ALIGNMENT);
+	void *block = counted(handle, guard_room(size), ALIGNMENT);
 
 	guard_made(block, size, caller_address());
 	return block;
 }
 EXPORT_PRIVATE(malloc_slow);
 
-/*
- * A block of more than a slice that may grow, or should be known to read as zeros: it has a pool of
- * its own, though it has a class.
- */
-static void *malloc_growing(arn_heap *handle, size_t size)
+void *alloc_growing(arn_heap *handle, size_t size)
 {
 	size_t room = guard_room(size);
 	void *block;
 
 	if (room <= SLICE || room > SMALL_MAX)
 		return heap_malloc(handle, size);
-	block = malloc_from_handle(handle, room, OWN_POOL);
+	block = counted(handle, room, ALLOC_OWN_POOL);
 	guard_made(block, size, caller_address());
 	return block;
 }
@@ -255,7 +250,7 @@ void *malloc_aligned(arn_heap *handle, size_t wanted, size_t alignment)
 		errno = EINVAL;
 		return NULL;
 	}
-	block = malloc_from_handle(handle, size, alignment);
+	block = counted(handle, size, alignment);
 	guard_made(block, wanted, caller_address());
 	return block;
 }
@@ -277,7 +272,7 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 		cache_give_pool(heap, pool, block);
 	else
 		cache_overflow(heap, pool, block);
-	end_slow_path(heap);
+	alloc_end(heap);
 }
 
 /*
@@ -289,18 +284,9 @@ static void free_foreign(void *block, const void *caller)
 {
 	if (!block)
 		return;
-	if (serves_all())
+	if (alloc_serves_all())
 		guard_live(NULL, block, caller);
 	raw_free(block);
-}
-
-/*
- * Does the calling thread own the pool's heap?  Others may change x_owner meanwhile, but no other
- * thread ever writes this thread's number to it.
- */
-static bool is_own(const struct pool *pool)
-{
-	return load_relaxed(&load_relaxed(&pool->x_heap)->x_owner) == owner_self(); /* H2 */
 }
 
 /*
@@ -321,7 +307,9 @@ void free_slow(void *block, const void *caller)
 		guard_live(pool, block, caller);
 		guard_freed(pool, block);
 	}
-	if (is_own(pool))
+	if (unlikely(sample_is(pool)))
+		metered_free(pool, block);
+	if (alloc_is_own(pool))
 		free_own(load_relaxed(&pool->x_heap), pool, block);
 	else
 		remote_free(pool, block, caller);
@@ -361,155 +349,8 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 
 	if (!product(count, size, &bytes))
 		return no_memory();
-	block = malloc_growing(handle, bytes);
+	block = alloc_growing(handle, bytes);
 	if (block && !(bytes > SLICE && registry_has(block) && arena_pool_at(block)->reads_zero))
 		memset(block, 0, bytes);
 	return block;
-}
-
-/*
- * Copy an object.  Late readers of an object that was in the new block before may look at the first
- * words, so the first cache line is written word by word and no reader sees half a word.
- */
-static void copy_object(void *to, const void *from, size_t bytes)
-{
-	_Atomic uint64_t *target = to;
-	const uint64_t *source = from;
-	size_t words = min_size(bytes, CACHE_LINE) / sizeof(*source);
-
-	for (size_t i = 0; i < words; i++)
-		store_relaxed(&target[i], source[i]);
-	memcpy((char *)to + words * 8, (const char *)from + words * 8, bytes - words * 8);
-}
-
-/* MEM has no late readers: CPython delays those frees itself. */
-static void copy(const arn_heap *handle, void *to, const void *from, size_t bytes)
-{
-	if (handle->tag == ARN_TAG_MEM)
-		memcpy(to, from, bytes);
-	else
-		copy_object(to, from, bytes);
-}
-
-/*
- * Move the contents of one huge block to another by moving its pages; the calling thread owns the
- * heaps of both.  The first LARGE_KEPT bytes are copied and stay in the old block too, for its late
- * readers.  The caller then frees the old block, which ends behind these bytes from now on.  false:
- * the system refused; the old block is as it was, and the new one has no pages behind LARGE_KEPT
- * and must be freed without being used.  Both heaps are marked busy meanwhile.
- */
-static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
-{
-	struct heap *heap = load_relaxed(&from->x_heap), *other = load_relaxed(&to->x_heap);
-	bool moved;
-
-	copy(handle, to->base, from->base, LARGE_KEPT);
-	heap_enter(heap);
-	if (other != heap)
-		heap_enter(other);
-	moved = large_move(from, to);
-	if (other != heap)
-		heap_exit(other);
-	heap_exit(heap);
-	return moved;
-}
-
-/*
- * A new block with the contents of the old one, which is freed.  Two huge blocks exchange pages if
- * they may; if the system refuses that, another block is made and the bytes are copied.  NULL:
- * there is no memory, and the old block is untouched.
- */
-static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
-{
-	size_t bytes = min_size(pool->block_size, size);
-	void *moved = malloc_growing(handle, size);
-
-	if (moved && is_own(pool) && option(OPTION_CHECKS) < 3 &&
-	    large_may_move(pool, pool_find(moved))) {
-		if (move_pages(handle, pool, pool_find(moved))) {
-			heap_free(block);
-			return moved;
-		}
-		heap_free(moved);
-		moved = malloc_growing(handle, size);
-	}
-	if (!moved)
-		return NULL;
-	copy(handle, moved, block, bytes);
-	heap_free(block);
-	return moved;
-}
-
-/*
- * Resize a large block where it is.  That is tried when it has to grow, or when more than a quarter
- * of it would be unused, and only by the owner of its heap.  false: nothing was changed, and the
- * caller looks for another way.
- */
-static bool resize_large(struct pool *pool, size_t size)
-{
-	struct heap *heap = load_relaxed(&pool->x_heap);
-	bool done;
-
-	if (!is_own(pool) ||
-	    (size <= pool->block_size && size >= pool->block_size - pool->block_size / 4))
-		return false;
-	heap_enter(heap);
-	done = large_resize(heap, pool, size);
-	end_slow_path(heap);
-	return done;
-}
-
-/* realloc of a block of the system's malloc: see free_foreign. */
-static void *realloc_foreign(void *block, size_t size, const void *caller)
-{
-	if (serves_all())
-		guard_live(NULL, block, caller);
-	return raw_realloc(block, size);
-}
-
-/*
- * Move the block to one that fits.  Making a block smaller must not fail for want of memory: if
- * there is none, the block stays where it is and is larger than needed, and errno is left as it
- * was.
- */
-static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
-{
-	size_t old_size = pool->block_size;
-	int saved = errno;
-	void *moved = move(handle, pool, block, size);
-
-	if (moved || guard_room(size) > old_size)
-		return moved;
-	errno = saved;
-	guard_resized(pool, block, size);
-	return block;
-}
-
-/*
- * A block is left in place while the new size fits into it and uses at least half of it.  A large
- * block, and so one of more than a slice that realloc has made, may also grow and shrink in place,
- * or move by its pages (large.h).  Everything else is a new block, a copy and a free.  NULL with
- * errno ENOMEM: there is no memory, or the size is above PTRDIFF_MAX; the old block is untouched.
- */
-void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
-{
-	struct pool *pool;
-	size_t room;
-
-	if (!block)
-		return heap_malloc(handle, size);
-	if (size > PTRDIFF_MAX)
-		return no_memory();
-	pool = pool_find(block);
-	if (unlikely(!pool))
-		return realloc_foreign(block, size, caller_address());
-	if (unlikely(option(OPTION_CHECKS) > 0))
-		guard_live(pool, block, caller_address());
-	room = guard_room(size);
-	if ((pool->cls == CLASS_LARGE && size > SLICE && resize_large(pool, room)) ||
-	    (room <= pool->block_size && room >= pool->block_size / 2)) {
-		guard_resized(pool, block, size);
-		return block;
-	}
-	return fit(handle, pool, block, size);
 }

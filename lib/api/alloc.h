@@ -27,6 +27,54 @@
 noinline void *malloc_slow(arn_heap *handle, size_t size) PRIVATE(malloc_slow);
 noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
 
+/* In the place of an alignment: the block is to have a pool of its own. */
+#define ALLOC_OWN_POOL ((size_t)0)
+
+/* Is the block one of a size class?  A larger alignment than a slice needs a pool of its own, too.
+ */
+static inline bool alloc_has_class(size_t size, size_t alignment)
+{
+	return size <= SMALL_MAX && alignment - 1 < SLICE;
+}
+
+/*
+ * The parts of the slow paths, for alloc-metered.c and resize.c.  alloc_from_handle: malloc without
+ * a meter. alloc_from: the heap is the calling thread's.  alloc_take_over: the handle's heap
+ * belongs to another thread, or to none, and becomes the calling thread's; NULL: there is no
+ * memory. alloc_note_owner: the calling thread has become the owner of a heap.  alloc_growing: a
+ * block that may grow, or should be known to read as zeros: above a slice it has a pool of its own,
+ * though it has a class.  alloc_end: the end of a slow path of the heap's owner, which has called
+ * heap_enter. alloc_serves_all: does Arenite serve all domains that may be left to the system's
+ * malloc?
+ */
+void *alloc_from_handle(arn_heap *handle, size_t size, size_t alignment);
+void *alloc_from(struct heap *heap, size_t size, size_t alignment);
+struct heap *alloc_take_over(arn_heap *handle);
+void alloc_note_owner(void);
+void *alloc_growing(arn_heap *handle, size_t size);
+void alloc_end(struct heap *heap);
+bool alloc_serves_all(void);
+
+/*
+ * Does the calling thread own the pool's heap?  Others may change x_owner meanwhile, but no other
+ * thread ever writes this thread's number to it.
+ */
+static inline bool alloc_is_own(const struct pool *pool)
+{
+	return load_relaxed(&load_relaxed(&pool->x_heap)->x_owner) == owner_self(); /* H2 */
+}
+
+/* The top block of the bin, or NULL if it is empty. */
+static inline void *alloc_pop(struct bin *bin)
+{
+	void **top = load_relaxed(&bin->x_top);
+
+	if (unlikely(top == load_relaxed(&bin->x_base)))
+		return NULL;
+	store_relaxed(&bin->x_top, top - 1);
+	return top[-1];
+}
+
 /*
  * A block that begins at a multiple of the alignment, which is a power of two.  It is freed and
  * resized as any other; a block that realloc moves is aligned as all blocks are.  NULL: there is no

@@ -31,6 +31,7 @@
 #include "arena/retire.h"
 #include "api/report.h"
 #include "heap/thread.h"
+#include "profile/profile.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ static void in_child(void)
 	retire_fork_child();
 	arena_fork_child();
 	thread_fork_child();
+	profile_fork_child();
 	for (arn_family *family = family_first(); family;
 	     family = load_acquire(&family->x_next)) { /* F1 */
 		family_fork_child(family);
@@ -160,8 +162,15 @@ EXPORT_PRIVATE(process_is_disabled);
 void process_has_python(void)
 {
 	mark_claim(MARK_FIRST_PYTHON);
+	profile_find_python();
 }
 EXPORT_PRIVATE(process_has_python);
+
+void process_collector_is_apart(void)
+{
+	profile_note_collector_apart();
+}
+EXPORT_PRIVATE(process_collector_is_apart);
 
 bool process_is_first_python(void)
 {
@@ -177,4 +186,5 @@ __attribute__((constructor)) static void start(void)
 {
 	process_init();
 	report_init();
+	profile_init();
 }

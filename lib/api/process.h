@@ -37,6 +37,8 @@ bool process_is_disabled(void) PRIVATE(process_is_disabled);
  * written once.  To be called while there is one thread.
  */
 void process_has_python(void) PRIVATE(process_has_python);
+/* Its collector's objects stay in its own heaps: the profile says so. */
+void process_collector_is_apart(void) PRIVATE(process_collector_is_apart);
 /* Is this process the first one of its tree that called process_has_python?  Any thread. */
 bool process_is_first_python(void) PRIVATE(process_is_first_python);
 

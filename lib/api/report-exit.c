@@ -24,6 +24,8 @@
 #include "base/text.h"
 #include "os/os.h"
 
+#include "profile/profile.h"
+
 #include <arenite/arenite.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -190,6 +192,8 @@ static void at_exit(void)
 	const struct report *report = &now;
 	const struct arn_stats *left = NULL;
 
+	if (option_profile_file() && profile_is_on())
+		report_write_profile(option_profile_file());
 	if (option(OPTION_STATS) == STATS_OFF || !is_used())
 		return;
 	store_relaxed(&x_writing, true);

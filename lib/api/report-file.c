@@ -22,6 +22,7 @@
 #include "base/base.h"
 #include "base/option.h"
 #include "base/text.h"
+#include "profile/profile.h"
 
 #include <arenite/arenite.h>
 #include <errno.h>
@@ -350,4 +351,33 @@ bool report_write_file(const char *name, const struct report *report, const stru
 	text_add(&text, name);
 	log_line(&text);
 	return false;
+}
+
+static bool write_profile(const char *path)
+{
+	int image = memfd_create("arenite-profile-file", MFD_CLOEXEC);
+	bool done;
+
+	if (image < 0)
+		return false;
+	profile_write(image);
+	lseek(image, 0, SEEK_SET);
+	done = write_path(path, image);
+	close(image);
+	return done;
+}
+
+void report_write_profile(const char *name)
+{
+	char numbered[PATH_MAX], path[PATH_MAX];
+	struct text text = { 0 };
+
+	snprintf(numbered, sizeof(numbered), "%s%s", name, strstr(name, "%p") ? "" : ".%p");
+	if (expand(numbered, path) && write_profile(path))
+		return;
+	text_add(&text, "cannot write the profile, ");
+	text_add(&text, errno == ELOOP ? "this is a symbolic link" : strerror(errno));
+	text_add(&text, ": ");
+	text_add(&text, numbered);
+	log_line(&text);
 }

@@ -97,5 +97,7 @@ bool report_write_file(const char *name, const struct report *report, const stru
                        bool quietly);
 /* In the child of a fork: what this process has written is its parent's. */
 void report_file_fork_child(void);
+/* The same for the profile.  A name without %p gets the number of the process behind it. */
+void report_write_profile(const char *name);
 
 #endif

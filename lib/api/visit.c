@@ -232,7 +232,7 @@ static void gather_in(const arn_family *family, unsigned tag)
 static bool is_usable(const arn_heap *handle)
 {
 	return handle->heap && handle->heap != &heap_none &&
-	       load_relaxed(&handle->heap->x_owner) != OWNER_STRANDED;
+	       load_relaxed(&handle_heap(handle)->x_owner) != OWNER_STRANDED;
 }
 
 bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, void *arg)
@@ -241,17 +241,17 @@ bool arn_heap_visit(const arn_heap *handle, bool blocks, arn_visit_fn *visitor, 
 
 	if (!is_usable(handle))
 		return true;
-	gather_in(handle->heap->family, handle->heap->tag);
-	return visit_heap(&walk, handle->heap);
+	gather_in(handle_heap(handle)->family, handle_heap(handle)->tag);
+	return visit_heap(&walk, handle_heap(handle));
 }
 
 void arn_heap_trim_if_idle(arn_heap *handle)
 {
 	if (!is_usable(handle))
 		return;
-	heap_begin(handle->heap);
-	heap_trim_if_idle(handle->heap);
-	heap_end(handle->heap);
+	heap_begin(handle_heap(handle));
+	heap_trim_if_idle(handle_heap(handle));
+	heap_end(handle_heap(handle));
 }
 
 /*

@@ -79,8 +79,10 @@ struct pool {
 	_Atomic uint32_t x_free_count;              /* bits set in bits->x_free_map */
 	uint16_t hint;                              /* no free bit in words below this one */
 	bool listed;                                /* in its heap's list of partial pools */
+	bool sampled; /* large pool: its block is a sample (sample.h) */
 	/* blocks that an ended state of the family has left alive */
 	uint16_t left;
+	uint32_t counted; /* large pool: what was counted of its block, in 16 bytes (sample.h) */
 	struct pool *next, *prev;         /* list of partial pools */
 	struct pool *all_next, *all_prev; /* list of all pools of the heap */
 	/* The provider's goal, while the pool waits in the limbo. */

@@ -104,6 +104,8 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	pool->slices = (uint32_t)run->slices;
 	pool->listed = false;
 	pool->left = 0;
+	pool->sampled = false;
+	pool->counted = 0;
 	pool->goal = 0;
 	pool->bits->unswept = 0;
 	store_relaxed(&pool->bits->x_clean, 0);

@@ -2,6 +2,7 @@
 #include "base/option.h"
 
 #include "base/mark.h"
+#include "base/option-number.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -30,12 +31,13 @@ size_t option_values[OPTIONS] = {
 	[OPTION_HUGE_PAGES] = 2,
 	[OPTION_CHECKS] = 0,
 	[OPTION_STATS] = STATS_OFF,
+	[OPTION_PROFILE] = 0,
 	[OPTION_VERBOSE] = 0,
 	[OPTION_DISABLE] = 0,
 	[OPTION_PAGE] = 1,
 };
 
-static char stats_file[PATH_MAX];
+static char stats_file[PATH_MAX], profile_file[PATH_MAX];
 static unsigned stats_seconds; /* 0: the file is written at the exit only */
 static bool given[OPTIONS];
 
@@ -143,6 +145,23 @@ static bool parse_stats(const char *value)
 	return true;
 }
 
+/* A number of bytes, and perhaps a file, whose name is copied as above. */
+static bool parse_profile(const char *value)
+{
+	size_t length = strcspn(value, ","), number, rest;
+
+	if (!option_read_number(value, length, true, &number) || number > 1024 * MIB)
+		return false;
+	value += length;
+	rest = *value ? strlen(value + 1) : 0;
+	if ((*value && rest == 0) || rest >= sizeof(profile_file))
+		return false;
+	if (*value)
+		memcpy(profile_file, value + 1, rest + 1);
+	option_values[OPTION_PROFILE] = number;
+	return true;
+}
+
 /* The table: name, range as numbers, whether K, M, G and T may follow, range and meaning in words.
  * doc/options.md has the same names, and t/source/manpages.sh compares the two. */
 static const struct spec specs[OPTIONS] = {
@@ -176,6 +195,12 @@ static const struct spec specs[OPTIONS] = {
 	                   "statistics at exit: 1 on stderr, or as JSON in FILE, where %p is the "
 	                   "process; FILE,10s: every 10 seconds as well",
 	                   parse_stats },
+	[OPTION_PROFILE] = { "PROFILE", 0, 1024 * MIB, true,
+	                     "0 to 1G, 0 is off; FILE after a comma",
+	                     "a sampled heap profile: bytes between samples, on average; written "
+	                     "to "
+	                     "FILE at exit, where %p is the process",
+	                     parse_profile },
 	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2",
 	                     "1: a line with the version at start; 2: also a line for each arena",
 	                     NULL },
@@ -188,76 +213,6 @@ static const struct spec specs[OPTIONS] = {
 	                  parse_page },
 };
 
-/* How far a suffix shifts the number to the left; 0: it is none. */
-static size_t suffix_shift(char c)
-{
-	switch (c) {
-	case 'K':
-	case 'k':
-		return 10;
-	case 'M':
-	case 'm':
-		return 20;
-	case 'G':
-	case 'g':
-		return 30;
-	case 'T':
-	case 't':
-		return 40;
-	default:
-		return 0;
-	}
-}
-
-/* Reads digits.  false: there are none, or the number is too large for a word. */
-static bool take_digits(const char **value, size_t *number)
-{
-	const char *begin = *value;
-
-	for (*number = 0; **value >= '0' && **value <= '9'; ++*value) {
-		if (*number > (SIZE_MAX - 9) / 10)
-			return false;
-		*number = *number * 10 + (size_t)(**value - '0');
-	}
-	return *value != begin;
-}
-
-/* Reads what is behind the point of a size, in parts of 2^-shift: at most six digits. */
-static bool take_fraction(const char **value, size_t *digits, size_t *divisor)
-{
-	const char *begin = *value;
-
-	if (!take_digits(value, digits) || *value - begin > 6)
-		return false;
-	*divisor = 1;
-	for (const char *digit = begin; digit < *value; digit++)
-		*divisor *= 10;
-	return true;
-}
-
-/* Reads digits, and for a number of bytes one of K, M, G, T after them, as in 512K, 1.5G and 4MiB.
- * false: it is not that, or too large for a word; *number is as it was. */
-static bool parse_number(const char *value, bool bytes, size_t *number)
-{
-	size_t n, shift, digits = 0, divisor = 1;
-	bool point;
-
-	if (!take_digits(&value, &n))
-		return false;
-	point = bytes && *value == '.';
-	value += point;
-	if (point && !take_fraction(&value, &digits, &divisor))
-		return false;
-	shift = bytes ? suffix_shift(*value) : 0;
-	value += shift != 0;
-	if (shift && *value == 'i')
-		value += value[1] == 'B' ? 2 : 1;
-	if (*value != '\0' || (point && !shift) || n >= (SIZE_MAX >> shift))
-		return false;
-	*number = (n << shift) + (digits << shift) / divisor;
-	return true;
-}
-
 /* Besides its range, option ARENA must be a multiple of the size of an arena. */
 static bool parse(enum option option, const char *value)
 {
@@ -266,7 +221,8 @@ static bool parse(enum option option, const char *value)
 
 	if (spec->parse)
 		return spec->parse(value);
-	if (!parse_number(value, spec->bytes, &number) || number < spec->low || number > spec->high)
+	if (!option_read_number(value, strlen(value), spec->bytes, &number) || number < spec->low ||
+	    number > spec->high)
 		return false;
 	if (option == OPTION_ARENA && number % (32 * MIB) != 0)
 		return false;
@@ -349,7 +305,7 @@ void option_explain(struct text *text, enum option option, const char *value)
 	add_quoted(text, value);
 	if (spec->parse)
 		text_add(text, " is none of these: ");
-	else if (parse_number(value, spec->bytes, &number))
+	else if (option_read_number(value, strlen(value), spec->bytes, &number))
 		text_add(text, " is not in the range ");
 	else if (spec->bytes)
 		text_add(text, " is not a size (512K, 4M, 2G) of the range ");
@@ -478,6 +434,11 @@ unsigned option_stats_interval(void)
 bool option_is_given(enum option option)
 {
 	return given[option];
+}
+
+const char *option_profile_file(void)
+{
+	return *profile_file ? profile_file : NULL;
 }
 
 void option_print_table(int fd)

@@ -30,6 +30,7 @@ enum option {
 	OPTION_HUGE_PAGES,
 	OPTION_CHECKS,
 	OPTION_STATS,
+	OPTION_PROFILE,
 	OPTION_VERBOSE,
 	OPTION_DISABLE,
 	OPTION_PAGE,
@@ -73,6 +74,8 @@ unsigned option_stats_interval(void);
 bool option_is_given(enum option option);
 /* Add the value in force to the text, as one would write it. */
 void option_add_value(struct text *text, enum option option);
+/* The file of ARENITE_PROFILE=BYTES,FILE, or NULL. */
+const char *option_profile_file(void);
 
 /* Read the environment.  Called once, while there is one thread. */
 void option_init(void);

@@ -26,6 +26,7 @@ int graft_main(int argc, char **argv);
 int help_main(int argc, char **argv);
 int metrics_main(int argc, char **argv);
 int options_main(int argc, char **argv);
+int profile_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int stress_main(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "base/option.h"
 #include "base/panic.h"
 #include "heap/remote.h"
+#include "heap/sample.h"
 #include "heap/sweep.h"
 
 #include <string.h>
@@ -37,16 +38,26 @@ static void set_limit(struct bin *bin)
 	bin->limit = load_relaxed(&bin->x_base) + min_size(bin->cap, level_slots[bin->level]);
 }
 
+/* What is in the window of a class is given up. */
+static void empty_window(struct heap *heap, unsigned cls)
+{
+	struct bin *window = sample_window(heap, cls);
+
+	if (window)
+		store_relaxed(&window->x_top, load_relaxed(&window->x_base));
+}
+
 void cache_init(struct heap *heap)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
 		struct bin *bin = heap_bin(heap, cls);
 
 		bin->level = 0;
-		bin->cap = cap_of(cls);
+		bin->cap = heap->sampled ? 0 : cap_of(cls);
 		store_relaxed(&bin->x_base, none);
 		store_relaxed(&bin->x_top, none);
 		set_limit(bin);
+		empty_window(heap, cls);
 	}
 }
 
@@ -65,12 +76,19 @@ void cache_move(struct heap *to, struct heap *from)
 	cache_init(from);
 }
 
+/* Blocks in one bin.  A reader of statistics may see it while it moves. */
+static size_t count_bin(const struct bin *bin)
+{
+	size_t n = (size_t)(load_relaxed(&bin->x_top) - load_relaxed(&bin->x_base));
+
+	return n <= LEVEL3 ? n : 0;
+}
+
 size_t cache_count(const struct heap *heap, unsigned cls)
 {
-	size_t n = (size_t)(load_relaxed(&heap->bin[cls].x_top) -
-	                    load_relaxed(&heap->bin[cls].x_base));
+	const struct bin *window = sample_window(heap, cls);
 
-	return n <= LEVEL3 ? n : 0; /* a reader of statistics may see a bin while it moves */
+	return count_bin(&heap->bin[cls]) + (window ? count_bin(window) : 0);
 }
 
 /* A bin without an array comes here at each malloc and each free.  Ready blocks keep their pages
@@ -89,7 +107,7 @@ static unsigned moves_to_grow(const struct bin *bin)
 static bool grow_bin(struct heap *heap, unsigned cls)
 {
 	struct bin *bin = heap_bin(heap, cls);
-	size_t n = cache_count(heap, cls);
+	size_t n = count_bin(bin);
 	void **base;
 
 	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap ||
@@ -283,13 +301,26 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 	store_relaxed(&bin->x_top, top + 1);
 }
 
+/* Blocks of a window that go home stay counted. */
+static void flush_window(struct heap *heap, unsigned cls)
+{
+	struct bin *window = sample_window(heap, cls);
+	size_t n = window ? count_bin(window) : 0;
+
+	if (n == 0)
+		return;
+	flush_oldest(heap, window, n);
+	sample_meter(heap->face)->credit[cls] += (uint8_t)n;
+}
+
 void cache_flush(struct heap *heap)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
-		size_t n = cache_count(heap, cls);
+		size_t n = count_bin(&heap->bin[cls]);
 
 		if (n > 0)
 			flush_oldest(heap, &heap->bin[cls], n);
+		flush_window(heap, cls);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "heap/cache.h"
 #include "heap/trim-heap.h"
 #include "heap/limbo.h"
+#include "heap/sample.h"
 #include "heap/wait.h"
 #include "arena/meta.h"
 
@@ -72,7 +73,7 @@ void family_pass(struct heap *heap)
 /* Makes a heap that the calling thread owns before a walk or a drainer can find it, and pushes it
  * onto the family's list.  Heaps share pages: four of them take three.  NULL: there is no
  * memory. */
-static struct heap *add_heap(arn_family *family, unsigned tag)
+static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 {
 	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE),
 		    *head = load_relaxed(&family->x_heaps);
@@ -80,6 +81,9 @@ static struct heap *add_heap(arn_family *family, unsigned tag)
 	if (!heap)
 		return NULL;
 	heap_init(heap, family, tag);
+	heap->sampled = sampled;
+	if (!sampled)
+		sample_attach(heap);
 	cache_init(heap);
 	family_take_over(heap);
 	do
@@ -88,9 +92,20 @@ static struct heap *add_heap(arn_family *family, unsigned tag)
 	return heap;
 }
 
-static struct heap *pop_orphan(arn_family *family, unsigned tag)
+/* Orphans wait for a thread to adopt them; those for samples are in stacks of their own. */
+static struct stack *orphans_of(arn_family *family, unsigned tag, bool sampled)
 {
-	struct stack_node *node = stack_pop(&family->orphans[tag]);
+	return sampled ? &family->sampled[tag] : &family->orphans[tag];
+}
+
+static void push_orphan(struct heap *heap)
+{
+	stack_push(orphans_of(heap->family, heap->tag, heap->sampled), &heap->orphan);
+}
+
+static struct heap *pop_orphan(arn_family *family, unsigned tag, bool sampled)
+{
+	struct stack_node *node = stack_pop(orphans_of(family, tag, sampled));
 
 	return node ? container_of(node, struct heap, orphan) : NULL;
 }
@@ -116,7 +131,7 @@ static void put_back(struct heap *heap)
 	if (BUG(forget_busy))
 		return;
 	if (load_relaxed(&heap->x_owner) != OWNER_STRANDED)
-		stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
+		push_orphan(heap);
 }
 
 /* The most orphans that an adoption passes over because other threads have them.  There are at most
@@ -157,12 +172,12 @@ void family_fork_child(arn_family *family)
  * remembered, and pushed back once the search is over, so that the same one is not popped twice.
  * Without an orphan, or after TRIES busy ones, a new heap is made.  NULL: there is no memory for
  * that; the orphans that were popped are back in the stack. */
-struct heap *family_adopt(arn_family *family, unsigned tag)
+static struct heap *adopt_orphan(arn_family *family, unsigned tag, bool sampled)
 {
 	struct heap *busy[TRIES], *owned = NULL, *heap;
 	unsigned n = 0;
 
-	while (!owned && n < TRIES && (heap = pop_orphan(family, tag)) != NULL) {
+	while (!owned && n < TRIES && (heap = pop_orphan(family, tag, sampled)) != NULL) {
 		arn_yield_point("family_adopt");
 		if (try_own(heap))
 			owned = heap;
@@ -172,10 +187,20 @@ struct heap *family_adopt(arn_family *family, unsigned tag)
 	while (n > 0)
 		put_back(busy[--n]);
 	if (!owned)
-		owned = add_heap(family, tag);
+		owned = add_heap(family, tag, sampled);
 	if (owned)
 		join_walk(owned);
 	return owned;
+}
+
+struct heap *family_adopt(arn_family *family, unsigned tag)
+{
+	return adopt_orphan(family, tag, false);
+}
+
+struct heap *family_adopt_sampled(arn_family *family, unsigned tag)
+{
+	return adopt_orphan(family, tag, true);
 }
 
 /* No handle has the heap any more, so it is not external any more, either: a fork in which the next
@@ -192,7 +217,7 @@ void family_abandon(struct heap *heap)
 	store_relaxed(&heap->x_thread, 0);
 	store_release(&heap->x_owner, OWNER_NONE); /* H1 */
 	arn_yield_point("family_abandon");
-	stack_push(&heap->family->orphans[heap->tag], &heap->orphan);
+	push_orphan(heap);
 }
 
 /* The heap holds blocks of a state that has ended, and a collector of the next state must not meet
@@ -201,7 +226,7 @@ void family_abandon(struct heap *heap)
  * Without memory for that other heap only the arrays are lost. */
 static void strand_blocks(struct heap *heap)
 {
-	struct heap *other = add_heap(heap->family, heap->tag);
+	struct heap *other = add_heap(heap->family, heap->tag, heap->sampled);
 
 	if (other) {
 		cache_move(other, heap);

@@ -23,6 +23,9 @@ arn_family *family_first(void);
 /* Make the calling thread the owner of an orphan of this family and tag, or of a new heap.  NULL:
  * there is no memory. */
 struct heap *family_adopt(arn_family *family, unsigned tag);
+/* The same with the heaps that have samples only (sample.h): the caller has one for as long as it
+ * takes to make a block, and abandons it then. */
+struct heap *family_adopt_sampled(arn_family *family, unsigned tag);
 /* The owner gives the heap up as it is, with its cache and pools: it becomes an orphan. */
 void family_abandon(struct heap *heap);
 /* In the child of a fork: rebuild the lists of heaps to walk, because a thread that is gone may

@@ -126,7 +126,7 @@ void guard_freed(const struct pool *pool, void *block)
  * so its heaps are not checked. */
 void guard_owner(const arn_heap *handle)
 {
-	uintptr_t owner = load_relaxed(&handle->heap->x_owner);
+	uintptr_t owner = load_relaxed(&handle_heap(handle)->x_owner);
 
 	if (option(OPTION_CHECKS) == 0 || owner < OWNER_FIRST)
 		return;

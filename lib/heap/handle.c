@@ -16,9 +16,9 @@ void arn_heap_init(arn_heap *handle, arn_family *family, enum arn_tag tag)
  * ends after this.  A stranded heap does not become an orphan; the handle lets go of it. */
 void arn_heap_abandon(arn_heap *handle)
 {
-	struct heap *heap = handle->heap;
+	struct heap *heap = handle->heap ? handle_heap(handle) : &heap_none;
 
-	if (!heap || heap == &heap_none)
+	if (heap == &heap_none)
 		return;
 	remote_flush();
 	if (heap == thread_names)
@@ -31,9 +31,9 @@ void arn_heap_abandon(arn_heap *handle)
 /* Only the owner may pass a heap on: from any other thread this does nothing. */
 void arn_heap_pass(arn_heap *handle)
 {
-	struct heap *heap = handle->heap;
+	struct heap *heap = handle->heap ? handle_heap(handle) : &heap_none;
 
-	if (heap && heap != &heap_none && load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
+	if (heap != &heap_none && load_relaxed(&heap->x_owner) == owner_self()) /* H2 */
 		family_pass(heap);
 }
 

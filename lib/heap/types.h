@@ -84,8 +84,12 @@ struct heap {
 	uint8_t row;   /* of the statistics: the tag, or ROW_NAMES */
 	bool deferred; /* empty pools wait for the family's provider */
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
+	bool sampled;  /* its blocks are samples, and no thread keeps it: sample.h */
 	STACK_NODE orphan; /* in the family's stack */
 	struct heap *next; /* in the family's list of all heaps */
+	/* Handles lead to the face of a heap, and from there `self` leads to the heap.  Both are
+	 * the heap itself, unless its blocks are counted for option PROFILE: sample.h. */
+	struct heap *self, *face;
 
 	/* The owner's.  The last bin is full and empty at once: it is that of large blocks. */
 	alignas(CACHE_LINE) struct bin bin[CLASSES + 1];
@@ -181,6 +185,12 @@ static inline void handle_init(arn_heap *handle, arn_family *family, enum arn_ta
 	handle->tag = tag;
 }
 
+/* The heap of a handle; heap_none if it has none. */
+static inline struct heap *handle_heap(const arn_heap *handle)
+{
+	return handle->heap->self;
+}
+
 #define LIMBO_STACKS (ARN_TAGS * (CLASSES + 1u))
 #define LIMBO_WORDS  ((LIMBO_STACKS + 63) / 64)
 
@@ -204,6 +214,7 @@ struct arn_family {
 
 	/* Written by every thread that starts or ends; what is above mostly stays as it is. */
 	alignas(CACHE_LINE) struct stack orphans[ARN_TAGS];
+	struct stack sampled[ARN_TAGS]; /* those whose blocks are samples */
 
 	/* limbo.h: how many pools wait; which stacks have pools, as a guess; the stacks, by tag and
 	 * class. */

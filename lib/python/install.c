@@ -118,6 +118,8 @@ static void take(enum domain domain)
 	}
 	hook_install(domain, reinit_begun);
 	served_hooked(domain);
+	if (domain == DOMAIN_OBJECT && !cpython.gil)
+		process_collector_is_apart();
 }
 
 static bool is_in_place(void)

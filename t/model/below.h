@@ -7,6 +7,8 @@
 #ifndef ARN_T_MODEL_BELOW_H
 #define ARN_T_MODEL_BELOW_H
 
+#include "api/alloc-metered.h"
+#include "heap/sample.h"
 #include "arena/arena.h"
 #include "heap/cache.h"
 #include "heap/guard.h"
@@ -308,6 +310,33 @@ size_t sweep_all(struct heap *heap)
 bool sweep_is_valid(const struct heap *heap)
 {
 	return heap != NULL;
+}
+
+/* No heap has a meter here, and no block is a sample. */
+void sample_attach(struct heap *heap)
+{
+	(void)heap;
+}
+
+void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
+{
+	(void)handle, (void)size, (void)alignment;
+	return NULL;
+}
+
+void metered_free(struct pool *pool, void *block)
+{
+	(void)pool, (void)block;
+}
+
+void metered_resize(struct heap *heap, struct pool *pool, void *block, size_t old_size, size_t size)
+{
+	(void)heap, (void)pool, (void)block, (void)old_size, (void)size;
+}
+
+void metered_resize_small(const void *block, size_t size)
+{
+	(void)block, (void)size;
 }
 
 static void below_clear_heap(struct heap *heap)

@@ -66,7 +66,8 @@ while read -r python version; do
 	checks "$name without Arenite" timeout 60 "$python" "$top/t/python/module.py" absent
 	checks "$name" timeout 60 arenite run "$python" "$top/t/python/module.py" active
 	if grep -q '^ARENITE_PROFILE=' <<<"$(arenite options)"; then
-		checks "$name, profiled" timeout 60 arenite run --profile=64K "$python" "$top/t/python/module.py" profiled
+		checks "$name, profiled" \
+			timeout 60 arenite run --profile=64K "$python" "$top/t/python/module.py" profiled
 	else
 		skip "$name, profiled" "this build has no profile"
 	fi

@@ -9,8 +9,8 @@ set -u
 . "$top_srcdir/t/support/tap.sh"
 
 # The folders of lib/, from the lowest to the highest.  This is the only list of them.
-folders='base os arena heap api malloc python graft stress cli'
-core='base os arena heap api'
+folders='base os arena heap profile api malloc python graft stress cli'
+core='base os arena heap profile api'
 
 # Both lists of uses have lines "FOLDER/MODULE FOLDER/MODULE WHAT".  A module is a file's name up to the first dash:
 # reclaim-urcu.c belongs to reclaim.
@@ -113,7 +113,7 @@ none "no call runs upwards" upwards <"$work/calls"
 none "no files of the core include each other in a circle" circles <"$work/includes"
 none "no files of the core call each other in a circle" circles <"$work/calls"
 same "ck comes in at one place" "base/stack.h " "$(files_with '# *include <ck_')"
-same "liburcu comes in at one place" "arena/reclaim-urcu.c " "$(files_with '# *include <urcu')"
+same "liburcu comes in where it is used" "arena/reclaim-urcu.c profile/lookup.c " "$(files_with '# *include <urcu')"
 same "the graft sees the public header only" "#include <arenite/arenite.h>" \
 	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)"
 same "lib/python sees public headers, of the core the fast paths and ARENITE_DISABLE" \

@@ -82,6 +82,10 @@ believe_loads      unit/python-tls      python/tls.c
 trust_pointers     unit/python-layout   python/layout.c
 any_heaps          unit/python-layout   python/layout.c
 any_array          unit/python-layout   python/layout.c
+even_distances     unit/sample          heap/sample.c
+unmetered          unit/sample          api/alloc.c
+sample_stays       unit/sample          api/alloc.c
+spare_at_once      unit/sample          profile/spare.c profile/profile.c
 '
 
 build() { # PROGRAM MACRO TEST [SOURCE...]
@@ -94,7 +98,8 @@ build() { # PROGRAM MACRO TEST [SOURCE...]
 	# CC and flags are lists of words
 	# shellcheck disable=SC2086
 	$CC -std=gnu11 $CFLAGS $SANITIZE_FLAGS -w -D_GNU_SOURCE "$macro" \
-		-DARN_FAULT_INJECTION=1 -DARN_YIELD_POINTS=1 -DARN_DEBUG=3 -include "$top_builddir/config.h" \
+		-DARN_FAULT_INJECTION=1 -DARN_YIELD_POINTS=1 -DARN_DEBUG=3 -DLOOKUP_BUCKETS=8 \
+		-include "$top_builddir/config.h" \
 		-I"$top_builddir" -I"$top_srcdir/include" -I"$top_srcdir/lib" -I"$top_srcdir/t" -o "$program" \
 		"$top_srcdir/t/$test.c" ${sources[@]+"${sources[@]}"} "$top_builddir/t/support/.libs/libtestcore.a" \
 		$URCU_LIBS -lpthread >"$work/log" 2>&1

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * alloc-metered.c - counts what is handed out, makes samples, and tells profile.h of them.
+ */
+#include "api/alloc-metered.h"
+
+#include "api/alloc.h"
+#include "heap/family.h"
+#include "heap/sample.h"
+#include "profile/profile.h"
+
+#include <errno.h>
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/*
+ * A block of a size class that is a sample: it is made in a heap that has nothing but samples, and
+ * that is given back at once.  NULL: there is no memory.
+ */
+static void *malloc_in_sampled(const struct heap *heap, size_t size, size_t alignment)
+{
+	struct heap *sampled = family_adopt_sampled(heap->family, heap->tag);
+	void *block;
+
+	if (!sampled)
+		return no_memory();
+	alloc_note_owner();
+	block = alloc_from(sampled, size, alignment);
+	family_abandon(sampled);
+	return block;
+}
+
+/* A large block as any other, whose pool bears the mark. */
+static void *malloc_large_sample(struct heap *heap, size_t size, size_t alignment)
+{
+	void *block = alloc_from(heap, size, alignment);
+
+	if (block)
+		sample_mark_large(arena_pool_at(block), size + 1);
+	return block;
+}
+
+/*
+ * This block is a sample, which counts so many bytes.  Without memory for the heap of samples it is
+ * made as any other, and is not known to the profile.
+ */
+static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment, size_t counted)
+{
+	struct heap *heap = handle_heap(handle);
+	void *block;
+
+	if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) &&
+	    !(heap = alloc_take_over(handle)))
+		return no_memory(); /* H2 */
+	block = alloc_has_class(size, alignment) ? malloc_in_sampled(heap, size, alignment)
+	                                         : malloc_large_sample(heap, size, alignment);
+	if (!block)
+		return alloc_from_handle(handle, size, alignment);
+	profile_made(block, size, counted, heap->tag);
+	return block;
+}
+
+/* A block of a table class: from the bin of the heap, whose next blocks then go to the window. */
+static inline void *malloc_counted(arn_heap *handle, size_t size, size_t alignment)
+{
+	struct sample_meter *meter = sample_meter(handle->heap);
+	unsigned cls = sizeclass_small(size);
+	void *block;
+
+	if (unlikely(sample_is_next(meter, cls)))
+		return malloc_sample(handle, size, alignment, sizeclasses[cls].size);
+	block = alloc_pop(heap_bin(handle_heap(handle), cls));
+	if (unlikely(!block))
+		block = alloc_from_handle(handle, size, alignment);
+	if (likely(&meter->face == handle->heap)) /* it may have been given another heap */
+		sample_fill_window(meter, cls);
+	return block;
+}
+
+/* malloc where the handle leads to a meter.  A large block's pool has what was counted of it. */
+void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
+{
+	void *block;
+
+	if (likely(size <= TABLE_MAX && alignment == ALIGNMENT))
+		return malloc_counted(handle, size, alignment);
+	if (size > PTRDIFF_MAX)
+		return no_memory();
+	if (unlikely(sample_is_due(sample_meter(handle->heap), size + 1)))
+		return malloc_sample(handle, size, alignment, size + 1);
+	block = alloc_from_handle(handle, size, alignment);
+	if (!alloc_has_class(size, alignment) && block && registry_has(block))
+		sample_count_large(arena_pool_at(block), size + 1);
+	return block;
+}
+
+/* The block is a sample, and is freed as any other after this.  Whoever has a large one next must
+ * not find the mark. */
+void metered_free(struct pool *pool, void *block)
+{
+	if (!BUG(sample_stays))
+		profile_freed(block);
+	if (pool->cls == CLASS_LARGE)
+		pool->sampled = false;
+}
+
+/*
+ * A large block was resized where it is.  What it has grown by is counted as if it were a block of
+ * its own: if a point lies there, the block is a sample from now on.
+ */
+void metered_resize(struct heap *heap, struct pool *pool, void *block, size_t old_size, size_t size)
+{
+	size_t growth = size - min_size(size, old_size);
+	bool is_due = growth > 0 && sample_is_due(sample_meter(heap->face), growth);
+
+	sample_count_large(pool, sample_counted(pool) + growth);
+	if (is_due && !pool->sampled) {
+		sample_mark_large(pool, sample_counted(pool));
+		profile_made(block, size, sample_counted(pool), heap->tag);
+	} else if (pool->sampled)
+		profile_resized(block, size, sample_counted(pool));
+}
+
+void metered_resize_small(const void *block, size_t size)
+{
+	profile_resized(block, size, 0);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/option-number.h"
+
+/* How far a suffix shifts the number to the left; 0: it is none. */
+static size_t suffix_shift(char c)
+{
+	switch (c) {
+	case 'K':
+	case 'k':
+		return 10;
+	case 'M':
+	case 'm':
+		return 20;
+	case 'G':
+	case 'g':
+		return 30;
+	case 'T':
+	case 't':
+		return 40;
+	default:
+		return 0;
+	}
+}
+
+/* Reads digits.  false: there are none, or the number is too large for a word. */
+static bool take_digits(const char **value, size_t *number)
+{
+	const char *begin = *value;
+
+	for (*number = 0; **value >= '0' && **value <= '9'; ++*value) {
+		if (*number > (SIZE_MAX - 9) / 10)
+			return false;
+		*number = *number * 10 + (size_t)(**value - '0');
+	}
+	return *value != begin;
+}
+
+/* Reads what is behind the point of a size, in parts of 2^-shift: at most six digits. */
+static bool take_fraction(const char **value, size_t *digits, size_t *divisor)
+{
+	const char *begin = *value;
+
+	if (!take_digits(value, digits) || *value - begin > 6)
+		return false;
+	*divisor = 1;
+	for (const char *digit = begin; digit < *value; digit++)
+		*divisor *= 10;
+	return true;
+}
+
+bool option_read_number(const char *value, size_t length, bool bytes, size_t *number)
+{
+	const char *end = value + length;
+	size_t n, shift, digits = 0, divisor = 1;
+	bool point;
+
+	if (!take_digits(&value, &n))
+		return false;
+	point = bytes && *value == '.';
+	value += point;
+	if (point && !take_fraction(&value, &digits, &divisor))
+		return false;
+	shift = bytes ? suffix_shift(*value) : 0;
+	value += shift != 0;
+	if (shift && *value == 'i')
+		value += value[1] == 'B' ? 2 : 1;
+	if (value != end || (point && !shift) || n >= (SIZE_MAX >> shift))
+		return false;
+	*number = (n << shift) + (digits << shift) / divisor;
+	return true;
+}

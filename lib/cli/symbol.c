@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * symbol.c - the name of the function at an address of another process, from the symbol tables of
+ * the file that is mapped there.
+ *
+ * The files may be anything: each offset that is read from one is checked to lie in it.
+ */
+#include "cli/profile.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct object {
+	struct object *next;
+	char *path;
+	const char *bytes; /* NULL: it cannot be read */
+	size_t size;
+};
+
+static struct object *objects;
+
+static bool is_inside(const struct object *object, size_t offset, size_t size)
+{
+	return offset <= object->size && size <= object->size - offset && offset % 8 == 0;
+}
+
+static void map_file(struct object *object)
+{
+	int fd = open(object->path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	void *map;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+		object->size = (size_t)status.st_size;
+		map = mmap(NULL, object->size, PROT_READ, MAP_PRIVATE, fd, 0);
+		object->bytes = map == MAP_FAILED ? NULL : map;
+	}
+	close(fd);
+}
+
+static struct object *object_of(const char *path, size_t length)
+{
+	struct object *object;
+
+	for (object = objects; object; object = object->next)
+		if (strlen(object->path) == length && memcmp(object->path, path, length) == 0)
+			return object;
+	object = calloc(1, sizeof(*object));
+	if (!object || !(object->path = strndup(path, length)))
+		abort();
+	map_file(object);
+	object->next = objects;
+	return objects = object;
+}
+
+/* The head of the file, if it is one of a program or library. */
+static const ElfW(Ehdr) * head_of(const struct object *object)
+{
+	const ElfW(Ehdr) *head = (const void *)object->bytes;
+
+	if (!object->bytes || !is_inside(object, 0, sizeof(*head)) ||
+	    memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    !is_inside(object, head->e_phoff, head->e_phnum * sizeof(ElfW(Phdr))) ||
+	    !is_inside(object, head->e_shoff, head->e_shnum * sizeof(ElfW(Shdr))))
+		return NULL;
+	return head;
+}
+
+/* Where the byte at this offset of the file is linked to be.  0: nowhere. */
+static uint64_t address_in_file(const struct object *object, const ElfW(Ehdr) * head, uint64_t at)
+{
+	const ElfW(Phdr) *segment = (const void *)(object->bytes + head->e_phoff);
+
+	for (unsigned i = 0; i < head->e_phnum; i++)
+		if (segment[i].p_type == PT_LOAD && at >= segment[i].p_offset &&
+		    at - segment[i].p_offset < segment[i].p_filesz)
+			return segment[i].p_vaddr + (at - segment[i].p_offset);
+	return 0;
+}
+
+/* The name in this table of symbols whose function has the address. */
+static const char *find_in(const struct object *object, const ElfW(Ehdr) * head,
+                           const ElfW(Shdr) * table, uint64_t address)
+{
+	const ElfW(Shdr) *strings = (const ElfW(Shdr) *)(object->bytes + head->e_shoff) +
+	                            table->sh_link;
+	const ElfW(Sym) *symbol = (const void *)(object->bytes + table->sh_offset);
+	size_t count = table->sh_size / sizeof(*symbol);
+
+	if (table->sh_link >= head->e_shnum ||
+	    !is_inside(object, table->sh_offset, table->sh_size) ||
+	    strings->sh_offset > object->size ||
+	    strings->sh_size > object->size - strings->sh_offset)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		const char *name = object->bytes + strings->sh_offset + symbol[i].st_name;
+
+		if (ELF64_ST_TYPE(symbol[i].st_info) == STT_FUNC &&
+		    symbol[i].st_shndx != SHN_UNDEF && address >= symbol[i].st_value &&
+		    address - symbol[i].st_value < symbol[i].st_size &&
+		    symbol[i].st_name < strings->sh_size &&
+		    memchr(name, '\0', strings->sh_size - symbol[i].st_name))
+			return name;
+	}
+	return NULL;
+}
+
+static const char *find_function(const struct object *object, uint64_t at)
+{
+	const ElfW(Ehdr) *head = head_of(object);
+	uint64_t address = head ? address_in_file(object, head, at) : 0;
+	const ElfW(Shdr) *section = head ? (const void *)(object->bytes + head->e_shoff) : NULL;
+	const char *name = NULL;
+
+	for (unsigned i = 0; address && !name && i < head->e_shnum; i++)
+		if (section[i].sh_type == SHT_SYMTAB || section[i].sh_type == SHT_DYNSYM)
+			name = find_in(object, head, &section[i], address);
+	return name;
+}
+
+/* A line of maps: "START-END MODE OFFSET DEVICE INODE   PATH". */
+const char *symbol_find(const char *maps, uint64_t address, const char **file)
+{
+	for (const char *line = maps; line && *line; line = strchr(line, '\n')) {
+		unsigned long long start, end, offset;
+		int path = 0;
+		struct object *object;
+
+		line += *line == '\n';
+		if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &start, &end, &offset, &path) !=
+		            3 ||
+		    address < start || address >= end)
+			continue;
+		if (path == 0 || line[path] != '/')
+			return NULL;
+		object = object_of(line + path, strcspn(line + path, "\n"));
+		*file = object->path;
+		return find_function(object, address - start + offset);
+	}
+	return NULL;
+}

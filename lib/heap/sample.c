@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/sample.h"
+
+#include "arena/meta.h"
+#include "base/option.h"
+
+#include <sys/random.h>
+#include <time.h>
+
+static_assert(SAMPLE_CLASSES * SAMPLE_WINDOW * sizeof(void *) <= 8 * KIB, "two pages of windows");
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+/* splitmix64: each state gives one number, and no two states the same one. */
+static uint64_t draw(struct sample_meter *meter)
+{
+	uint64_t z = meter->random += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* The natural logarithm of a number from 1 to 2: 2 atanh((x - 1) / (x + 1)), which is exact to 9
+ * digits.  The library does without libm. */
+static double log_of_mantissa(double x)
+{
+	double t = (x - 1) / (x + 1), square = t * t, power = t, sum = 0;
+
+	for (unsigned k = 1; k <= 15; k += 2, power *= square)
+		sum += power / k;
+	return 2 * sum;
+}
+
+/* -ln(u) for a number u that is uniform between 0 and 1.  The leading zeros of a random word give
+ * the exponent, each half as likely as the one before, and the bits behind the first one the
+ * mantissa. */
+static double draw_exponential(struct sample_meter *meter)
+{
+	uint64_t word = draw(meter) | 1;
+	unsigned zeros = (unsigned)__builtin_clzll(word);
+	double mantissa = 1 + (double)(draw(meter) >> 11) * 0x1p-53;
+
+	return (zeros + 1) * 0.693147180559945309 - log_of_mantissa(mantissa);
+}
+
+/* The chance of a small x as a series; for others, the chance of x is that of x / 2 twice. */
+double sample_chance(size_t counted)
+{
+	double x = (double)counted / (double)option(OPTION_PROFILE), chance;
+	unsigned doublings = 0;
+
+	if (x > 40)
+		return 1;
+	for (; x > 0.0625; doublings++)
+		x /= 2;
+	chance = x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4 * (1 - x / 5 * (1 - x / 6)))));
+	for (; doublings > 0; doublings--)
+		chance = 2 * chance - chance * chance;
+	return chance;
+}
+
+void sample_restart(struct sample_meter *meter)
+{
+	double distance = draw_exponential(meter) * (double)option(OPTION_PROFILE);
+
+	if (BUG(even_distances))
+		distance = (double)option(OPTION_PROFILE);
+	meter->left = (size_t)distance;
+}
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+/* Counts the next SAMPLE_WINDOW blocks of the class, or those before the first point and the one on
+ * which it lies.  What comes behind a point does not depend on what came before it, so the distance
+ * is drawn anew. */
+static void count_blocks(struct sample_meter *meter, unsigned cls)
+{
+	size_t size = sizeclasses[cls].size, before = meter->left / size;
+
+	if (before >= SAMPLE_WINDOW) {
+		meter->left -= SAMPLE_WINDOW * size;
+		meter->credit[cls] = SAMPLE_WINDOW;
+		return;
+	}
+	meter->credit[cls] = (uint8_t)before;
+	meter->due[cls] = true;
+	sample_restart(meter);
+}
+
+bool sample_is_next(struct sample_meter *meter, unsigned cls)
+{
+	if (meter->credit[cls] == 0 && !meter->due[cls])
+		count_blocks(meter, cls);
+	if (meter->credit[cls] == 0) {
+		meter->due[cls] = false;
+		return true;
+	}
+	meter->credit[cls]--;
+	return false;
+}
+
+/* The blocks leave the bin before they are in the window: the child of a fork must not have them
+ * twice.  The newest, which is warm, stays on top. */
+void sample_fill_window(struct sample_meter *meter, unsigned cls)
+{
+	struct bin *bin = heap_bin(meter->face.self, cls), *window = heap_bin(&meter->face, cls);
+	void **top = load_relaxed(&bin->x_top);
+	size_t n = min_size((size_t)(top - load_relaxed(&bin->x_base)), meter->credit[cls]);
+
+	memcpy(meter->window[cls], top - n, n * sizeof(*top));
+	meter->credit[cls] = (uint8_t)(meter->credit[cls] - n);
+	store_relaxed(&bin->x_top, top - n);
+	order_for_fork();
+	store_relaxed(&window->x_top, meter->window[cls] + n);
+}
+
+/* ---- meters ---------------------------------------------------------------------------------- */
+
+/* A seed that other heaps, processes and runs do not have.  A system without random numbers gives
+ * the clock and addresses. */
+static uint64_t seed_for(const struct heap *heap)
+{
+	struct timespec now = { 0 };
+	uint64_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed))
+		return seed;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)(uintptr_t)heap * 0x9e3779b97f4a7c15 ^ (uint64_t)now.tv_nsec << 20 ^
+	       (uint64_t)now.tv_sec;
+}
+
+void sample_attach(struct heap *heap)
+{
+	struct sample_meter *meter;
+
+	if (option(OPTION_PROFILE) == 0)
+		return;
+	meter = meta_take(sizeof(*meter), CACHE_LINE);
+	if (!meter)
+		return;
+	meter->random = seed_for(heap);
+	meter->face.self = heap;
+	meter->face.face = &meter->face;
+	for (unsigned cls = 0; cls < SAMPLE_CLASSES; cls++) {
+		store_relaxed(&meter->face.bin[cls].x_base, meter->window[cls]);
+		store_relaxed(&meter->face.bin[cls].x_top, meter->window[cls]);
+	}
+	sample_restart(meter);
+	heap->face = &meter->face;
+}

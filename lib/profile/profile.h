@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * profile.h - the sampled heap profile: who has made each sample, and who has freed it.
+ *
+ * The decision which blocks are samples is not here (heap/sample.h).  The functions below are
+ * called for samples only, by the slow paths of api/alloc.c.
+ *
+ * Owner       profile_made, profile_resized: the thread that has the block.  profile_freed: the
+ *             thread that frees it, before the block is given back.
+ * Progress    lock-free: see lookup.h, spare.h and trace.h.
+ */
+#ifndef ARN_PROFILE_H
+#define ARN_PROFILE_H
+
+#include "profile/record.h"
+
+/* Called once, at the start of the process, when dlopen may be used.  Without option PROFILE
+ * nothing happens. */
+void profile_init(void);
+/* A block of `size` bytes, as asked for, is a sample from now on.  Points may have lain on
+ * `counted` bytes. */
+void profile_made(const void *block, size_t size, size_t counted, unsigned tag);
+/* It has another size now; counted: the bytes on which points may lie, or 0 if they are the same as
+ * before. */
+void profile_resized(const void *block, size_t size, size_t counted);
+/* It is about to be freed. */
+void profile_freed(const void *block);
+/* The sample that a block is, or the last one that was there: for messages about misuse, while the
+ * program ends.  NULL: none is known. */
+const struct record_sample *profile_last(const void *block);
+/* A Python may have been loaded since profile_init. */
+void profile_find_python(void);
+/* The objects that Python's collector knows are not Arenite's: the profile says so. */
+void profile_note_collector_apart(void);
+/* Is a profile taken? */
+bool profile_is_on(void);
+/* Write the profile to a file, as an image (record.h) that ends with the mappings of the process.
+ */
+void profile_write(int fd);
+/* In the child of a fork. */
+void profile_fork_child(void);
+
+#endif

@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# arenite profile: what is known of a program is in the profile of its process, in each of the forms.
+set -u
+# shellcheck source=t/cli/cli.sh
+. "${top_srcdir:-.}/t/cli/cli.sh"
+[ -z "${SANITIZE_FLAGS:-}" ] || skip_all "a sanitizer build"
+
+profile() { "$build/arenite" profile "$@" >out 2>err; }
+command=profile
+export LD_LIBRARY_PATH=$build/lib/.libs
+
+# Three kinds of blocks that stay: 40 MB of 400 bytes, 30 MB of 30000, 20 MB of 1 MiB; and 10 MB of 100 bytes that a
+# thread makes and the main thread frees.  Then it waits for a line.
+cat >five.c <<'END'
+#include <arenite/arenite.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#define LINE __attribute__((noinline, noclone))
+static void *passed[100000];
+LINE void *small_line(void) { void *p = arn_mem_malloc(400); memset(p, 1, 400); return p; }
+LINE void *middle_line(void) { void *p = arn_mem_malloc(30000); memset(p, 1, 100); return p; }
+LINE void *large_line(void) { void *p = arn_mem_malloc(1 << 20); memset(p, 1, 100); return p; }
+LINE void *passed_line(void) { void *p = arn_mem_malloc(100); memset(p, 1, 100); return p; }
+LINE void freeing_line(int i) { arn_mem_free(passed[i]); memset(&passed[i], 0, sizeof(passed[i])); }
+static void *other(void *arg)
+{
+	for (int i = 0; i < 50000; i++)
+		small_line();
+	for (int i = 0; i < 100000; i++)
+		passed[i] = passed_line();
+	return arg;
+}
+int main(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, other, NULL);
+	for (int i = 0; i < 50000; i++)
+		small_line();
+	for (int i = 0; i < 1000; i++)
+		middle_line();
+	for (int i = 0; i < 20; i++)
+		large_line();
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 100000; i++)
+		freeing_line(i);
+	puts("ready");
+	fflush(stdout);
+	return getchar() == '\n' ? 0 : 1;
+}
+END
+# shellcheck disable=SC2086 # flags are a list of words
+${CC:-cc} ${CFLAGS:-} -I"$top/include" -o five five.c -L"$build/lib/.libs" -larenite -lpthread >log 2>&1
+result $? "a program of five lines compiles"
+
+# Starts a command with a profile and waits until it is ready; $pid.  `finish` lets it go on.
+start() {
+	rm -f in ready
+	mkfifo in
+	"$@" <in >ready 2>err &
+	pid=$!
+	exec 9>in
+	for _ in $(seq 100); do
+		grep -q ready ready && return
+		sleep 0.1
+	done
+}
+finish() {
+	echo >&9
+	exec 9>&-
+	wait "$pid"
+}
+
+# Is the live memory of the row with this function that many KB, within a few hundredths?
+has_row() { # FUNCTION KB PERCENT
+	awk -v f="$1" -v kb="$2" -v percent="$3" '
+		BEGIN { unit["B"] = 1 / 1000; unit["KiB"] = 1.024; unit["MiB"] = 1048.576 }
+		index($0, " " f) && !found { found = 1; got = $1 * unit[$2] }
+		END {
+			print f, got, kb
+			exit !(found && got >= kb * (1 - percent / 100) && got <= kb * (1 + percent / 100))
+		}
+	' out >log
+}
+
+start env "ARENITE_PROFILE=16K,$work/five.prof" ./five
+ok "its profile is read" status_is 0 "$pid"
+ok "400 bytes" has_row small_line 40000 8
+ok "30000 bytes" has_row middle_line 30000 8
+ok "1 MiB" has_row large_line 20971 1
+ok "what was freed is not live" has_row passed_line 0 1
+ok "the matrix is printed" status_is 0 "$pid" --matrix
+grep -qE '[0-9.]+ MiB +[0-9]+ +[0-9.]+ MiB +passed_line .* -> freeing_line' out
+result $? "a line frees what another thread has made"
+ok "collapsed" status_is 0 "$pid" --collapsed
+[ "$(grep -cvE '^[^;]+(;[^;]+)* [0-9]+$' out)" = 0 ]
+result $? "each line is frames and a number"
+awk '/;small_line/ { n += $NF } END { exit !(n > 36e6 && n < 44e6) }' out
+result $? "the sum of a function's stacks is its memory"
+ok "for pprof" status_is 0 "$pid" -o five.pb.gz
+gzip -t five.pb.gz 2>log && gzip -dc five.pb.gz | grep -aq small_line
+result $? "a gzip file with the names"
+cp "/proc/$pid/maps" log 2>/dev/null
+finish
+result $? "the program ends well"
+[ "$(find . -name 'five.prof.*' | wc -l)" = 1 ]
+result $? "it has left a profile"
+ok "which is read" status_is 0 five.prof.*
+ok "with its names" has_row small_line 40000 8
+ok "two profiles are compared" status_is 0 --diff five.prof.* five.prof.*
+ok "and nothing has changed" has_row all 0 0
+
+if command -v python3 >/dev/null; then
+	python3 - five.pb.gz >log 2>&1 <<'END'
+import gzip, sys
+data = gzip.open(sys.argv[1]).read()
+def varint(b, i):
+    n = s = 0
+    while True:
+        n |= (b[i] & 127) << s
+        s += 7
+        i += 1
+        if b[i - 1] < 128:
+            return n, i
+def fields(b):
+    i = 0
+    while i < len(b):
+        key, i = varint(b, i)
+        if key & 7 == 0:
+            value, i = varint(b, i)
+        else:
+            assert key & 7 == 2, key
+            n, i = varint(b, i)
+            value, i = b[i:i + n], i + n
+        yield key >> 3, value
+def packed(b):
+    i = 0
+    while i < len(b):
+        n, i = varint(b, i)
+        yield n
+strings, functions, locations, samples, types = [], {}, {}, [], []
+for field, value in fields(data):
+    if field == 6: strings.append(value.decode())
+    if field == 1: types.append(dict(fields(value))[1])
+    if field == 5: d = dict(fields(value)); functions[d[1]] = d[2]
+    if field == 4: d = dict(fields(value)); locations[d[1]] = dict(fields(d[4]))[1]
+    if field == 2: d = dict(fields(value)); samples.append((list(packed(d.get(1, b""))), list(packed(d[2]))))
+assert strings[0] == ""
+assert [strings[t] for t in types] == ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"]
+sums = {}
+for where, values in samples:
+    assert all(w in locations and locations[w] in functions for w in where) and len(values) == 4
+    for w in where:
+        name = strings[functions[locations[w]]]
+        sums[name] = sums.get(name, 0) + values[3]
+print(sums)
+assert 36e6 < sums["small_line"] < 44e6 and 27e6 < sums["middle_line"] < 33e6
+END
+	result $? "the file has the messages of pprof, and the sums"
+fi
+
+# Files that are none, or damaged
+head -c 3000 five.prof.* >short.prof
+ok "a file that was cut off is read as far as it goes" status_is 0 short.prof
+{ head -c 500 five.prof.*; head -c 20000 /dev/urandom; } >noise.prof
+ok "one with noise in it does no harm" status_is 0 noise.prof
+ok "another file is refused" refused 1 "is no profile" five.c
+ok "no file" refused 1 "No such file" nothing.prof
+ok "no process" refused 1 "No such file" 99999999
+sleep 30 &
+ok "a process without a profile" refused 1 "takes no profile" $!
+kill $!
+ok "no argument" status_is 2
+ok "an unknown option" refused 2 "sideways" 1 --sideways
+ok "its help" status_is 0 --help
+
+# Python, under a preload.  Before 3.13 there are native frames only, and a line says so.
+python=${ARN_TEST_PYTHON:-python3}
+cat >lines.py <<'END'
+import sys
+keep = []
+def bytes_line(n):
+    for i in range(n):
+        keep.append(bytes(2000))
+def array_line(n):
+    for i in range(n):
+        keep.append(bytearray(60000))
+bytes_line(20000)
+array_line(500)
+print("ready", flush=True)
+sys.stdin.readline()
+END
+if command -v "$python" >/dev/null; then
+	start env ARENITE_PROFILE=32K LD_PRELOAD="$build/lib/.libs/libarenite-python.so" "$python" lines.py
+	ok "the profile of $python is read" status_is 0 "$pid" --top 5
+	if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
+		ok "a line of Python" has_row 'bytes_line (' 40660 10
+		ok "another one" has_row 'array_line (' 30000 8
+		grep -q 'bytes_line (.*lines.py:5)' out && grep -q 'array_line (.*lines.py:8)' out
+		result $? "with their numbers"
+	else
+		grep -q 'native frames only' out
+		result $? "it says that there are native frames only"
+	fi
+	finish
+fi
+done_testing
