@@ -7,7 +7,7 @@ set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 # shellcheck source=t/support/tap.sh
 . "$top_srcdir/t/support/tap.sh"
-build=$(cd "$top_builddir" && pwd)
+build=$(cd "$top_builddir" && pwd) top=$(cd "$top_srcdir" && pwd)
 arenite=$build/arenite
 cd "$work" || exit 1
 unset ARENITE_STATS ARENITE_PAGE
@@ -153,5 +153,11 @@ while read -r python version; do
 		ok "trim: Python $version is too old" fails "older than 3.14" 1 trim $pid
 	fi
 	kill -KILL $pid
+	for flag in '' --malloc; do
+		[ -e "$build/lib/.libs/libarenite-malloc.so" ] || [ -z "$flag" ] || continue
+		# shellcheck disable=SC2086 # a flag, or none
+		"$arenite" run $flag "$python" "$top/t/python/rows.py" >out 2>err
+		result $? "Python $version${flag:+, $flag}: $(cat out)"
+	done
 done < <(pythons)
 done_testing

@@ -114,6 +114,12 @@ def check_stats_agree():
     expect(abs(live - count) < 2000, f"live_blocks {live}, getallocatedblocks() {count}")
 
 
+def check_rows():
+    """the rows of the statistics sum to VmRSS"""
+    import rows
+    expect(*rows.main())
+
+
 def check_allocated_blocks():
     """sys.getallocatedblocks() grows and shrinks with the objects"""
     gc.disable()
