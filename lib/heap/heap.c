@@ -90,7 +90,7 @@ static size_t carved_size(const struct run *run, size_t block_size)
 }
 
 /* Whether the slices have pages is noted: without them they are faults for retain.h when they are
- * touched. */
+ * touched.  At level 2 of option CHECKS pool_carve has touched all of a pool that has a class. */
 struct pool *heap_carve_run(struct heap *heap, unsigned cls, const struct run *run,
                             size_t block_size)
 {
@@ -99,7 +99,7 @@ struct pool *heap_carve_run(struct heap *heap, unsigned cls, const struct run *r
 	if (cls == CLASS_LARGE) {
 		retain_note_fault(run->clean * SLICE - pool_tail(pool));
 		sweep_note_tail(pool, 0);
-	} else if (run->clean == run->slices) {
+	} else if (run->clean == run->slices && option(OPTION_CHECKS) < 2) {
 		sweep_mark_clean(pool);
 		pool->settled = retain_note_claim(pool_span(pool));
 	}
