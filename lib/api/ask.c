@@ -8,12 +8,17 @@
 
 #include <arenite/arenite.h>
 
-/* At level 3 of option CHECKS a block has as many bytes as were asked for, and not one more. */
+/* At level 3 of option CHECKS a block has as many bytes as were asked for, and not one more.  A
+ * walk asks for blocks that were freed, too, and are still gathered: their size is overwritten. */
 static cold size_t checked_size(const void *block)
 {
 	const struct pool *pool = pool_find(block);
+	size_t size;
 
-	return pool && pool_is_block(pool, block) ? guard_size(pool, block) : 0;
+	if (!pool || !pool_is_block(pool, block))
+		return 0;
+	size = guard_size(pool, block);
+	return size <= pool->block_size - GUARD_ZONE ? size : pool->block_size;
 }
 
 size_t arn_usable_size(const void *block)
