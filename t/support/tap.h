@@ -7,8 +7,9 @@
  * once.  Nothing here calls malloc: the output buffer is static, so a test may run under the very
  * allocator that it tests.  Before fork(): tap_flush(); the child leaves by _exit().
  *
- * ARN_TEST_SEED   seed of tap_seed(); printed, so that a failure can be repeated
- * ARN_TEST_SCALE  multiplies durations and rounds, see tap_scale(); the alarm follows it
+ * ARN_TEST_SEED     seed of tap_seed(); printed, so that a failure can be repeated
+ * ARN_TEST_SCALE    multiplies durations and rounds, see tap_scale(); the alarm follows it
+ * ARN_TEST_SECONDS  when a test is taken to hang; for a machine that is emulated
  */
 #ifndef ARN_T_TAP_H
 #define ARN_T_TAP_H
@@ -112,10 +113,11 @@ enum { TAP_SECONDS = 60 };
 __attribute__((constructor)) static void tap_start(void)
 {
 	static char buffer[8192];
-	long seconds = tap_scale(TAP_SECONDS);
+	const char *given = getenv("ARN_TEST_SECONDS");
+	long least = given ? atol(given) : TAP_SECONDS, seconds = tap_scale(TAP_SECONDS);
 
 	setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
-	alarm((unsigned)(seconds < TAP_SECONDS ? TAP_SECONDS : seconds));
+	alarm((unsigned)(seconds < least ? least : seconds));
 }
 
 __attribute__((unused)) static void plan(int n)
