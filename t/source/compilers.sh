@@ -9,8 +9,11 @@ set -u
 # shellcheck source=t/support/tap.sh
 . "$top_srcdir/t/support/tap.sh"
 top=$(cd "$top_srcdir" && pwd)
-config=$(cd "$top_builddir" && pwd)/config.h
+build=$(cd "$top_builddir" && pwd)
 cd "$work" || exit 1
+# The system's ncurses is for the system's C library, and the others are to compile the same.
+grep -v HAVE_NCURSES "$build/config.h" >config.h
+config=$work/config.h
 export ASAN_OPTIONS=allocator_may_return_null=1:${ASAN_OPTIONS:-} UBSAN_OPTIONS=halt_on_error=1:${UBSAN_OPTIONS:-}
 
 # A C library of its own has not the system's include path, but can use the kernel's headers and ck's from there.
@@ -36,15 +39,21 @@ compile() {
     (cd "$directory" && $compiler "${flags[@]}" -c "$@") >>log 2>&1
 }
 
+# The unwinder of a gcc that was made for glibc asks glibc; beside musl it hears that nothing is known, and then looks
+# by itself.
+echo 'int _dl_find_object(void *address, void *result) { (void)address; (void)result; return -1; }' >find.c
+
 build() { # COMPILER DIRECTORY [FLAG...]: both libraries and the command
     local compiler=$1 to=$2
     shift 2
+    [[ $compiler != musl-gcc* ]] || compile "$compiler -Wno-missing-prototypes" "$to/core" "$PWD/find.c" || return
     compile "$compiler $*" "$to/core" "${core[@]}" &&
-        compile "$compiler $*" "$to/command" "$top"/lib/cli/*.c "$top"/lib/stress/*.c &&
+        compile "$compiler $*" "$to/command" "$top"/lib/cli/*.c &&
+        compile "$compiler $*" "$to/stress" "$top"/lib/stress/*.c &&
         compile "$compiler $* -DARN_OUTSIDE_CORE" "$to/python" "$top"/lib/python/*.c || return
     # shellcheck disable=SC2086
     {
-        $compiler "$@" -o "$to/arenite" "$to"/command/*.o "$to"/core/*.o -lpthread -ldl &&
+        $compiler "$@" -o "$to/arenite" "$to"/{command,stress,core}/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -Wl,-soname,libarenite.so.0 -o "$to/libarenite.so.0" \
                 -Wl,--version-script="$top/lib/arenite.map" \
                 "$to"/core/*.o -lpthread -ldl &&
