@@ -66,6 +66,27 @@ def ncurses() -> list[str]:
     return [f"NCURSES_LIBS={libraries}", "NCURSES_CFLAGS=-D_DEFAULT_SOURCE"]
 
 
+def tables(library: Path) -> dict[str, str]:
+    """
+    liburcu-cds, if this libarenite opens it for a heap profile: its place here and in the wheel.
+
+    It comes with its licence, and is found by libarenite's RUNPATH, or by ld.so if this system has
+    none to give.
+    """
+    name = "liburcu-cds.so.8"
+    if name.encode() not in library.read_bytes():
+        return {}
+    listed = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
+    places = [Path(line.split()[-1]) for line in listed.splitlines() if line.split()[:1] == [name]]
+    licences = sorted(Path("/usr/share/doc").glob("liburcu*/copyright"))
+    if not places or not licences:
+        return {}
+    return {
+        str(places[0].resolve()): f"arenite/_inst/lib/{name}",
+        str(licences[0].resolve()): "arenite/_inst/lib/liburcu-cds.LICENSE",
+    }
+
+
 def build(source: Path, directory: Path) -> Path:
     """Build and install below this directory; the result is where /usr is."""
     objects = directory / "objects"
@@ -73,7 +94,7 @@ def build(source: Path, directory: Path) -> Path:
     if not (source / "configure").exists():
         run("./bootstrap", cwd=source)
     flags = ["--prefix=/usr", "--libdir=/usr/lib", "--disable-static"]
-    flags += ["--disable-dependency-tracking"]
+    flags += ["--disable-dependency-tracking", "LDFLAGS=-Wl,--enable-new-dtags,-rpath,'$$ORIGIN'"]
     given = os.environ.get("ARENITE_WHEEL_CONFIGURE")
     flags += shlex.split(given) if given else ncurses()
     run(str(source / "configure"), "-q", *flags, cwd=objects)
@@ -101,6 +122,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         include[str(inst / "bin/arenite")] = "arenite/_inst/bin/arenite"
         for name, name_in_wheel in LIBRARIES.items():
             include[str((inst / "lib" / name).resolve())] = f"arenite/_inst/lib/{name_in_wheel}"
+        include.update(tables((inst / "lib/libarenite.so.0").resolve()))
         for name in SHARED:
             if (inst / name).exists():
                 build_data["shared_data"][str(inst / name)] = name
