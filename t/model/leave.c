@@ -14,16 +14,16 @@
 #include "model/explore.h"
 
 #include "arena/arena.h"
-#include "base/option.h"
 #include "os/os.h"
 #include "base/panic.h"
-#include "base/text.h"
 #include "arena/pool.h"
 #include "arena/purge.h"
 #include "arena/reclaim.h"
 #include "arena/registry.h"
 #include "arena/retain.h"
 #include "arena/retire.h"
+#include "model/numbers.h"
+#include "model/quiet.h"
 #include "model/sums.h"
 
 #include <string.h>
@@ -155,65 +155,7 @@ void os_label(void *address, size_t size, const char *name)
 	(void)address, (void)size, (void)name;
 }
 
-/* ---- a model of lib/arena/summary.h ---------------------------------------------------------- */
-
-/*
- * Any arena may have anything, so each is looked at.  That the numbers lead to what there is, is
- * the subject of summary.c.
- */
-unsigned summary_find(enum summary_kind kind, unsigned from, unsigned low, unsigned high)
-{
-	(void)low, (void)high;
-	for (; from < registry_count(); from++)
-		if ((kind == SUMMARY_VACANT) == (registry_entry(from) == NULL))
-			return from;
-	return ARENAS_MAX;
-}
-
-unsigned summary_find_all(enum summary_kind kind, unsigned from, unsigned end, unsigned low,
-                          unsigned high)
-{
-	(void)kind, (void)from, (void)end, (void)low, (void)high;
-	return ARENAS_MAX;
-}
-
-unsigned summary_find_before(enum summary_kind kind, unsigned below, unsigned low)
-{
-	(void)kind, (void)low;
-	below = min_size(below, registry_count());
-	return below > 0 ? below - 1 : ARENAS_MAX;
-}
-
-unsigned summary_get(enum summary_kind kind, unsigned entry)
-{
-	(void)kind, (void)entry;
-	return SUMMARY_MOST;
-}
-
-void summary_mend(enum summary_kind kind, unsigned entry)
-{
-	(void)kind, (void)entry;
-}
-
-void summary_raise(enum summary_kind kind, unsigned entry, unsigned least)
-{
-	(void)kind, (void)entry, (void)least;
-}
-
-bool summary_lower(enum summary_kind kind, unsigned entry, unsigned seen, unsigned now)
-{
-	(void)kind, (void)entry, (void)seen, (void)now;
-	return false;
-}
-
-void summary_clear(unsigned entry)
-{
-	(void)entry;
-}
-
 /* ---- beside ---------------------------------------------------------------------------------- */
-
-size_t option_values[OPTIONS];
 
 size_t os_space_limit(void)
 {
@@ -223,26 +165,6 @@ size_t os_space_limit(void)
 unsigned os_milliseconds(void)
 {
 	return 0;
-}
-
-void text_add(struct text *text, const char *string)
-{
-	(void)text, (void)string;
-}
-
-void text_add_number(struct text *text, size_t number)
-{
-	(void)text, (void)number;
-}
-
-void text_add_pointer(struct text *text, const void *pointer)
-{
-	(void)text, (void)pointer;
-}
-
-void log_line(const struct text *text)
-{
-	(void)text;
 }
 
 _Noreturn void panic_block(const char *what, const void *block, const void *caller)

@@ -10,34 +10,11 @@
 
 #include "arena/arena.h"
 #include "arena/reclaim.h"
-#include "base/option.h"
-#include "base/text.h"
+#include "model/quiet.h"
 #include "model/sums.h"
 
 #include <string.h>
 #include <sys/mman.h>
-
-size_t option_values[OPTIONS];
-
-void text_add(struct text *text, const char *string)
-{
-	(void)text, (void)string;
-}
-
-void text_add_number(struct text *text, size_t number)
-{
-	(void)text, (void)number;
-}
-
-void text_add_pointer(struct text *text, const void *pointer)
-{
-	(void)text, (void)pointer;
-}
-
-void log_line(const struct text *text)
-{
-	(void)text;
-}
 
 void reclaim_enter(void)
 {
