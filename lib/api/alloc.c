@@ -18,6 +18,7 @@
 #include "api/alloc-metered.h"
 #include "base/option.h"
 #include "api/process.h"
+#include "api/shortage.h"
 #include "api/trim.h"
 #include "api/watch.h"
 #include "os/raw.h"
@@ -112,7 +113,7 @@ struct heap *alloc_take_over(arn_heap *handle)
  * The work that is put off to the end of a slow path of this heap's owner: trimming the heap if
  * somebody asked for it (trim.c), returning pages when too many are unswept, looking after a heap
  * that nobody uses, and checking the heap's records at CHECKS level 3.  What is for those who look
- * at the process comes when the heap is whole again.
+ * at the process, and a look at the kernel's count, come when the heap is whole again.
  */
 void alloc_end(struct heap *heap)
 {
@@ -124,6 +125,7 @@ void alloc_end(struct heap *heap)
 	guard_heap(heap);
 	heap_exit(heap);
 	watch(heap);
+	shortage_tend();
 }
 
 /*
@@ -139,13 +141,12 @@ static inline void *make_block(struct heap *heap, size_t size, size_t alignment)
 	return large_malloc(heap, size, alignment);
 }
 
-/*
- * make_block has failed.  If that was because of option LIMIT, give back what can be and try once
- * more.  Otherwise there is nothing to gain, and the answer is NULL.
- */
+/* If make_block has failed because of option LIMIT, give back what can be and try once more. */
 static cold void *make_room_and_block(struct heap *heap, size_t size, size_t alignment)
 {
-	return trim_for_limit(heap, size) ? make_block(heap, size, alignment) : NULL;
+	void *block = trim_for_limit(heap, size) ? make_block(heap, size, alignment) : NULL;
+
+	return block ? block : shortage_refuse();
 }
 
 /*
@@ -332,7 +333,6 @@ bool arn_try_free(void *block)
 	return true;
 }
 
-/* a * b; false: it overflows. */
 static bool product(size_t a, size_t b, size_t *result)
 {
 	return !__builtin_mul_overflow(a, b, result);

@@ -19,7 +19,9 @@
  */
 #include "api/process.h"
 
+#include "api/collect.h"
 #include "api/page.h"
+#include "api/shortage.h"
 #include "heap/cache.h"
 #include "heap/end.h"
 #include "heap/family.h"
@@ -91,6 +93,7 @@ static void leave_heap(struct heap *heap)
  */
 static void in_child(void)
 {
+	collect_fork_child();
 	reclaim_fork_child();
 	retire_fork_child();
 	arena_fork_child();
@@ -117,6 +120,8 @@ void process_init(void)
 		return;
 	done = true;
 	option_init();
+	budget_init();
+	shortage_init();
 	end_init();
 	remote_init(family_drain_orphan);
 	pthread_atfork(reclaim_fork_prepare, reclaim_fork_parent, in_child);

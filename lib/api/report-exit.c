@@ -17,7 +17,9 @@
  */
 #include "api/report.h"
 
+#include "api/collect.h"
 #include "api/page.h"
+#include "arena/budget.h"
 #include "base/atomic.h"
 #include "base/mark.h"
 #include "base/option.h"
@@ -218,6 +220,8 @@ static bool is_preload(void)
 
 void report_init(void)
 {
+	if (collect_find(RTLD_DEFAULT))
+		budget_note_python();
 	if (!is_preload())
 		report_begin();
 	atexit(at_exit);

@@ -17,6 +17,7 @@
  */
 #include "api/trim.h"
 
+#include "arena/budget.h"
 #include "heap/cache.h"
 #include "heap/family.h"
 #include "heap/trim-heap.h"
@@ -139,15 +140,22 @@ static size_t needed(size_t size)
 }
 
 /*
- * What is near comes first, because each further step looks at more of what other threads have.  A
- * request that is larger than the limit itself is hopeless, and nothing is given back for it.
+ * The kernel's count may have fallen since the last look, so that is looked at first.  Then what is
+ * near comes first, because each further step looks at more of what other threads have.  A request
+ * that is larger than the limit itself is hopeless, and nothing is given back for it.
  */
 bool trim_for_limit(struct heap *heap, size_t size)
 {
 	struct arn_trimmed unused = { 0 };
-	size_t limit = option_limit();
 
-	if (limit == 0 || size > limit)
+	if (!budget_is_bounded())
+		return false;
+	if (budget_watched) {
+		budget_look();
+		if (supply_admits(needed(size)))
+			return true;
+	}
+	if (size > budget_limit(0, size))
 		return false;
 	remote_flush();
 	heap_trim(heap);

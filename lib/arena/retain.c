@@ -2,6 +2,7 @@
 #include "arena/retain.h"
 
 #include "arena/arena.h"
+#include "arena/budget.h"
 #include "base/atomic.h"
 #include "base/option.h"
 #include "os/os.h"
@@ -11,13 +12,14 @@
 _Atomic size_t x_retain_credit;
 
 /* A share of what has pages: what has none, be it in the pools of a thread that waits, is not in
- * use.  Nor is what heaps keep for themselves. */
+ * use.  Nor is what heaps keep for themselves.  While memory is short (budget.h) nothing is kept.
+ */
 size_t retain_limit(void)
 {
 	size_t pages = arena_with_pages(), granted = load_relaxed(&arena_counters.x_granted);
 	size_t share = (pages - min_size(pages, granted)) / 100 * option(OPTION_RETAIN_PERCENT);
 
-	return max_size(option(OPTION_RETAIN), share);
+	return budget_is_short() ? 0 : max_size(option(OPTION_RETAIN), share);
 }
 
 size_t retain_base(void)

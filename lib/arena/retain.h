@@ -5,7 +5,8 @@
  * The limit is the larger of option RETAIN and RETAIN_PERCENT of what is claimed and has pages.
  * Half of it is the base: what is kept of free slices and empty pools that wait for readers.  A
  * quarter is for free pages of pools that are in use (sweep.h).  The rest is left for pool caches,
- * which go by option CACHE alone.
+ * which go by option CACHE alone.  While memory is short by option LIMIT or SOFT_LIMIT (budget.h),
+ * the limit is 0.
  *
  * A program that gives up memory and takes it again pays for each page each time, so the price of
  * giving back is bounded.  What has gone back and is taken again is *refaulted*.  The program may
@@ -37,6 +38,7 @@
 #ifndef ARN_RETAIN_H
 #define ARN_RETAIN_H
 
+#include "arena/budget.h"
 #include "base/atomic.h"
 #include "base/base.h"
 #include "base/option.h"
@@ -68,7 +70,7 @@ size_t retain_for_pages(void);
 /* The least that retain_for_pages can be, whatever is in use: less to compute. */
 static inline size_t retain_for_pages_least(void)
 {
-	return option(OPTION_RETAIN) / RETAIN_PAGES_PART;
+	return budget_is_short() ? 0 : option(OPTION_RETAIN) / RETAIN_PAGES_PART;
 }
 
 /* A system call has given back this many bytes. */

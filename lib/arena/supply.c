@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/supply.h"
 
+#include "arena/budget.h"
 #include "arena/purge.h"
 #include "arena/reclaim.h"
 #include "arena/retain.h"
@@ -206,11 +207,13 @@ static size_t make_up_for_growth(const struct run *run)
  * go back as are in the way. */
 bool supply_admits(size_t bytes)
 {
-	size_t limit = option_limit(), room;
+	size_t limit, pages, room;
 
-	if (likely(limit == 0))
+	if (likely(!budget_is_bounded()))
 		return true;
-	room = limit - min_size(limit, arena_with_pages());
+	pages = arena_with_pages();
+	limit = budget_limit(pages, bytes);
+	room = limit - min_size(limit, pages);
 	if (room < bytes)
 		return false;
 	if (tally_read(&arena_counters.x_retained) > room - bytes && os_takes_pages())

@@ -8,6 +8,7 @@ static_assert(offsetof(struct arena_counters, x_limbo) == (TALLIES - 1) * sizeof
               "the sums that are added up in steps are the first members");
 
 __thread struct tally_part *tally_own;
+_Atomic bool x_tally_exact;
 
 static _Atomic(struct tally_part *) x_parts;
 static _Atomic size_t x_count; /* of them */
@@ -42,7 +43,8 @@ static bool is_due(const _Atomic size_t *x_sum, size_t pending)
 	size_t bytes = pending <= PTRDIFF_MAX ? pending : 0 - pending;
 	size_t parts = max_size(TALLY_PARTS, load_relaxed(&x_count));
 
-	return option_limit() != 0 || bytes * 16 * parts > bound_of(x_sum);
+	return option_limit() != 0 || load_relaxed(&x_tally_exact) ||
+	       bytes * 16 * parts > bound_of(x_sum);
 }
 
 void tally_add(_Atomic size_t *x_sum, size_t bytes)

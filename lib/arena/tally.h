@@ -14,8 +14,8 @@
  *
  * What is missing in a sum is at most 1/16 of its bound while there are up to TALLY_PARTS threads.
  * Of more threads each may put off less than the ones before them, so that it is less than 1/6 with
- * 256 threads, and 1/4 with 1000.  With one thread, tally_read is exact.  With option LIMIT, which
- * counts each slice, nothing is put off.
+ * 256 threads, and 1/4 with 1000.  With one thread, tally_read is exact.  With option LIMIT as a
+ * size, which counts each slice, and while memory is short (budget.h), nothing is put off.
  *
  * All of these may be called by any thread.
  * Progress    wait-free; tally_new_part lock-free.
@@ -54,6 +54,9 @@ struct tally_part {
 };
 
 extern __thread struct tally_part *tally_own; /* NULL: the thread adds at once */
+
+/* From now on nothing is put off; or things are put off again. */
+extern _Atomic bool x_tally_exact;
 
 /* A part that is in no thread's hands yet. */
 void tally_new_part(struct tally_part *part);

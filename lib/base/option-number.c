@@ -69,3 +69,13 @@ bool option_read_number(const char *value, size_t length, bool bytes, size_t *nu
 	*number = (n << shift) + (digits << shift) / divisor;
 	return true;
 }
+
+bool option_read_percent(const char *value, size_t *percent)
+{
+	size_t n;
+
+	if (!take_digits(&value, &n) || value[0] != '%' || value[1] != '\0' || n < 1 || n > 100)
+		return false;
+	*percent = n;
+	return true;
+}

@@ -11,4 +11,8 @@
  * in `length` bytes.  false: it is not that, or too large for a word; *number is as it was. */
 bool option_read_number(const char *value, size_t length, bool bytes, size_t *number);
 
+/* Reads digits and a percent sign, from 1% to 100%.  false: it is not that; *percent is as it was.
+ */
+bool option_read_percent(const char *value, size_t *percent);
+
 #endif

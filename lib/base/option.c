@@ -21,6 +21,8 @@ struct spec {
 	bool (*parse)(const char *value); /* NULL: the value is a number */
 };
 
+#define LIMIT_MAX ((size_t)1 << 46)
+
 /* The defaults.  A value of the environment replaces one if it is well-formed. */
 size_t option_values[OPTIONS] = {
 	[OPTION_DOMAINS] = SERVE_MEM | SERVE_OBJECT | SERVE_MALLOC,
@@ -37,8 +39,9 @@ size_t option_values[OPTIONS] = {
 	[OPTION_PAGE] = 1,
 };
 
-static char stats_file[PATH_MAX], profile_file[PATH_MAX];
-static unsigned stats_seconds; /* 0: the file is written at the exit only */
+static char stats_file[PATH_MAX], profile_file[PATH_MAX], cgroup_tree[PATH_MAX];
+static unsigned stats_seconds;   /* 0: the file is written at the exit only */
+static size_t percents[OPTIONS]; /* of LIMIT and SOFT_LIMIT */
 static bool given[OPTIONS];
 
 /* The names of the domains, in the order of their bits. */
@@ -171,17 +174,21 @@ static const struct spec specs[OPTIONS] = {
 	                     parse_domains },
 	[OPTION_CACHE] = { "CACHE", 0, 64 * MIB, true, "0 to 64M",
 	                   "ready blocks that each heap may keep in its pool cache", NULL },
-	[OPTION_RETAIN] = { "RETAIN", 0, (size_t)1 << 46, true, "0 to 64T",
+	[OPTION_RETAIN] = { "RETAIN", 0, LIMIT_MAX, true, "0 to 64T",
 	                    "free memory that stays resident for reuse; RETAIN_PERCENT may make it "
 	                    "more",
 	                    NULL },
 	[OPTION_RETAIN_PERCENT] = { "RETAIN_PERCENT", 0, 1000, false, "0 to 1000",
 	                            "the same, in percent of the memory that is resident in pools",
 	                            NULL },
-	[OPTION_LIMIT] = { "LIMIT", 0, (size_t)1 << 46, true, "0 to 64T, 0 is none",
-	                   "memory of mem and object that may be resident; beyond it a request "
-	                   "gets NULL",
+	[OPTION_LIMIT] = { "LIMIT", 0, LIMIT_MAX, true, "0 to 64T, 0 is none, or 1% to 100%",
+	                   "memory of mem and object that may be resident, or a part of what the "
+	                   "kernel lets the process have; beyond it a request gets NULL",
 	                   NULL },
+	[OPTION_SOFT_LIMIT] = { "SOFT_LIMIT", 0, LIMIT_MAX, true,
+	                        "0 to 64T, 0 is none, or 1% to 100%",
+	                        "beyond it nothing is kept for reuse, and Python collects garbage",
+	                        NULL },
 	[OPTION_ARENA] = { "ARENA", 32 * MIB, 1024 * MIB, true, "32M to 1G, a multiple of 32M",
 	                   "address space that is taken from the system at a time", NULL },
 	[OPTION_HUGE_PAGES] = { "HUGE_PAGES", 0, 2, false,
@@ -213,6 +220,11 @@ static const struct spec specs[OPTIONS] = {
 	                  parse_page },
 };
 
+static bool takes_percent(enum option option)
+{
+	return option == OPTION_LIMIT || option == OPTION_SOFT_LIMIT;
+}
+
 /* Besides its range, option ARENA must be a multiple of the size of an arena. */
 static bool parse(enum option option, const char *value)
 {
@@ -221,11 +233,16 @@ static bool parse(enum option option, const char *value)
 
 	if (spec->parse)
 		return spec->parse(value);
+	if (takes_percent(option) && option_read_percent(value, &percents[option])) {
+		option_values[option] = 0;
+		return true;
+	}
 	if (!option_read_number(value, strlen(value), spec->bytes, &number) || number < spec->low ||
 	    number > spec->high)
 		return false;
 	if (option == OPTION_ARENA && number % (32 * MIB) != 0)
 		return false;
+	percents[option] = 0;
 	option_values[option] = number;
 	return true;
 }
@@ -259,6 +276,9 @@ void option_add_value(struct text *text, enum option option)
 
 	if (option == OPTION_DOMAINS) {
 		add_domains(text, value);
+	} else if (percents[option]) {
+		text_add_number(text, percents[option]);
+		text_add(text, "%");
 	} else if (option == OPTION_STATS && value == STATS_JSON) {
 		text_add(text, "json:");
 		text_add(text, stats_file);
@@ -337,6 +357,21 @@ static void complain(const char *entry, enum option option)
 	}
 }
 
+void option_refuse(enum option option, const char *why)
+{
+	struct text *text;
+
+	if (complaints_used < array_length(complaints)) {
+		text = &complaints[complaints_used++];
+		text_add(text, "ARENITE_");
+		text_add(text, specs[option].name);
+		text_add(text, "=");
+		option_add_value(text, option);
+		text_add(text, why);
+	}
+	option_values[option] = percents[option] = 0;
+}
+
 /* A number for the lines together.  The same lines have the same number in any order, because
  * shells change the order of the environment; other lines most likely have another. */
 static size_t complaints_number(void)
@@ -374,15 +409,26 @@ enum option option_find(const char *name, size_t length)
 	return option;
 }
 
-/* Names that the tools around the library use; the library takes no notice of them. */
+/* Names that the tools around the library and its tests use. */
 static bool is_reserved(const char *name)
 {
-	static const char *const names[] = { "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=" };
+	static const char *const names[] = { "GRAFT_DIR=", "CACHE_DIR=", "PYTHON_HEADERS=",
+		                             "CGROUP_TREE=" };
 
 	for (size_t i = 0; i < array_length(names); i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
 			return true;
 	return false;
+}
+
+/* The one of these that the library reads; its value is copied, as that of ARENITE_STATS is. */
+static void read_cgroup_tree(const char *name)
+{
+	const char *value = name + strlen("CGROUP_TREE=");
+
+	if (strncmp(name, "CGROUP_TREE=", strlen("CGROUP_TREE=")) == 0 &&
+	    strlen(value) < sizeof(cgroup_tree))
+		memcpy(cgroup_tree, value, strlen(value) + 1);
 }
 
 /* An entry is a reserved name, a mark, or an option.  What is none of these, or malformed, is
@@ -393,6 +439,7 @@ static void read_entry(const char *entry)
 	const char *value = strchr(name, '=');
 	enum option option;
 
+	read_cgroup_tree(name);
 	if (!value || is_reserved(name) || mark_read(entry))
 		return;
 	option = option_find(name, (size_t)(value - name));
@@ -419,6 +466,16 @@ const char *option_name(enum option option)
 const char *option_range(enum option option)
 {
 	return specs[option].range;
+}
+
+size_t option_percent(enum option option)
+{
+	return percents[option];
+}
+
+const char *option_cgroup_tree(void)
+{
+	return cgroup_tree;
 }
 
 const char *option_stats_file(void)

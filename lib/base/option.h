@@ -26,6 +26,7 @@ enum option {
 	OPTION_RETAIN,
 	OPTION_RETAIN_PERCENT,
 	OPTION_LIMIT,
+	OPTION_SOFT_LIMIT,
 	OPTION_ARENA,
 	OPTION_HUGE_PAGES,
 	OPTION_CHECKS,
@@ -56,6 +57,9 @@ static inline size_t option_limit(void)
 {
 	return load_setting(&option_values[OPTION_LIMIT]);
 }
+/* LIMIT and SOFT_LIMIT may be a percentage instead of a size.  Then this is that percentage, and
+ * the value of the option is 0; else this is 0. */
+size_t option_percent(enum option option);
 
 /* The option whose name after ARENITE_ these `length` bytes are, or OPTIONS. */
 enum option option_find(const char *name, size_t length);
@@ -77,11 +81,18 @@ void option_add_value(struct text *text, enum option option);
 /* The file of ARENITE_PROFILE=BYTES,FILE, or NULL. */
 const char *option_profile_file(void);
 
+/* The folder that the tests have in the place of / when control groups are looked for; "" for /
+ * itself (os/cgroup.h). */
+const char *option_cgroup_tree(void);
+
 /* Read the environment.  Called once, while there is one thread. */
 void option_init(void);
 /* Say what was wrong in the environment, unless a process that started this one has said the
  * same. */
 void option_complain(void);
+/* The value of this option cannot be used: it is 0 from now on, and a line about it says why.  To
+ * be called before option_complain. */
+void option_refuse(enum option option, const char *why);
 /* Write the table with the values in force to this file descriptor, for `arenite options`. */
 void option_print_table(int fd);
 /* Parse and set one value as from the environment.  false: it is malformed, and nothing has

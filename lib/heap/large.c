@@ -3,7 +3,7 @@
 
 #include "heap/empty.h"
 #include "heap/heap.h"
-#include "base/option.h"
+#include "arena/budget.h"
 #include "os/os.h"
 #include "arena/retain.h"
 #include "arena/supply.h"
@@ -20,12 +20,12 @@ static bool is_huge(const struct pool *pool)
 
 /* Four sizes for each doubling: a buffer that grows by an eighth then grows in place every other
  * time, and what it does not touch is not resident.  Under option LIMIT, which counts all that a
- * block may touch, it is the size itself, in whole slices. */
+ * block may touch, and while memory is short, it is the size itself, in whole slices. */
 size_t large_size(size_t size)
 {
 	unsigned k = 63 - (unsigned)__builtin_clzll(size - 1);
 
-	if (option_limit())
+	if (budget_is_tight())
 		return align_up(size, SLICE);
 	return align_up(size, (size_t)1 << (k - 2));
 }

@@ -3,7 +3,7 @@
 
 #include "arena/retain.h"
 #include "arena/supply.h"
-#include "base/option.h"
+#include "arena/budget.h"
 #include "heap/sweep.h"
 #include "heap/wait.h"
 
@@ -223,7 +223,7 @@ bool stock_admits(struct heap *heap, size_t bytes)
 {
 	bytes += kept_bytes(heap);
 	heap->stock_released += heap->stock_released < UINT8_MAX;
-	if (option_limit() != 0)
+	if (budget_is_tight())
 		return false;
 	if (load_relaxed(&heap->x_grant) != 0 && retain_is_exceeded(0)) {
 		stock_give_back(heap);
@@ -326,7 +326,7 @@ static bool fetch_run(struct heap *heap, size_t slices, struct run *run)
 {
 	size_t n = SLICES_MAX;
 
-	if (heap->stock_missed < EARNED || option_limit() != 0 ||
+	if (heap->stock_missed < EARNED || budget_is_tight() ||
 	    !is_granted(heap, n * SLICE + kept_bytes(heap)) || !supply_claim_kept(n, run))
 		return false;
 	put_run(heap, word_of(&run->arena->pool[run->first + slices], n - slices, false));

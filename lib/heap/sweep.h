@@ -27,8 +27,8 @@
 #ifndef ARN_SWEEP_H
 #define ARN_SWEEP_H
 
+#include "arena/budget.h"
 #include "heap/types.h"
-#include "base/option.h"
 
 #define SWEEP_STEP 32u
 
@@ -40,7 +40,7 @@ unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want);
 
 static inline unsigned sweep_admitted(const struct pool *pool, unsigned want)
 {
-	return likely(option_limit() == 0) ? want : sweep_admitted_by_limit(pool, want);
+	return likely(!budget_is_tight()) ? want : sweep_admitted_by_limit(pool, want);
 }
 
 /* n blocks were taken from the pool; `low` and `high` are the lowest and the highest of them. */

@@ -11,6 +11,7 @@
 #include "python/binding.h"
 #include "heap/thread.h"
 #include "python/selftest.h"
+#include "python/foreign.h"
 
 #include <arenite/arenite.h>
 
@@ -282,8 +283,9 @@ static void first_free(void *ours, void *block)
 }
 
 /*
- * What is in place now becomes the allocator below, and the first_* functions take its place, with
- * the domain's own functions as their context.  Neither of CPython's two functions can fail.
+ * What is in place now becomes the allocator below, or the one below foreign.h, and the first_*
+ * functions take its place, with the domain's own functions as their context.  Neither of CPython's
+ * two functions can fail.
  */
 void hook_install(enum domain domain, void (*begun)(void))
 {
@@ -293,6 +295,8 @@ void hook_install(enum domain domain, void (*begun)(void))
 	tell_begun = begun;
 	is_begun[domain] = false;
 	cpython.get_allocator(domain, &hook_next[domain]);
+	if (domain == DOMAIN_OBJECT)
+		foreign_count(&hook_next[domain]);
 	cpython.set_allocator(domain, &first);
 }
 

@@ -13,6 +13,7 @@
 #include "python/cpython.h"
 #include "python/hook.h"
 #include "python/late.h"
+#include "api/collect.h"
 #include "api/process.h"
 #include "python/served.h"
 #include "python/binding.h"
@@ -193,6 +194,7 @@ static enum arn_python_result install_first(void *library)
 		return result;
 	binding_init();
 	served_init();
+	collect_find(library);
 	/* this sets a variable of the environment, as a late Python does by itself at this time */
 	process_has_python();
 	installed = true;

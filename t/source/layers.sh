@@ -116,8 +116,10 @@ same "ck comes in at one place" "base/stack.h " "$(files_with '# *include <ck_')
 same "liburcu comes in where it is used" "arena/reclaim-urcu.c profile/lookup.c " "$(files_with '# *include <urcu')"
 same "the graft sees the public header only" "#include <arenite/arenite.h>" \
 	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)"
-same "lib/python sees public headers, of the core the fast paths and ARENITE_DISABLE" \
-	"api/alloc.h api/process.h base/arch.h base/atomic.h base/base.h base/stack.h base/table.h heap/thread.h " \
+# Of the core it sees the fast paths, ARENITE_DISABLE, and what counts CPython's own heaps when memory is short.
+same "lib/python sees public headers, and little of the core" \
+	"api/alloc.h api/collect.h api/process.h api/shortage.h base/arch.h base/atomic.h base/base.h base/stack.h \
+base/table.h heap/thread.h " \
 	"$(foreign python)"
 same "lib/malloc sees of the core the fast paths, and whether it is to serve" \
 	"api/alloc.h api/process.h base/atomic.h base/base.h heap/thread.h " "$(foreign malloc)"

@@ -131,10 +131,12 @@ values_beside_range() { # RANGE
 	fi
 }
 
-# 32M is in the range of each number of bytes, and out of all others.
+# 32M is in the range of each number of bytes, and out of all others.  50% is a value of those that may be a part.
 unit_is_true() { # NAME UNIT
 	if [ "$2" = bytes ]; then
-		takes "$1" 32M
+		takes "$1" 32M && ! takes "$1" 50%
+	elif [ "$2" = "bytes or percent" ]; then
+		takes "$1" 32M && takes "$1" 50% && ! takes "$1" 101% && ! takes "$1" 0%
 	else
 		[ -n "$2" ] && ! takes "$1" 32M
 	fi
@@ -162,7 +164,7 @@ options_of_code() {
 # Known, but no options
 other_names_of_code() {
 	{
-		sed -n '/names\[\] = {/s/.*{//p' "$top_srcdir/lib/base/option.c" | grep -o '[A-Z_]*=' |
+		sed -n '/ names\[\] = {/,/};/p' "$top_srcdir/lib/base/option.c" | grep -o '[A-Z_]*=' |
 			sed 's/\(.*\)=/ARENITE_\1/'
 		sed -n 's/^#define [A-Z_]* "\(ARENITE_[A-Z_]*\)".*/\1/p' "$top_srcdir/lib/base/mark.h"
 	} | sort

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shortage.h - what is done when memory is short (arena/budget.h).
+ *
+ *     at the soft limit      what can be given back is, other threads are asked to trim their heaps
+ * in their next slow path, and Python is asked for a collection.  That is done at most once in
+ * SHORTAGE_PAUSE, and for at most a fifth of the time half of the way from   the same at once, if
+ * the last collection has helped; else as above there to the hard one at the hard limit      first
+ * of all what a request needs is taken from what is kept and from empty pools; a request that is
+ * not admitted then gets NULL
+ *
+ * A collection that was asked for takes place when the thread comes back to Python code, so it is
+ * of use for the next requests and not for the one that has found memory short.  One request that
+ * is larger than the distance between the two limits may be refused though there is garbage.
+ *
+ * Synchronization   any thread.  One thread takes the turn, by a compare-and-swap, and the others
+ * go on. Progress          lock-free, but for collect_ask.
+ */
+#ifndef ARN_SHORTAGE_H
+#define ARN_SHORTAGE_H
+
+#include "arena/budget.h"
+#include "heap/types.h"
+
+#define SHORTAGE_PAUSE 1000u /* ms */
+#define SHORTAGE_PART  5u    /* the part of the time that may go into it: one of five */
+
+/* Called while there is one thread. */
+void shortage_init(void);
+
+/* Look at the kernel's count if that is due, and do what has to be done. */
+void shortage_look(void);
+
+/* Called at the end of a slow path, when the heap is whole again. */
+static inline void shortage_tend(void)
+{
+	if (unlikely(budget_watched))
+		shortage_look();
+}
+
+/* For an allocator below that was asked for `bytes` bytes since the last call: may it be asked for
+ * more? */
+bool shortage_admits_foreign(size_t bytes) PRIVATE(shortage_admits_foreign);
+/* Are requests to other allocators to be counted? */
+bool shortage_counts_foreign(void) PRIVATE(shortage_counts_foreign);
+
+/* A request is refused, and Python is to collect before the next one is.  Returns NULL. */
+void *shortage_refuse(void);
+
+#endif
