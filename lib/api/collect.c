@@ -23,11 +23,24 @@ static void find(void *library, const char *name, void *function)
 	memcpy(function, &symbol, sizeof(symbol));
 }
 
+void collect_use(ptrdiff_t (*collect)(void),
+                 int (*add_pending_call)(int (*call)(void *), void *arg))
+{
+	python.collect = collect;
+	python.add_pending_call = add_pending_call;
+}
+
 bool collect_find(void *library)
 {
-	find(library, "PyGC_Collect", &python.collect);
-	find(library, "Py_AddPendingCall", &python.add_pending_call);
-	return python.collect && python.add_pending_call;
+	ptrdiff_t (*collect)(void);
+	int (*add_pending_call)(int (*call)(void *), void *arg);
+
+	find(library, "PyGC_Collect", &collect);
+	find(library, "Py_AddPendingCall", &add_pending_call);
+	if (!collect || !add_pending_call)
+		return false;
+	collect_use(collect, add_pending_call);
+	return true;
 }
 EXPORT_PRIVATE(collect_find);
 
@@ -53,7 +66,7 @@ bool collect_ask(void)
 {
 	bool asked = false;
 
-	if (!python.collect || !python.add_pending_call || !cas_acq_rel(&x_asked, &asked, true))
+	if (!python.collect || (!cas_acq_rel(&x_asked, &asked, true) && !BUG(ask_twice)))
 		return false;
 	if (python.add_pending_call(collect, NULL) == 0)
 		return true;

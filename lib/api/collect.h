@@ -14,11 +14,12 @@
  * of the list of threads, and CPython asks for memory while it holds that (the frames of all
  * threads that `sys` tells, the collector's walk of stacks).
  *
- * Synchronization   collect_find: while there is one thread, or no interpreter runs.  collect_ask:
- * any thread that is in no slow path of a heap. Progress          collect_ask takes CPython's lock
- * of the pending calls of the main thread, which is held for a few instructions, and under which no
- * memory is asked for.  It is called at most once between two collections, and never while a heap
- * is half done.
+ * Synchronization   collect_find: while there is one thread, or no interpreter runs. collect_ask:
+ *                   any thread that is in no slow path of a heap.
+ * Progress          collect_ask takes CPython's lock of the pending calls of the main thread,
+ *                   which is held for a few instructions, and under which no memory is asked for.
+ *                   It is called at most once between two collections, and never while a heap is
+ *                   half done.
  */
 #ifndef ARN_COLLECT_H
 #define ARN_COLLECT_H
@@ -28,6 +29,10 @@
 /* Look for a Python in the library with this handle of dlopen, or in all global ones
  * (RTLD_DEFAULT). true: there is one. */
 bool collect_find(void *library) PRIVATE(collect_find);
+
+/* The same for functions that were found already, or stand for Python's: both, or NULL and NULL. */
+void collect_use(ptrdiff_t (*collect)(void),
+                 int (*add_pending_call)(int (*call)(void *), void *arg));
 
 /* What is called in the interpreter when a collection has ended, with its duration in ms. */
 void collect_on_end(void (*ended)(unsigned ms));

@@ -2,19 +2,23 @@
  *
  * shortage.h - what is done when memory is short (arena/budget.h).
  *
- *     at the soft limit      what can be given back is, other threads are asked to trim their heaps
- * in their next slow path, and Python is asked for a collection.  That is done at most once in
- * SHORTAGE_PAUSE, and for at most a fifth of the time half of the way from   the same at once, if
- * the last collection has helped; else as above there to the hard one at the hard limit      first
- * of all what a request needs is taken from what is kept and from empty pools; a request that is
- * not admitted then gets NULL
+ * At the soft limit what can be given back is, other threads are asked to trim their heaps in their
+ * next slow path, and Python is asked for a collection.  That is done at most once in
+ * SHORTAGE_PAUSE, and for at most one of SHORTAGE_PART parts of the time.
+ *
+ * Where it is urgent, the same is done at once if the last collection has helped, and else as
+ * above.
+ *
+ * At the hard limit what a request needs is taken first from what is kept and from empty pools
+ * (trim.h).  A request that is not admitted then gets NULL.
  *
  * A collection that was asked for takes place when the thread comes back to Python code, so it is
  * of use for the next requests and not for the one that has found memory short.  One request that
  * is larger than the distance between the two limits may be refused though there is garbage.
  *
- * Synchronization   any thread.  One thread takes the turn, by a compare-and-swap, and the others
- * go on. Progress          lock-free, but for collect_ask.
+ * Synchronization   any thread. One thread takes the turn, by a compare-and-swap, and the others
+ *                   go on.
+ * Progress          lock-free, but for collect_ask.
  */
 #ifndef ARN_SHORTAGE_H
 #define ARN_SHORTAGE_H

@@ -73,6 +73,18 @@ static void read_left(struct left *left)
 		lower(&left->soft, left_of(option(OPTION_SOFT_LIMIT), use.used));
 }
 
+/* What is left until requests that are not small are refused. */
+static intptr_t left_to_refusal(const struct left *left)
+{
+	return left->hard == INTPTR_MAX ? INTPTR_MAX : left->hard - (intptr_t)BUDGET_KEPT;
+}
+
+/* What is left until half of the way from the soft limit to a refusal: there it is urgent. */
+static intptr_t left_to_urgency(const struct left *left)
+{
+	return left_to_refusal(left) / 2 + left->soft / 2;
+}
+
 /* Memory is short until there is some distance to the soft limit again, so that the state does not
  * change with each page. */
 static enum budget_state judge(const struct left *left)
@@ -81,18 +93,18 @@ static enum budget_state judge(const struct left *left)
 
 	if (left->soft > margin && left->hard > margin)
 		return BUDGET_AMPLE;
-	/* half of the way from the soft limit to the hard one */
-	return left->hard <= -left->soft ? BUDGET_URGENT : BUDGET_SHORT;
+	return left_to_urgency(left) <= 0 ? BUDGET_URGENT : BUDGET_SHORT;
 }
 
-/* Half of the way to the next limit, or a step. */
+/* How much may be handed out until the next look: half of the way to the soft limit; from there to
+ * where it is urgent; then a step each. */
 static size_t next_look(const struct left *left)
 {
-	intptr_t next = left->soft > 0 && left->soft < left->hard ? left->soft : left->hard;
+	intptr_t next = left->soft > 0 ? left->soft / 2 : left_to_urgency(left);
 
-	if (next == INTPTR_MAX)
+	if (left->soft == INTPTR_MAX && left->hard == INTPTR_MAX)
 		return SIZE_MAX / 2;
-	return next > 0 ? max_size((size_t)next / 2, BUDGET_STEP) : BUDGET_STEP;
+	return max_size(next > 0 ? (size_t)next : 0, BUDGET_STEP);
 }
 
 static size_t mark_at(size_t base, intptr_t left)
@@ -123,22 +135,29 @@ void budget_look(void)
 	note_lowest(left.hard);
 }
 
-/* By time, or because much was handed out; but never twice at the same time of the clock. */
-static bool is_due(unsigned now, unsigned looked)
+/* A look is due by time.  Of several threads one has the turn. */
+static bool take_turn_by_time(void)
 {
-	return os_age(now, looked) >= BUDGET_EVERY ||
-	       (now != looked && counted() >= load_relaxed(&x_next));
+	unsigned now = os_milliseconds(), looked = load_relaxed(&x_looked);
+
+	if (likely(os_age(now, looked) < BUDGET_EVERY))
+		return false;
+	arn_yield_point("budget_due");
+	return cas_acq_rel(&x_looked, &looked, now) || BUG(all_look);
+}
+
+/* A look is due because much was handed out.  The next mark is there when the look is done; a
+ * thread that is stopped before that leaves it to the clock. */
+static bool take_turn_by_growth(void)
+{
+	size_t next = load_relaxed(&x_next);
+
+	return unlikely(counted() >= next) && cas_acq_rel(&x_next, &next, SIZE_MAX);
 }
 
 bool budget_poll(void)
 {
-	unsigned now, looked;
-
-	if (likely(!budget_watched))
-		return false;
-	now = os_milliseconds();
-	looked = load_relaxed(&x_looked);
-	if (likely(!is_due(now, looked)) || !cas_acq_rel(&x_looked, &looked, now))
+	if (likely(!budget_watched) || (likely(!take_turn_by_growth()) && !take_turn_by_time()))
 		return false;
 	budget_look();
 	return true;
@@ -148,16 +167,19 @@ bool budget_poll(void)
 
 /* May the calling thread have so many bytes of what is kept?  It has an allowance for each
  * BUDGET_WHILE, and another one when a request of it was refused. */
-static bool take_allowance(size_t bytes)
+static bool has_allowance(size_t bytes)
 {
 	unsigned now = os_milliseconds();
 
 	if (!allowance.given || os_age(now, allowance.since) >= BUDGET_WHILE)
 		allowance = (struct allowance){ true, false, now, BUDGET_ALLOWANCE };
-	if (bytes > BUDGET_SMALL || bytes > allowance.bytes)
-		return false;
-	allowance.bytes -= bytes;
-	return true;
+	return bytes <= BUDGET_SMALL && bytes <= allowance.bytes;
+}
+
+/* The allowance is used up by all that the thread takes, also where it would not need it. */
+void budget_note_taken(size_t bytes)
+{
+	allowance.bytes -= min_size(allowance.bytes, bytes);
 }
 
 /* What is kept is taken off the mark, unless the request is for a part of it. */
@@ -169,7 +191,7 @@ size_t budget_limit(size_t pages, size_t bytes)
 	if (hard == SIZE_MAX)
 		return limit;
 	hard -= min_size(hard, load_relaxed(&x_foreign));
-	if (pages + bytes + kept > hard && take_allowance(bytes)) {
+	if (pages + bytes + kept > hard && has_allowance(bytes)) {
 		kept = 0;
 		hard += allowance.refused ? BUDGET_RESERVE : 0;
 	}
@@ -208,8 +230,12 @@ bool budget_admits_foreign(size_t bytes)
 		return true;
 	budget_look();
 	left = left_for_foreign();
-	if (left >= load_relaxed(&x_lowest) || take_allowance(bytes))
+	if (left >= load_relaxed(&x_lowest))
 		return true;
+	if (has_allowance(bytes)) {
+		budget_note_taken(bytes);
+		return true;
+	}
 	store_relaxed(&x_lowest, left);
 	budget_note_refusal();
 	return false;

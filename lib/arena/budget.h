@@ -27,11 +27,12 @@
  * another allowance, for which BUDGET_RESERVE bytes above the mark are in reserve, so that the
  * program can handle the refusal.
  *
- * Synchronization   budget_init: while there is one thread.  The others: any thread.  Of the
- * threads that find a look due one takes the turn, by a compare-and-swap of the time of the last
- * look, and the others go on.  Marks are relaxed: each is a guess by itself, and two looks at the
- * same time may leave either one's. Progress          wait-free; a look is a few dozen system
- * calls.
+ * Synchronization   budget_init: while there is one thread. The others: any thread. Of the
+ *                   threads that find a look due one takes the turn, by a compare-and-swap of the
+ *                   time of the last look or of the next mark, and the others go on. Marks are
+ *                   relaxed: each is a guess by itself, and two looks at the same time may leave
+ *                   either one's.
+ * Progress          wait-free; a look is a few dozen system calls.
  */
 #ifndef ARN_BUDGET_H
 #define ARN_BUDGET_H
@@ -43,9 +44,9 @@
 #define BUDGET_EVERY 100u /* ms */
 #define BUDGET_STEP  MIB  /* the least growth that makes a look due, bytes */
 /* Bytes. */
-#define BUDGET_KEPT      (2 * MIB)
+#define BUDGET_KEPT      (4 * MIB)
 #define BUDGET_RESERVE   MIB
-#define BUDGET_ALLOWANCE (256 * KIB)
+#define BUDGET_ALLOWANCE (512 * KIB)
 #define BUDGET_SMALL     (64 * KIB) /* the largest request for which there is an allowance */
 #define BUDGET_WHILE     1000u      /* ms for which an allowance is */
 /* SOFT_LIMIT, if it is not set and LIMIT is a percentage, is this much below it, in percent. */
@@ -96,6 +97,15 @@ static inline bool budget_is_tight(void)
 /* How many bytes may have pages in pools, for a request of so many bytes when `pages` bytes have
  * some. SIZE_MAX: there is no limit. */
 size_t budget_limit(size_t pages, size_t bytes);
+
+/* So many bytes were taken by the calling thread, and will have pages. */
+void budget_note_taken(size_t bytes);
+
+static inline void budget_take(size_t bytes)
+{
+	if (unlikely(budget_marked))
+		budget_note_taken(bytes);
+}
 
 /* Look at the kernel's count, whoever's turn it is. */
 void budget_look(void);

@@ -287,6 +287,7 @@ bool supply_claim(size_t slices, struct run *run)
 		return false;
 	if (!claim_slices(slices, run) && !claim_after_unmapping(slices, run))
 		return false;
+	budget_take(slices * SLICE);
 	retain_note_use();
 	run->growth = make_up_for_growth(run);
 	retire_poll();

@@ -51,6 +51,7 @@ static void mark_clean(struct pool *pool, uint64_t granules)
 static void mark_present(struct pool *pool, uint64_t granules)
 {
 	and_relaxed(&pool->bits->x_clean, ~granules);
+	budget_take(bytes_of(pool, granules));
 	tally_sub(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
 }
 

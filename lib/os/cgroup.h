@@ -15,7 +15,7 @@
  * Files are read by the system calls alone: without malloc, without stdio, without a cancellation
  * point.  No descriptor stays open, because programs close descriptors that they do not know.
  *
- * Synchronization   cgroup_find: once, while there is one thread.  The others: any thread after
+ * Synchronization   cgroup_find: once, while there is one thread. The others: any thread after
  *                   that; nothing is written any more.
  * Progress          wait-free, a dozen system calls for each level.
  */

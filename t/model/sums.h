@@ -37,4 +37,9 @@ size_t budget_limit(size_t pages, size_t bytes)
 	return SIZE_MAX;
 }
 
+void budget_note_taken(size_t bytes)
+{
+	(void)bytes;
+}
+
 #endif

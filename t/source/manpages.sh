@@ -164,7 +164,7 @@ options_of_code() {
 # Known, but no options
 other_names_of_code() {
 	{
-		sed -n '/ names\[\] = {/,/};/p' "$top_srcdir/lib/base/option.c" | grep -o '[A-Z_]*=' |
+		sed -n '/ names\[\] = {/,/};/p' "$top_srcdir/lib/base/option.c" | grep -o '[A-Z][A-Z_]*=' |
 			sed 's/\(.*\)=/ARENITE_\1/'
 		sed -n 's/^#define [A-Z_]* "\(ARENITE_[A-Z_]*\)".*/\1/p' "$top_srcdir/lib/base/mark.h"
 	} | sort

@@ -43,6 +43,8 @@ add_twice          unit/table           heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 record_at_any_free unit/thread          heap/remote.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
+all_look           unit/budget          arena/budget.c
+ask_twice          unit/budget          api/collect.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
 retire_at_once     unit/arena           arena/retire.c
