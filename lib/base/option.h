@@ -57,6 +57,7 @@ static inline size_t option_limit(void)
 {
 	return load_setting(&option_values[OPTION_LIMIT]);
 }
+
 /* LIMIT and SOFT_LIMIT may be a percentage instead of a size.  Then this is that percentage, and
  * the value of the option is 0; else this is 0. */
 size_t option_percent(enum option option);
