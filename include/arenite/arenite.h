@@ -286,8 +286,8 @@ struct arn_stats {
 	 * is live. */
 	size_t made_blocks, made_bytes, freed_blocks, freed_bytes;
 	/* The most that was live at a time.  Slow paths look every 100 ms, and when more than ever
-	 * before is resident, to 1/64; what comes and goes in between, in memory that there was, is
-	 * not seen. */
+	 * before is resident, by 1/64 or by 64 KiB for each heap; what comes and goes in between,
+	 * in memory that there was, is not seen. */
 	size_t peak_live_bytes;
 	/* The most that was resident in arenas at a time, to 1/256. */
 	size_t peak_resident_bytes;

@@ -14,7 +14,13 @@ static _Atomic unsigned x_last; /* when that was, ms */
 
 #define STEP_LEAST MIB
 
-/* The sums are of all heaps: where there are many, they are read less often. */
+/* The sums are of all heaps: where there are many, they are read less often.  A step of 64 KiB for
+ * each heap makes that a small part of what the faults of the step cost. */
+static size_t step(size_t peak)
+{
+	return max_size(max_size(peak / 64, STEP_LEAST), heap_count() * SLICE);
+}
+
 static unsigned pause(void)
 {
 	return WATCH_MS + (unsigned)min_size(heap_count() / 8, 60000);
@@ -25,7 +31,7 @@ static unsigned pause(void)
 static bool has_grown(void)
 {
 	size_t peak = load_relaxed(&arena_counters.x_peak), seen = load_relaxed(&x_seen);
-	size_t next = peak + max_size(peak / 64, STEP_LEAST);
+	size_t next = peak + step(peak);
 
 	if (peak <= seen || !cas_acq_rel(&x_seen, &seen, next))
 		return false;
