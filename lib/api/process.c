@@ -157,6 +157,13 @@ bool process_has_malloc(void)
 	return has_malloc;
 }
 
+size_t process_checks(void)
+{
+	process_init();
+	return option(OPTION_CHECKS);
+}
+EXPORT_PRIVATE(process_checks);
+
 bool process_is_disabled(void)
 {
 	process_init();

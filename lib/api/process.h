@@ -28,6 +28,9 @@ bool process_serve_malloc(bool must) PRIVATE_NEEDED(process_serve_malloc);
 /* Has that been called, with yes for an answer? */
 bool process_has_malloc(void);
 
+/* The level of option CHECKS. */
+size_t process_checks(void) PRIVATE(process_checks);
+
 /* Is option DISABLE set?  Then a Python that was not built on Arenite keeps its own allocator. */
 bool process_is_disabled(void) PRIVATE(process_is_disabled);
 

@@ -36,7 +36,7 @@ NAME void *realloc(void *block, size_t size)
 {
 	if (!block)
 		return serve_malloc(size);
-	if (unlikely(!registry_has(block)))
+	if (unlikely(!pool_find(block)))
 		return below_realloc(block, size);
 	if (unlikely(size == 0)) {
 		serve_free(block);
@@ -63,6 +63,6 @@ NAME size_t malloc_usable_size(void *block)
 	struct pool *pool = pool_find(block);
 
 	if (likely(pool != NULL))
-		return pool->block_size;
+		return unlikely(serve_exact) ? arn_usable_size(block) : pool->block_size;
 	return block ? below_usable(block) : 0;
 }

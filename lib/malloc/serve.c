@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-bool serve_begun;
+bool serve_begun, serve_exact;
 
 /* Written by the first call, which comes before there are threads: at the latest from the
  * constructor below. */
@@ -17,6 +17,7 @@ bool serve_begin(void)
 {
 	if (unlikely(!asked)) {
 		serve_begun = process_serve_malloc(!below_is_there());
+		serve_exact = process_checks() >= 3;
 		asked = true;
 	}
 	return serve_begun;
@@ -33,10 +34,12 @@ void *serve_calloc_slow(size_t count, size_t size)
 }
 
 /* A block of another heap of this thread, such as one that Python's mem domain has made, goes into
- * the bin of that heap. */
+ * the bin of that heap.  A huge arena may end before the next multiple of an arena's size, and
+ * behind it may lie a block of the C library's: the registry has its address, but no pool has it.
+ */
 void serve_free_slow(void *block, const void *caller)
 {
-	if (likely(registry_has(block))) {
+	if (likely(pool_find(block) != NULL)) {
 		if (unlikely(!free_cached(block)))
 			free_slow(block, caller);
 	} else if (block) {

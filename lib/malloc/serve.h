@@ -29,6 +29,9 @@
 /* The answer of process_serve_malloc; false as well before the first call. */
 extern hidden bool serve_begun;
 
+/* At level 3 of option CHECKS a block has as many bytes as were asked for, and not one more. */
+extern hidden bool serve_exact;
+
 /* Are the names served?  The first call asks, and the answer holds for ever. */
 bool serve_begin(void);
 

@@ -204,6 +204,7 @@ int main(int argc, char **argv)
 	case 'd': free(block); free(block); break;
 	case 'i': free(block + 16); break;
 	case 'f': free(argv); break;
+	case 'u': block = malloc(33); memset(block, 1, malloc_usable_size(block)); free(block); return 0;
 	}
 	return other == block;
 }
@@ -216,6 +217,8 @@ ok "a double free is found with ARENITE_CHECKS" eval "ARENITE_CHECKS=1 dies_with
 ok "so is a pointer into a block" eval "ARENITE_CHECKS=1 dies_with 'not the start of a block' i"
 ok "a pointer that nobody has made ends in the C library" dies_with 'invalid pointer' f
 
+ok "what malloc_usable_size names may be written to, with ARENITE_CHECKS=3 as well" \
+	eval "ARENITE_CHECKS=3 status_is 0 ./wrong u && status_is 0 ./wrong u"
 ARENITE_STATS=1 preloaded ./main
 ok "the statistics say it" grep -q '^  malloc: served' err
 ok "and have a row for it" grep -Eq '^  \(malloc\) +[0-9]+ +[0-9.]+ ' err
