@@ -84,6 +84,8 @@ static bool poll_own(struct heap *heap)
 
 void empty_poll(struct heap *heap)
 {
+	bool own;
+
 	if (likely(!wait_has_some(heap) && !limbo_has_some(heap->family)))
 		return;
 	if (!family_is_user(heap->family))
@@ -92,7 +94,8 @@ void empty_poll(struct heap *heap)
 		heap->wait_skip--;
 		return;
 	}
-	if (poll_own(heap) | limbo_poll(heap->family))
+	own = poll_own(heap);
+	if (limbo_poll(heap->family) || own)
 		heap->wait_skips = 0;
 	else
 		heap->wait_skips = (uint8_t)min_size(2 * heap->wait_skips + 1, SKIP_MOST);

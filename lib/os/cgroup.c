@@ -371,7 +371,7 @@ static bool find_folder(const char *tree, enum cgroup_kind kind, const char *pat
 {
 	static char line[2 * PATH_MAX]; /* there is one thread */
 	struct reader reader;
-	char *root, *where;
+	char *root = NULL, *where = NULL;
 	bool found = false;
 
 	if (!join(line, tree, "/proc/self/mountinfo"))
