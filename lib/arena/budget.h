@@ -23,9 +23,9 @@
  * While memory is SHORT nothing is kept for reuse (retain.h), and Python is asked for a collection
  * now and then; when it is URGENT, again at once (api/shortage.h).  The last BUDGET_KEPT bytes
  * below the hard mark are for small requests: each thread has an allowance there, so that those
- * that do not grow are not refused because others do.  A thread of which a request was refused gets
- * another allowance, for which BUDGET_RESERVE bytes above the mark are in reserve, so that the
- * program can handle the refusal.
+ * that do not grow are not refused because a few others do.  A thread of which a request was
+ * refused gets another allowance, for which BUDGET_RESERVE bytes above the mark are in reserve, so
+ * that the program can handle the refusal.
  *
  * Synchronization   budget_init: while there is one thread. The others: any thread. Of the
  *                   threads that find a look due one takes the turn, by a compare-and-swap of the

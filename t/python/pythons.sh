@@ -39,7 +39,7 @@ has() { # PATTERN: the statistics of the last run
 
 # One that is built on Arenite has no preload, and so no member "python".
 is_served() {
-	has '"page_size": ' && { ! has '"python": ' || has '"mem": "served", "object": "(served|left)"'; }
+	has '"page_size_bytes": ' && { ! has '"python": ' || has '"mem": "served", "object": "(served|left)"'; }
 }
 
 # What a process says of its environment, and where
@@ -81,17 +81,8 @@ enabled() { # VALUE PYTHON
 	run_disabled "$@" && is_served && [ ! -s "$work/err" ]
 }
 doubted() { # VALUE PYTHON
-	run_disabled "$@" && is_served && [ "$(grep -c "^arenite: ARENITE_DISABLE takes " "$work/err")" = 1 ]
-}
-
-# What doc/python.md says of arn_trim, beside a library that gives 3 GiB back
-recipe() { # PYTHON
-	sed -n '/^    import ctypes$/,/^$/s/^    //p' "$top_srcdir/doc/python.md" >"$work/recipe.py"
-	echo '#include <stddef.h>
-	size_t arn_trim(void) { return (size_t)3 << 30; }' >"$work/trim.c"
-	${CC:-cc} -shared -fPIC -o "$work/trim.so" "$work/trim.c" &&
-		sed -i 's/^arn_trim()$/print(&)/' "$work/recipe.py" &&
-		[ "$(LD_PRELOAD=$work/trim.so "$1" "$work/recipe.py" 2>"$work/err")" = $((3 << 30)) ]
+	run_disabled "$@" && is_served &&
+		[ "$(grep -c '^arenite: ARENITE_DISABLE: "maybe" is none of these' "$work/err")" = 1 ]
 }
 
 # Address space for what Python itself needs, and not for an arena.  A free-threaded one maps as much as that itself.
@@ -119,7 +110,6 @@ try_environment() { # PYTHON
 		ok "ARENITE_DISABLE=$value does not" enabled "$value" "$1"
 	done
 	ok "nor does what is no answer, and a line says so" doubted maybe "$1"
-	ok "doc/python.md: what arn_trim returns, from 2 GiB on" recipe "$1"
 }
 
 one='' gil=''

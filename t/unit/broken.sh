@@ -86,7 +86,7 @@ any_heaps          unit/python-layout   python/layout.c
 any_array          unit/python-layout   python/layout.c
 even_distances     unit/sample          heap/sample.c
 unmetered          unit/sample          api/alloc.c
-sample_stays       unit/sample          api/alloc.c
+sample_stays       unit/sample          api/alloc-metered.c
 spare_at_once      unit/sample          profile/spare.c profile/profile.c
 '
 
