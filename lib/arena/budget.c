@@ -267,6 +267,11 @@ static size_t choose_soft(void)
 	return hard > BUDGET_BELOW ? hard - BUDGET_BELOW : hard;
 }
 
+size_t budget_soft_percent(void)
+{
+	return soft_percent;
+}
+
 void budget_init(void)
 {
 	if (option_percent(OPTION_LIMIT) || option_percent(OPTION_SOFT_LIMIT) ||

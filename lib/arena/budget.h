@@ -67,6 +67,10 @@ extern _Atomic unsigned x_budget_state;
 /* Find out what the options mean in this process, and look for the first time. */
 void budget_init(void);
 
+/* The soft limit that the kernel's count is compared with, in percent of the kernel's limit: option
+ * SOFT_LIMIT, or what comes from LIMIT where that is not set.  0: there is none. */
+size_t budget_soft_percent(void);
+
 /* There is a Python in this process.  A LIMIT of so few bytes that it would not start is refused.
  * Called after budget_init, while there is one thread, and before option_complain. */
 void budget_note_python(void);

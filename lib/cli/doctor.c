@@ -213,7 +213,7 @@ static bool tell_environment(bool built_in)
 		printf("LD_PRELOAD=%s\n  stays; a malloc in it serves raw and extensions\n",
 		       others);
 	surroundings_tell_preload();
-	surroundings_tell_cgroup();
+	surroundings_tell_limits();
 	return defeated;
 }
 

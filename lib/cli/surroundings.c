@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * surroundings.c - reads LD_PRELOAD, and the files of the control groups of versions 1 and 2.
+ * surroundings.c - reads LD_PRELOAD, and tells the limits of memory and where they come from.
  */
 #include "cli/surroundings.h"
 
+#include "arena/budget.h"
 #include "base/base.h"
 #include "base/option.h"
+#include "os/cgroup.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -41,92 +43,98 @@ void surroundings_tell_preload(void)
 	}
 }
 
-/* ---- control groups -------------------------------------------------------------------------- */
+/* ---- the limits of memory -------------------------------------------------------------------- */
 
-/* A test may put another root in the place of the system's. */
-static FILE *open_below_root(const char *path)
+/* To the nearest one: percentages are rarely whole. */
+static size_t in_mib(size_t bytes)
 {
-	const char *root = getenv("ARN_TEST_ROOT");
-	char whole[2 * PATH_MAX];
-
-	snprintf(whole, sizeof(whole), "%s%s", root ? root : "", path);
-	return fopen(whole, "re");
+	return bytes / MIB + (bytes % MIB >= MIB / 2);
 }
 
-/* The number in a file of a control group; SIZE_MAX: there is no such file, or it has no number. */
-static size_t read_limit(const char *mount, const char *group, const char *name)
+/* What the level lets be in use, with the file that says so.  false: it cannot be read. */
+static bool tell_level(unsigned level, struct cgroup_use *use)
 {
-	char path[2 * PATH_MAX];
-	unsigned long long limit = SIZE_MAX;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s%s/%s", mount, group, name);
-	file = open_below_root(path);
-	if (!file)
-		return SIZE_MAX;
-	if (fscanf(file, "%llu", &limit) != 1)
-		limit = SIZE_MAX;
-	fclose(file);
-	return (size_t)limit;
-}
-
-/* The least limit of a group and of all that are above it; the group's name is cut off for that. */
-static size_t least_limit(const char *mount, char *group, const char *name)
-{
-	size_t least = read_limit(mount, "", name);
-
-	for (char *slash; (slash = strrchr(group, '/')) != NULL; *slash = '\0')
-		least = min_size(least, read_limit(mount, group, name));
-	return least;
-}
-
-/*
- * A line of /proc/self/cgroup is NUMBER:CONTROLLERS:GROUP; version 2 has the number 0 and no
- * controllers.
- */
-static size_t limit_of_line(char *line)
-{
-	char *controllers = strchr(line, ':'), *group;
-
-	if (!controllers || !(group = strchr(controllers + 1, ':')))
-		return SIZE_MAX;
-	*controllers++ = *group++ = '\0';
-	group[strcspn(group, "\n")] = '\0';
-	if (strcmp(line, "0") == 0 && !*controllers)
-		return least_limit("/sys/fs/cgroup", group, "memory.max");
-	if (strstr(controllers, "memory"))
-		return least_limit("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
-	return SIZE_MAX;
-}
-
-static size_t cgroup_limit(void)
-{
-	FILE *file = open_below_root("/proc/self/cgroup");
-	char line[PATH_MAX + 64];
-	size_t least = SIZE_MAX;
-
-	while (file && fgets(line, sizeof(line), file))
-		least = min_size(least, limit_of_line(line));
-	if (file)
-		fclose(file);
-	return least;
-}
-
-void surroundings_tell_cgroup(void)
-{
-	const size_t limit = cgroup_limit(),
-		     physical = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-
-	if (limit >= physical && !getenv("ARN_TEST_ROOT"))
-		return;
-	if (limit >= SIZE_MAX / 4)
-		return;
-	printf("control group: memory is limited to %zuM\n", limit / MIB);
-	if (option(OPTION_LIMIT) && option(OPTION_LIMIT) < limit)
-		puts("  ARENITE_LIMIT is below it: a request gets MemoryError before the kernel "
-		     "ends the process");
+	if (!cgroup_read(level, use))
+		return false;
+	if (cgroup_kind(level) == CGROUP_MACHINE)
+		printf("machine: memory is %zuM, by %s; %zuM is in use\n", in_mib(use->limit),
+		       cgroup_name(level), in_mib(use->used));
 	else
-		printf("  beyond it the kernel ends the process; with ARENITE_LIMIT=%zuM, for "
-		       "example, a request gets MemoryError before\n",
-		       limit / MIB * 3 / 4);
+		printf("control group: memory is limited to %zuM, by %s/%s; %zuM is in use\n",
+		       in_mib(use->limit), cgroup_name(level), use->limit_file, in_mib(use->used));
+	return true;
+}
+
+/* What the percentages are of the level. */
+static void tell_percentages(const struct cgroup_use *use)
+{
+	size_t hard = option_percent(OPTION_LIMIT), soft = budget_soft_percent();
+
+	if (soft)
+		printf("  %s%zu%%: Python is asked to collect from %zuM on\n",
+		       option_percent(OPTION_SOFT_LIMIT) ? "ARENITE_SOFT_LIMIT="
+		                                         : "without ARENITE_SOFT_LIMIT ",
+		       soft, in_mib(use->limit / 100 * soft));
+	if (hard)
+		printf("  ARENITE_LIMIT=%zu%%: requests get MemoryError from %zuM on, before the "
+		       "kernel ends the process\n",
+		       hard, in_mib(use->limit / 100 * hard));
+}
+
+/* A group with a limit of the kernel, and no limit of ours that is about it. */
+static void advise(const struct cgroup_use *use)
+{
+	if (option_limit() && option_limit() < use->limit)
+		puts("  ARENITE_LIMIT is below it: a request gets MemoryError before the kernel "
+		     "ends the process, unless others than Arenite take the rest");
+	else if (!option_percent(OPTION_LIMIT))
+		puts("  beyond it the kernel ends the process; with ARENITE_LIMIT=90% a request "
+		     "gets MemoryError before");
+}
+
+/* The machine's memory matters only if there are percentages of it. */
+static void tell_levels(void)
+{
+	bool percent = budget_soft_percent() || option_percent(OPTION_LIMIT);
+	struct cgroup_use use;
+
+	for (unsigned level = 0; level < cgroup_levels(); level++) {
+		bool group = cgroup_kind(level) != CGROUP_MACHINE;
+
+		if ((!group && !percent) || !tell_level(level, &use))
+			continue;
+		tell_percentages(&use);
+		if (group)
+			advise(&use);
+	}
+	if (percent && cgroup_levels() == 0)
+		puts("memory: neither a limit of the kernel nor the machine's memory is known, so "
+		     "percentages limit nothing");
+}
+
+/* Limits that are sizes are not compared with a limit of the kernel. */
+static void tell_sizes(void)
+{
+	struct cgroup_use use;
+
+	if (option_limit())
+		printf("ARENITE_LIMIT=%zuM: requests get MemoryError when so much is in Arenite's "
+		       "pools\n",
+		       in_mib(option_limit()));
+	if (!option(OPTION_SOFT_LIMIT))
+		return;
+	printf("ARENITE_SOFT_LIMIT=%zuM: Python is asked to collect when so much is counted by ",
+	       in_mib(option(OPTION_SOFT_LIMIT)));
+	if (cgroup_read_own(&use))
+		printf("%s%s%s\n", cgroup_own_name(), use.used_file ? "/" : "",
+		       use.used_file ? use.used_file : "");
+	else
+		puts("the kernel; but it is not known where, so it limits nothing");
+}
+
+void surroundings_tell_limits(void)
+{
+	cgroup_find(option_cgroup_tree());
+	tell_levels();
+	tell_sizes();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * surroundings.h - for `doctor`: what lies around the process and keeps Arenite from doing well: a
- * preload that is not there, and a limit of the control group.
+ * preload that is not there, and the limits of memory.
  */
 #ifndef ARN_CLI_SURROUNDINGS_H
 #define ARN_CLI_SURROUNDINGS_H
@@ -10,9 +10,11 @@
 void surroundings_tell_preload(void);
 
 /*
- * If the control group of this process, or one above it, limits the memory, print the limit and
- * what option LIMIT could make of it.
+ * Print the limits of the control groups of this process, with the files that have them, and what
+ * options LIMIT and SOFT_LIMIT make of them; the memory of the machine, if these are percentages
+ * and no group has a limit; and LIMIT and SOFT_LIMIT if they are sizes.  To be called while there
+ * is one thread.
  */
-void surroundings_tell_cgroup(void);
+void surroundings_tell_limits(void);
 
 #endif

@@ -134,20 +134,37 @@ static size_t less(size_t a, size_t b)
 	return a - min_size(a, b);
 }
 
+/* The smaller one of memory.max and memory.high. */
+static void read_limits_of_v2(int folder, struct cgroup_use *use)
+{
+	size_t max = number_in(folder, "memory.max", SIZE_MAX);
+	size_t high = number_in(folder, "memory.high", SIZE_MAX);
+
+	use->limit = min_size(max, high);
+	use->limit_file = high < max ? "memory.high" : "memory.max";
+	use->used_file = "memory.current";
+}
+
+static void read_limit_of_v1(int folder, struct cgroup_use *use)
+{
+	use->limit_file = "memory.limit_in_bytes";
+	use->limit = number_in(folder, use->limit_file, SIZE_MAX);
+	use->used_file = "memory.usage_in_bytes";
+}
+
 static bool read_group(const struct level *level, struct cgroup_use *use)
 {
 	bool second = level->kind == CGROUP_V2;
 	int folder = open_at(AT_FDCWD, level->name, O_PATH | O_DIRECTORY);
-	size_t limit, inactive;
+	size_t inactive;
 
 	if (folder < 0)
 		return false;
-	limit = number_in(folder, second ? "memory.max" : "memory.limit_in_bytes", SIZE_MAX);
 	if (second)
-		limit = min_size(limit, number_in(folder, "memory.high", SIZE_MAX));
-	use->limit = limit;
-	use->used = number_in(folder, second ? "memory.current" : "memory.usage_in_bytes",
-	                      SIZE_MAX);
+		read_limits_of_v2(folder, use);
+	else
+		read_limit_of_v1(folder, use);
+	use->used = number_in(folder, use->used_file, SIZE_MAX);
 	inactive = number_of(folder, "memory.stat",
 	                     second ? "inactive_file" : "total_inactive_file", 0);
 	close_file(folder);
@@ -162,8 +179,7 @@ static bool read_machine(const struct level *level, struct cgroup_use *use)
 	size_t total = number_of(AT_FDCWD, level->name, "MemTotal:", 0);
 	size_t available = number_of(AT_FDCWD, level->name, "MemAvailable:", 0);
 
-	use->limit = total * KIB;
-	use->used = less(total, available) * KIB;
+	*use = (struct cgroup_use){ .limit = total * KIB, .used = less(total, available) * KIB };
 	return total != 0;
 }
 
@@ -179,8 +195,7 @@ static bool read_process(const struct level *level, struct cgroup_use *use)
 	found = next_line(&reader, line, sizeof(line)) && strchr(line, ' ') &&
 	        number_at(strchr(line, ' ') + 1, &pages);
 	close_file(reader.fd);
-	use->limit = SIZE_MAX;
-	use->used = pages * os_page_size();
+	*use = (struct cgroup_use){ .limit = SIZE_MAX, .used = pages * os_page_size() };
 	return found;
 }
 
@@ -222,6 +237,11 @@ bool cgroup_read(unsigned level, struct cgroup_use *use)
 bool cgroup_read_own(struct cgroup_use *use)
 {
 	return read_level(&own, use);
+}
+
+const char *cgroup_own_name(void)
+{
+	return own.name;
 }
 
 /* ---- where the groups are -------------------------------------------------------------------- */
@@ -457,7 +477,7 @@ static void find_own(const char *tree)
 void cgroup_find(const char *tree)
 {
 	static struct level machine; /* there is one thread */
-	struct cgroup_use use = { SIZE_MAX, 0 };
+	struct cgroup_use use = { .limit = SIZE_MAX };
 
 	used_levels = 0;
 	own.name[0] = '\0';

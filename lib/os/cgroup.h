@@ -34,9 +34,11 @@ enum cgroup_kind {
 	CGROUP_PROCESS  /* this process: its resident pages; it has no limit of its own */
 };
 
-/* In bytes.  limit: SIZE_MAX if there is none. */
+/* In bytes.  limit: SIZE_MAX if there is none.  The files are those of a group that say so, and
+ * NULL for the machine and the process. */
 struct cgroup_use {
 	size_t limit, used;
+	const char *limit_file, *used_file;
 };
 
 /*
@@ -57,5 +59,7 @@ bool cgroup_read(unsigned level, struct cgroup_use *use);
 /* The same for the group that the process is in, whether it has a limit or not, or for the process
  * itself if it is in none. */
 bool cgroup_read_own(struct cgroup_use *use);
+/* The name of that group's folder, or of the file of the process. */
+const char *cgroup_own_name(void);
 
 #endif

@@ -96,29 +96,68 @@ ok "a preload that is not there is named" says '^LD_PRELOAD: /no/such.so is not 
 ok "what is there, or is looked for by ld.so, is not" [ "$(grep -c 'is not there' out)" = 1 ]
 unset LD_PRELOAD
 
-# control groups
+# the limits of memory, in a tree that stands for the kernel's
 group() { # FILE LIMIT
     mkdir -p "root/${1%/*}"
     echo "$2" >"root/$1"
 }
-export ARN_TEST_ROOT=$work/root
+export ARENITE_CGROUP_TREE=$work/root
+groups=$work/root/sys/fs/cgroup
 doctor python3.99t
 ok "no control group: nothing is said of it" eval '! says "^control group"'
+ARENITE_LIMIT=90% doctor python3.99t
+ok "a percentage of what is not known" says '^memory: neither .* percentages limit nothing$'
+group proc/meminfo "MemTotal: 4096000 kB
+MemAvailable: 3072000 kB"
+group proc/self/statm '9000 256 90 1 0 80 0'
+group proc/self/mountinfo '30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw'
 group proc/self/cgroup 0::/one/two
 group sys/fs/cgroup/one/two/memory.max max
-ok "without a limit neither" eval 'doctor python3.99t; ! says "^control group"'
+group sys/fs/cgroup/one/two/memory.current $((100 << 20))
+ok "without a limit neither" eval 'doctor python3.99t; ! says "^control group" && ! says "^machine"'
+ARENITE_LIMIT=50% doctor python3.99t
+ok "a percentage is of the machine's memory then, and of no less" eval \
+    'says "^machine: memory is 4000M, by $work/root/proc/meminfo; 1000M is in use$" &&
+    says "^  ARENITE_LIMIT=50%: .* from 2000M on" && says "^  without ARENITE_SOFT_LIMIT 40%: .* from 1600M on$"'
 group sys/fs/cgroup/one/memory.max $((512 << 20))
+group sys/fs/cgroup/one/memory.current $((300 << 20))
 group sys/fs/cgroup/memory.max $((2048 << 20))
+group sys/fs/cgroup/memory.current $((400 << 20))
 doctor python3.99t
-ok "the least limit of those above" says '^control group: memory is limited to 512M$'
-ok "and what to do about it" says 'ARENITE_LIMIT=384M, for example, a request gets MemoryError'
+ok "the limit of a group above, with its file and what is in use" \
+    says "^control group: memory is limited to 512M, by $groups/one/memory.max; 300M is in use$"
+ok "and the one above that" says "limited to 2048M, by $groups/memory.max; 400M is in use$"
+ok "and what to do about it" says 'with ARENITE_LIMIT=90% a request gets MemoryError before$'
 ARENITE_LIMIT=256M doctor python3.99t
-ok "which is done" says 'ARENITE_LIMIT is below it'
-group proc/self/cgroup 4:cpu,memory:/one
-group sys/fs/cgroup/memory/one/memory.limit_in_bytes $((64 << 20))
+ok "a size below it is of Arenite's pools" eval \
+    'says "^  ARENITE_LIMIT is below it" && says "^ARENITE_LIMIT=256M: .* Arenite.s pools$"'
+ARENITE_LIMIT=90% doctor python3.99t
+ok "a percentage is told in bytes, of each group" eval \
+    'says "^  ARENITE_LIMIT=90%: .* from 461M on" && says "^  ARENITE_LIMIT=90%: .* from 1843M on"'
+ok "and what it makes of the soft limit" says '^  without ARENITE_SOFT_LIMIT 80%: .* from 410M on$'
+ok "no more advice is needed" eval '! says "with ARENITE_LIMIT=90%"'
+ARENITE_LIMIT=90% ARENITE_SOFT_LIMIT=50% doctor python3.99t
+ok "a soft limit in percent" says '^  ARENITE_SOFT_LIMIT=50%: .* from 256M on$'
+ARENITE_SOFT_LIMIT=200M doctor python3.99t
+ok "one that is a size, by the process's own group" \
+    says "^ARENITE_SOFT_LIMIT=200M: .* counted by $groups/one/two/memory.current$"
+group sys/fs/cgroup/one/memory.high $((256 << 20))
 doctor python3.99t
-ok "control groups of version 1" says '^control group: memory is limited to 64M$'
-unset ARN_TEST_ROOT
+ok "memory.high, where it is less" says "limited to 256M, by $groups/one/memory.high; 300M is in use$"
+ARENITE_LIMIT=1% doctor python3.99t
+ok "a percentage of too little is refused, and not told as a limit" eval \
+    'grep -q "less than the 32M" err && ! says "ARENITE_LIMIT=1%: "'
+group proc/self/cgroup 4:cpu,memory:/one
+group proc/self/mountinfo '35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory'
+group sys/fs/cgroup/memory/one/memory.limit_in_bytes $((64 << 20))
+group sys/fs/cgroup/memory/one/memory.usage_in_bytes $((8 << 20))
+doctor python3.99t
+ok "control groups of version 1" \
+    says "^control group: memory is limited to 64M, by $groups/memory/one/memory.limit_in_bytes; 8M is in use$"
+group proc/self/cgroup ''
+ARENITE_SOFT_LIMIT=200M doctor python3.99t
+ok "without a group, by what is resident" says "^ARENITE_SOFT_LIMIT=200M: .* counted by $work/root/proc/self/statm$"
+unset ARENITE_CGROUP_TREE
 
 # which program
 printf '#!%s/bin/python3.99t\n' "$work" >bin/tool
