@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/option-number.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
 /* How far a suffix shifts the number to the left; 0: it is none. */
 static size_t suffix_shift(char c)
 {
@@ -78,4 +82,31 @@ bool option_read_percent(const char *value, size_t *percent)
 		return false;
 	*percent = n;
 	return true;
+}
+
+bool option_read_switch(const char *value, bool *on)
+{
+	static const char *const words[] = {
+		"", "1", "0", "yes", "no", "true", "false", "on", "off"
+	};
+
+	for (size_t i = 0; i < array_length(words); i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			*on = i % 2 == 1; /* words for yes are at odd places */
+			return true;
+		}
+	}
+	return false;
+}
+
+size_t option_find_interval(const char *value, unsigned *seconds)
+{
+	const char *comma = strrchr(value, ',');
+	size_t digits = comma ? strspn(comma + 1, "0123456789") : 0;
+
+	*seconds = 0;
+	if (digits == 0 || digits > 5 || strcmp(comma + 1 + digits, "s") != 0)
+		return 0;
+	*seconds = (unsigned)strtoul(comma + 1, NULL, 10);
+	return *seconds ? digits + 2 : 0;
 }

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -76,27 +75,11 @@ static bool parse_domains(const char *value)
 	return true;
 }
 
-/* Reads what people write for yes and no; an empty value is no.  false: it is neither. */
-static bool parse_switch(const char *value, bool *on)
-{
-	static const char *const words[] = {
-		"", "1", "0", "yes", "no", "true", "false", "on", "off"
-	};
-
-	for (size_t i = 0; i < array_length(words); i++) {
-		if (strcasecmp(value, words[i]) == 0) {
-			*on = i % 2 == 1; /* words for yes are at odd places */
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool parse_switch_of(enum option option, const char *value)
 {
 	bool on;
 
-	if (!parse_switch(value, &on))
+	if (!option_read_switch(value, &on))
 		return false;
 	option_values[option] = on;
 	return true;
@@ -112,20 +95,6 @@ static bool parse_page(const char *value)
 	return parse_switch_of(OPTION_PAGE, value);
 }
 
-/* How many bytes at the end of the value say how often the file is to be written: ",10s" are 4, and
- * *seconds is 10.  0: none do; the name of a file may have commas in it. */
-static size_t find_interval(const char *value, unsigned *seconds)
-{
-	const char *comma = strrchr(value, ',');
-	size_t digits = comma ? strspn(comma + 1, "0123456789") : 0;
-
-	*seconds = 0;
-	if (digits == 0 || digits > 5 || strcmp(comma + 1 + digits, "s") != 0)
-		return 0;
-	*seconds = (unsigned)strtoul(comma + 1, NULL, 10);
-	return *seconds ? digits + 2 : 0;
-}
-
 /* A switch, or json:FILE, or json:FILE,10s.  The name of the file is copied, because the
  * environment may be overwritten later. */
 static bool parse_stats(const char *value)
@@ -134,11 +103,11 @@ static bool parse_stats(const char *value)
 	unsigned seconds;
 	bool on;
 
-	if (parse_switch(value, &on)) {
+	if (option_read_switch(value, &on)) {
 		option_values[OPTION_STATS] = on ? STATS_TEXT : STATS_OFF;
 		return true;
 	}
-	length -= find_interval(value, &seconds);
+	length -= option_find_interval(value, &seconds);
 	if (strncmp(value, "json:", 5) != 0 || length <= 5 || length - 5 >= sizeof(stats_file))
 		return false;
 	memcpy(stats_file, value + 5, length - 5);
