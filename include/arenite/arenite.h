@@ -294,6 +294,8 @@ struct arn_stats {
 	size_t tag_heaps[ARN_TAGS]; /* of `heaps`, those of each tag */
 	/* of tag[ARN_TAG_MEM], what the libc names have made: libarenite-malloc */
 	struct arn_stats_tag malloc;
+	/* Requests that got no memory because of option LIMIT or of arn_limit. */
+	size_t refusals;
 };
 
 /*

@@ -79,6 +79,7 @@ static const struct page_name names[] = {
 	{ "purged_bytes", "bytes", "counter" },
 	{ "limit_bytes", "bytes", "gauge" },
 	{ "raw_live_bytes", "bytes", "gauge" },
+	{ "refusals", "", "counter" },
 };
 #define ROWS array_length(names)
 static_assert(FIRST + ROWS * sizeof(struct page_row) <= PAGE_MIN, "one page of memory");
@@ -148,6 +149,7 @@ static void fill_values(uint64_t value[ROWS], const struct arn_stats *stats)
 	value[n++] = stats->purged_bytes;
 	value[n++] = option_limit();
 	value[n++] = stats->raw_live_bytes;
+	value[n++] = stats->refusals;
 	debug_check(n == ROWS);
 }
 

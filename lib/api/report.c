@@ -102,6 +102,7 @@ void report_numbers(const struct report *report, struct row rows[REPORT_NUMBERS]
 		{ "heaps without an owner", "orphan_heaps", s->orphan_heaps, ROW_COUNT, NULL },
 		{ "purges", "purges", s->purges, ROW_COUNT, NULL },
 		{ "purges: returned", "purged", s->purged_bytes, ROW_BYTES, NULL },
+		{ "requests refused by option LIMIT", "refusals", s->refusals, ROW_COUNT, NULL },
 		{ "size of a page", "page_size", os_page_size(), ROW_BYTES, NULL },
 	};
 

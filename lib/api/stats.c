@@ -12,6 +12,7 @@
  * The peak of what is live is the most that any call has seen.  Slow paths call now and then, and
  * whenever more is resident than at the last call, by 1/64: see watch.c.
  */
+#include "arena/budget.h"
 #include "heap/cache.h"
 #include "heap/family.h"
 #include "arena/meta.h"
@@ -96,6 +97,7 @@ static void add_totals(struct arn_stats *stats)
 	stats->metadata_bytes = meta_bytes();
 	stats->peak_resident_bytes = max_size(load_relaxed(&arena_counters.x_peak),
 	                                      arena_resident());
+	stats->refusals = budget_refusals();
 }
 
 /*

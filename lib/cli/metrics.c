@@ -38,7 +38,9 @@ static const struct metric metrics[] = {
 	{ "arenite_purged_bytes", "counter", "bytes", "purged_bytes", NULL,
 	  "Memory that was given back to the system." },
 	{ "arenite_limit_bytes", "gauge", "bytes", "limit_bytes", NULL,
-	  "Option LIMIT; 0 is none." },
+	  "Option LIMIT as a size; 0 is none." },
+	{ "arenite_refusals", "counter", "", "refusals", NULL,
+	  "Requests that got no memory because of a limit." },
 	{ "arenite_heaps", "gauge", "", "heaps", "state",
 	  "Heaps that a thread owns, and those without an owner." },
 };

@@ -87,13 +87,13 @@ result $? "metrics"
 result $? "is OpenMetrics"
 for metric in 'arenite_resident_bytes\{.*cause="live"' 'arenite_live_bytes\{.*tag="mem"' \
 	'arenite_live_blocks\{.*tag="gc"' 'arenite_arena_bytes\{' 'arenite_purged_bytes_total\{' \
-	'arenite_limit_bytes\{' 'arenite_heaps\{.*state="owned"' 'arenite_build_info\{.*version="'; do
+	'arenite_limit_bytes\{' 'arenite_refusals_total\{' 'arenite_heaps\{.*state="owned"' 'arenite_build_info\{.*version="'; do
 	ok "has ${metric//\\/}" has out "^$metric"
 done
 if python3 -c 'import prometheus_client' 2>/dev/null; then
 	python3 -c 'import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
-assert len(list(parse(sys.stdin.read()))) == 10' <out 2>err
+assert len(list(parse(sys.stdin.read()))) == 11' <out 2>err
 	result $? "prometheus_client reads it"
 else
 	skip "prometheus_client reads it" "it is not here"

@@ -147,13 +147,16 @@ static void test_states(void)
 static void test_refusal(void)
 {
 	size_t n, refusals = budget_refusals(), small;
+	struct arn_stats stats;
 	void *block;
 
 	others = 100;
 	begin("90%", "80%", 100);
 	n = grow();
 	ok(n >= 120 && n <= 130, "from 100 MiB on there is room up to 90 %% of 256: %zu", n);
-	ok(budget_refusals() == refusals + 1, "the refusal is counted");
+	arn_stats_read(&stats, sizeof(stats));
+	ok(budget_refusals() == refusals + 1 && stats.refusals == refusals + 1,
+	   "the refusal is counted, and the statistics tell it");
 	ok(grow() >= n - 1, "what was freed can be had again");
 	others = 50;
 	count();

@@ -132,7 +132,8 @@ static void write_all(size_t number)
 		                   .made_bytes = number,
 		                   .arenas = number,
 		                   .arena_bytes = number,
-		                   .raw_live_bytes = number };
+		                   .raw_live_bytes = number,
+		                   .refusals = number };
 
 	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
 		stats.tag[tag].live_blocks = number;
@@ -143,10 +144,11 @@ static void write_all(size_t number)
 
 static bool is_whole(const uint64_t *value)
 {
-	static const char *const rows[] = { "live_blocks.object", "live_bytes.mem",
-		                            "live_bytes.gc_pre",  "made_blocks",
-		                            "made_bytes",         "arenas",
-		                            "arena_bytes",        "raw_live_bytes" };
+	static const char *const rows[] = {
+		"live_blocks.object", "live_bytes.mem", "live_bytes.gc_pre",
+		"made_blocks",        "made_bytes",     "arenas",
+		"arena_bytes",        "raw_live_bytes", "refusals"
+	};
 	uint64_t first = value[row_of(page, "live_blocks.mem")];
 
 	for (unsigned i = 0; i < array_length(rows); i++)
