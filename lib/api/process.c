@@ -197,6 +197,6 @@ EXPORT_PRIVATE(process_is_first_python);
 __attribute__((constructor)) static void start(void)
 {
 	process_init();
-	report_init();
 	profile_init();
+	report_init();
 }

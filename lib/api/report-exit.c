@@ -5,7 +5,8 @@
  *
  * At the exit of a process most of what a Python had is gone, since Python takes itself apart
  * before.  So the numbers are those of the first slow path that finds Python at its end; those of
- * the exit are said beside them.
+ * the exit are said beside them.  The file of option PROFILE is written at the same moment, and at
+ * the exit only if no slow path came by.
  *
  * A file that is written again and again is written by slow paths, so that no thread is needed for
  * it: a process that allocates nothing writes nothing, and its numbers have hardly changed.  Taking
@@ -71,8 +72,8 @@ static bool is_ours(const char *file)
 static bool has_begun;
 
 static struct report taken;        /* when Python began to end */
-static _Atomic bool x_taking;      /* a thread fills it, or has */
-static _Atomic bool x_taken;       /* it is filled */
+static _Atomic bool x_taking;      /* a thread fills it and writes the profile, or has */
+static _Atomic bool x_taken;       /* that is done */
 static _Atomic bool x_writing;     /* a thread writes the file */
 static _Atomic bool x_failed;      /* writing it has failed, and a line has said so */
 static _Atomic unsigned x_written; /* when that was begun last, ms */
@@ -94,12 +95,22 @@ static void find_python(void)
 	memcpy(&is_finalizing, &found, sizeof(found));
 }
 
+static bool is_profile_asked(void)
+{
+	return option_profile_file() && profile_is_on();
+}
+
+bool report_is_asked(void)
+{
+	return option(OPTION_STATS) != STATS_OFF || is_profile_asked();
+}
+
 void report_begin(void)
 {
 	option_complain();
 	claim_file();
 	say_hello();
-	if (option(OPTION_STATS) != STATS_OFF)
+	if (report_is_asked())
 		find_python();
 	if (!has_begun)
 		store_relaxed(&x_written, os_milliseconds());
@@ -113,13 +124,15 @@ bool report_has_begun(void)
 	return has_begun;
 }
 
-/* Of several threads that see Python end, one takes the numbers. */
+/* Of several threads that see Python end, one takes the numbers and writes the profile. */
 static void take_at_end(void)
 {
 	if (!is_finalizing || load_relaxed(&x_taking) || !is_finalizing() ||
 	    exchange_acquire(&x_taking, true)) /* W1 */
 		return;
 	report_take(&taken);
+	if (is_profile_asked())
+		report_write_profile(option_profile_file());
 	store_release(&x_taken, true); /* W1 */
 }
 
@@ -149,7 +162,7 @@ void report_tick(unsigned now)
 {
 	int saved = errno, cancel;
 
-	if (likely(option(OPTION_STATS) == STATS_OFF) || !has_begun)
+	if (likely(!report_is_asked()) || !has_begun)
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	take_at_end();
@@ -194,9 +207,11 @@ static void at_exit(void)
 	const struct report *report = &now;
 	const struct arn_stats *left = NULL;
 
-	if (option_profile_file() && profile_is_on())
+	if (!report_is_asked() || !is_used())
+		return;
+	if (is_profile_asked() && !load_acquire(&x_taken)) /* W1 */
 		report_write_profile(option_profile_file());
-	if (option(OPTION_STATS) == STATS_OFF || !is_used())
+	if (option(OPTION_STATS) == STATS_OFF)
 		return;
 	store_relaxed(&x_writing, true);
 	report_take(&now);

@@ -7,7 +7,8 @@
  * A library may add a part to the statistics (arn_stats_add): libarenite-python does.
  *
  * What option STATS asks for at the exit is taken when Python begins to end, if there is one, since
- * Python drops most of its memory then; a second line says what was left at the exit.  While the
+ * Python drops most of its memory then; a second line says what was left at the exit.  The file of
+ * option PROFILE is written at the same moment.  While the
  * process runs, slow paths write the file again and again if they are asked to (report_tick).
  *
  * Synchronization   report_init, report_begin and arn_stats_add: while there is one thread.
@@ -76,10 +77,12 @@ void report_init(void);
 void report_begin(void);
 /* Has it been called? */
 bool report_has_begun(void);
+/* Is something to be taken when Python begins to end? */
+bool report_is_asked(void);
 
 /*
- * Called at the end of slow paths, with the time in ms: write the file if it is due, and take the
- * numbers for the exit if Python begins to end.
+ * Called at the end of slow paths, with the time in ms: write the file if it is due, and if Python
+ * begins to end, take the numbers for the exit and write the profile.
  */
 void report_tick(unsigned now);
 /* In the child of a fork: the thread that was writing is gone. */

@@ -35,7 +35,7 @@ static bool has_grown(void)
 
 	if (peak <= seen || !cas_acq_rel(&x_seen, &seen, next))
 		return false;
-	if (option(OPTION_STATS) == STATS_OFF)
+	if (!report_is_asked())
 		store_relaxed(&watch_level, next);
 	return true;
 }

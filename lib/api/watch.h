@@ -7,7 +7,8 @@
  * A look comes every WATCH_MS, and when more is resident than at any look before, by 1/64, or by
  * 64 KiB for each heap where that is more: so the peak of a program that grows is seen however fast
  * it does.  Most slow paths only compare two numbers; one in WATCH_EVERY asks the clock.  While
- * option STATS is on each one does, so that the end of Python is not missed.
+ * option STATS is on, or option PROFILE with a file, each one does, so that the end of Python is
+ * not missed.
  *
  * Synchronization   any thread; it must not be in the middle of a change to a heap, because what is
  *                   called may allocate.
