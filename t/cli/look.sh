@@ -87,7 +87,8 @@ result $? "metrics"
 result $? "is OpenMetrics"
 for metric in 'arenite_resident_bytes\{.*cause="live"' 'arenite_live_bytes\{.*tag="mem"' \
 	'arenite_live_blocks\{.*tag="gc"' 'arenite_arena_bytes\{' 'arenite_purged_bytes_total\{' \
-	'arenite_limit_bytes\{' 'arenite_refusals_total\{' 'arenite_heaps\{.*state="owned"' 'arenite_build_info\{.*version="'; do
+	'arenite_limit_bytes\{' 'arenite_refusals_total\{' \
+	'arenite_heaps\{.*state="owned"' 'arenite_build_info\{.*version="'; do
 	ok "has ${metric//\\/}" has out "^$metric"
 done
 if python3 -c 'import prometheus_client' 2>/dev/null; then
