@@ -5,6 +5,7 @@
 #include "api/alloc-metered.h"
 
 #include "api/alloc.h"
+#include "base/usdt.h"
 #include "heap/family.h"
 #include "heap/sample.h"
 #include "profile/profile.h"
@@ -44,6 +45,13 @@ static void *malloc_large_sample(struct heap *heap, size_t size, size_t alignmen
 	return block;
 }
 
+/* Tells of a sample.  It stands for as many bytes as its size is divided by its chance. */
+static void tell(const void *block, size_t size, size_t counted, unsigned tag)
+{
+	usdt_alloc(block, size, (size_t)((double)size / sample_chance(counted) + 0.5));
+	profile_made(block, size, counted, tag);
+}
+
 /*
  * This block is a sample, which counts so many bytes.  Without memory for the heap of samples it is
  * made as any other, and is not known to the profile.
@@ -60,7 +68,7 @@ static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment,
 	                                         : malloc_large_sample(heap, size, alignment);
 	if (!block)
 		return alloc_from_handle(handle, size, alignment);
-	profile_made(block, size, counted, heap->tag);
+	tell(block, size, counted, heap->tag);
 	return block;
 }
 
@@ -102,6 +110,7 @@ void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
  * not find the mark. */
 void metered_free(struct pool *pool, void *block)
 {
+	usdt_free(block);
 	if (!BUG(sample_stays))
 		profile_freed(block);
 	if (pool->cls == CLASS_LARGE)
@@ -120,7 +129,7 @@ void metered_resize(struct heap *heap, struct pool *pool, void *block, size_t ol
 	sample_count_large(pool, sample_counted(pool) + growth);
 	if (is_due && !pool->sampled) {
 		sample_mark_large(pool, sample_counted(pool));
-		profile_made(block, size, sample_counted(pool), heap->tag);
+		tell(block, size, sample_counted(pool), heap->tag);
 	} else if (pool->sampled)
 		profile_resized(block, size, sample_counted(pool));
 }

@@ -146,7 +146,7 @@ static cold void *make_room_and_block(struct heap *heap, size_t size, size_t ali
 {
 	void *block = trim_for_limit(heap, size) ? make_block(heap, size, alignment) : NULL;
 
-	return block ? block : shortage_refuse();
+	return block ? block : shortage_refuse(size);
 }
 
 /*

@@ -73,10 +73,10 @@ bool shortage_admits_foreign(size_t bytes)
 }
 EXPORT_PRIVATE(shortage_admits_foreign);
 
-void *shortage_refuse(void)
+void *shortage_refuse(size_t bytes)
 {
 	if (budget_is_bounded()) {
-		budget_note_refusal();
+		budget_note_refusal(bytes);
 		store_relaxed(&x_refused, true);
 	}
 	return NULL;

@@ -48,7 +48,8 @@ bool shortage_admits_foreign(size_t bytes) PRIVATE(shortage_admits_foreign);
 /* Are requests to other allocators to be counted? */
 bool shortage_counts_foreign(void) PRIVATE(shortage_counts_foreign);
 
-/* A request is refused, and Python is to collect before the next one is.  Returns NULL. */
-void *shortage_refuse(void);
+/* A request for so many bytes is refused, and Python is to collect before the next one is.  Returns
+ * NULL. */
+void *shortage_refuse(size_t bytes);
 
 #endif

@@ -18,6 +18,7 @@
 #include "api/trim.h"
 
 #include "arena/budget.h"
+#include "base/usdt.h"
 #include "heap/cache.h"
 #include "heap/family.h"
 #include "heap/trim-heap.h"
@@ -183,6 +184,7 @@ static void trim(struct arn_trimmed *to)
 	to->returned_bytes = load_relaxed(&arena_counters.x_purged) - purged;
 	to->unmapped_bytes = mapped - min_size(mapped, load_relaxed(&arena_counters.x_mapped));
 	to->retired_bytes = retire_waiting();
+	usdt_trim(to->returned_bytes, to->unmapped_bytes);
 }
 
 void arn_trim_report(struct arn_trimmed *report, size_t size)

@@ -2,6 +2,7 @@
 #include "arena/budget.h"
 
 #include "arena/arena.h"
+#include "base/usdt.h"
 #include "os/cgroup.h"
 #include "os/os.h"
 
@@ -199,8 +200,9 @@ size_t budget_limit(size_t pages, size_t bytes)
 	return min_size(limit, max_size(hard, BUDGET_LEAST));
 }
 
-void budget_note_refusal(void)
+void budget_note_refusal(size_t bytes)
 {
+	usdt_limit_refused(bytes);
 	add_relaxed(&x_refusals, 1);
 	allowance = (struct allowance){ true, true, os_milliseconds(), BUDGET_ALLOWANCE };
 }
@@ -237,7 +239,7 @@ bool budget_admits_foreign(size_t bytes)
 		return true;
 	}
 	store_relaxed(&x_lowest, left);
-	budget_note_refusal();
+	budget_note_refusal(bytes);
 	return false;
 }
 

@@ -116,8 +116,8 @@ void budget_look(void);
 /* If a look is due, and the turn is the caller's, look.  true: that was so. */
 bool budget_poll(void);
 
-/* A request was refused, for good. */
-void budget_note_refusal(void);
+/* A request for so many bytes was refused, for good. */
+void budget_note_refusal(size_t bytes);
 size_t budget_refusals(void);
 
 /* Somebody else's allocator was asked for so many bytes. */

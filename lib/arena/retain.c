@@ -5,6 +5,7 @@
 #include "arena/budget.h"
 #include "base/atomic.h"
 #include "base/option.h"
+#include "base/usdt.h"
 #include "os/os.h"
 
 /* ---- what may be kept ------------------------------------------------------------------------ */
@@ -169,6 +170,7 @@ void retain_note_gone(size_t bytes)
 	size_t before = add_relaxed(&arena_counters.x_purged, bytes);
 	size_t each = load_relaxed(&x_each);
 
+	usdt_purge(bytes);
 	add_relaxed(&arena_counters.x_purges, 1);
 	store_relaxed(&x_each, each - each / 16 + bytes / 16);
 	if (!crosses_mib(before, bytes))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/retire.h"
 
+#include "base/usdt.h"
 #include "os/os.h"
 #include "arena/reclaim.h"
 #include "arena/retain.h"
@@ -137,6 +138,7 @@ static void unmap_retired(struct arena *arena)
 	size_t size = arena_size(arena);
 
 	arena_say("unmapped arena ", arena);
+	usdt_arena_unmap(arena, size);
 	registry_remove(arena);
 	sub_relaxed(&arena_counters.x_mapped, size);
 	sub_relaxed(&x_waiting, size);

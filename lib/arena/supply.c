@@ -7,6 +7,7 @@
 #include "arena/retain.h"
 #include "arena/retire.h"
 #include "base/option.h"
+#include "base/usdt.h"
 #include "os/os.h"
 
 /* Where this thread begins to look.  It is behind the last arena for which the thread was in a race
@@ -26,6 +27,7 @@ static bool publish_arena(struct arena *arena)
 	added = registry_add(arena, &arena->index);
 	if (added) {
 		arena_say("mapped arena ", arena);
+		usdt_arena_map(arena, arena_size(arena));
 		add_relaxed(&arena_counters.x_mapped, arena_size(arena));
 		arena_publish(arena, arena->index);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/large.h"
 
+#include "base/usdt.h"
 #include "heap/empty.h"
 #include "heap/heap.h"
 #include "arena/budget.h"
@@ -278,6 +279,7 @@ static void cut_off(struct pool *pool)
 
 	if (BUG(uncut))
 		return;
+	usdt_arena_unmap((char *)arena + size, arena_size(arena) - size);
 	sub_relaxed(&arena_counters.x_mapped, arena_size(arena) - size);
 	tally_sub(&arena_counters.x_claimed, (pool->slices - slices) * SLICE);
 	store_relaxed(&arena->x_size, size);

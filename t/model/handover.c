@@ -37,8 +37,9 @@ bool budget_watched;
 void shortage_look(void)
 {
 }
-void *shortage_refuse(void)
+void *shortage_refuse(size_t bytes)
 {
+	(void)bytes;
 	return NULL;
 }
 _Atomic size_t watch_level = SIZE_MAX;

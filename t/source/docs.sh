@@ -17,7 +17,7 @@ texts=$(ls ./*.md doc/*.md)
 
 # Files and names of other projects, or of examples, that texts and comments speak of.
 foreign_files='(obmalloc|gc_free_threading|pystate|getversion|unicodeobject|prog)[.]c|
-(pycore_[a-z]*|dl-cache|linux/fs|stdio|Python|pyconfig|config)[.]h|
+(pycore_[a-z]*|dl-cache|linux/fs|sys/sdt|stdio|Python|pyconfig|config)[.]h|
 (app|manage|gunicorn[.]conf)[.]py|(Objects|Python|Include|InternalDocs)/.*'
 foreign_names='_PyMem_FreeDelayed|ob_tid|ob_ref_local|ob_ref_shared|ob_gc_bits|ob_flags|ob_mutex|gc_collect_main|
 gc_restore_tid|gc_free_threading|pycore_llist|fill_mem_debug|qsbr_poll_scan|QSBR_PAGE_MEM_LIMIT|PAGEMAP_SCAN|mod_wsgi|

@@ -114,6 +114,7 @@ none "no files of the core include each other in a circle" circles <"$work/inclu
 none "no files of the core call each other in a circle" circles <"$work/calls"
 same "ck comes in at one place" "base/stack.h " "$(files_with '# *include <ck_')"
 same "liburcu comes in where it is used" "arena/reclaim-urcu.c profile/lookup.c " "$(files_with '# *include <urcu')"
+same "sys/sdt.h comes in at one place" "base/usdt.h " "$(files_with '# *include <sys/sdt')"
 same "the graft sees the public header only" "#include <arenite/arenite.h>" \
 	"$(grep -hoE '# *include <arenite/[^>]*>' "$top_srcdir"/lib/graft/* | sort -u)"
 # Of the core it sees the fast paths, ARENITE_DISABLE, and what counts CPython's own heaps when memory is short.
