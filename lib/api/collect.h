@@ -18,6 +18,8 @@
  *                   any thread that is in no slow path of a heap.
  * Progress          collect_ask takes CPython's lock of the pending calls of the main thread,
  *                   which is held for a few instructions, and under which no memory is asked for.
+ *                   It is no lock-free operation: a thread that has to wait long detaches, and
+ *                   doc/budget.md says what that means.
  *                   It is called at most once between two collections, and never while a heap is
  *                   half done.
  */
