@@ -239,6 +239,30 @@ static unsigned turns_of_a_round(void)
 	return os_milliseconds() - begun < BUDGET_EVERY ? load_relaxed(&x_turns) : 0;
 }
 
+static bool overtaken, overtaker_looked;
+
+/* Between what one poll has read and its taking of the turn, another one comes. */
+static void overtake(const char *where)
+{
+	if (overtaken || strcmp(where, "budget_due") != 0)
+		return;
+	overtaken = true;
+	overtaker_looked = budget_poll();
+}
+
+static void test_overtaken(void)
+{
+	bool looked;
+
+	begin("90%", "80%", 0);
+	os_ahead += BUDGET_EVERY;
+	yield_hook(overtake);
+	looked = budget_poll();
+	yield_hook(NULL);
+	ok(overtaken && overtaker_looked && !looked,
+	   "one that is overtaken between finding it due and taking the turn has none");
+}
+
 static void test_turns(void)
 {
 	unsigned most = 0;
@@ -323,6 +347,7 @@ int main(void)
 {
 	make_tree();
 	test_states();
+	test_overtaken();
 	test_turns();
 	test_collections();
 	test_allowance();
