@@ -20,25 +20,31 @@
 
 static char tree[] = "/tmp/arenite-budget-XXXXXX";
 
-static void put(const char *name, const char *text)
+static void write_to(const char *name, const char *text, int flags)
 {
 	char path[PATH_MAX];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", tree, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | flags, 0600);
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		bail("cannot write %s", path);
 	close(fd);
 }
 
-/* What the kernel counts, in MiB. */
+static void put(const char *name, const char *text)
+{
+	write_to(name, text, O_TRUNC);
+}
+
+/* What the kernel counts, in MiB.  It is written in place, at one width, because other threads look
+ * at it meanwhile: in an empty file they would find no limit. */
 static void use(size_t mib)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%zu\n", mib * MIB);
-	put("group/memory.current", text);
+	snprintf(text, sizeof(text), "%-20zu\n", mib * MIB);
+	write_to("group/memory.current", text, 0);
 }
 
 /* A machine with 1000 MiB, and in it a group that may have 256. */
