@@ -45,8 +45,8 @@ def run(*words: str, cwd: Path) -> None:
         tail = "\n".join(done.stdout.splitlines()[-30:])
         raise RuntimeError(
             f"{' '.join(words)} has failed:\n{tail}\n"
-            "To build Arenite a C compiler, make, autoconf, automake, libtool, pkg-config and the "
-            "headers of Concurrency Kit, liburcu and zlib are needed "
+            "To build Arenite a C compiler, make, autoconf, automake, libtool, pkg-config and "
+            "the headers of Concurrency Kit, liburcu and zlib are needed "
             "(Debian: libck-dev liburcu-dev zlib1g-dev)."
         )
 
