@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * profile-pprof.c - a profile in the form of pprof (profile.proto of github.com/google/pprof), as a
- * gzip file.
+ * gzip file, or without zlib as it is, which pprof reads as well.
  *
  * Protocol buffers have two encodings that are needed here: a number (field << 3), and bytes with
  * their length before them (field << 3 | 2).
@@ -9,9 +9,12 @@
 #include "cli/profile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef HAVE_ZLIB_H
 #include <zlib.h>
+#endif
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
@@ -188,17 +191,35 @@ static void put_profile(struct table *table, const struct profile *profile)
 	put_number(&table->all, 14, string_number(table, "inuse_space"));
 }
 
+#ifdef HAVE_ZLIB_H
+static bool write_file(const char *file, const struct message *all)
+{
+	gzFile to = gzopen(file, "wb");
+	bool done;
+
+	if (!to)
+		return false;
+	done = gzwrite(to, all->bytes, (unsigned)all->length) == (int)all->length;
+	return gzclose(to) == Z_OK && done;
+}
+#else
+static bool write_file(const char *file, const struct message *all)
+{
+	FILE *to = fopen(file, "wb");
+	bool done;
+
+	if (!to)
+		return false;
+	done = fwrite(all->bytes, 1, all->length, to) == all->length;
+	return fclose(to) == 0 && done;
+}
+#endif
+
 bool profile_write_pprof(const struct profile *profile, const char *file)
 {
 	struct table table = { 0 };
-	gzFile to;
-	bool done;
 
 	put_profile(&table, profile);
 	errno = 0;
-	to = gzopen(file, "wb");
-	if (!to)
-		return false;
-	done = gzwrite(to, table.all.bytes, (unsigned)table.all.length) == (int)table.all.length;
-	return gzclose(to) == Z_OK && done;
+	return write_file(file, &table.all);
 }

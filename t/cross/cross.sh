@@ -6,10 +6,10 @@
 #
 #   PAGES='4096 16384 65536'    sizes of pages
 #   TESTS='t/unit/pool.t ...'   the tests, instead of all
-#   ARENITE_CROSS_ROOT=DIR      where Debian's packages for arm64 are unpacked: headers that Arenite needs
+#   ARN_CROSS_ROOT=DIR      where Debian's packages for arm64 are unpacked: headers that Arenite needs
 # shellcheck disable=SC2317 # functions are called by name
 set -u
-: "${top_srcdir:=.}" "${top_builddir:=.}" "${SANITIZE_FLAGS:=}" "${ARENITE_CROSS_ROOT:=}"
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${SANITIZE_FLAGS:=}" "${ARN_CROSS_ROOT:=}"
 few='t/unit/stack-plain.t t/unit/stack.t t/unit/pool.t t/unit/arena.t t/unit/heap.t t/unit/os.t'
 # shellcheck source=t/support/tap.sh
 . "$top_srcdir/t/support/tap.sh"
@@ -18,14 +18,14 @@ host=aarch64-linux-gnu
 command -v $host-gcc qemu-aarch64 >/dev/null || skip_all "no $host-gcc here, or no qemu-aarch64"
 emulator=$(command -v qemu-aarch64)
 below=()
-if [ -n "$ARENITE_CROSS_ROOT" ]; then
-    below=(-idirafter "$ARENITE_CROSS_ROOT/usr/include" -idirafter "$ARENITE_CROSS_ROOT/usr/include/$host")
+if [ -n "$ARN_CROSS_ROOT" ]; then
+    below=(-idirafter "$ARN_CROSS_ROOT/usr/include" -idirafter "$ARN_CROSS_ROOT/usr/include/$host")
 fi
 lacks_header() { # HEADER: configure asks for it
     grep -q "$1" "$top_srcdir/configure.ac" && ! $host-gcc "${below[@]}" -include "$1" -E -x c /dev/null >/dev/null 2>&1
 }
 if lacks_header urcu/rculfhash.h; then
-    skip_all "no headers of liburcu for $host: ./quickstart check fetches them, or ARENITE_CROSS_ROOT has them"
+    skip_all "no headers of liburcu for $host: ./quickstart check fetches them, or ARN_CROSS_ROOT has them"
 fi
 top=$(cd "$top_srcdir" && pwd)
 unset MAKEFLAGS MAKELEVEL MFLAGS CC CFLAGS CPPFLAGS LDFLAGS

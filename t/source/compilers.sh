@@ -11,8 +11,8 @@ set -u
 top=$(cd "$top_srcdir" && pwd)
 build=$(cd "$top_builddir" && pwd)
 cd "$work" || exit 1
-# The system's ncurses is for the system's C library, and the others are to compile the same.
-grep -v HAVE_NCURSES "$build/config.h" >config.h
+# The system's libraries are for the system's C library, and the others are to compile the same.
+grep -vE 'HAVE_(NCURSES|ZLIB_H|SYS_SDT_H)' "$build/config.h" >config.h
 config=$work/config.h
 export ASAN_OPTIONS=allocator_may_return_null=1:${ASAN_OPTIONS:-} UBSAN_OPTIONS=halt_on_error=1:${UBSAN_OPTIONS:-}
 
@@ -21,6 +21,11 @@ mkdir foreign
 multiarch=/usr/include/$(gcc -print-multiarch 2>/dev/null)
 for header in /usr/include/ck_*.h /usr/include/{gcc,linux,asm,asm-generic} "$multiarch/asm"; do
     [ ! -e "$header" ] || ln -sfn "$header" foreign/
+done
+# Of liburcu's, those that are included are the same for every machine.
+mkdir urcu
+for header in /usr/include/urcu "$multiarch/urcu"; do
+    [ ! -e "$header/rculfhash.h" ] || ln -sfn "$header" urcu/
 done
 
 core=() # everything but the command, and what only another configuration has
@@ -32,7 +37,7 @@ done
 compile() {
     local compiler=$1 directory=$2 flags=(-std=gnu11 -O1 -Wall -Wextra -Werror -fPIC -fvisibility=hidden
         -ftls-model=initial-exec -D_GNU_SOURCE -include "$config" -I"$top/include" -I"$top/lib"
-        -DARN_GRAFT_DIR='""' -DARN_PLUGIN_DIR='""')
+        -DARN_GRAFT_DIR='""' -DARN_PLUGIN_DIR='""' -idirafter "$work/urcu")
     shift 2
     mkdir -p "$directory"
     # shellcheck disable=SC2086 # a compiler with its flags
@@ -47,16 +52,18 @@ build() { # COMPILER DIRECTORY [FLAG...]: both libraries and the command
     local compiler=$1 to=$2
     shift 2
     [[ $compiler != musl-gcc* ]] || compile "$compiler -Wno-missing-prototypes" "$to/core" "$PWD/find.c" || return
+    # base and profile have a trace.c each.
     compile "$compiler $*" "$to/core" "${core[@]}" &&
+        compile "$compiler $*" "$to/profile" "$top"/lib/profile/*.c &&
         compile "$compiler $*" "$to/command" "$top"/lib/cli/*.c &&
         compile "$compiler $*" "$to/stress" "$top"/lib/stress/*.c &&
         compile "$compiler $* -DARN_OUTSIDE_CORE" "$to/python" "$top"/lib/python/*.c || return
     # shellcheck disable=SC2086
     {
-        $compiler "$@" -o "$to/arenite" "$to"/{command,stress,core}/*.o -lpthread -ldl &&
+        $compiler "$@" -o "$to/arenite" "$to"/{command,stress,core,profile}/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -Wl,-soname,libarenite.so.0 -o "$to/libarenite.so.0" \
                 -Wl,--version-script="$top/lib/arenite.map" \
-                "$to"/core/*.o -lpthread -ldl &&
+                "$to"/{core,profile}/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -o "$to/libarenite-python.so" "$to"/python/*.o \
                 -Wl,--version-script="$top/lib/arenite-python.map" \
                 "$to/libarenite.so.0" -Wl,-rpath,"$PWD/$to" -lpthread -ldl &&
