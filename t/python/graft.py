@@ -18,7 +18,7 @@ CHILD = os.path.join(HERE, "graft_checks.py")
 TIMEOUT = 120
 
 FIELDS = set("live_blocks live_bytes cached_blocks cached_bytes remote_blocks pools pool_bytes arenas "
-             "arena_bytes claimed_bytes retained_bytes metadata_bytes heaps raw_mallocs".split())
+             "arena_bytes claimed_bytes retained_bytes metadata_bytes heaps made_blocks".split())
 # Leaves 200 000 objects alive at exit, on purpose.
 LEAK = ("import ctypes; kept = [object() for i in range(200_000)]; "
         "ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept)); print(len(kept))")

@@ -138,6 +138,8 @@ class Stats:
     #: the most that was live at a time, as far as was seen every 100 ms; and resident in arenas
     peak_live_bytes: int
     peak_resident_bytes: int
+    #: requests that got no memory because of a limit
+    refusals: int
 
     @property
     def live_bytes(self) -> int:
@@ -257,7 +259,8 @@ def stats() -> Stats:
         name: TagStats(*[getattr(tag, field) for field in _native.TAG_FIELDS] + [heaps])
         for name, tag, heaps in zip(_native.TAGS, raw.tag, raw.tag_heaps, strict=True)
     }
-    return Stats(tags, *(getattr(raw, field) for field in _native.STATS_FIELDS))
+    fields = _native.STATS_FIELDS + _native.LATE_FIELDS
+    return Stats(tags, *(getattr(raw, field) for field in fields))
 
 
 def resident() -> Resident:

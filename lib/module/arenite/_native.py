@@ -53,8 +53,9 @@ STATS_FIELDS = (
     "peak_live_bytes",
     "peak_resident_bytes",
 )
-# Behind these come the heaps of each tag.
+# Behind these come the heaps of each tag, what the libc names have made, and these.
 HEAPS_FIELD = "tag_heaps"
+LATE_FIELDS = ("refusals",)
 RESIDENT_FIELDS = (
     "total",
     "live",
@@ -97,6 +98,8 @@ class Stats(ctypes.Structure):
         ("tag", Tag * len(TAGS)),
         *_numbers(STATS_FIELDS),
         (HEAPS_FIELD, ctypes.c_size_t * len(TAGS)),
+        ("malloc", Tag),
+        *_numbers(LATE_FIELDS),
     ]
 
 
