@@ -5,8 +5,6 @@
 #include "os/os.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,13 +14,9 @@
 #define CAPACITY_LEAST (1 * MIB)
 
 static struct profile_header *own; /* the copy in our own memory */
-static char *shared;               /* the copy in the memfd; NULL: there is none */
+static struct os_shared memfd;
+static char *shared; /* the copy in the memfd; NULL: there is none */
 static size_t capacity;
-
-bool image_exists(void)
-{
-	return own != NULL;
-}
 
 struct profile_header *image_header(void)
 {
@@ -36,34 +30,9 @@ static char *twin(const void *record)
 
 /* ---- the memfd ------------------------------------------------------------------------------- */
 
-/* A descriptor with a high number, since programs count on getting the lowest ones themselves. */
-static int move_up(int fd)
+static void share(void)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, 500);
-
-	if (high < 0)
-		return fd;
-	close(fd);
-	return high;
-}
-
-/* Maps a new memfd, at the given address if there is one.  NULL: the system refuses. */
-static char *map_shared(void *at)
-{
-	int fd = memfd_create("arenite-profile", MFD_CLOEXEC);
-	void *map;
-
-	if (fd < 0)
-		return NULL;
-	fd = move_up(fd);
-	map = ftruncate(fd, (off_t)capacity) == 0
-	              ? mmap(at, capacity, PROT_READ | PROT_WRITE,
-	                     MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED : 0), fd, 0)
-	              : MAP_FAILED;
-	if (map != MAP_FAILED)
-		return map;
-	close(fd);
-	return NULL;
+	shared = os_share(&memfd, "arenite-profile", capacity) ? memfd.address : NULL;
 }
 
 static void copy_all(void)
@@ -110,14 +79,14 @@ bool image_init(void)
 	own->mean = option(OPTION_PROFILE);
 	own->process = (uint64_t)getpid();
 	own->began = (uint64_t)time(NULL);
-	shared = map_shared(NULL);
+	share();
 	copy_all();
 	return true;
 }
 
 /* The child goes on with the samples of its parent, because it has its blocks, too.  Its copy has a
- * prefix of what each other thread of the parent had written.  If there is no new memfd, the old
- * one must not be written to, and readers find none. */
+ * prefix of what each other thread of the parent had written.  The old memfd must not be written to,
+ * nor found by readers: if there is no new one, there is none. */
 void image_fork_child(void)
 {
 	if (!own)
@@ -125,7 +94,8 @@ void image_fork_child(void)
 	own->process = (uint64_t)getpid();
 	if (!shared)
 		return;
-	shared = map_shared(shared);
+	os_unshare(&memfd);
+	share();
 	copy_all();
 }
 

@@ -17,8 +17,6 @@
 
 /* Called once, at the start of the process.  false: there is no memory. */
 bool image_init(void);
-/* Is there an image? */
-bool image_exists(void);
 struct profile_header *image_header(void);
 /* A change of the header shows in the other copy, too. */
 void image_publish_header(void);

@@ -14,6 +14,7 @@
 
 #include <arenite/arenite.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { MEAN = 64 * 1024, RUNS = 50, LINES = 5, MOST = 8192 };
 
@@ -403,6 +404,26 @@ static void test_threads(void)
 	ok(live_samples() == 0, "none is live when all is freed");
 }
 
+/* How many descriptors lead to an image? */
+static unsigned images(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		char path[64], target[64] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n += readlink(path, target, sizeof(target) - 1) > 0 &&
+		     strncmp(target, "/memfd:arenite-profile ", 23) == 0;
+	}
+	return n;
+}
+
+static int child_has_one_image(void)
+{
+	return images() == 1 ? 0 : 1;
+}
+
 static int child_goes_on(void)
 {
 	exchange_blocks(1);
@@ -424,6 +445,8 @@ static void test_fork(void)
 	store_relaxed(&x_slot[0], block);
 	ok(status_of_child(child_goes_on) == 0, "a child goes on with the samples of its parent");
 	ok(live_samples() == 1, "its parent does not notice");
+	ok(images() == 1 && status_of_child(child_has_one_image) == 0,
+	   "a child has an image of its own, and not its parent's");
 	arn_free(block);
 	arn_heap_abandon(&handle);
 }
