@@ -12,12 +12,6 @@
 
 #include <errno.h>
 
-static void *no_memory(void)
-{
-	errno = ENOMEM;
-	return NULL;
-}
-
 /*
  * A block of a size class that is a sample: it is made in a heap that has nothing but samples, and
  * that is given back at once.  NULL: there is no memory.
@@ -28,7 +22,7 @@ static void *malloc_in_sampled(const struct heap *heap, size_t size, size_t alig
 	void *block;
 
 	if (!sampled)
-		return no_memory();
+		return alloc_no_memory();
 	alloc_note_owner();
 	block = alloc_from(sampled, size, alignment);
 	family_abandon(sampled);
@@ -63,7 +57,7 @@ static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment,
 
 	if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) &&
 	    !(heap = alloc_take_over(handle)))
-		return no_memory(); /* H2 */
+		return alloc_no_memory(); /* H2 */
 	block = alloc_has_class(size, alignment) ? malloc_in_sampled(heap, size, alignment)
 	                                         : malloc_large_sample(heap, size, alignment);
 	if (!block)
@@ -97,7 +91,7 @@ void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
 	if (likely(size <= TABLE_MAX && alignment == ALIGNMENT))
 		return malloc_counted(handle, size, alignment);
 	if (size > PTRDIFF_MAX)
-		return no_memory();
+		return alloc_no_memory();
 	if (unlikely(sample_is_due(sample_meter(handle->heap), size + 1)))
 		return malloc_sample(handle, size, alignment, size + 1);
 	block = alloc_from_handle(handle, size, alignment);

@@ -31,12 +31,6 @@
 #include <errno.h>
 #include <string.h>
 
-static void *no_memory(void)
-{
-	errno = ENOMEM;
-	return NULL;
-}
-
 /*
  * Is the tag of this handle served?  Otherwise the system's malloc serves it.  If that is Arenite's
  * (libarenite-malloc), it has blocks of MEM, and must not be asked for one.
@@ -163,7 +157,7 @@ void *alloc_from(struct heap *heap, size_t size, size_t alignment)
 		block = make_room_and_block(heap, size, alignment);
 	remote_flush();
 	alloc_end(heap);
-	return block ? block : no_memory();
+	return block ? block : alloc_no_memory();
 }
 
 /*
@@ -182,17 +176,17 @@ static inline void *from_handle(arn_heap *handle, size_t size, size_t alignment)
 	void *block;
 
 	if (size > PTRDIFF_MAX)
-		return no_memory();
+		return alloc_no_memory();
 	if (heap == &heap_none) {
 		if (!is_served(handle))
 			return raw_malloc(size);
 		if (!(heap = adopt(handle)))
-			return no_memory();
+			return alloc_no_memory();
 		if (unlikely(sample_is_metered(handle->heap)))
 			return metered_malloc(handle, size, alignment);
 	} else if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) &&
 	           !(heap = alloc_take_over(handle))) { /* H2 */
-		return no_memory();
+		return alloc_no_memory();
 	}
 	if (alloc_has_class(size, alignment) &&
 	    (block = alloc_pop(heap_bin(heap, sizeclass_of(size)))) != NULL)
@@ -348,7 +342,7 @@ void *arn_heap_calloc(arn_heap *handle, size_t count, size_t size)
 	void *block;
 
 	if (!product(count, size, &bytes))
-		return no_memory();
+		return alloc_no_memory();
 	block = alloc_growing(handle, bytes);
 	if (block && !(bytes > SLICE && registry_has(block) && arena_pool_at(block)->reads_zero))
 		memset(block, 0, bytes);

@@ -18,6 +18,8 @@
 
 #include "heap/types.h"
 
+#include <errno.h>
+
 #define caller_address() __builtin_return_address(0)
 
 /*
@@ -26,6 +28,12 @@
  */
 noinline void *malloc_slow(arn_heap *handle, size_t size) PRIVATE(malloc_slow);
 noinline void free_slow(void *block, const void *caller) PRIVATE(free_slow);
+
+static inline void *alloc_no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
 
 /* In the place of an alignment: the block is to have a pool of its own. */
 #define ALLOC_OWN_POOL ((size_t)0)

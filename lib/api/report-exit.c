@@ -119,11 +119,6 @@ void report_begin(void)
 	page_begin();
 }
 
-bool report_has_begun(void)
-{
-	return has_begun;
-}
-
 /* Of several threads that see Python end, one takes the numbers and writes the profile. */
 static void take_at_end(void)
 {

@@ -83,26 +83,13 @@ static int descriptor_of(const char *path)
 	return -1;
 }
 
-static bool write_all(int fd, const char *bytes, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, bytes, size);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		bytes += n > 0 ? n : 0;
-		size -= n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 static bool copy(int to, int from)
 {
 	char bytes[8192];
 	ssize_t n;
 
 	while ((n = read(from, bytes, sizeof(bytes))) > 0)
-		if (!write_all(to, bytes, (size_t)n))
+		if (!text_write_all(to, bytes, (size_t)n))
 			return false;
 	return n == 0;
 }

@@ -161,12 +161,9 @@ static void write_options(int fd)
 static void write_left(int fd, const struct arn_stats *left)
 {
 	struct text text = { 0 };
-	size_t blocks = 0, bytes = 0;
+	size_t blocks = left->made_blocks - left->freed_blocks;
+	size_t bytes = left->made_bytes - left->freed_bytes;
 
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
-		blocks += left->tag[tag].live_blocks;
-		bytes += left->tag[tag].live_bytes;
-	}
 	text_add(&text, "  \"left_at_exit\": {");
 	add_member(&text, "left_blocks", blocks, ", ");
 	add_member(&text, "left_bytes", bytes, "},\n");

@@ -143,12 +143,9 @@ static void print_options(int fd)
 static void print_left(int fd, const struct arn_stats *left)
 {
 	struct text text = { 0 };
-	size_t blocks = 0, bytes = 0;
+	size_t blocks = left->made_blocks - left->freed_blocks;
+	size_t bytes = left->made_bytes - left->freed_bytes;
 
-	for (unsigned tag = 0; tag < ARN_TAGS; tag++) {
-		blocks += left->tag[tag].live_blocks;
-		bytes += left->tag[tag].live_bytes;
-	}
 	text_add(&text, "  left when the process ended: ");
 	text_add_number(&text, blocks);
 	text_add(&text, " blocks, ");

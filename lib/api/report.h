@@ -75,8 +75,6 @@ void report_init(void);
  * the line of option VERBOSE), and claim the file of the statistics.  Only the first call writes.
  */
 void report_begin(void);
-/* Has it been called? */
-bool report_has_begun(void);
 /* Is something to be taken when Python begins to end? */
 bool report_is_asked(void);
 

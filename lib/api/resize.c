@@ -165,10 +165,8 @@ void *arn_heap_realloc(arn_heap *handle, void *block, size_t size)
 
 	if (!block)
 		return heap_malloc(handle, size);
-	if (size > PTRDIFF_MAX) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (size > PTRDIFF_MAX)
+		return alloc_no_memory();
 	pool = pool_find(block);
 	if (unlikely(!pool))
 		return realloc_foreign(block, size, caller_address());

@@ -66,17 +66,26 @@ static ssize_t write_some(int fd, const char *bytes, size_t size)
 	return syscall(SYS_write, fd, bytes, size);
 }
 
-/* A write may take only a part; then the rest follows.  An error ends it: a line that cannot be
- * written is lost, and the program goes on. */
+/* A write may take only a part; then the rest follows. */
+bool text_write_all(int fd, const void *bytes, size_t size)
+{
+	for (const char *rest = bytes; size > 0;) {
+		ssize_t n = write_some(fd, rest, size);
+
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return false;
+		rest += n > 0 ? n : 0;
+		size -= n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+/* A line that cannot be written is lost, and the program goes on. */
 void text_write(const struct text *text, int fd)
 {
-	size_t done = 0;
 	int saved = errno;
-	ssize_t n;
 
-	while (done < text->length &&
-	       (n = write_some(fd, text->bytes + done, text->length - done)) > 0)
-		done += (size_t)n;
+	text_write_all(fd, text->bytes, text->length);
 	errno = saved;
 }
 

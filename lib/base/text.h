@@ -22,6 +22,8 @@ void text_add_pointer(struct text *text, const void *pointer);
 void text_add_mib(struct text *text, size_t bytes);
 /* Add blanks until the text has this many bytes. */
 void text_pad(struct text *text, size_t length);
+/* Write all of it to this file descriptor.  false: errno says why not. */
+bool text_write_all(int fd, const void *bytes, size_t size);
 /* Write the text to this file descriptor.  Leaves errno alone, because the text may be about
  * something that has happened in free(). */
 void text_write(const struct text *text, int fd);

@@ -2,9 +2,9 @@
 #include "profile/image.h"
 
 #include "base/option.h"
+#include "base/text.h"
 #include "os/os.h"
 
-#include <errno.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,8 +85,8 @@ bool image_init(void)
 }
 
 /* The child goes on with the samples of its parent, because it has its blocks, too.  Its copy has a
- * prefix of what each other thread of the parent had written.  The old memfd must not be written to,
- * nor found by readers: if there is no new one, there is none. */
+ * prefix of what each other thread of the parent had written.  The old memfd must not be written
+ * to, nor found by readers: if there is no new one, there is none. */
 void image_fork_child(void)
 {
 	if (!own)
@@ -203,20 +203,7 @@ struct record *image_next(struct record *record)
 	return complete_from(image_place(record) + record->length);
 }
 
-static bool write_all(int fd, const char *bytes, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, bytes, size);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		bytes += n > 0 ? n : 0;
-		size -= n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 bool image_write(int fd)
 {
-	return write_all(fd, (const char *)own, load_acquire(&own->x_used)); /* V7 */
+	return text_write_all(fd, own, load_acquire(&own->x_used)); /* V7 */
 }
