@@ -4,7 +4,6 @@
 #include "base/atomic.h"
 #include "os/os.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 
 /* The interpreter's functions. */
@@ -15,13 +14,6 @@ static struct {
 
 static void (*tell_ended)(unsigned ms);
 static _Atomic bool x_asked; /* a call was left with the interpreter, and has not begun */
-
-static void find(void *library, const char *name, void *function)
-{
-	void *symbol = dlsym(library, name);
-
-	memcpy(function, &symbol, sizeof(symbol));
-}
 
 void collect_use(ptrdiff_t (*collect)(void),
                  int (*add_pending_call)(int (*call)(void *), void *arg))
@@ -35,9 +27,8 @@ bool collect_find(void *library)
 	ptrdiff_t (*collect)(void);
 	int (*add_pending_call)(int (*call)(void *), void *arg);
 
-	find(library, "PyGC_Collect", &collect);
-	find(library, "Py_AddPendingCall", &add_pending_call);
-	if (!collect || !add_pending_call)
+	if (!os_find_function(library, "PyGC_Collect", &collect) ||
+	    !os_find_function(library, "Py_AddPendingCall", &add_pending_call))
 		return false;
 	collect_use(collect, add_pending_call);
 	return true;

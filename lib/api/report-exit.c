@@ -88,11 +88,8 @@ static int (*is_finalizing)(void);
 /* dlsym takes a lock of the loader, so it is called while there is one thread. */
 static void find_python(void)
 {
-	void *found = dlsym(RTLD_DEFAULT, "Py_IsFinalizing");
-
-	if (!found)
-		found = dlsym(RTLD_DEFAULT, "_Py_IsFinalizing");
-	memcpy(&is_finalizing, &found, sizeof(found));
+	if (!os_find_function(RTLD_DEFAULT, "Py_IsFinalizing", &is_finalizing))
+		os_find_function(RTLD_DEFAULT, "_Py_IsFinalizing", &is_finalizing);
 }
 
 static bool is_profile_asked(void)

@@ -3,6 +3,7 @@
 
 #include "base/atomic.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/mman.h>
@@ -23,6 +24,15 @@
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif
+
+bool os_find_function(void *library, const char *name, void *at)
+{
+	void *symbol = dlsym(library, name);
+
+	/* ISO C has no conversion of an object's address to a function's. */
+	memcpy(at, &symbol, sizeof(symbol));
+	return symbol != NULL;
+}
 
 #ifdef ARN_FAULT_INJECTION
 _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;

@@ -59,6 +59,9 @@ bool os_share(struct os_shared *shared, const char *name, size_t size);
 void os_unshare(struct os_shared *shared);
 /* Make a full memory barrier in every thread of the process. */
 int os_barrier(void);
+/* Store the address of a function of this library, as of dlsym, at `at`, a pointer to a pointer to
+ * a function.  false: it has none of this name, and NULL is stored. */
+bool os_find_function(void *library, const char *name, void *at);
 /* A clock in milliseconds that never goes back; it is a few ms coarse, and wraps. */
 unsigned os_milliseconds(void);
 /* The processor time that all threads of the process have taken, in milliseconds; it wraps. */

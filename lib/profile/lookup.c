@@ -2,6 +2,7 @@
 #include "profile/lookup.h"
 
 #include "arena/reclaim.h"
+#include "os/os.h"
 
 #include <dlfcn.h>
 #include <urcu/flavor.h>
@@ -54,15 +55,6 @@ static int matches(struct cds_lfht_node *node, const void *key)
 	return wanted->match(record_of(node), wanted->key);
 }
 
-/* ISO C has no conversion of an object's address to a function's. */
-static bool find_function(void *library, const char *name, void *at)
-{
-	void *symbol = dlsym(library, name);
-
-	memcpy(at, &symbol, sizeof(symbol));
-	return symbol != NULL;
-}
-
 const char *lookup_init(void)
 {
 	static const struct rcu_flavor_struct none;
@@ -70,10 +62,10 @@ const char *lookup_init(void)
 
 	if (!library)
 		return "liburcu-cds.so.8 cannot be loaded (Debian: liburcu8)";
-	if (!find_function(library, "_cds_lfht_new", &urcu.create) ||
-	    !find_function(library, "cds_lfht_lookup", &urcu.lookup) ||
-	    !find_function(library, "cds_lfht_add_unique", &urcu.add_unique) ||
-	    !find_function(library, "cds_lfht_del", &urcu.del))
+	if (!os_find_function(library, "_cds_lfht_new", &urcu.create) ||
+	    !os_find_function(library, "cds_lfht_lookup", &urcu.lookup) ||
+	    !os_find_function(library, "cds_lfht_add_unique", &urcu.add_unique) ||
+	    !os_find_function(library, "cds_lfht_del", &urcu.del))
 		return "liburcu-cds.so.8 is not the one that is known";
 	table = urcu.create(LOOKUP_BUCKETS, LOOKUP_BUCKETS, LOOKUP_BUCKETS, 0, NULL, &none, NULL);
 	return table ? NULL : "there is no memory for a table";

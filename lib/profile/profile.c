@@ -8,7 +8,7 @@
 #include "profile/lookup.h"
 #include "profile/python-frame.h"
 #include "profile/spare.h"
-#include "profile/trace.h"
+#include "profile/frames.h"
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -116,7 +116,7 @@ void profile_made(const void *block, size_t size, size_t counted, unsigned tag)
 
 	if (!load_acquire(&x_ready)) /* V5 */
 		return;
-	stack = trace_here(true);
+	stack = frames_here(true);
 	sample = stack ? spare_take() : NULL;
 	if (!sample)
 		return;
@@ -146,7 +146,7 @@ void profile_freed(const void *block)
 
 	if (!sample || !lookup_remove(&sample->head))
 		return;
-	stack = trace_here(false);
+	stack = frames_here(false);
 	made = image_at(sample->made_at);
 	sample->state = SAMPLE_FREED;
 	sample->freed_at = stack ? image_place(stack) : 0;
@@ -211,7 +211,7 @@ void profile_init(void)
 		say_unavailable(why);
 		return;
 	}
-	trace_init();
+	frames_init();
 	find_python();
 	store_release(&x_ready, true); /* V5 */
 }

@@ -7,7 +7,7 @@
  *
  * Owner       profile_made, profile_resized: the thread that has the block.  profile_freed: the
  *             thread that frees it, before the block is given back.
- * Progress    lock-free: see lookup.h, spare.h and trace.h.
+ * Progress    lock-free: see lookup.h, spare.h and frames.h.
  */
 #ifndef ARN_PROFILE_H
 #define ARN_PROFILE_H

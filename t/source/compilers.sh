@@ -29,7 +29,7 @@ for header in /usr/include/urcu "$multiarch/urcu"; do
 done
 
 core=() # everything but the command, and what only another configuration has
-for source in "$top"/lib/{base,os,arena,heap,api}/*.c; do
+for source in "$top"/lib/{base,os,arena,heap,profile,api}/*.c; do
     [ "${source##*/}" = reclaim-urcu.c ] || core+=("$source")
 done
 
@@ -52,18 +52,16 @@ build() { # COMPILER DIRECTORY [FLAG...]: both libraries and the command
     local compiler=$1 to=$2
     shift 2
     [[ $compiler != musl-gcc* ]] || compile "$compiler -Wno-missing-prototypes" "$to/core" "$PWD/find.c" || return
-    # base and profile have a trace.c each.
     compile "$compiler $*" "$to/core" "${core[@]}" &&
-        compile "$compiler $*" "$to/profile" "$top"/lib/profile/*.c &&
         compile "$compiler $*" "$to/command" "$top"/lib/cli/*.c &&
         compile "$compiler $*" "$to/stress" "$top"/lib/stress/*.c &&
         compile "$compiler $* -DARN_OUTSIDE_CORE" "$to/python" "$top"/lib/python/*.c || return
     # shellcheck disable=SC2086
     {
-        $compiler "$@" -o "$to/arenite" "$to"/{command,stress,core,profile}/*.o -lpthread -ldl &&
+        $compiler "$@" -o "$to/arenite" "$to"/{command,stress,core}/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -Wl,-soname,libarenite.so.0 -o "$to/libarenite.so.0" \
                 -Wl,--version-script="$top/lib/arenite.map" \
-                "$to"/{core,profile}/*.o -lpthread -ldl &&
+                "$to"/core/*.o -lpthread -ldl &&
             $compiler "$@" -shared -Wl,-z,nodelete -o "$to/libarenite-python.so" "$to"/python/*.o \
                 -Wl,--version-script="$top/lib/arenite-python.map" \
                 "$to/libarenite.so.0" -Wl,-rpath,"$PWD/$to" -lpthread -ldl &&

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace.h - the stack of the calling thread as a record: frames of Python where there are some, and
- * else native ones.
+ * frames.h - the stack of the calling thread as a record: frames of Python where there are some,
+ * and else native ones.
  *
  * Progress    lock-free, but for native frames: those are found by _Unwind_Backtrace of libgcc.
  *             With glibc 2.35 or later and gcc 12 or later that takes no lock and does not
  *             allocate; older ones take the lock of the dynamic linker.
  */
-#ifndef ARN_TRACE_H
-#define ARN_TRACE_H
+#ifndef ARN_FRAMES_H
+#define ARN_FRAMES_H
 
 #include "profile/record.h"
 
 /* Called once, while there is one thread. */
-void trace_init(void);
+void frames_init(void);
 /* The record of the calling thread's stack; NULL: the image is full.  Without frames of Python in a
  * process that has Python, native ones are looked for only if they are wanted: they take some
  * microseconds. */
-struct record_stack *trace_here(bool want_native);
+struct record_stack *frames_here(bool want_native);
 
 #endif
