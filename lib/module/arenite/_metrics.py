@@ -31,6 +31,23 @@ class Metric:
     samples: list[tuple[dict[str, str], int]]
 
 
+#: metrics that are a number of the statistics: the name without "arenite_" is that of the number
+_PLAIN: tuple[tuple[str, Literal["gauge", "counter"], str, str], ...] = (
+    ("arena_bytes", "gauge", "bytes", "Address space of arenas"),
+    ("peak_live_bytes", "gauge", "bytes", "The most that was live at a time"),
+    (
+        "peak_resident_bytes",
+        "gauge",
+        "bytes",
+        "The most that was resident in arenas at a time",
+    ),
+    ("made_blocks", "counter", "", "Blocks that left pools"),
+    ("made_bytes", "counter", "bytes", "Usable bytes of blocks that left pools"),
+    ("purges", "counter", "", "How often memory was given back to the system"),
+    ("purged_bytes", "counter", "bytes", "Memory that was given back to the system"),
+)
+
+
 def _of_stats() -> Iterator[Metric]:
     now = stats()
     tags = [({"tag": name}, tag) for name, tag in now.tags.items()]
@@ -49,13 +66,6 @@ def _of_stats() -> Iterator[Metric]:
         [(label, tag.live_blocks) for label, tag in tags],
     )
     yield Metric(
-        "arenite_arena_bytes",
-        "gauge",
-        "bytes",
-        "Address space of arenas",
-        [({}, now.arena_bytes)],
-    )
-    yield Metric(
         "arenite_heaps",
         "gauge",
         "",
@@ -65,48 +75,8 @@ def _of_stats() -> Iterator[Metric]:
             ({"state": "orphan"}, now.orphan_heaps),
         ],
     )
-    yield Metric(
-        "arenite_peak_live_bytes",
-        "gauge",
-        "bytes",
-        "The most that was live at a time",
-        [({}, now.peak_live_bytes)],
-    )
-    yield Metric(
-        "arenite_peak_resident_bytes",
-        "gauge",
-        "bytes",
-        "The most that was resident in arenas at a time",
-        [({}, now.peak_resident_bytes)],
-    )
-    yield Metric(
-        "arenite_made_blocks",
-        "counter",
-        "",
-        "Blocks that left pools",
-        [({}, now.made_blocks)],
-    )
-    yield Metric(
-        "arenite_made_bytes",
-        "counter",
-        "bytes",
-        "Usable bytes of blocks that left pools",
-        [({}, now.made_bytes)],
-    )
-    yield Metric(
-        "arenite_purges",
-        "counter",
-        "",
-        "How often memory was given back to the system",
-        [({}, now.purges)],
-    )
-    yield Metric(
-        "arenite_purged_bytes",
-        "counter",
-        "bytes",
-        "Memory that was given back to the system",
-        [({}, now.purged_bytes)],
-    )
+    for name, kind, unit, text in _PLAIN:
+        yield Metric(f"arenite_{name}", kind, unit, text, [({}, getattr(now, name))])
 
 
 def _of_resident() -> Metric:
