@@ -13,6 +13,7 @@
  *     actor.c              a thread, and the steps that it takes
  *     blocks.c             blocks with a pattern
  *     readers.c            interpreters: families whose provider works as CPython's QSBR does
+ *     account.c            what there is, added up from the structures themselves
  *     bound.c              the bound, as an equation
  *
  * Threads act only in turns, which the main thread gives.  In a round "in turns" one thread acts at

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * arenas.h - what a test that has trimmed expects of the arenas: there are none any more.
+ * arenas.h - what a test expects of the arenas in the end: there are none any more.
  */
 #ifndef ARN_T_ARENAS_H
 #define ARN_T_ARENAS_H
 
 #include "arena/arena.h"
+#include "arena/supply.h"
 #include "support/core.h"
 
 static void expect_no_arenas(void)
@@ -17,6 +18,12 @@ static void expect_no_arenas(void)
 		note("arenas %zu, mapped %zu, claimed %zu, retained %zu", totals.arenas,
 		     totals.mapped, totals.claimed, totals.retained);
 	expect(!totals.arenas && !totals.mapped && !totals.claimed && !totals.retained);
+}
+
+static inline void expect_none_after_trim(void)
+{
+	supply_trim();
+	expect_no_arenas();
 }
 
 #endif

@@ -7,7 +7,6 @@
 #include "support/arenas.h"
 #include "arena/purge.h"
 #include "arena/retain.h"
-#include "arena/retire.h"
 
 #include "arena/arena.h"
 #include "base/option.h"
@@ -127,12 +126,6 @@ static void claim_and_release(struct rng *rng, long rounds, bool alone)
 			release(&runs[k], (size_t)rng ^ k);
 }
 
-static void expect_nothing_left(void)
-{
-	supply_trim();
-	expect_no_arenas();
-}
-
 /* ---- one thread ------------------------------------------------------------------------------ */
 
 static void test_model(void)
@@ -141,7 +134,7 @@ static void test_model(void)
 
 	claim_and_release(&rng, tap_scale(1500), true);
 	no_errors("runs do not overlap, clean ones are zero, the sums are right");
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("after arena_trim nothing is left");
 }
 
@@ -164,7 +157,7 @@ static void test_whole(void)
 	supply_release(two.arena, two.first, 3, 3);
 	for (unsigned i = 3; i < n; i += 2)
 		supply_release(runs[i].arena, runs[i].first, 1, 1);
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -195,7 +188,7 @@ static void test_purge(void)
 	           reads_zero(&run),
 	   "a purged run is clean");
 	supply_release(run.arena, run.first, run.slices, run.slices);
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -215,152 +208,6 @@ static void test_resident_first(void)
 	supply_release(clean.arena, clean.first, 8, 0);
 	purge_to(0);
 	no_errors("resident slices are found");
-}
-
-/* The option bounds what is kept, without a call that asks for a purge. */
-static void test_retention(void)
-{
-	struct arena_totals totals;
-	static struct run runs[900];
-
-	option_parse(OPTION_RETAIN, "16M");
-	option_parse(OPTION_RETAIN_PERCENT, "10");
-	for (unsigned i = 0; i < array_length(runs); i++)
-		expect(supply_claim(1, &runs[i]));
-	for (unsigned i = 0; i < array_length(runs); i++)
-		supply_release(runs[i].arena, runs[i].first, 1, 1);
-	arena_totals(&totals);
-	ok(totals.retained <= 16 * MIB, "of 56 MiB released, %zu KiB are retained",
-	   totals.retained / KIB);
-	expect_nothing_left();
-	no_errors("nothing is left");
-}
-
-/* Releases the runs, the last one first: what is kept of an arena goes back while the next one
- * falls free.  Returns the most that one of these calls gave back. */
-static size_t most_purged(struct run *runs, unsigned n)
-{
-	size_t most = 0;
-
-	for (unsigned i = n; i-- > 0;) {
-		size_t before = load_relaxed(&arena_counters.x_purged);
-
-		supply_release(runs[i].arena, runs[i].first, 1, 1);
-		most = max_size(most, load_relaxed(&arena_counters.x_purged) - before);
-	}
-	return most;
-}
-
-/* Eight arenas fall free, two of which may be kept.  The others leave, and no call gives back the
- * pages of a whole one. */
-static void test_bounded_release(void)
-{
-	enum { ALL = 8 * (ARENA_END - ARENA_HEAD) };
-	static struct run runs[ALL];
-	size_t most;
-
-	option_parse(OPTION_RETAIN, "64M");
-	for (unsigned i = 0; i < ALL; i++)
-		expect(supply_claim(1, &runs[i]));
-	most = most_purged(runs, ALL);
-	ok(most <= PURGE_BATCH + RETIRE_DIRTY, "one release gives back %zu KiB at most",
-	   most / KIB);
-	retire_all();
-	ok(load_relaxed(&arena_counters.x_mapped) <= 3 * ARENA_SIZE,
-	   "of eight arenas without pools, %zu stay mapped",
-	   load_relaxed(&arena_counters.x_mapped) / ARENA_SIZE);
-	expect_nothing_left();
-	no_errors("nothing is left");
-}
-
-/*
- * Once the last run of an arena is released the arena may be retired at once, but it stays mapped
- * for the thread that releases the run.
- */
-static bool mapped_in_release;
-
-static void trim_at_once(const char *where)
-{
-	if (strcmp(where, "released_slices") != 0)
-		return;
-	yield_hook(NULL);
-	supply_trim();
-	mapped_in_release = retire_waiting() == ARENA_SIZE;
-}
-
-static void test_release_last(void)
-{
-	struct run run;
-
-	expect_nothing_left();
-	expect(supply_claim(3, &run));
-	yield_hook(trim_at_once);
-	supply_release(run.arena, run.first, run.slices, run.slices);
-	ok(mapped_in_release,
-	   "an arena that is retired while its last run is released stays mapped");
-	ok(!registry_has(run.arena) && retire_waiting() == 0,
-	   "and leaves when the releaser is done");
-	expect_nothing_left();
-	no_errors("nothing is left");
-}
-
-static size_t address_space(void)
-{
-	return load_relaxed(&arena_counters.x_mapped);
-}
-
-/* Without a call of trim, arenas leave as they fall free, all but one. */
-static void test_leaving(void)
-{
-	static struct run runs[8 * ARENA_SLICES];
-	unsigned n = 0;
-	size_t most;
-
-	expect_nothing_left();
-	while (address_space() < 8 * ARENA_SIZE || runs[n - 1].first != ARENA_END - 1)
-		expect(supply_claim(1, &runs[n++]));
-	most = address_space();
-	for (unsigned i = 0; i < n; i++)
-		supply_release(runs[i].arena, runs[i].first, 1, 1);
-	ok(most == 8 * ARENA_SIZE && address_space() <= 2 * ARENA_SIZE,
-	   "of %zu MiB of arenas %zu MiB are left", most / MIB, address_space() / MIB);
-	expect_nothing_left();
-	no_errors("nothing is left");
-}
-
-/*
- * A program gives up memory and takes it again, over and over: its pages do not go back to the
- * system each time.
- */
-static void test_credit(void)
-{
-	static struct run runs[1600];
-	struct arena_totals totals;
-	size_t kept = 0;
-
-	option_parse(OPTION_RETAIN, "8M");
-	for (unsigned turn = 0; turn < 6; turn++) {
-		for (unsigned i = 0; i < array_length(runs); i++) {
-			expect(supply_claim(1, &runs[i]));
-			retain_note_fault(runs[i].clean * SLICE);
-		}
-		for (unsigned i = 0; i < array_length(runs); i++)
-			supply_release(runs[i].arena, runs[i].first, 1, 1);
-		arena_totals(&totals);
-		expect(turn > 0 || totals.retained <= 4 * MIB);
-		kept = totals.retained;
-	}
-	ok(kept >= 64 * MIB, "after some turns of 100 MiB, %zu MiB are kept", kept / MIB);
-	retain_forget();
-	/* each call gives back a batch */
-	for (unsigned i = 0; i < 100 * MIB / PURGE_BATCH; i++) {
-		expect(supply_claim(1, &runs[0]));
-		supply_release(runs[0].arena, runs[0].first, 1, 1);
-	}
-	arena_totals(&totals);
-	ok(totals.retained <= 4 * MIB, "without more of them, %zu KiB", totals.retained / KIB);
-	expect_nothing_left();
-	no_errors("nothing is left");
 }
 
 /* A request that cannot be met does not make others lose the memory that they keep for reuse. */
@@ -395,7 +242,7 @@ static void test_refusal(void)
 	ok(after.arenas == 1 && after.retained == before.retained,
 	   "nor does it take an arena that is free: %zu of %zu KiB", after.retained / KIB,
 	   before.retained / KIB);
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -427,7 +274,7 @@ static void test_guard(size_t slices)
 	   "the last slice of an arena with a run of %zu cannot be written to", slices);
 	ok(run_base(&run) + run.slices * SLICE <= end - SLICE, "and is in no run");
 	supply_release(run.arena, run.first, run.slices, 0);
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -451,7 +298,7 @@ static void test_limit(void)
 	ok(supply_claim(64, &run), "what is free makes room");
 	supply_release(run.arena, run.first, run.slices, run.slices);
 	option_parse(OPTION_LIMIT, "0");
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -482,7 +329,7 @@ static void test_threads(unsigned one_in)
 	threads(WORKERS, churn);
 	yield_start(0, 0);
 	no_errors("a pause in %u steps: threads claim and release, one trims", one_in);
-	expect_nothing_left();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -492,11 +339,6 @@ int main(void)
 	test_whole();
 	test_purge();
 	test_resident_first();
-	test_retention();
-	test_bounded_release();
-	test_release_last();
-	test_leaving();
-	test_credit();
 	test_limit();
 	test_refusal();
 	test_guard(1);

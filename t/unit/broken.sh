@@ -20,7 +20,8 @@ with_unit_python_tls='python/tls.c'
 
 # and what else of t/ it is made of: more_TEST
 # shellcheck disable=SC2034
-more_property_property='property/actor.c property/blocks.c property/bound.c property/readers.c property/round.c'
+more_property_property='property/account.c property/actor.c property/blocks.c property/bound.c property/readers.c
+	property/round.c'
 
 # name of the fault, test, sources that change
 variants='
@@ -47,7 +48,7 @@ all_look           unit/budget          arena/budget.c
 ask_twice          unit/budget          api/collect.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
-retire_at_once     unit/arena           arena/retire.c
+retire_at_once     unit/retire          arena/retire.c
 lowered_unchecked  unit/summary         arena/arena-find.c
 count_once         unit/summary         arena/arena.c
 trust_numbers      unit/summary         arena/arena-find.c

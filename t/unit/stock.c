@@ -4,6 +4,7 @@
  * when they go.
  */
 #include "support/core.h"
+#include "support/taker.h"
 
 #include "arena/retain.h"
 #include "base/option.h"
@@ -11,7 +12,7 @@
 #include "heap/heap.h"
 #include "heap/stock.h"
 
-enum { HEAPS = 64, OWNERS = 3, PAIRS = 3000 };
+enum { HEAPS = 64, PAIRS = 3000 };
 
 static arn_heap handle;
 
@@ -197,33 +198,10 @@ static void use(arn_heap *own, uint64_t mark)
 	}
 }
 
-static _Atomic unsigned x_at_work;
-
-static void race(unsigned self)
-{
-	arn_heap own;
-
-	if (self == OWNERS) {
-		while (load_acquire(&x_at_work))
-			for (struct heap *heap = load_acquire(&family_default()->x_heaps); heap;
-			     heap = heap->next)
-				stock_give_back(heap);
-		return;
-	}
-	arn_heap_init(&own, NULL, ARN_TAG_MEM);
-	for (unsigned i = 0; i < tap_scale(PAIRS); i++)
-		use(&own, (uint64_t)self << 32 | i << 1);
-	arn_heap_abandon(&own);
-	sub_release(&x_at_work, 1);
-}
-
 static void test_race(void)
 {
 	set_up();
-	store_release(&x_at_work, OWNERS);
-	yield_start(tap_seed(), 4);
-	threads(OWNERS + 1, race);
-	yield_start(0, 0);
+	use_beside_taker(family_default(), ARN_TAG_MEM, PAIRS, use);
 	arn_heap_abandon(&handle);
 	arn_trim();
 	expect(granted() == 0 && tally_read_all(&arena_counters.x_claimed) == 0);

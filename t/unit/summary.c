@@ -175,8 +175,7 @@ static void test_many(void)
 		if (runs[i].arena)
 			let_go(&runs[i]);
 	expect_promises();
-	supply_trim();
-	expect_no_arenas();
+	expect_none_after_trim();
 	expect_promises();
 	no_errors("and so they are when all is free");
 }
@@ -199,8 +198,7 @@ static void test_entries(void)
 	for (unsigned i = 0; i < array_length(runs); i++)
 		if (runs[i].arena)
 			let_go(&runs[i]);
-	supply_trim();
-	expect_no_arenas();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -322,8 +320,7 @@ static void test_stopped(const char *where)
 	for (unsigned i = 0; i < array_length(runs); i++)
 		if (runs[i].arena)
 			let_go(&runs[i]);
-	supply_trim();
-	expect_no_arenas();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 
@@ -377,8 +374,7 @@ static void test_fork(void)
 	for (unsigned i = 0; i < array_length(runs); i++)
 		if (runs[i].arena)
 			let_go(&runs[i]);
-	supply_trim();
-	expect_no_arenas();
+	expect_none_after_trim();
 	no_errors("nothing is left");
 }
 

@@ -4,6 +4,7 @@
  * when the readers are done, and other threads can take them away.
  */
 #include "support/core.h"
+#include "support/taker.h"
 
 #include "arena/retain.h"
 #include "base/option.h"
@@ -14,7 +15,7 @@
 #include "heap/stock.h"
 #include "heap/wait.h"
 
-enum { OWNERS = 3, ROUNDS = 1500, BLOCKS = SLICE / (8 * KIB) };
+enum { ROUNDS = 1500, BLOCKS = SLICE / (8 * KIB) };
 
 static _Atomic uint64_t x_given, x_passed;
 
@@ -177,8 +178,6 @@ static void test_others(void)
 	no_errors("any thread may hand them over; those of an orphan go, too");
 }
 
-static _Atomic unsigned x_at_work;
-
 /* Each block has a pattern of its own: two heaps with the same pool would see each other's. */
 static void use(arn_heap *own, uint64_t mark)
 {
@@ -196,31 +195,10 @@ static void use(arn_heap *own, uint64_t mark)
 		let_readers_pass();
 }
 
-static void race(unsigned self)
-{
-	arn_heap own;
-
-	if (self == OWNERS) {
-		while (load_acquire(&x_at_work))
-			for (struct heap *heap = load_acquire(&family->x_heaps); heap;
-			     heap = heap->next)
-				stock_give_back(heap);
-		return;
-	}
-	arn_heap_init(&own, family, ARN_TAG_OBJECT);
-	for (unsigned i = 0; i < tap_scale(ROUNDS); i++)
-		use(&own, (uint64_t)self << 32 | i << 5);
-	arn_heap_abandon(&own);
-	sub_release(&x_at_work, 1);
-}
-
 static void test_race(void)
 {
 	set_up();
-	store_release(&x_at_work, OWNERS);
-	yield_start(tap_seed(), 4);
-	threads(OWNERS + 1, race);
-	yield_start(0, 0);
+	use_beside_taker(family, ARN_TAG_OBJECT, ROUNDS, use);
 	arn_heap_abandon(&handle);
 	let_all_go();
 	expect(tally_read_all(&arena_counters.x_waiting) == 0 && claimed() == 0);
