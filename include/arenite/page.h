@@ -4,9 +4,9 @@
  *
  * It is a file in memory (memfd) of the name "arenite": a link /proc/PID/fd/N that leads to
  * "/memfd:arenite (deleted)".  Whoever may look at the process (see ptrace(2), access mode
- * checking) can open and map it, also from another mount namespace.  Nobody but the process can
- * write to it. The process writes new values at most every 100 ms, in slow paths of malloc and
- * free: one that allocates nothing changes nothing.  It never waits for a reader.
+ * checking) can open and map it, also from another mount namespace.  Only the process itself can
+ * write to it.  It writes new values at most every 100 ms, in slow paths of malloc and free, so the
+ * page of a process that allocates nothing stays as it is.  It never waits for a reader.
  *
  *     struct arn_page                      64 bytes
  *     struct arn_page_row [rows]           at `first`, each `row_size` bytes after the one before
@@ -16,7 +16,7 @@
  * pages and new readers old ones.  The generation says which of the two values counts: those of
  * value[generation % 2] belong together, and are not written to before the generation changes.
  * So a reader copies them and looks at the generation again; if it has changed he copies once more.
- * A process that stands still, or dies, in the middle of writing leaves the last values whole.
+ * So the last values stay whole if the process is stopped, or dies, in the middle of writing.
  *
  * All numbers are in the byte order of the machine.
  */

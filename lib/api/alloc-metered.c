@@ -39,7 +39,8 @@ static void *malloc_large_sample(struct heap *heap, size_t size, size_t alignmen
 	return block;
 }
 
-/* Tells of a sample.  It stands for as many bytes as its size is divided by its chance. */
+/* Reports a sample to the profile, and to whoever listens to the probe.  It stands for its size,
+ * divided by the chance with which a block of this size is a sample. */
 static void tell(const void *block, size_t size, size_t counted, unsigned tag)
 {
 	usdt_alloc(block, size, (size_t)((double)size / sample_chance(counted) + 0.5));

@@ -5,6 +5,7 @@
  * and Python is the two functions below, which collect.c finds by their names.
  */
 #include "support/core.h"
+#include "support/tree.h"
 
 #include "api/collect.h"
 #include "api/shortage.h"
@@ -13,29 +14,6 @@
 #include "os/os.h"
 
 #include <arenite/arenite.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
-static char tree[] = "/tmp/arenite-budget-XXXXXX";
-
-static void write_to(const char *name, const char *text, int flags)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", tree, name);
-	fd = open(path, O_WRONLY | O_CREAT | flags, 0600);
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		bail("cannot write %s", path);
-	close(fd);
-}
-
-static void put(const char *name, const char *text)
-{
-	write_to(name, text, O_TRUNC);
-}
 
 /* What the kernel counts, in MiB.  It is written in place, at one width, because other threads look
  * at it meanwhile: in an empty file they would find no limit. */
@@ -44,36 +22,19 @@ static void use(size_t mib)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%-20zu\n", mib * MIB);
-	write_to("group/memory.current", text, 0);
+	tree_write("/group/memory.current", text, 0);
 }
 
 /* A machine with 1000 MiB, and in it a group that may have 256. */
 static void make_tree(void)
 {
-	static const char *const folders[] = { "", "/proc", "/proc/self", "/group" };
-	char path[PATH_MAX];
-
-	if (!mkdtemp(tree))
-		bail("mkdtemp");
-	for (size_t i = 1; i < array_length(folders); i++) {
-		snprintf(path, sizeof(path), "%s%s", tree, folders[i]);
-		mkdir(path, 0700);
-	}
-	put("proc/meminfo", "MemTotal: 1024000 kB\nMemAvailable: 1024000 kB\n");
-	put("proc/self/cgroup", "0::/\n");
-	put("proc/self/mountinfo", "30 23 0:26 / /group rw - cgroup2 cgroup2 rw\n");
-	put("group/memory.max", "268435456\n");
-	put("group/memory.high", "max\n");
+	tree_make();
+	tree_put("/proc/meminfo", "MemTotal: 1024000 kB\nMemAvailable: 1024000 kB\n");
+	tree_put("/proc/self/cgroup", "0::/\n");
+	tree_put("/proc/self/mountinfo", "30 23 0:26 / /group rw - cgroup2 cgroup2 rw\n");
+	tree_put("/group/memory.max", "268435456\n");
+	tree_put("/group/memory.high", "max\n");
 	use(0);
-}
-
-static void remove_tree(void)
-{
-	char command[PATH_MAX];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", tree);
-	if (system(command) != 0)
-		bail("cannot remove the tree");
 }
 
 /* The same as at the start of a process with these options. */
@@ -359,6 +320,6 @@ int main(void)
 	test_allowance();
 	test_refusal();
 	begin("0", "0", 0);
-	remove_tree();
+	tree_remove();
 	return done();
 }

@@ -4,34 +4,12 @@
  * for the kernel's.  Nothing here needs threads: cgroup_find runs while there is one.
  */
 #include "support/core.h"
+#include "support/tree.h"
 
 #include "os/cgroup.h"
 #include "os/os.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <sys/stat.h>
-
-static char tree[] = "/tmp/arenite-cgroup-XXXXXX";
-
-/* Write a file of the tree, and make the folders above it. */
-static void put(const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s%s", tree, name);
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0700);
-		*slash = '/';
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		bail("cannot write a file of the tree");
-	close(fd);
-}
 
 /* A group of version 2; no maximum: its memory controller is off. */
 static void put_group(const char *path, const char *max, const char *high, const char *current,
@@ -45,33 +23,24 @@ static void put_group(const char *path, const char *max, const char *high, const
 		snprintf(name, sizeof(name), "/sys/fs/cgroup%s/%s", path, names[i]);
 		snprintf(text, sizeof(text), "%s\n", values[i]);
 		if (values[i])
-			put(name, text);
+			tree_put(name, text);
 	}
 	snprintf(name, sizeof(name), "/sys/fs/cgroup%s/memory.stat", path);
 	snprintf(text, sizeof(text), "anon 77\ninactive_anon 5\nactive_file 6\ninactive_file %s\n",
 	         inactive);
-	put(name, text);
-}
-
-static void remove_tree(void)
-{
-	char command[PATH_MAX];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", tree);
-	if (system(command) != 0)
-		bail("cannot remove the tree");
+	tree_put(name, text);
 }
 
 /* A tree in which the process is in group `line` of a machine with 1000 MiB, of which 300 are in
  * use. */
 static void begin(const char *line, const char *mounts)
 {
-	remove_tree();
-	put("/proc/meminfo", "MemTotal:        1024000 kB\nMemFree:  1 kB\n"
-	                     "MemAvailable:     716800 kB\n");
-	put("/proc/self/statm", "9000 256 90 1 0 80 0\n");
-	put("/proc/self/cgroup", line);
-	put("/proc/self/mountinfo", mounts);
+	tree_remove();
+	tree_put("/proc/meminfo", "MemTotal:        1024000 kB\nMemFree:  1 kB\n"
+	                          "MemAvailable:     716800 kB\n");
+	tree_put("/proc/self/statm", "9000 256 90 1 0 80 0\n");
+	tree_put("/proc/self/cgroup", line);
+	tree_put("/proc/self/mountinfo", mounts);
 }
 
 #define V2 "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -96,7 +65,7 @@ static void test_machine(void)
 	   "in the root group it is the machine that counts");
 	ok(cgroup_read_own(&use) && use.limit == SIZE_MAX && use.used == 256 * os_page_size(),
 	   "and for the process itself, its resident pages");
-	remove_tree();
+	tree_remove();
 	cgroup_find(tree);
 	ok(cgroup_levels() == 0 && !cgroup_read_own(&use), "in an empty tree nothing is known");
 }
@@ -117,7 +86,7 @@ static void test_groups(void)
 	   "its own group is known without a limit");
 	put_group("/outer/middle", "104857600", "209715200", "52428800", "0");
 	ok(is_level(0, CGROUP_V2, 100, 50), "what is changed later is seen");
-	put("/sys/fs/cgroup/outer/middle/memory.current", "");
+	tree_put("/sys/fs/cgroup/outer/middle/memory.current", "");
 	ok(!cgroup_read(0, &use), "a file that is empty is no answer");
 	put_group("/outer", "1048576000000", "max", "1048576", "2097152");
 	put_group("/outer/middle", "max", "max", "1048576", "0");
@@ -171,8 +140,8 @@ static void test_paths(void)
 		   cases[i].what);
 	}
 	begin("0::/a\n", "30 23 0:26 / /sys/fs/my\\040groups rw - cgroup2 c rw\n");
-	put("/sys/fs/my groups/a/memory.max", "104857600\n");
-	put("/sys/fs/my groups/a/memory.current", "52428800\n");
+	tree_put("/sys/fs/my groups/a/memory.max", "104857600\n");
+	tree_put("/sys/fs/my groups/a/memory.current", "52428800\n");
 	cgroup_find(tree);
 	ok(is_level(0, CGROUP_V2, 100, 50), "a mount whose name has a blank, and no memory.stat");
 	begin("0::/a\n", "30 23 0:25 / /sys rw - sysfs sysfs rw\n");
@@ -191,18 +160,18 @@ static void test_paths(void)
 static void test_first_version(void)
 {
 	begin("5:cpu,memory:/job\n2:cpu:/job\n0::/elsewhere\n", HYBRID);
-	put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-	put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "314572800\n");
-	put("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "209715200\n");
-	put("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "104857600\n");
-	put("/sys/fs/cgroup/memory/job/memory.stat",
-	    "cache 1\ninactive_file 4096\ntotal_inactive_file 10485760\n");
+	tree_put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+	tree_put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "314572800\n");
+	tree_put("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "209715200\n");
+	tree_put("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "104857600\n");
+	tree_put("/sys/fs/cgroup/memory/job/memory.stat",
+	         "cache 1\ninactive_file 4096\ntotal_inactive_file 10485760\n");
 	cgroup_find(tree);
 	ok(cgroup_levels() == 1 && is_level(0, CGROUP_V1, 200, 90),
 	   "where both versions are, the one whose line names memory counts");
 	begin("4:memory:/\n0::/job\n", HYBRID);
-	put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-	put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "314572800\n");
+	tree_put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+	tree_put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "314572800\n");
 	cgroup_find(tree);
 	ok(cgroup_kind(0) == CGROUP_MACHINE, "the unlimited root of version 1 is no level");
 }
@@ -217,7 +186,7 @@ static void test_depth(void)
 		strcat(line, "/d");
 		put_group(path, "104857600", "max", "52428800", "0");
 	}
-	put("/proc/self/cgroup", line);
+	tree_put("/proc/self/cgroup", line);
 	cgroup_find(tree);
 	ok(cgroup_levels() == CGROUP_LEVELS, "of many levels the nearest are taken");
 }
@@ -229,21 +198,20 @@ static void test_errno(void)
 	begin("0::/a\n", V2);
 	put_group("/a", "104857600", "max", "52428800", "0");
 	cgroup_find(tree);
-	remove_tree();
+	tree_remove();
 	errno = 77;
 	ok(!cgroup_read(0, &use) && errno == 77, "what cannot be read leaves errno alone");
 }
 
 int main(void)
 {
-	if (!mkdtemp(tree))
-		bail("mkdtemp");
+	tree_make();
 	test_machine();
 	test_groups();
 	test_paths();
 	test_first_version();
 	test_depth();
 	test_errno();
-	remove_tree();
+	tree_remove();
 	return done();
 }
