@@ -37,6 +37,13 @@ int cli_flushed(void)
 	return CLI_FAILED;
 }
 
+const char *cli_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* The command line of a command that has no options and no operands.  true: it is right. */
 static bool is_alone(struct args *args, int argc, char **argv)
 {

@@ -20,6 +20,14 @@ __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
  */
 int cli_flushed(void);
 
+/* The last part of a path. */
+const char *cli_base_name(const char *path);
+/* Bytes as MiB. */
+static inline double cli_mib(double bytes)
+{
+	return bytes / (1024 * 1024);
+}
+
 /* The commands of commands.def, in the order of the alphabet. */
 int doctor_main(int argc, char **argv);
 int graft_main(int argc, char **argv);

@@ -50,7 +50,7 @@ static const struct metric metrics[] = {
 /* The name of the program without its folders.  Bytes that are not ASCII are left out. */
 static void print_program(const char *path)
 {
-	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	const char *name = cli_base_name(path);
 
 	for (; *name; name++) {
 		if (*name == '"' || *name == '\\')

@@ -21,58 +21,65 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINK "/memfd:" ARN_PAGE_NAME " (deleted)"
+#define LINK "/memfd:%s (deleted)"
+
+/* ---- files in memory --------------------------------------------------------------------------
+ */
+
+static bool leads_to(const char *path, const char *link)
+{
+	char target[64];
+	ssize_t n = readlink(path, target, sizeof(target));
+
+	return n == (ssize_t)strlen(link) && memcmp(target, link, strlen(link)) == 0;
+}
+
+int outside_find(pid_t pid, const char *name, bool (*take)(int fd, void *arg), void *arg)
+{
+	char path[300], link[64];
+	struct dirent *entry;
+	bool taken = false;
+	DIR *directory;
+
+	snprintf(link, sizeof(link), LINK, name);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	directory = opendir(path);
+	if (!directory)
+		return errno;
+	while (!taken && (entry = readdir(directory))) {
+		int fd = -1;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)pid, entry->d_name);
+		if (leads_to(path, link))
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+		taken = fd >= 0 && take(fd, arg);
+		if (fd >= 0 && !taken)
+			close(fd);
+	}
+	closedir(directory);
+	return 0;
+}
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-static bool map_page(struct outside *process, const char *path)
+static bool map_page(int fd, void *arg)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct outside *process = arg;
 	struct stat status;
 	void *page = MAP_FAILED;
 
-	if (fd < 0)
-		return false;
 	if (fstat(fd, &status) == 0 && status.st_size >= (off_t)sizeof(struct arn_page))
 		page = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
 	if (page == MAP_FAILED)
 		return false;
 	if (!arn_page_is_valid(page, (size_t)status.st_size)) {
 		munmap(page, (size_t)status.st_size);
 		return false;
 	}
+	close(fd);
 	process->page = page;
 	process->size = (size_t)status.st_size;
 	return true;
-}
-
-static bool is_page(const char *path)
-{
-	char target[sizeof(LINK) + 1];
-	ssize_t n = readlink(path, target, sizeof(target));
-
-	return n == (ssize_t)strlen(LINK) && memcmp(target, LINK, strlen(LINK)) == 0;
-}
-
-/* 0, or the error for which the process cannot be looked at. */
-static int find_descriptor(struct outside *process)
-{
-	char path[300];
-	struct dirent *entry;
-	DIR *directory;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)process->pid);
-	directory = opendir(path);
-	if (!directory)
-		return errno;
-	while (!process->page && (entry = readdir(directory))) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)process->pid, entry->d_name);
-		if (is_page(path))
-			map_page(process, path);
-	}
-	closedir(directory);
-	return 0;
 }
 
 static FILE *open_file(pid_t pid, const char *name)
@@ -109,11 +116,12 @@ static bool use_mapping(struct outside *process, uint64_t begin, uint64_t end)
 static void find_mapping(struct outside *process)
 {
 	FILE *maps = open_file(process->pid, "maps");
-	char line[512];
+	char line[512], link[64];
 	uint64_t begin, end;
 
+	snprintf(link, sizeof(link), LINK, ARN_PAGE_NAME);
 	while (maps && !process->page && fgets(line, sizeof(line), maps))
-		if (strstr(line, LINK) && sscanf(line, "%" SCNx64 "-%" SCNx64, &begin, &end) == 2)
+		if (strstr(line, link) && sscanf(line, "%" SCNx64 "-%" SCNx64, &begin, &end) == 2)
 			use_mapping(process, begin, end);
 	if (maps)
 		fclose(maps);
@@ -223,7 +231,7 @@ const char *outside_open(struct outside *process, pid_t pid)
 	memset(process, 0, sizeof(*process));
 	process->pid = pid;
 	process->memory = -1;
-	error = find_descriptor(process);
+	error = outside_find(pid, ARN_PAGE_NAME, map_page, process);
 	if (error)
 		return error == ENOENT ? "there is no such process" : strerror(error);
 	if (!process->page)

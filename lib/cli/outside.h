@@ -30,6 +30,12 @@ struct outside {
 };
 
 /*
+ * Open the files in memory of this name that the process has, one after the other, until `take`
+ * says that it has taken one: then it has the descriptor.  0, or the error for which the process
+ * cannot be looked at.
+ */
+int outside_find(pid_t pid, const char *name, bool (*take)(int fd, void *arg), void *arg);
+/*
  * Find the page of this process and read it.  NULL: done.  Else why not, as a text that can follow
  * "process N: "; there is nothing to close then.
  */

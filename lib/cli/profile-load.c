@@ -6,8 +6,8 @@
 #include "cli/profile.h"
 
 #include "cli/cli.h"
+#include "cli/outside.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -50,31 +50,10 @@ static char *read_file(const char *path, size_t *size)
 
 /* ---- a process ------------------------------------------------------------------------------- */
 
-/* Opens the memfd of a process.  -1: there is none, or the kernel does not let us: errno. */
-static int open_memfd(const char *pid)
+static bool take(int fd, void *arg)
 {
-	char directory[64], path[128], target[64];
-	struct dirent *entry;
-	int fd = -1;
-	DIR *dir;
-
-	snprintf(directory, sizeof(directory), "/proc/%s/fd", pid);
-	dir = opendir(directory);
-	if (!dir)
-		return -1;
-	errno = 0;
-	while (fd < 0 && (entry = readdir(dir)) != NULL) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "%s/%.20s", directory, entry->d_name);
-		n = readlink(path, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = '\0';
-		if (strncmp(target, "/memfd:arenite-profile", 22) == 0)
-			fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	closedir(dir);
-	errno = fd < 0 && errno != EACCES ? 0 : errno;
-	return fd;
+	*(int *)arg = fd;
+	return true;
 }
 
 #define TRIES 1000u
@@ -129,10 +108,14 @@ static bool load_process(struct profile *profile, const char *pid)
 {
 	char path[64];
 	size_t size;
-	int fd = open_memfd(pid);
+	pid_t number;
+	int fd = -1, error;
 
-	if (fd < 0 && errno != 0)
-		cli_error("process %s: %s", pid, strerror(errno));
+	if (!outside_parse(pid, &number))
+		return false;
+	error = outside_find(number, "arenite-profile", take, &fd);
+	if (error)
+		cli_error("process %s: %s", pid, strerror(error));
 	else if (fd < 0)
 		cli_error("process %s takes no profile: start it with ARENITE_PROFILE=512K", pid);
 	if (fd < 0)

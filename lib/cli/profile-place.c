@@ -5,6 +5,8 @@
  */
 #include "cli/profile.h"
 
+#include "cli/cli.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,13 +99,6 @@ static struct place python_place(const struct profile *profile, uint64_t frame)
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-static const char *base_name(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 struct place profile_place(const struct profile *profile, uint64_t frame)
 {
 	const char *file = NULL, *function;
@@ -124,7 +119,7 @@ static bool is_allocator(const struct place *place)
 {
 	static const char *const names[] = { "malloc", "calloc", "realloc", "free",
 		                             "operator new" };
-	const char *file = base_name(place->file);
+	const char *file = place->file ? cli_base_name(place->file) : NULL;
 
 	if (place->address == 0)
 		return false;

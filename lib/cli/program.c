@@ -4,6 +4,8 @@
  */
 #include "cli/program.h"
 
+#include "cli/cli.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,11 +73,9 @@ bool program_of_script(const char *path, char interpreter[PATH_MAX])
 	return word && program_find(interpreter, word);
 }
 
-static bool is_called_python(const char *path)
+bool program_is_called_python(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-
-	return strncmp(slash ? slash + 1 : path, "python", strlen("python")) == 0;
+	return strncmp(cli_base_name(path), "python", strlen("python")) == 0;
 }
 
 /* A Python that is linked with libpython and one that is not both have this name in their file. */
@@ -103,6 +103,6 @@ bool program_is_python(const char *path)
 {
 	char real[PATH_MAX];
 
-	return is_called_python(path) || (realpath(path, real) && is_called_python(real)) ||
-	       has_main_of_python(path);
+	return program_is_called_python(path) ||
+	       (realpath(path, real) && program_is_called_python(real)) || has_main_of_python(path);
 }

@@ -39,4 +39,7 @@ bool program_is_python(const char *path);
  */
 bool program_has_arenite(const char *path);
 
+/* Does the name of the file begin as that of a Python does? */
+bool program_is_called_python(const char *path);
+
 #endif

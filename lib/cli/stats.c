@@ -15,18 +15,6 @@
 
 enum { MOST = 4000 };
 
-static double mib(uint64_t bytes)
-{
-	return (double)bytes / (1024 * 1024);
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Bytes that are not ASCII are written as Python reads names of files (surrogateescape). */
@@ -65,7 +53,7 @@ static void print_json(const struct outside *process)
 
 static void print_bytes(const char *name, uint64_t bytes)
 {
-	printf("  %-46s %10.2f MiB\n", name, mib(bytes));
+	printf("  %-46s %10.2f MiB\n", name, cli_mib((double)bytes));
 }
 
 static void print_tag(const struct outside *process, const char *tag)
@@ -76,7 +64,8 @@ static void print_tag(const struct outside *process, const char *tag)
 	snprintf(name, sizeof(name), "live_blocks.%s", tag);
 	blocks = outside_value(process, name);
 	snprintf(name, sizeof(name), "live_bytes.%s", tag);
-	printf("  %-10s %14" PRIu64 " %10.2f\n", tag, blocks, mib(outside_value(process, name)));
+	printf("  %-10s %14" PRIu64 " %10.2f\n", tag, blocks,
+	       cli_mib((double)outside_value(process, name)));
 }
 
 /* The time at which the page was written; a process that allocates nothing leaves it as it is. */
@@ -155,9 +144,11 @@ static int show_one(pid_t pid, bool json)
 
 static void print_line(const struct outside *process)
 {
-	printf("%8d %10.1f %10.1f %10.1f %10.1f  %s\n", (int)process->pid, mib(process->rss),
-	       mib(process->peak_rss), mib(outside_sum(process, "live_bytes")),
-	       mib(outside_value(process, "peak_live_bytes")), base_name(process->program));
+	printf("%8d %10.1f %10.1f %10.1f %10.1f  %s\n", (int)process->pid,
+	       cli_mib((double)process->rss), cli_mib((double)process->peak_rss),
+	       cli_mib((double)outside_sum(process, "live_bytes")),
+	       cli_mib((double)outside_value(process, "peak_live_bytes")),
+	       cli_base_name(process->program));
 }
 
 static int show_all(bool json)

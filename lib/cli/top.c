@@ -130,11 +130,6 @@ const struct top_line *top_line(size_t i)
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-static double mib(double bytes)
-{
-	return bytes / (1024 * 1024);
-}
-
 /* Each value is a bar as high as its share of the largest one. */
 static void add_spark(char *text, size_t size, const uint64_t rss[TOP_SPARK])
 {
@@ -166,13 +161,13 @@ void top_head(char *text, size_t size)
 void top_text(char *text, size_t size, const struct top_line *line)
 {
 	const struct outside *p = &line->process;
-	const char *name = strrchr(p->program, '/') ? strrchr(p->program, '/') + 1 : p->program;
+	const char *name = cli_base_name(p->program);
 
 	snprintf(text, size, "%8d %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f %5u  ", (int)p->pid,
-	         mib((double)p->rss), mib((double)p->peak_rss),
-	         mib((double)outside_sum(p, "live_bytes")),
-	         mib((double)outside_value(p, "peak_live_bytes")), mib(line->made_rate),
-	         mib(line->purged_rate), (unsigned)outside_sum(p, "heaps"));
+	         cli_mib((double)p->rss), cli_mib((double)p->peak_rss),
+	         cli_mib((double)outside_sum(p, "live_bytes")),
+	         cli_mib((double)outside_value(p, "peak_live_bytes")), cli_mib(line->made_rate),
+	         cli_mib(line->purged_rate), (unsigned)outside_sum(p, "heaps"));
 	add_spark(text, size, line->rss);
 	snprintf(text + strlen(text), size - strlen(text), "  %s", name);
 }

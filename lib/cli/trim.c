@@ -9,6 +9,7 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/outside.h"
+#include "cli/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -209,13 +210,6 @@ static int trim(struct outside *process)
 	return status == ASKED ? print_answer(process, before, text) : fail(process, status);
 }
 
-static bool is_python(const char *program)
-{
-	const char *name = strrchr(program, '/');
-
-	return name && strncmp(name + 1, "python", 6) == 0;
-}
-
 static int trim_process(pid_t pid)
 {
 	struct outside process;
@@ -226,7 +220,7 @@ static int trim_process(pid_t pid)
 		cli_error("process %d: %s", (int)pid, why);
 		return CLI_FAILED;
 	}
-	if (is_python(process.program))
+	if (program_is_called_python(process.program))
 		status = trim(&process);
 	else
 		cli_error("process %d: %s is no Python, and only a Python of 3.14 or later can be "
