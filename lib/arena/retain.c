@@ -43,19 +43,46 @@ size_t retain_for_slices(void)
 	size_t limit = retain_limit();
 
 	return with_credit(limit / 2, load_relaxed(&arena_counters.x_unswept),
-	                   limit / RETAIN_PAGES_PART);
+	                   limit / RETAIN_PAGES_PART) +
+	       retain_borrowed();
 }
 
 size_t retain_for_pages(void)
 {
 	size_t limit = retain_limit();
 
-	return with_credit(limit / RETAIN_PAGES_PART, arena_kept(), limit / 2);
+	return with_credit(limit / RETAIN_PAGES_PART, arena_kept(), limit / 2 + retain_borrowed());
 }
 
 bool retain_is_exceeded(size_t more)
 {
 	return arena_kept() + more > retain_for_slices();
+}
+
+/* ---- what is borrowed ------------------------------------------------------------------------ */
+
+static _Atomic size_t x_borrowed;
+
+bool retain_borrow(size_t bytes)
+{
+	size_t most = os_processors() * RETAIN_BORROW;
+
+	if (retain_limit() == 0 || load_relaxed(&x_borrowed) + bytes > most)
+		return false;
+	if (add_relaxed(&x_borrowed, bytes) + bytes <= most)
+		return true;
+	sub_relaxed(&x_borrowed, bytes);
+	return false;
+}
+
+void retain_repay(size_t bytes)
+{
+	sub_relaxed(&x_borrowed, bytes);
+}
+
+size_t retain_borrowed(void)
+{
+	return load_relaxed(&x_borrowed);
 }
 
 /* ---- what goes back, and what is taken again ------------------------------------------------- */

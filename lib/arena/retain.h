@@ -52,6 +52,7 @@
 #define RETAIN_BURST  (4 * MIB)
 #define RETAIN_TRADES (32 * MIB)
 #define RETAIN_PAUSE  500u /* ms */
+#define RETAIN_BORROW (2 * MIB)
 /* The least and the greatest T(credit), ms. */
 #define RETAIN_DECAY_MIN 100u
 #define RETAIN_DECAY_MAX 10000u
@@ -63,7 +64,8 @@
 size_t retain_limit(void);
 /* What is kept of free slices and empty pools without credit, in bytes. */
 size_t retain_base(void);
-/* What may be kept of free slices and empty pools, with the credit that free pages leave. */
+/* What may be kept of free slices and empty pools, with the credit that free pages leave, and with
+ * what is borrowed. */
 size_t retain_for_slices(void);
 /* What may be kept of free pages in pools that are in use, with the credit that slices leave. */
 size_t retain_for_pages(void);
@@ -97,6 +99,12 @@ static inline bool retain_has_credit(void)
 /* With `more` bytes beside what is kept of free slices and empty pools: is that more than may be
  * kept? */
 bool retain_is_exceeded(size_t more);
+/* Heaps that are very busy borrow so much more (heap/grant.h), up to RETAIN_BORROW for each
+ * processor.  false: there is no more to borrow. */
+bool retain_borrow(size_t bytes);
+void retain_repay(size_t bytes);
+/* What they have all borrowed, in bytes. */
+size_t retain_borrowed(void);
 /* Some of what is kept was taken into use. */
 void retain_note_use(void);
 /* Called now and then while there is credit: what is idle is no more worth keeping.  true: less may

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/stock.h"
 
+#include "arena/budget.h"
 #include "arena/retain.h"
 #include "arena/supply.h"
-#include "arena/budget.h"
+#include "heap/grant.h"
 #include "heap/sweep.h"
 #include "heap/wait.h"
 
 /* A word of the stock is the descriptor of a run's first slice, and in the low bits, which an
- * address leaves free, how many slices there are less one, and whether they were a large block:
- * such a run stays as it is, for a block of about the same size.  0: there is no run. */
+ * address leaves free, how many slices there are less one, and whether they were large blocks:
+ * such a run stays for large blocks.  0: there is no run. */
 #define SLICES_MAX ((uintptr_t)32)
 #define WAS_LARGE  SLICES_MAX
+#define LARGE_MAX  ((uintptr_t)20) /* 1 MiB, and a quarter for the block to grow */
 #define ALL_RUNS   ((1u << STOCK_RUNS) - 1)
 static_assert(2 * SLICES_MAX <= CACHE_LINE, "the number fits below the address");
 
@@ -64,70 +66,11 @@ static size_t kept_bytes(struct heap *heap)
 	return slices * SLICE + wait_bytes(heap);
 }
 
-/* ---- the grant ------------------------------------------------------------------------------- */
-
-/* The most that one heap keeps: four buffers of 1 MiB. */
-#define GRANT_MAX (4 * MIB)
-/* A heap has earned a grant when it has so often claimed what it had released. */
-#define EARNED 4u
-
-/* All grants together are at most half of what may be kept, so that releases to the arenas do not
- * have to purge each time.  And with so much more, is it no more than may be kept in all? */
-static bool is_within(size_t more)
-{
-	size_t granted = load_relaxed(&arena_counters.x_granted);
-
-	return granted + more <= retain_for_slices() / 2 && !retain_is_exceeded(more);
-}
-
-/* The bytes are counted first, and looked at again after that, so that threads which do so at the
- * same time do not keep too much together.  false: there is no room for them. */
-static bool raise_grant(struct heap *heap, size_t bytes)
-{
-	if (!is_within(bytes))
-		return false;
-	add_relaxed(&arena_counters.x_granted, bytes);
-	if (!is_within(0)) {
-		sub_relaxed(&arena_counters.x_granted, bytes);
-		return false;
-	}
-	add_relaxed(&heap->x_grant, bytes);
-	return true;
-}
-
-/* Lowers the grant to `keep` bytes.  The exchange decides who gives back what, if another thread
- * does the same. */
-static void lower_grant(struct heap *heap, size_t keep)
-{
-	size_t grant = load_relaxed(&heap->x_grant);
-
-	if (grant <= keep)
-		return;
-	grant = exchange_acquire(&heap->x_grant, 0);
-	keep = min_size(grant, keep);
-	if (keep)
-		add_relaxed(&heap->x_grant, keep);
-	if (grant > keep)
-		sub_relaxed(&arena_counters.x_granted, grant - keep);
-}
-
-/* Is there room in the grant for so much in all, perhaps after it was raised? */
-static bool is_granted(struct heap *heap, size_t bytes)
-{
-	size_t grant = load_relaxed(&heap->x_grant);
-
-	if (bytes <= grant)
-		return true;
-	if (bytes > GRANT_MAX || heap->stock_missed < EARNED)
-		return false;
-	return raise_grant(heap, bytes - grant);
-}
-
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-/* The shortest run that is long enough, and may be cut if it has more than `most` slices.
- * STOCK_RUNS: there is none. */
-static unsigned find_run(const struct heap *heap, size_t slices, size_t most, bool cut)
+/* The shortest run that is long enough: one of a large block serves large blocks only, unless it is
+ * just as long as is wanted.  STOCK_RUNS: there is none. */
+static unsigned find_run(const struct heap *heap, size_t slices, bool large)
 {
 	unsigned found = STOCK_RUNS;
 	size_t shortest = SLICES_MAX + 1;
@@ -137,7 +80,7 @@ static unsigned find_run(const struct heap *heap, size_t slices, size_t most, bo
 		uintptr_t word = load_relaxed(&heap->x_stock[i]);
 		size_t n = slices_in(word);
 
-		if (n >= slices && n < shortest && (n <= most || (cut && !was_large(word)))) {
+		if (n >= slices && n < shortest && (n == slices || large || !was_large(word))) {
 			found = i;
 			shortest = n;
 		}
@@ -150,7 +93,7 @@ void stock_miss(struct heap *heap)
 {
 	if (heap->stock_released > 0) {
 		heap->stock_released--;
-		heap->stock_missed += heap->stock_missed < UINT8_MAX;
+		grant_note_miss(heap);
 	}
 }
 
@@ -174,11 +117,11 @@ static void put_word(struct heap *heap, unsigned i, uintptr_t word)
 	store_release(&heap->x_stock[i], word); /* K1 */
 }
 
-/* A run for a large block is taken whole.  Of one for a smaller pool the rest stays. */
+/* The rest of a longer run stays; but a large block has a quarter more, if that is all there is. */
 static bool take_run(struct heap *heap, size_t slices, bool large, struct run *run)
 {
 	size_t most = large ? slices + slices / 4 : slices, n;
-	unsigned i = find_run(heap, slices, most, !large);
+	unsigned i = find_run(heap, slices, large);
 	uintptr_t word = 0;
 
 	if (i < STOCK_RUNS) {
@@ -191,7 +134,7 @@ static bool take_run(struct heap *heap, size_t slices, bool large, struct run *r
 	heap->stock_filled &= (uint8_t) ~(1u << i);
 	n = slices_in(word);
 	if (n > most) {
-		put_word(heap, i, word_of(pool_of(word) + slices, n - slices, false));
+		put_word(heap, i, word_of(pool_of(word) + slices, n - slices, was_large(word)));
 		n = slices;
 	}
 	*run = (struct run){ arena_at(pool_of(word)),
@@ -229,19 +172,27 @@ bool stock_admits(struct heap *heap, size_t bytes)
 		stock_give_back(heap);
 		return false;
 	}
-	if (!is_granted(heap, bytes))
+	if (!grant_admits(heap, bytes))
 		return false;
-	heap->stock_most = max_size(heap->stock_most, bytes);
+	grant_note_kept(heap, bytes);
 	return true;
 }
 
-/* Can these two runs be one? */
+/* Can these two runs be one?  Those of large blocks only if they may have been cut from one run:
+ * else the next block would cut what fits its neighbours. */
 static bool is_beside(uintptr_t word, uintptr_t run)
 {
 	size_t n = slices_in(word), m = slices_in(run);
+	size_t most = was_large(run) ? LARGE_MAX : SLICES_MAX;
 
-	return word && n + m <= SLICES_MAX && !was_large(word) && !was_large(run) &&
+	return word && n + m <= most && was_large(word) == was_large(run) &&
 	       (pool_of(word) + n == pool_of(run) || pool_of(run) + m == pool_of(word));
+}
+
+static uintptr_t joined(uintptr_t word, uintptr_t run)
+{
+	return word_of(pool_of(min_size(word, run)), slices_in(word) + slices_in(run),
+	               was_large(run));
 }
 
 /* A word with a run beside this one, or a free word, or else that of the longest run which was no
@@ -279,13 +230,26 @@ static void put_run(struct heap *heap, uintptr_t run)
 	}
 	word = load_relaxed(&heap->x_stock[i]) ? take_word(&heap->x_stock[i]) : 0;
 	if (is_beside(word, run)) {
-		run = word_of(pool_of(min_size(word, run)), slices_in(word) + slices_in(run),
-		              false);
+		run = joined(word, run);
 		word = 0;
 	}
 	heap->stock_unused &= (uint8_t) ~(1u << i);
 	put_word(heap, i, run);
 	release_run(word);
+}
+
+/* The run of a large block becomes one with those on either side, from which it may have been
+ * cut. */
+static uintptr_t mended(struct heap *heap, uintptr_t run)
+{
+	for (unsigned bits = filled(heap); bits; bits &= bits - 1) {
+		_Atomic uintptr_t *x_word = &heap->x_stock[lowest_bit(bits)];
+		uintptr_t word = is_beside(load_relaxed(x_word), run) ? take_word(x_word) : 0;
+
+		if (word)
+			run = joined(word, run);
+	}
+	return run;
 }
 
 /* Releases the longest run, so that the slices of many pools go to their arena together, instead of
@@ -308,13 +272,15 @@ static bool make_way(struct heap *heap)
 bool stock_put(struct heap *heap, struct pool *pool)
 {
 	size_t bytes = pool_span(pool);
+	uintptr_t run;
 
 	if (pool->slices > SLICES_MAX ||
 	    (!stock_admits(heap, bytes) &&
-	     !(make_way(heap) && is_granted(heap, bytes + kept_bytes(heap)))))
+	     !(make_way(heap) && grant_admits(heap, bytes + kept_bytes(heap)))))
 		return false;
 	pool_forget(pool);
-	put_run(heap, word_of(pool, pool->slices, pool->cls == CLASS_LARGE));
+	run = word_of(pool, pool->slices, pool->cls == CLASS_LARGE);
+	put_run(heap, was_large(run) ? mended(heap, run) : run);
 	return true;
 }
 
@@ -326,8 +292,8 @@ static bool fetch_run(struct heap *heap, size_t slices, struct run *run)
 {
 	size_t n = SLICES_MAX;
 
-	if (heap->stock_missed < EARNED || budget_is_tight() ||
-	    !is_granted(heap, n * SLICE + kept_bytes(heap)) || !supply_claim_kept(n, run))
+	if (!grant_is_earned(heap) || budget_is_tight() ||
+	    !grant_admits(heap, n * SLICE + kept_bytes(heap)) || !supply_claim_kept(n, run))
 		return false;
 	put_run(heap, word_of(&run->arena->pool[run->first + slices], n - slices, false));
 	run->slices = slices;
@@ -361,10 +327,9 @@ void stock_rest(struct heap *heap)
 		if (load_relaxed(&heap->x_stock[i]) != 0)
 			heap->stock_unused |= (uint8_t)(1u << i);
 	}
-	lower_grant(heap, heap->stock_most);
-	heap->stock_most = kept_bytes(heap);
 	heap->stock_released /= 2;
-	heap->stock_missed /= 2;
+	if (grant_rest(heap, kept_bytes(heap)))
+		stock_give_back(heap);
 }
 
 void stock_give_back(struct heap *heap)
@@ -372,5 +337,5 @@ void stock_give_back(struct heap *heap)
 	wait_hand_over(heap);
 	for (unsigned i = 0; i < STOCK_RUNS; i++)
 		release_word(&heap->x_stock[i]);
-	lower_grant(heap, 0);
+	grant_lower(heap, 0);
 }

@@ -10,13 +10,9 @@
  * Runs that lie side by side become one, and a run that is longer than a pool needs is cut, so the
  * slices of many small pools take few words, and go to their arena in a few steps.
  *
- * Bound       A heap has a *grant*, in bytes, and its stock, with its pools that wait for readers
- *             (wait.h), is no larger than that.  The sum of all
- *             grants counts as kept for reuse (arena_kept), and is at most half of what may be, so
- *             what is kept is bounded as it is without stocks.  A heap that gets no grant, or whose
- *             program asks for nothing to be kept, releases its runs to the arenas.
- * Earned      A heap gets a grant only if it has lately claimed slices again after it had released
- *             some: one that drops its pools and takes no new ones has no stock.
+ * Bound       A heap has a *grant*, in bytes (grant.h), and its stock, with its pools that wait for
+ *             readers (wait.h), is no larger than that.  A heap without a grant, or whose program
+ *             asks for nothing to be kept, releases its runs to the arenas.
  * Given back  A run that was not taken for STOCK_WINDOW slow paths of the owner; and all of them
  *             when the heap trims, when more is kept than may be, and when a thread finds the heap
  *             idle (tend.h).  An orphan keeps its stock until then, for the thread that adopts it.

@@ -104,16 +104,20 @@ struct heap {
 	 * seen first */
 	_Atomic uint64_t x_idle;
 
-	/* stock.h: runs that fell free, and the grant for them, in bytes.  Other threads may take
-	 * both away. */
+	/* stock.h: runs that fell free.  grant.h: the grant for them, and the part of it that is
+	 * borrowed, in bytes.  Other threads may take all of these away. */
 	alignas(CACHE_LINE) _Atomic uintptr_t x_stock[STOCK_RUNS];
-	_Atomic size_t x_grant;
-	/* The owner's: the most bytes that the stock had since stock_rest, and which runs were not
-	 * touched since then; how many pools fell empty, and how many of the next ones did not come
-	 * from the stock.  These two are halved each time. */
-	size_t stock_most;
-	uint8_t stock_unused, stock_released, stock_missed;
-	uint8_t stock_filled; /* a bit for each word that has a run, unless another took it */
+	_Atomic size_t x_grant, x_borrowed;
+	/* The owner's: the most bytes that it kept since grant_rest, and when that was (ms);
+	 * whether it may borrow. */
+	size_t grant_most;
+	unsigned grant_begun;
+	bool grant_busy;
+	/* How many pools fell empty, and how many of the next ones did not come from the stock;
+	 * both are halved each time. */
+	uint8_t stock_released, grant_missed;
+	/* A bit for each run: not touched since stock_rest; there, unless another took it. */
+	uint8_t stock_unused, stock_filled;
 
 	/* wait.h: the last empty pools that wait for readers, the newest first.  Other threads may
 	 * take them away; W4. */

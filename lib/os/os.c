@@ -280,6 +280,23 @@ unsigned os_processor_milliseconds(void)
 	return (unsigned)spent.tv_sec * 1000 + (unsigned)(spent.tv_nsec / 1000000);
 }
 
+/* Several threads may ask at the same time, and find the same.  Room for 8192 processors. */
+unsigned os_processors(void)
+{
+	static _Atomic unsigned x_processors;
+	unsigned long mask[128] = { 0 };
+	unsigned n = load_relaxed(&x_processors);
+
+	if (likely(n != 0))
+		return n;
+	if (syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask) > 0)
+		for (size_t i = 0; i < array_length(mask); i++)
+			n += (unsigned)__builtin_popcountl(mask[i]);
+	n = n ? n : 1;
+	store_relaxed(&x_processors, n);
+	return n;
+}
+
 /* Asked anew each time, because a program may change its own limit. */
 size_t os_space_limit(void)
 {

@@ -62,6 +62,8 @@ int os_barrier(void);
 /* Store the address of a function of this library, as of dlsym, at `at`, a pointer to a pointer to
  * a function.  false: it has none of this name, and NULL is stored. */
 bool os_find_function(void *library, const char *name, void *at);
+/* How many processors the process might use when this was called first; at least 1. */
+unsigned os_processors(void);
 /* A clock in milliseconds that never goes back; it is a few ms coarse, and wraps. */
 unsigned os_milliseconds(void);
 /* The processor time that all threads of the process have taken, in milliseconds; it wraps. */

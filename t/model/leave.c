@@ -134,6 +134,11 @@ bool os_takes_pages(void)
 	return true;
 }
 
+unsigned os_processors(void)
+{
+	return 1;
+}
+
 unsigned os_processor_milliseconds(void)
 {
 	return 0;
