@@ -127,9 +127,15 @@ static bool was_pause(void)
 	return os_age(os_milliseconds(), load_relaxed(&x_moved)) >= RETAIN_PAUSE;
 }
 
+/* What had gone back when x_purged was so much is free from now on. */
+static void settle_until(size_t purged)
+{
+	store_relaxed(&x_settled, purged);
+}
+
 static void settle_all(void)
 {
-	store_relaxed(&x_settled, load_relaxed(&arena_counters.x_purged));
+	settle_until(load_relaxed(&arena_counters.x_purged));
 }
 
 /* ---- budgets --------------------------------------------------------------------------------- */
@@ -202,6 +208,8 @@ void retain_note_gone(size_t bytes)
 	store_relaxed(&x_each, each - each / 16 + bytes / 16);
 	if (!crosses_mib(before, bytes))
 		return;
+	if (was_pause())
+		settle_until(before);
 	store_relaxed(&x_moved, os_milliseconds());
 	if (retain_has_credit() && is_larger_drop(before + bytes))
 		store_relaxed(&x_retain_credit, 0);

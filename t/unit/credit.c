@@ -62,6 +62,14 @@ static void drop(size_t one_in, unsigned ms)
 	}
 }
 
+static void drop_first(size_t mib)
+{
+	for (size_t i = 0; i < mib * MIB / LARGE; i++) {
+		arn_free(block[i]);
+		block[i] = NULL;
+	}
+}
+
 /* Take and drop n times; the MiB that went back meanwhile. */
 static size_t laps(unsigned n, size_t mib, size_t size, size_t one_in, unsigned ms)
 {
@@ -166,6 +174,20 @@ static void test_waits(void)
 	begin("bursts");
 }
 
+/* The first thing after a pause may be that more is given up. */
+static void test_drop_after_pause(void)
+{
+	take(96, LARGE, 100);
+	drop_first(64);
+	wait_ms(2 * RETAIN_PAUSE);
+	drop_first(96);
+	take(96, LARGE, 20);
+	ok(load_relaxed(&x_retain_credit) <= 48 * MIB,
+	   "64 MiB that went back before a pause, and 32 after it, earn %zu MiB",
+	   load_relaxed(&x_retain_credit) / MIB);
+	begin("a drop after a pause");
+}
+
 /* T(64 MiB) is 2 seconds. */
 static void test_end(void)
 {
@@ -182,14 +204,6 @@ static void test_end(void)
 	   "%zu MiB are kept for the next lap, %zu after a second, %zu a while after the last",
 	   during, before, kept());
 	begin("the end of a loop");
-}
-
-static void drop_first(size_t mib)
-{
-	for (size_t i = 0; i < mib * MIB / LARGE; i++) {
-		arn_free(block[i]);
-		block[i] = NULL;
-	}
 }
 
 /*
@@ -388,6 +402,7 @@ int main(void)
 	test_cheap();
 	test_pauses();
 	test_waits();
+	test_drop_after_pause();
 	test_end();
 	test_larger();
 	test_less();
