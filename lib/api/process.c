@@ -34,6 +34,7 @@
 #include "api/report.h"
 #include "heap/thread.h"
 #include "profile/profile.h"
+#include "profile/traceback.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -174,6 +175,7 @@ EXPORT_PRIVATE(process_is_disabled);
 void process_has_python(void)
 {
 	mark_claim(MARK_FIRST_PYTHON);
+	traceback_init();
 	profile_find_python();
 }
 EXPORT_PRIVATE(process_has_python);
@@ -197,6 +199,7 @@ EXPORT_PRIVATE(process_is_first_python);
 __attribute__((constructor)) static void start(void)
 {
 	process_init();
+	traceback_init();
 	profile_init();
 	report_init();
 }

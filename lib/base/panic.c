@@ -6,7 +6,23 @@
 
 #include <stdlib.h>
 
-/* Nothing is cleaned up, and nothing is allocated: the heaps may be in any state. */
+/* Writes what is known, and ends the program.  Nothing is cleaned up, and nothing is allocated: the
+ * heaps may be in any state.  If what is known cannot be written because it is damaged, too, the
+ * second panic of the thread ends the program at once. */
+static _Noreturn void end(const void *block)
+{
+	static __thread bool ending;
+
+	if (ending)
+		abort();
+	ending = true;
+	trace_write();
+	trace_write_python();
+	if (block)
+		trace_write_block(block);
+	abort();
+}
+
 _Noreturn void panic_block(const char *what, const void *block, const void *caller)
 {
 	struct text text = { 0 };
@@ -19,8 +35,7 @@ _Noreturn void panic_block(const char *what, const void *block, const void *call
 		text_add_pointer(&text, caller);
 	}
 	log_line(&text);
-	trace_write();
-	abort();
+	end(block);
 }
 
 /* The line names the condition and its place in the source, so that a report says which invariant
@@ -36,6 +51,5 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 	text_add(&text, ":");
 	text_add_number(&text, (size_t)line);
 	log_line(&text);
-	trace_write();
-	abort();
+	end(NULL);
 }

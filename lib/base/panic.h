@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * panic.h - the end of the program with a line on stderr (text.h), and a line for each caller
- * (trace.h), from any thread and in any state.
+ * panic.h - the end of the program with a line on stderr (text.h), and what trace.h knows of the
+ * callers and the block, from any thread and in any state.
  */
 #ifndef ARN_PANIC_H
 #define ARN_PANIC_H

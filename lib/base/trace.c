@@ -35,10 +35,9 @@ static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-/* The address is one behind the call, so it may be that of the next function. */
-static void write_frame(uintptr_t address)
+void trace_write_address(uintptr_t address)
 {
-	struct place place = { .address = address - 1 };
+	struct place place = { .address = address };
 	struct text text = { 0 };
 
 	dl_iterate_phdr(find_module, &place);
@@ -46,16 +45,17 @@ static void write_frame(uintptr_t address)
 	if (place.module)
 		text_add(&text, *place.module ? place.module : "the program");
 	text_add(&text, place.module ? "+" : "");
-	text_add_pointer(&text, (const void *)(address - 1 - place.base));
+	text_add_pointer(&text, (const void *)(address - place.base));
 	log_line(&text);
 }
 
 static _Unwind_Reason_Code next_frame(struct _Unwind_Context *context, void *arg)
 {
+	uintptr_t address = _Unwind_GetIP(context);
 	unsigned *n = arg;
 
-	if (++*n > OWN && _Unwind_GetIP(context) != 0)
-		write_frame(_Unwind_GetIP(context));
+	if (++*n > OWN && address != 0)
+		trace_write_address(address - 1); /* it is one behind the call */
 	return *n < FRAMES + OWN ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
@@ -64,4 +64,25 @@ void trace_write(void)
 	unsigned n = 0;
 
 	_Unwind_Backtrace(next_frame, &n);
+}
+
+static void (*python_source)(void);
+static void (*block_source)(const void *block);
+
+void trace_set_source(void (*python)(void), void (*block)(const void *block))
+{
+	python_source = python;
+	block_source = block;
+}
+
+void trace_write_python(void)
+{
+	if (python_source)
+		python_source();
+}
+
+void trace_write_block(const void *block)
+{
+	if (block_source)
+		block_source(block);
 }

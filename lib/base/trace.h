@@ -1,15 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace.h - who has called: lines on stderr with the module and the offset in it, for addr2line(1)
- * or `arenite`'s reader of a report.
+ * trace.h - what is known of the moment at which a program fails: who has called, in C and in
+ * Python, and who has made and freed a block.  The lines go to stderr; those for C have the module
+ * and the offset in it, for addr2line(1).
  *
- * Nothing is allocated, so that it works in the middle of malloc.  The unwinder is linked into the
- * library, since the first use of the C library's would load it.
+ * Nothing is allocated, so that it works in the middle of malloc and in a handler of a signal.  The
+ * unwinder is linked into the library, since the first use of the C library's would load it.  What
+ * is written is bounded, and damaged memory does not end it.
+ *
+ * Owner       any thread, at any time.
  */
 #ifndef ARN_TRACE_H
 #define ARN_TRACE_H
 
+#include <stdint.h>
+
 /* Write a line for each caller of the calling function, the nearest first. */
 void trace_write(void);
+/* Write such a line for one instruction. */
+void trace_write_address(uintptr_t address);
+/* Write the Python stack of the calling thread: file, line and function of each call, the innermost
+ * first.  At level 2 of option CHECKS those of all other threads follow.  Without a CPython that is
+ * known nothing is written. */
+void trace_write_python(void);
+/* Write where the block with this address in it was made, and where it was freed, with the Python
+ * stacks, if it is a sample of the profile, or was the last one to be there.  Else nothing is
+ * written. */
+void trace_write_block(const void *block);
+
+/* The two above are in a higher layer.  Called once, while there is one thread, with what they
+ * call; until then they write nothing. */
+void trace_set_source(void (*python)(void), void (*block)(const void *block));
 
 #endif

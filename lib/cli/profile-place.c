@@ -1,76 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * profile-place.c - what a frame of a profile is: the line of an instruction in Python's table of
- * lines (Objects/locations.md of CPython), or the function at an address.
+ * profile-place.c - what a frame of a profile is: the line of an instruction of Python, or the
+ * function at an address.
  */
 #include "cli/profile.h"
 
 #include "cli/cli.h"
+#include "profile/python-line.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lines of Python ------------------------------------------------------------------------- */
-
-struct lines {
-	const uint8_t *at, *end;
-};
-
-static unsigned next_byte(struct lines *lines)
-{
-	return lines->at < lines->end ? *lines->at++ : 0;
-}
-
-/* Six bits at a time, the lowest first; 0x40 says that more follow. */
-static unsigned read_number(struct lines *lines)
-{
-	unsigned byte = next_byte(lines), number = byte & 63;
-
-	for (unsigned shift = 6; byte & 64 && shift < 30; shift += 6) {
-		byte = next_byte(lines);
-		number |= (byte & 63) << shift;
-	}
-	return number;
-}
-
-static int read_signed(struct lines *lines)
-{
-	unsigned number = read_number(lines);
-
-	return number & 1 ? -(int)(number >> 1) : (int)(number >> 1);
-}
-
-/* The kinds of entries that change the line. */
-enum { ONE_LINE_0 = 10, ONE_LINE_2 = 12, NO_COLUMNS, LONG, NONE };
-
-/* By how much the line of this entry is after that of the one before; the rest of the entry has its
- * first bit clear, and is passed over by the caller. */
-static int line_delta(struct lines *lines, unsigned kind)
-{
-	if (kind >= ONE_LINE_0 && kind <= ONE_LINE_2)
-		return (int)kind - ONE_LINE_0;
-	return kind == NO_COLUMNS || kind == LONG ? read_signed(lines) : 0;
-}
-
 static int line_of(const struct record_code *code, uint64_t instruction)
 {
-	const char *table = code->texts + code->name_length + code->file_length;
-	struct lines lines = { (const uint8_t *)table,
-		               (const uint8_t *)table + code->table_length };
-	int line = code->first_line;
-	uint64_t end = 0;
+	struct python_lines lines = { code->texts + code->name_length + code->file_length,
+		                      code->table_length, code->first_line };
 
-	while (lines.at < lines.end) {
-		unsigned head = next_byte(&lines), kind = head >> 3 & 15;
-
-		line += line_delta(&lines, kind);
-		end += (head & 7) + 1;
-		if (instruction < end)
-			return kind == NONE ? code->first_line : line;
-		while (lines.at < lines.end && !(*lines.at & 0x80))
-			lines.at++;
-	}
-	return code->first_line;
+	return python_line(python_read_own, &lines, instruction);
 }
 
 static const char *text_of(const char *bytes, size_t length)

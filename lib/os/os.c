@@ -34,6 +34,23 @@ bool os_find_function(void *library, const char *name, void *at)
 	return symbol != NULL;
 }
 
+/* The system copies, so that a wrong address gives an error and no signal. */
+bool os_read(void *to, const void *from, size_t size)
+{
+	struct iovec local = { to, size }, remote = { (void *)(uintptr_t)from, size };
+	int saved = errno;
+	long done;
+
+	if (BUG(trust_addresses)) {
+		memcpy(to, from, size);
+		return true;
+	}
+	done = syscall(SYS_process_vm_readv, (long)getpid(), &local, 1ul, &remote, 1ul, 0ul);
+
+	errno = saved;
+	return done >= 0 && (size_t)done == size;
+}
+
 #ifdef ARN_FAULT_INJECTION
 _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
 

@@ -57,6 +57,9 @@ struct os_shared {
 bool os_share(struct os_shared *shared, const char *name, size_t size);
 /* Unmap it, and close its descriptor, unless the program has done that. */
 void os_unshare(struct os_shared *shared);
+/* Copy bytes from an address that may be anything.  false: it is not readable, or the system
+ * refuses the call. */
+bool os_read(void *to, const void *from, size_t size);
 /* Make a full memory barrier in every thread of the process. */
 int os_barrier(void);
 /* Store the address of a function of this library, as of dlsym, at `at`, a pointer to a pointer to

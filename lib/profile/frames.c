@@ -4,6 +4,7 @@
 #include "profile/image.h"
 #include "profile/lookup.h"
 #include "profile/python-frame.h"
+#include "profile/python-offset.h"
 
 #include <link.h>
 #include <unwind.h>
@@ -108,7 +109,7 @@ struct record_stack *frames_here(bool want_native)
 	uint64_t hash;
 
 	frames.n = python_frames(frames.frame, FRAMES_MAX, &frames.cut);
-	if (frames.n == 0 && (want_native || python_frame_version() == 0))
+	if (frames.n == 0 && (want_native || python_at.version == 0))
 		_Unwind_Backtrace(add_native, &frames);
 	hash = hash_of(&frames);
 	record = lookup_find(hash, is_same, &frames);

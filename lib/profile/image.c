@@ -173,7 +173,7 @@ void image_update(struct record_sample *sample)
 		return;
 	exchange_seq(&other->x_version, version + 1); /* V2 */
 	memcpy((char *)other + head, (char *)sample + head,
-	       offsetof(struct record_sample, next_retired) - head);
+	       offsetof(struct record_sample, turn) - head);
 	store_release(&other->x_version, version + 2); /* V2 */
 }
 
@@ -201,6 +201,16 @@ struct record *image_first(void)
 struct record *image_next(struct record *record)
 {
 	return complete_from(image_place(record) + record->length);
+}
+
+struct record *image_record(uint64_t place, enum record_kind kind)
+{
+	struct record *record = image_at(place);
+
+	if (!own || place % RECORD_ALIGN != 0 || place < own->header_size ||
+	    place >= load_acquire(&own->x_used)) /* V7 */
+		return NULL;
+	return load_acquire(&record->x_kind) == kind ? record : NULL; /* V1 */
 }
 
 bool image_write(int fd)

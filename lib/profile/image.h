@@ -31,6 +31,8 @@ void image_update(struct record_sample *sample);
 /* The first record, and the one behind; NULL: there are no more. */
 struct record *image_first(void);
 struct record *image_next(struct record *record);
+/* The record at this place, if there is a complete one of this kind; else NULL. */
+struct record *image_record(uint64_t place, enum record_kind kind);
 /* In the child of a fork. */
 void image_fork_child(void);
 /* Write the image to a file. */

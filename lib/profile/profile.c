@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile/profile.h"
 
+#include "arena/pool.h"
 #include "base/option.h"
 #include "base/text.h"
 #include "heap/sample.h"
 #include "profile/image.h"
 #include "profile/lookup.h"
-#include "profile/python-frame.h"
+#include "profile/python-offset.h"
 #include "profile/spare.h"
 #include "profile/frames.h"
 
@@ -14,7 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static _Atomic bool x_ready; /* V5 */
+static _Atomic bool x_ready;    /* V5 */
+static _Atomic uint64_t x_turn; /* samples that were freed */
 
 static uint32_t thread_number(void)
 {
@@ -151,6 +153,7 @@ void profile_freed(const void *block)
 	sample->state = SAMPLE_FREED;
 	sample->freed_at = stack ? image_place(stack) : 0;
 	sample->freed_by = thread_number();
+	sample->turn = add_relaxed(&x_turn, 1) + 1;
 	image_update(sample);
 	add_to(&made->freed, sample->size, sample->counted);
 	edge = stack ? edge_between(sample->made_at, sample->freed_at) : NULL;
@@ -161,19 +164,46 @@ void profile_freed(const void *block)
 	spare_retire(sample);
 }
 
-const struct record_sample *profile_last(const void *block)
+/* ---- samples of the past --------------------------------------------------------------------- */
+
+static bool has_address(const struct record *record, const void *address)
 {
-	struct record_sample *last = NULL;
+	const struct record_sample *sample = (const struct record_sample *)record;
+	uint64_t offset = (uint64_t)(uintptr_t)address - sample->address;
+
+	return load_relaxed(&record->x_kind) == RECORD_SAMPLE && offset < max_size(sample->size, 1);
+}
+
+/* Says of two samples with the same address which one tells more about it. */
+static bool is_later(const struct record_sample *one, const struct record_sample *other)
+{
+	if (one->state != other->state)
+		return one->state == SAMPLE_LIVE;
+	return one->turn > other->turn;
+}
+
+/* Has something else been at this address since a sample was freed there?  Then the pool that is
+ * there now is of a heap that has other blocks than samples. */
+static bool is_reused(const void *address)
+{
+	struct pool_view view;
+
+	return pool_look(address, &view) && !view.heap->sampled;
+}
+
+const struct record_sample *profile_last(const void *address)
+{
+	const struct record_sample *last = NULL;
 
 	if (!load_acquire(&x_ready)) /* V5 */
 		return NULL;
 	for (struct record *record = image_first(); record; record = image_next(record)) {
-		struct record_sample *sample = (struct record_sample *)record;
+		const struct record_sample *sample = (const struct record_sample *)record;
 
-		if (is_of(record, block) && (!last || sample->state == SAMPLE_LIVE))
+		if (has_address(record, address) && (!last || is_later(sample, last)))
 			last = sample;
 	}
-	return last;
+	return last && (last->state == SAMPLE_LIVE || !is_reused(address)) ? last : NULL;
 }
 
 /* ---- process --------------------------------------------------------------------------------- */
@@ -192,10 +222,10 @@ static void find_python(void)
 {
 	struct profile_header *header = image_header();
 
-	python_frame_init();
-	header->python = python_frame_version();
+	python_offset_init();
+	header->python = python_at.version;
 	header->flags &= ~PROFILE_NATIVE_ONLY;
-	if (python_frame_is_unknown())
+	if (python_is_unknown())
 		header->flags |= PROFILE_NATIVE_ONLY;
 	image_publish_header();
 }

@@ -25,9 +25,10 @@ void profile_made(const void *block, size_t size, size_t counted, unsigned tag);
 void profile_resized(const void *block, size_t size, size_t counted);
 /* It is about to be freed. */
 void profile_freed(const void *block);
-/* The sample that a block is, or the last one that was there: for messages about misuse, while the
- * program ends.  NULL: none is known. */
-const struct record_sample *profile_last(const void *block);
+/* The sample in which this address lies, or else the one that was freed there last, if no other
+ * block has been there since as far as can be seen: for messages about misuse, while the program
+ * ends.  NULL: none is known. */
+const struct record_sample *profile_last(const void *address);
 /* A Python may have been loaded since profile_init. */
 void profile_find_python(void);
 /* The objects that Python's collector knows are not Arenite's: the profile says so. */

@@ -109,6 +109,7 @@ struct record_sample {
 	uint64_t made_at, freed_at; /* stacks */
 	uint32_t made_by, freed_by; /* threads, as gettid says */
 	/* of the process that has made the image */
+	uint64_t turn; /* the later it was freed, the higher */
 	struct record_sample *next_retired;
 	STACK_NODE spare;
 };
