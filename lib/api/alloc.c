@@ -17,6 +17,7 @@
 #include "heap/sample.h"
 #include "api/alloc-metered.h"
 #include "base/option.h"
+#include "base/panic.h"
 #include "api/process.h"
 #include "api/shortage.h"
 #include "api/trim.h"
@@ -270,15 +271,23 @@ static void free_own(struct heap *heap, struct pool *pool, void *block)
 	alloc_end(heap);
 }
 
+void alloc_check_foreign(const void *block, const void *caller)
+{
+	if (pool_is_gap(block))
+		panic_block("not the start of a block, or freed twice", block, caller);
+}
+EXPORT_PRIVATE(alloc_check_foreign);
+
 /*
- * Free a block that is in none of our arenas.  It comes from the system's malloc if option DOMAINS
- * leaves a domain to that.  If Arenite serves both domains there are no such blocks, and with
- * checks on guard_live reports the misuse.
+ * Free a block that is in no pool.  It comes from the system's malloc if option DOMAINS leaves a
+ * domain to that.  If Arenite serves both domains there are no such blocks, and guard_live reports
+ * the misuse.
  */
 static void free_foreign(void *block, const void *caller)
 {
 	if (!block)
 		return;
+	alloc_check_foreign(block, caller);
 	if (alloc_serves_all())
 		guard_live(NULL, block, caller);
 	raw_free(block);

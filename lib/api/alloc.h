@@ -35,6 +35,10 @@ static inline void *alloc_no_memory(void)
 	return NULL;
 }
 
+/* A block that is in no pool is about to be taken for the system's: abort if it lies where only
+ * Arenite makes blocks. */
+void alloc_check_foreign(const void *block, const void *caller) PRIVATE(alloc_check_foreign);
+
 /* In the place of an alignment: the block is to have a pool of its own. */
 #define ALLOC_OWN_POOL ((size_t)0)
 

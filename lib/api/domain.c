@@ -61,8 +61,11 @@ void *arn_raw_realloc(void *block, size_t size)
 {
 	bool counted = is_raw(block);
 	size_t old = counted ? raw_usable(block) : 0;
-	void *moved = size > PTRDIFF_MAX ? NULL : raw_realloc(block, size);
+	void *moved;
 
+	if (block && !counted)
+		alloc_check_foreign(block, caller_address());
+	moved = size > PTRDIFF_MAX ? NULL : raw_realloc(block, size);
 	if (!moved)
 		return NULL;
 	if (counted)
@@ -75,6 +78,8 @@ void arn_raw_free(void *block)
 {
 	if (is_raw(block))
 		count_freed(thread_self(), raw_usable(block));
+	else
+		alloc_check_foreign(block, caller_address());
 	raw_free(block);
 }
 

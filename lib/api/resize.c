@@ -113,6 +113,7 @@ static bool resize_large(struct pool *pool, void *block, size_t size)
 /* realloc of a block of the system's malloc: see free_foreign. */
 static void *realloc_foreign(void *block, size_t size, const void *caller)
 {
+	alloc_check_foreign(block, caller);
 	if (alloc_serves_all())
 		guard_live(NULL, block, caller);
 	return raw_realloc(block, size);

@@ -37,6 +37,23 @@ no_tsan bool pool_look(const void *address, struct pool_view *view)
 	return found;
 }
 
+no_tsan bool pool_is_gap(const void *address)
+{
+	bool found = false;
+
+	reclaim_enter();
+	if (registry_finds(address)) {
+		const struct arena *arena = arena_at(address);
+		size_t ours = arena->huge ? ARENA_HEAD * SLICE + 1 : ARENA_SIZE;
+
+		found = (size_t)((const char *)address - (const char *)arena) < ours &&
+		        load_acquire(&arena_pool_at(address)->x_heap) == NULL;
+		/* P1 */ /* P1 */
+	}
+	reclaim_exit();
+	return found;
+}
+
 /* All blocks of a new pool are free.  Bits behind the last block stay clear, so that they are never
  * taken. */
 static void set_all_free(struct pool *pool)

@@ -36,6 +36,12 @@ struct pool_view {
  */
 bool pool_look(const void *address, struct pool_view *view);
 
+/* For any address, from any thread: does it lie in an arena, but in no pool that pool_find would
+ * find there?  Then nothing else than Arenite has made a block there.  Of a huge arena only the
+ * head counts, and where its block begins: the pages behind may have moved to another arena.
+ * Wait-free. */
+bool pool_is_gap(const void *address);
+
 /* What freed blocks are overwritten with at level 2 of option CHECKS. */
 #define POOL_DEAD_BYTE 0xDD
 

@@ -36,8 +36,10 @@ NAME void *realloc(void *block, size_t size)
 {
 	if (!block)
 		return serve_malloc(size);
-	if (unlikely(!pool_find(block)))
+	if (unlikely(!pool_find(block))) {
+		alloc_check_foreign(block, caller_address());
 		return below_realloc(block, size);
+	}
 	if (unlikely(size == 0)) {
 		serve_free(block);
 		return NULL;

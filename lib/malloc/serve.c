@@ -43,6 +43,7 @@ void serve_free_slow(void *block, const void *caller)
 		if (unlikely(!free_cached(block)))
 			free_slow(block, caller);
 	} else if (block) {
+		alloc_check_foreign(block, caller);
 		below_free(block);
 	}
 }

@@ -3,6 +3,7 @@
  * Frees a block of libc.
  *
  * checks 0 1 2 3: pointer is not from Arenite
+ * names: the C library has the same blocks
  */
 #include "wrong.h"
 

@@ -3,6 +3,7 @@
  * Frees a block of the raw domain through another.
  *
  * checks 0 1 2 3: pointer is not from Arenite
+ * names: the raw domain has the same blocks
  */
 #include "wrong.h"
 

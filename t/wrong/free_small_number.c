@@ -3,6 +3,7 @@
  * Frees a number.
  *
  * checks 0 1 2 3: pointer is not from Arenite
+ * names: what is in no arena is left to the C library
  */
 #include "wrong.h"
 

@@ -3,6 +3,7 @@
  * Frees an address on the stack.
  *
  * checks 0 1 2 3: pointer is not from Arenite
+ * names: what is in no arena is left to the C library
  */
 #include "wrong.h"
 

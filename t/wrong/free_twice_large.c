@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Frees a large block twice: its pool is gone by then, so nothing is known of the place.
+ * Frees a large block twice: its pool is gone by then, so all that is known of the place is that
+ * nobody else makes blocks there.
  *
- * checks 0 1 2 3: pointer is not from Arenite
+ * checks 0 1 2 3: not the start of a block, or freed twice
  */
 #include "wrong.h"
 

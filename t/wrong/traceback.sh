@@ -138,6 +138,40 @@ python_calls_after() { # PATTERN
 		sed -n 's/^File "twice.py", line \([0-9]*\), in \(.*\)/\1:\2/p' | tr '\n' ' '
 }
 
+# Each misuse of 200 bytes of the domain of objects, in line 11 to 14; line 16 makes and frees more.
+cat >"$work/misuse.py" <<'END_OF_PYTHON'
+import ctypes, sys
+api, what = ctypes.pythonapi, sys.argv[1]
+make, free = api.PyObject_Malloc, api.PyObject_Free
+make.restype, make.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+free.restype, free.argtypes = None, [ctypes.c_void_p]
+def churn(n):
+    for p in [make(200) for i in range(n)]: free(p)
+churn(3000)
+p = make(200)
+if what == "interior": free(p + 16)
+elif what == "twice": free(p); free(p)
+elif what == "write": free(p); ctypes.memset(p + 100, 1, 1)
+elif what == "overflow": ctypes.memset(p + 200, 1, 1); free(p)
+print(hex(p), flush=True)
+churn(6000)
+END_OF_PYTHON
+
+misuses() { # PYTHON LEVEL WHAT MESSAGE
+	(exec env ARENITE_CHECKS="$2" "$build/arenite" run "$1" "$work/misuse.py" "$3") \
+		>"$work/out" 2>"$work/err" </dev/null
+	[ $? = 134 ] && head -n 1 "$work/err" | grep -q "^arenite: $4: 0x" &&
+		grep -q "File \".*/misuse.py\", line [0-9]*, in <module>" "$work/err"
+} 2>/dev/null
+
+try_misuse() { # PYTHON NAME
+	ok "$2: an interior pointer is found without checks, when the bin is flushed" \
+		misuses "$1" 0 interior "freed pointer is not the start of a block"
+	ok "$2: a block that is freed twice is found without checks" misuses "$1" 0 twice "block freed twice"
+	ok "$2: a write after free at level 2" misuses "$1" 2 write "block was written to after it was freed"
+	ok "$2: an overflow at level 3" misuses "$1" 3 overflow "block was written to behind its end"
+}
+
 own_calls="11:Über.drop 25:<lambda> 25:<module> "
 try_python() { # PYTHON NAME
 	local how
@@ -158,7 +192,10 @@ try_python() { # PYTHON NAME
 tried=0
 while read -r python version; do
 	case $version in
-	3.1[345].*) try_python "$python" "$version" ;;
+	3.1[345].*)
+		try_python "$python" "$version"
+		try_misuse "$python" "$version"
+		;;
 	*) continue ;;
 	esac
 	tried=1

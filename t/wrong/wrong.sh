@@ -31,21 +31,28 @@ check() { # PROGRAM LEVEL MESSAGE
 	result $? "$1 with ARENITE_CHECKS=$2: $3"
 }
 
-for source in "$top_srcdir"/t/wrong/*.c; do
-	name=$(basename "$source" .c)
+try_program() { # PROGRAM SOURCE FLAGS...
 	# shellcheck disable=SC2086
-	if ! $CC -std=gnu11 -O1 -w ${SANITIZE_FLAGS:-} -I"$top_srcdir/include" -o "$work/$name" "$source" -L"$lib" \
-		-Wl,-rpath,"$lib" -larenite -pthread 2>"$work/err"; then
+	if ! $CC -std=gnu11 -O1 -w ${SANITIZE_FLAGS:-} -I"$top_srcdir/include" -o "$work/$1" "$2" -L"$lib" \
+		-Wl,-rpath,"$lib" "${@:3}" -larenite -pthread 2>"$work/err"; then
 		: >"$work/out"
-		result 1 "$name compiles"
-		continue
+		result 1 "$1 compiles"
+		return
 	fi
-	sed -n 's/^ \* checks \([0-9 ]*\): /\1:/p' "$source" >"$work/expected"
+	sed -n 's/^ \* checks \([0-9 ]*\): /\1:/p' "$2" >"$work/expected"
 	while IFS=: read -r levels message; do
 		for level in $levels; do
 			# The subshell keeps bash from reporting the abort.
-			check "$name" "$level" "$message" </dev/null
+			check "$1" "$level" "$message" </dev/null
 		done
 	done <"$work/expected"
+}
+
+for source in "$top_srcdir"/t/wrong/*.c; do
+	name=$(basename "$source" .c)
+	try_program "$name" "$source"
+	if [ -e "$lib/libarenite-malloc.so" ] && grep -q arn_mem_ "$source" && ! grep -q '^ \* names: ' "$source"; then
+		try_program "$name-names" "$source" -DNAMES -fno-builtin -larenite-malloc
+	fi
 done 2>/dev/null
 done_testing
