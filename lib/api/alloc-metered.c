@@ -67,13 +67,16 @@ static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment,
 	return block;
 }
 
-/* A block of a table class: from the bin of the heap, whose next blocks then go to the window. */
+/* A block of a table class: from the bin of the heap, whose next blocks then go to the window.  The
+ * window is empty, unless the handle has just got its heap: an orphan brings its window along. */
 static inline void *malloc_counted(arn_heap *handle, size_t size, size_t alignment)
 {
 	struct sample_meter *meter = sample_meter(handle->heap);
 	unsigned cls = sizeclass_small(size);
-	void *block;
+	void *block = BUG(forget_window) ? NULL : alloc_pop(heap_bin(&meter->face, cls));
 
+	if (unlikely(block != NULL))
+		return block;
 	if (unlikely(sample_is_next(meter, cls)))
 		return malloc_sample(handle, size, alignment, sizeclasses[cls].size);
 	block = alloc_pop(heap_bin(handle_heap(handle), cls));

@@ -15,6 +15,7 @@
 #include "stress/stress.h"
 
 #include "base/option.h"
+#include "heap/types.h"
 
 enum { MESSAGES_MAX = 20 };
 
@@ -219,15 +220,23 @@ static void check_place(const struct walk *walk, const struct arn_area *area, co
 		            (const void *)block, size, arn_usable_size(block));
 }
 
+bool stress_is_sample(const void *block)
+{
+	return load_relaxed(&pool_find(block)->x_heap)->sampled;
+}
+
 /*
  * A block that a worker has allocated from its own handles in its present life must be in that
- * worker's heap.  Blocks of earlier lives, and those of the domains, may be in any.
+ * worker's heap, or as a sample of the profile in one without an owner.  Blocks of earlier lives,
+ * and those of the domains, may be in any.
  */
 static void check_owner(const struct walk *walk, const struct stress_item *item)
 {
 	const struct stress_worker *owner = &stress.workers[item->worker];
 	bool bound = item->kind <= KIND_NEW && item->life == owner->life;
 
+	if (stress_is_sample(item->block))
+		owner = NULL;
 	if (bound && walk->worker != owner)
 		stress_fail("%s: block %p belongs to the heap of worker %d, which lives",
 		            walk->what, (void *)item->block, item->worker);

@@ -128,6 +128,8 @@ uint64_t stress_random(uint64_t *state);
 void stress_fill(struct stress_item *item, uint64_t salt);
 /* Is the pattern still there, in the first `limit` bytes?  If not, that is a failure. */
 bool stress_verify(const struct stress_item *item, size_t limit);
+/* Is this block, which is live and lies in a pool, a sample of the profile in a heap of samples? */
+bool stress_is_sample(const void *block);
 /* A block of calloc must be zero, all of it. */
 void stress_check_zero(const struct stress_item *item);
 /*

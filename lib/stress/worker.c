@@ -115,6 +115,14 @@ static unsigned tag_of(const struct stress_worker *worker, unsigned kind)
 	}
 }
 
+/* A sample of the profile is in a heap that no thread keeps; any other block is in one of this
+ * thread. */
+static bool has_right_owner(const void *block)
+{
+	return stress_is_sample(block) ||
+	       load_relaxed((const _Atomic uintptr_t *)arn_owner(block)) == thread_id();
+}
+
 /*
  * A new block, or one that has moved, is in the heap of the worker that asked for it.  It must be
  * aligned, large enough, and owned by this thread.
@@ -130,7 +138,7 @@ static void item_settle(struct stress_worker *worker, struct stress_item *item, 
 	if ((uintptr_t)block % 16 || arn_usable_size(block) < item->size)
 		stress_fail("block %p of %zu bytes, kind %d: usable %zu", block, item->size,
 		            item->kind, arn_usable_size(block));
-	if (load_relaxed((const _Atomic uintptr_t *)arn_owner(block)) != thread_id())
+	if (!has_right_owner(block))
 		stress_fail("block %p, kind %d: its owner is not the thread that asked", block,
 		            item->kind);
 }

@@ -10,6 +10,7 @@ arenite=${ARN_TEST_ARENITE:-$top_builddir/arenite}
 # shellcheck source=t/support/tap.sh
 . "$top_srcdir/t/support/tap.sh"
 ulimit -c 0
+: "${ARN_TEST_FORKS:=1000}"
 seed=${ARN_TEST_SEED:-$(date +%s)}
 echo "# ARN_TEST_SEED=$seed"
 
@@ -35,8 +36,11 @@ case ${SANITIZE_FLAGS:-} in *address*) fork= ;; esac
 runs "forks" --seconds 3 --walk $fork
 runs "with statistics only" --seconds 1 --threads 2
 ARENITE_CHECKS=3 runs "with all checks of the library" --seconds 2 --walk $fork
+ARENITE_PROFILE=64K runs "with a profile" --seconds 2 --walk $fork
+ARENITE_PROFILE=1 runs "with a profile of every block" --seconds 2 --walk $fork
 if [ -z "${SANITIZE_FLAGS:-}" ]; then
-	runs "a storm of forks: ${ARN_TEST_FORKS:=1000}" --forks "$ARN_TEST_FORKS" --threads 2
+	ARENITE_PROFILE=4K runs "a storm of forks with a profile" --forks $((ARN_TEST_FORKS / 5)) --threads 2
+	runs "a storm of forks: $ARN_TEST_FORKS" --forks "$ARN_TEST_FORKS" --threads 2
 	# Slow paths only, and heaps that check themselves: threads are caught where it matters, and it shows.
 	ARENITE_CHECKS=3 runs "and as many with all checks" --forks "$ARN_TEST_FORKS" --threads 2
 	notices corrupt --forks 1000000 --threads 2

@@ -354,6 +354,44 @@ static void test_walk(void)
 	arn_heap_abandon(&handle);
 }
 
+/* ---- heaps that are handed on ---------------------------------------------------------------- */
+
+static size_t live_blocks(enum arn_tag tag)
+{
+	struct arn_stats stats;
+
+	arn_stats_read(&stats, sizeof(stats));
+	return stats.tag[tag].live_blocks;
+}
+
+static void make_and_free_some(arn_heap *handle)
+{
+	static void *block[1000];
+
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < array_length(block); i++)
+			block[i] = arn_heap_malloc(handle, 1);
+		for (unsigned i = 0; i < array_length(block); i++)
+			arn_free(block[i]);
+	}
+	arn_free(arn_heap_malloc(handle, 1));
+}
+
+/* The ready blocks of a heap's windows stay ready when the next user has the heap, whose first
+ * malloc, in begin(), is of the same class. */
+static void test_handed_on(void)
+{
+	size_t before = live_blocks(ARN_TAG_OBJECT);
+	arn_heap handle;
+
+	for (unsigned user = 0; user < 10; user++) {
+		begin(&handle, ARN_TAG_OBJECT, 0);
+		make_and_free_some(&handle);
+		arn_heap_abandon(&handle);
+	}
+	ok(live_blocks(ARN_TAG_OBJECT) == before, "no block is lost when a heap is handed on");
+}
+
 static void test_aligned(void)
 {
 	arn_heap handle;
@@ -461,6 +499,7 @@ int main(void)
 	test_large_again();
 	test_resize();
 	test_walk();
+	test_handed_on();
 	test_aligned();
 	test_sums();
 	test_threads();
