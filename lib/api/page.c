@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/page.h"
 
+#include "api/page-publish.h"
 #include "arena/arena.h"
 #include "arena/meta.h"
 #include "arena/supply.h"
@@ -18,24 +19,7 @@
 #define PAGE_BYTES (16 * KIB)
 #define FIRST      64u
 
-/* As in page.h, with fields that other processes read while this one writes them. */
-struct page_row {
-	char name[32], unit[8], kind[8];
-	_Atomic uint64_t x_value[2];
-};
-struct page {
-	char magic[8];
-	uint32_t version, size, first, row_size, rows, pid;
-	_Atomic uint64_t x_generation, x_checksum[2];
-	uint64_t reserved;
-	struct page_row row[];
-};
-static_assert(sizeof(struct page_row) == sizeof(struct arn_page_row) &&
-                      offsetof(struct page_row, x_value) == offsetof(struct arn_page_row, value) &&
-                      sizeof(struct page) == sizeof(struct arn_page) &&
-                      sizeof(struct page) == FIRST &&
-                      offsetof(struct page, x_generation) == offsetof(struct arn_page, generation),
-              "as published");
+static_assert(sizeof(struct page) == FIRST, "the rows follow the head");
 
 static struct page *page; /* NULL: there is none */
 static struct os_shared shared;
@@ -155,36 +139,20 @@ static void fill_values(uint64_t value[ROWS], const struct arn_stats *stats)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* The other copy is the one that no reader trusts (W3). */
-static void publish(const uint64_t value[ROWS])
-{
-	uint64_t generation = load_relaxed(&page->x_generation) + 1, sum = generation;
-
-	if (BUG(publish_first))
-		store_release(&page->x_generation, generation);
-	for (size_t i = 0; i < ROWS; i++) {
-		store_release(&page->row[i].x_value[generation % 2], value[i]); /* W3 */
-		sum = arn_page_checksum(sum, value[i]);
-		arn_yield_point("page_publish");
-	}
-	store_release(&page->x_checksum[generation % 2], sum); /* W3 */
-	store_release(&page->x_generation, generation);        /* W3 */
-}
-
-/* The values are made after the exchange: else a thread that was slow would put older ones in the
- * place of newer ones. */
+/* The values are made after the turn is taken: else a thread that was slow would put older ones in
+ * the place of newer ones. */
 void page_write(const struct arn_stats *stats)
 {
 	uint64_t value[ROWS];
 
-	if (!BUG(write_together) && exchange_acquire(&x_writing, true)) /* W2 */
+	if (!page_take_turn(&x_writing))
 		return;
 	arn_yield_point("page_write");
 	if (page) {
 		fill_values(value, stats);
-		publish(value);
+		page_publish(page, value, ROWS);
 	}
-	store_release(&x_writing, false); /* W2 */
+	page_end_turn(&x_writing);
 }
 
 /* Rows are complete before the magic is there. */

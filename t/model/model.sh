@@ -53,6 +53,9 @@ summary    lowered_unchecked
 summary    line_unchecked
 summary    count_once
 wait       wait_blindly
+page       publish_first
+page       write_in_place
+page       write_together
 '
 while read -r model bug; do
 	[ -n "$model" ] || continue
@@ -91,6 +94,8 @@ leave      step_batch cas_acq_rel &x_taken
 wait       wait_push cas_release &heap->x_wait
 wait       put_back store_release &heap->x_wait
 wait       take_list exchange_acquire &heap->x_wait
+page       page_take_turn exchange_acquire x_writing
+page       page_end_turn store_release x_writing
 '
 built=
 while read -r model access; do
