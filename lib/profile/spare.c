@@ -67,8 +67,11 @@ void spare_retire(struct record_sample *sample)
 	} while (!cas_release(&x_retired, &head, sample)); /* V3 */
 	if (add_relaxed(&x_count, 1) + 1 < BATCH && !BUG(spare_at_once))
 		return;
-	if (!cas_acq_rel(&x_taken, &taken, true)) /* V4 */
-		return;
+	while (!cas_acq_rel(&x_taken, &taken, true)) { /* V4 */
+		if (!BUG(await_batch))
+			return;
+		taken = false;
+	}
 	step();
 	store_release(&x_taken, false); /* V4 */
 }

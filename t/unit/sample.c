@@ -405,6 +405,78 @@ static void test_aligned(void)
 	arn_heap_abandon(&handle);
 }
 
+/* ---- a thread that stands still -------------------------------------------------------------- */
+
+static const char *stand_at;
+static __thread bool may_stand;
+
+static void stand_there(const char *where)
+{
+	if (!may_stand || strcmp(where, stand_at) != 0)
+		return;
+	may_stand = false;
+	yield_stand();
+}
+
+/* Many at a time, so that new records are needed as well as old ones, and batches of them. */
+static bool make_and_free_samples(enum arn_tag tag, unsigned rounds)
+{
+	static __thread void *block[200];
+	bool all = true;
+	arn_heap handle;
+
+	begin(&handle, tag, 0);
+	for (unsigned round = 0; round < rounds; round++) {
+		for (unsigned i = 0; i < array_length(block); i++) {
+			make_due(&handle);
+			block[i] = arn_heap_malloc(&handle, 100);
+			all = all && block[i] && sample_is(pool_find(block[i]));
+		}
+		for (unsigned i = 0; i < array_length(block); i++)
+			arn_free(block[i]);
+	}
+	arn_heap_abandon(&handle);
+	return all;
+}
+
+static void *stand_still(void *arg)
+{
+	may_stand = true;
+	make_and_free_samples(ARN_TAG_OBJECT, 10);
+	may_stand = false;
+	return arg;
+}
+
+/* The others make and free as many samples as they like meanwhile. */
+static void test_standing(const char *where)
+{
+	pthread_t thread;
+	bool stood;
+
+	stand_at = where;
+	yield_arm(stand_there);
+	if (pthread_create(&thread, NULL, stand_still, NULL))
+		bail("pthread_create");
+	for (unsigned ms = 0; !yield_stands() && ms < 20000; ms++)
+		usleep(1000);
+	stood = yield_stands();
+	ok(make_and_free_samples(ARN_TAG_MEM, 5) && stood, "a thread that stands still in %s",
+	   where);
+	yield_go_on();
+	pthread_join(thread, NULL);
+	yield_arm(NULL);
+}
+
+static void test_progress(void)
+{
+	static const char *const places[] = { "image_take",    "lookup_add",   "lookup_match",
+		                              "lookup_remove", "spare_retire", "spare_step" };
+
+	for (unsigned i = 0; i < array_length(places); i++)
+		test_standing(places[i]);
+	ok(live_samples() == 0, "and all of them were freed");
+}
+
 /* ---- many threads ---------------------------------------------------------------------------- */
 
 enum { SLOTS = 512, ROUNDS = 20000 };
@@ -502,6 +574,7 @@ int main(void)
 	test_handed_on();
 	test_aligned();
 	test_sums();
+	test_progress();
 	test_threads();
 	test_fork();
 	return done();
