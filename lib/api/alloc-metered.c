@@ -67,9 +67,20 @@ static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment,
 	return block;
 }
 
+/* The bin of the heap is empty.  The handle may have been given another heap meanwhile. */
+static void *malloc_with_bin_empty(arn_heap *handle, size_t size, unsigned cls)
+{
+	struct sample_meter *meter = sample_meter(handle->heap);
+	void *block = alloc_from_handle(handle, size, ALIGNMENT);
+
+	if (likely(&meter->face == handle->heap))
+		sample_fill_window(meter, cls);
+	return block;
+}
+
 /* A block of a table class: from the bin of the heap, whose next blocks then go to the window.  The
  * window is empty, unless the handle has just got its heap: an orphan brings its window along. */
-static inline void *malloc_counted(arn_heap *handle, size_t size, size_t alignment)
+static void *malloc_counted(arn_heap *handle, size_t size)
 {
 	struct sample_meter *meter = sample_meter(handle->heap);
 	unsigned cls = sizeclass_small(size);
@@ -78,12 +89,11 @@ static inline void *malloc_counted(arn_heap *handle, size_t size, size_t alignme
 	if (unlikely(block != NULL))
 		return block;
 	if (unlikely(sample_is_next(meter, cls)))
-		return malloc_sample(handle, size, alignment, sizeclasses[cls].size);
-	block = alloc_pop(heap_bin(handle_heap(handle), cls));
+		return malloc_sample(handle, size, ALIGNMENT, sizeclasses[cls].size);
+	block = alloc_pop(heap_bin(meter->face.self, cls));
 	if (unlikely(!block))
-		block = alloc_from_handle(handle, size, alignment);
-	if (likely(&meter->face == handle->heap)) /* it may have been given another heap */
-		sample_fill_window(meter, cls);
+		return malloc_with_bin_empty(handle, size, cls);
+	sample_fill_window(meter, cls);
 	return block;
 }
 
@@ -93,7 +103,7 @@ void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
 	void *block;
 
 	if (likely(size <= TABLE_MAX && alignment == ALIGNMENT))
-		return malloc_counted(handle, size, alignment);
+		return malloc_counted(handle, size);
 	if (size > PTRDIFF_MAX)
 		return alloc_no_memory();
 	if (unlikely(sample_is_due(sample_meter(handle->heap), size + 1)))

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-static_assert(SAMPLE_CLASSES * SAMPLE_WINDOW * sizeof(void *) <= 8 * KIB, "two pages of windows");
+static_assert(SAMPLE_CLASSES * SAMPLE_WINDOW * sizeof(void *) <= 16 * KIB, "four pages of windows");
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
@@ -71,33 +71,13 @@ void sample_restart(struct sample_meter *meter)
 
 /* ---- windows --------------------------------------------------------------------------------- */
 
-/* Counts the next SAMPLE_WINDOW blocks of the class, or those before the first point and the one on
- * which it lies.  What comes behind a point does not depend on what came before it, so the distance
- * is drawn anew. */
-static void count_blocks(struct sample_meter *meter, unsigned cls)
+/* What comes behind a point does not depend on what came before it, so the distance is drawn anew.
+ */
+void sample_find_point(struct sample_meter *meter, unsigned cls)
 {
-	size_t size = sizeclasses[cls].size, before = meter->left / size;
-
-	if (before >= SAMPLE_WINDOW) {
-		meter->left -= SAMPLE_WINDOW * size;
-		meter->credit[cls] = SAMPLE_WINDOW;
-		return;
-	}
-	meter->credit[cls] = (uint8_t)before;
+	meter->credit[cls] = (uint8_t)(meter->credit[cls] + meter->left / sizeclasses[cls].size);
 	meter->due[cls] = true;
 	sample_restart(meter);
-}
-
-bool sample_is_next(struct sample_meter *meter, unsigned cls)
-{
-	if (meter->credit[cls] == 0 && !meter->due[cls])
-		count_blocks(meter, cls);
-	if (meter->credit[cls] == 0) {
-		meter->due[cls] = false;
-		return true;
-	}
-	meter->credit[cls]--;
-	return false;
 }
 
 /* The blocks leave the bin before they are in the window: the child of a fork must not have them
@@ -108,7 +88,8 @@ void sample_fill_window(struct sample_meter *meter, unsigned cls)
 	void **top = load_relaxed(&bin->x_top);
 	size_t n = min_size((size_t)(top - load_relaxed(&bin->x_base)), meter->credit[cls]);
 
-	memcpy(meter->window[cls], top - n, n * sizeof(*top));
+	/* gcc makes a slow `rep movs` of memcpy, since it sees that n is small */
+	memmove(meter->window[cls], top - n, n * sizeof(*top));
 	meter->credit[cls] = (uint8_t)(meter->credit[cls] - n);
 	store_relaxed(&bin->x_top, top - n);
 	order_for_fork();

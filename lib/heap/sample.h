@@ -36,7 +36,7 @@
 
 /* The classes up to TABLE_MAX have windows, of so many blocks. */
 #define SAMPLE_CLASSES 32u
-#define SAMPLE_WINDOW  32u
+#define SAMPLE_WINDOW  64u
 
 struct sample_meter {
 	struct heap face; /* of its fields, only self, face and the bins are used */
@@ -52,9 +52,8 @@ struct sample_meter {
 void sample_attach(struct heap *heap);
 /* The distance to the next point is drawn anew. */
 void sample_restart(struct sample_meter *meter);
-/* The decision for a block of a table class, whose window is empty.  true: it is a sample.  false:
- * it is none, and has been counted. */
-bool sample_is_next(struct sample_meter *meter, unsigned cls);
+/* For sample_is_next: a point lies on one of the blocks that are about to be counted. */
+cold void sample_find_point(struct sample_meter *meter, unsigned cls);
 /* Fill the window of this class with blocks of the heap's bin that have been counted. */
 void sample_fill_window(struct sample_meter *meter, unsigned cls);
 /* The probability that a point lies on `counted` bytes. */
@@ -74,6 +73,34 @@ static inline struct sample_meter *sample_meter(struct heap *face)
 static inline struct bin *sample_window(const struct heap *heap, unsigned cls)
 {
 	return heap->face != heap && cls < SAMPLE_CLASSES ? &heap->face->bin[cls] : NULL;
+}
+
+/* Counts more blocks of a table class, until SAMPLE_WINDOW are counted and not handed out yet, or
+ * those before the first point and the one on which it lies. */
+static inline void sample_count(struct sample_meter *meter, unsigned cls)
+{
+	size_t bytes = (SAMPLE_WINDOW - meter->credit[cls]) * (size_t)sizeclasses[cls].size;
+
+	if (unlikely(meter->left < bytes)) {
+		sample_find_point(meter, cls);
+		return;
+	}
+	meter->left -= bytes;
+	meter->credit[cls] = SAMPLE_WINDOW;
+}
+
+/* The decision for a block of a table class, whose window is empty.  true: it is a sample.  false:
+ * it is none, and has been counted. */
+static inline bool sample_is_next(struct sample_meter *meter, unsigned cls)
+{
+	if (!meter->due[cls])
+		sample_count(meter, cls);
+	if (meter->credit[cls] == 0) {
+		meter->due[cls] = false;
+		return true;
+	}
+	meter->credit[cls]--;
+	return false;
 }
 
 /* The same decision for any other block, which counts so many bytes. */
