@@ -147,4 +147,21 @@ static inline void *thread_word(ptrdiff_t offset)
 	return word;
 }
 
+/*
+ * The registers from which a walk over the stack begins, and how the tables that exceptions use
+ * number them.
+ *
+ * Used by     profile/unwind.c, which expects the return address in the word below the caller's
+ *             stack pointer.
+ * A port      may leave it undefined: then samples of a Python have no native frames.
+ */
+#if defined(__x86_64__)
+#define UNWIND_STACK  7 /* rsp */
+#define UNWIND_FRAME  6 /* rbp */
+#define UNWIND_RETURN 16
+#define unwind_here(pc, stack, frame)                                                 \
+	__asm__ volatile("leaq 1f(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2\n1:" \
+	                 : "=&r"(pc), "=&r"(stack), "=&r"(frame))
+#endif
+
 #endif

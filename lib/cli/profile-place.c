@@ -79,10 +79,14 @@ static bool is_allocator(const struct place *place)
 	return false;
 }
 
+/* The innermost frame of Python; else the innermost one that is not the allocator's. */
 struct place profile_line(const struct profile *profile, const struct record_stack *stack)
 {
 	struct place place = { "(no frames)", NULL, 0, 0 };
 
+	for (uint32_t i = 0; i < stack->frames; i++)
+		if (stack->frame[i] & FRAME_PYTHON)
+			return profile_place(profile, stack->frame[i]);
 	for (uint32_t i = 0; i < stack->frames; i++) {
 		place = profile_place(profile, stack->frame[i]);
 		if (!is_allocator(&place))

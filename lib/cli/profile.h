@@ -51,8 +51,8 @@ void profile_each(const struct profile *profile, enum record_kind kind,
 /* What a frame is. */
 struct place profile_place(const struct profile *profile, uint64_t frame);
 
-/* The frame of a stack that stands for it in a table: the innermost one that is not the
- * allocator's. */
+/* The frame of a stack that stands for it in a table: the innermost one of Python, or without
+ * Python the innermost one that is not the allocator's. */
 struct place profile_line(const struct profile *profile, const struct record_stack *stack);
 
 /* The name of the function at this address of a process with these mappings; NULL: it is not known.

@@ -5,6 +5,7 @@
 #include "profile/lookup.h"
 #include "profile/python-frame.h"
 #include "profile/python-offset.h"
+#include "profile/unwind.h"
 
 #include <link.h>
 #include <unwind.h>
@@ -14,6 +15,14 @@ struct frames {
 	bool cut;
 	uint64_t frame[FRAMES_MAX];
 };
+
+static void add(struct frames *frames, uint64_t frame)
+{
+	if (frames->n == FRAMES_MAX)
+		frames->cut = true;
+	else
+		frames->frame[frames->n++] = frame;
+}
 
 /* ---- native ---------------------------------------------------------------------------------- */
 
@@ -25,19 +34,106 @@ static bool is_own(uintptr_t address)
 	return address >= own_first && address < own_last;
 }
 
+/* A thread without frames of Python: all of its native ones. */
 static _Unwind_Reason_Code add_native(struct _Unwind_Context *context, void *arg)
 {
 	struct frames *frames = arg;
 	uintptr_t address = _Unwind_GetIP(context);
 
-	if (address == 0 || frames->n == FRAMES_MAX) {
-		frames->cut = address != 0;
+	if (address == 0 || frames->cut)
 		return _URC_END_OF_STACK;
-	}
 	/* A return address is behind the call. */
 	if (frames->n > 0 || !is_own(address))
-		frames->frame[frames->n++] = address - 1;
+		add(frames, address - 1);
 	return _URC_NO_REASON;
+}
+
+/* ---- native frames and those of Python ------------------------------------------------------- */
+
+/* How many native frames are walked before the rest of Python's is all that follows. */
+#define NATIVE_MOST 48u
+
+struct walk {
+	struct frames *frames;
+	const struct python_stack *python;
+	unsigned added, seams; /* the frames of Python, and the seams that were passed */
+	unsigned kept;         /* the frames up to the last seam */
+};
+
+static void add_python(struct walk *walk, unsigned end)
+{
+	while (walk->added < end)
+		add(walk->frames, walk->python->frame[walk->added++]);
+	walk->kept = walk->frames->n;
+}
+
+/* The frame whose caller has its stack pointer above an entry frame of Python's interpreter is the
+ * interpreter: the frames of Python that it runs come in its place.  Any other is a frame as it is.
+ */
+static void add_mixed(struct walk *walk, const struct unwind_frame *frame, uintptr_t caller)
+{
+	const struct python_seam *seam = &walk->python->seam[walk->seams];
+
+	if (caller > seam->entry) {
+		add_python(walk, seam->end);
+		walk->seams++;
+	} else if (walk->frames->n > 0 || !is_own(frame->pc)) {
+		add(walk->frames, frame->pc - 1);
+	}
+}
+
+/*
+ * From the calling function outwards, until the last seam.  What is read lies below the next seam,
+ * whose entry frame is in the same stack.  false: the walk has lost its way.
+ */
+static bool add_all(struct walk *walk, struct unwind_frame *frame)
+{
+	const struct python_stack *python = walk->python;
+
+	for (unsigned n = 0; n < NATIVE_MOST && !walk->frames->cut; n++) {
+		uintptr_t caller = unwind_caller_stack(frame);
+
+		if (caller == 0)
+			return false;
+		add_mixed(walk, frame, caller);
+		if (walk->seams == python->seams)
+			break;
+		if (!unwind_step(frame, caller, python->seam[walk->seams].entry))
+			return false;
+	}
+	return true;
+}
+
+/* Native frames for which there is no seam have no place among those of Python, and are left out.
+ */
+static void add_both(struct frames *frames, const struct python_stack *python)
+{
+	struct walk walk = { frames, python, 0, 0, 0 };
+#ifdef UNWIND_STACK
+	struct unwind_frame frame;
+
+	unwind_here(frame.pc, frame.stack, frame.frame);
+	if (python->seams > 0 && !add_all(&walk, &frame))
+		frames->n = walk.kept;
+#endif
+	add_python(&walk, python->n);
+	frames->cut |= python->cut;
+}
+
+static void find_frames(struct frames *frames, bool want_native)
+{
+	struct python_stack python;
+	struct walk walk = { frames, &python, 0, 0, 0 };
+
+	frames->n = 0;
+	frames->cut = false;
+	python_frames(&python);
+	if (python.n == 0 && (want_native || python_at.version == 0))
+		_Unwind_Backtrace(add_native, frames);
+	else if (want_native)
+		add_both(frames, &python);
+	else
+		add_python(&walk, python.n);
 }
 
 /* Finds the code of this library, unless a program has the library in itself. */
@@ -108,9 +204,7 @@ struct record_stack *frames_here(bool want_native)
 	struct record *record;
 	uint64_t hash;
 
-	frames.n = python_frames(frames.frame, FRAMES_MAX, &frames.cut);
-	if (frames.n == 0 && (want_native || python_at.version == 0))
-		_Unwind_Backtrace(add_native, &frames);
+	find_frames(&frames, want_native);
 	hash = hash_of(&frames);
 	record = lookup_find(hash, is_same, &frames);
 	if (!record)

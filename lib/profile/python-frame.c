@@ -143,18 +143,45 @@ static uint64_t read_frame(const void *frame)
 	       (number & FRAME_INSTRUCTIONS);
 }
 
-unsigned python_frames(uint64_t *frames, unsigned most, bool *cut)
+static bool is_entry(const void *frame)
+{
+	return ((const uint8_t *)frame)[python_at.owner] >= PYTHON_OWNED_BY_INTERPRETER;
+}
+
+static void add_seam(struct python_stack *stack, const void *entry)
+{
+	if (stack->n > (stack->seams ? stack->seam[stack->seams - 1].end : 0))
+		stack->seam[stack->seams++] = (struct python_seam){ (uintptr_t)entry, stack->n };
+}
+
+/* A recursion may be deeper than what is kept of it: then only its entry frame is looked for. */
+#define ENTRY_DEPTH 5000u
+
+static void find_entry(struct python_stack *stack, const void *frame)
+{
+	unsigned depth = 0;
+
+	while (frame && !is_entry(frame) && depth++ < ENTRY_DEPTH)
+		frame = word_at(frame, python_at.previous);
+	if (frame && depth < ENTRY_DEPTH)
+		add_seam(stack, frame);
+}
+
+void python_frames(struct python_stack *stack)
 {
 	const void *state = python_at.version ? python_at.thread_state() : NULL;
 	const void *frame = state ? word_at(state, python_at.current_frame) : NULL;
-	unsigned n = 0;
 
-	for (; frame && n < most; frame = word_at(frame, python_at.previous)) {
+	stack->n = stack->seams = 0;
+	for (; frame && stack->n < FRAMES_MAX; frame = word_at(frame, python_at.previous)) {
 		uint64_t read = read_frame(frame);
 
 		if (read)
-			frames[n++] = read;
+			stack->frame[stack->n++] = read;
+		else if (is_entry(frame))
+			add_seam(stack, frame);
 	}
-	*cut = frame != NULL;
-	return n;
+	stack->cut = frame != NULL;
+	if (stack->seams == 0)
+		find_entry(stack, frame);
 }

@@ -92,6 +92,7 @@ sample_stays       unit/sample          api/alloc-metered.c
 await_batch        unit/sample          profile/spare.c
 forget_window      unit/sample          api/alloc-metered.c
 spare_at_once      unit/sample          profile/spare.c profile/profile.c
+from_stack         unit/unwind          profile/unwind.c
 trust_addresses    unit/traceback       os/os.c
 '
 
