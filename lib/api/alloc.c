@@ -283,7 +283,7 @@ EXPORT_PRIVATE(alloc_check_foreign);
  * domain to that.  If Arenite serves both domains there are no such blocks, and guard_live reports
  * the misuse.
  */
-static void free_foreign(void *block, const void *caller)
+static cold noinline void free_foreign(void *block, const void *caller)
 {
 	if (!block)
 		return;
@@ -294,29 +294,35 @@ static void free_foreign(void *block, const void *caller)
 }
 
 /*
- * What free_cached cannot do.  The block may be NULL, foreign, large, of another thread's heap, or
- * one for which the bin is full.  With checks on every free comes here, because the bins have no
- * arrays then: the block is checked, and overwritten at level 2, before it is freed.  Large blocks
- * are checked always.  A free cannot fail; misuse that is found ends the program (guard_live).
+ * A block that does not lie beside the one which this thread has freed to another one before.  With
+ * checks on every free comes here, because the bins have no arrays then: the block is checked, and
+ * overwritten at level 2, before it is freed.  Large blocks are checked always.  A free cannot
+ * fail; misuse that is found ends the program (guard_live).
  */
-void free_slow(void *block, const void *caller)
+static noinline void free_in(struct pool *pool, void *block, const void *caller)
 {
-	struct pool *pool = pool_find(block);
-
-	if (!pool) {
-		free_foreign(block, caller);
-		return;
-	}
 	if (option(OPTION_CHECKS) > 0 || pool->cls == CLASS_LARGE) {
 		guard_live(pool, block, caller);
 		guard_freed(pool, block);
 	}
 	if (unlikely(sample_is(pool)))
 		metered_free(pool, block);
-	if (alloc_is_own(pool))
-		free_own(load_relaxed(&pool->x_heap), pool, block);
-	else
+	if (!alloc_is_own(pool))
 		remote_free(pool, block, caller);
+	else if (!free_in_bin(load_relaxed(&pool->x_heap), pool, block))
+		free_own(load_relaxed(&pool->x_heap), pool, block);
+}
+
+/* What free_cached cannot do, or was not asked to.  The block may be NULL, foreign, large, of
+ * another thread's heap, of another heap of this thread, or one for which the bin is full. */
+void free_slow(void *block, const void *caller)
+{
+	struct pool *pool = pool_find(block);
+
+	if (unlikely(!pool))
+		free_foreign(block, caller);
+	else if (!remote_gather(pool, block))
+		free_in(pool, block, caller);
 }
 EXPORT_PRIVATE(free_slow);
 

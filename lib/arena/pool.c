@@ -202,10 +202,7 @@ unsigned pool_take(struct pool *pool, void **slots, unsigned want)
 
 bool pool_is_block(const struct pool *pool, const void *block)
 {
-	size_t offset = (size_t)((const char *)block - pool->base);
-	uint32_t index = pool_index(pool, block);
-
-	return index < pool->capacity && (size_t)index * pool->block_size == offset;
+	return pool_begins_at(pool, pool_index(pool, block), block);
 }
 
 /* Sets the free bits of blocks of one word.  A bit that is set already was freed twice. */

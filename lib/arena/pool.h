@@ -79,6 +79,13 @@ static inline uint32_t pool_index(const struct pool *pool, const void *block)
 	return sizeclass_index(pool->inverse, (size_t)((const char *)block - pool->base));
 }
 
+/* Does the block of this number begin here? */
+static inline bool pool_begins_at(const struct pool *pool, uint32_t index, const void *block)
+{
+	return index < pool->capacity &&
+	       (size_t)index * pool->block_size == (size_t)((const char *)block - pool->base);
+}
+
 /* Words of the bitmap that have bits for blocks. */
 static inline unsigned pool_words(const struct pool *pool)
 {

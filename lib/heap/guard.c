@@ -101,13 +101,23 @@ void guard_check_made(void *block, size_t size, const void *caller)
 
 /* ---- frees ----------------------------------------------------------------------------------- */
 
+/* Has the calling thread freed this block, and not sent it to its pool yet? */
+static bool is_gathered(const struct pool *pool, const void *block)
+{
+	const struct thread *thread = thread_peek();
+	uint32_t index = pool_index(pool, block);
+
+	return thread && thread->pool == pool && thread->word == index / 64 &&
+	       (thread->gathered >> index % 64 & 1) != 0;
+}
+
 void guard_live(const struct pool *pool, const void *block, const void *caller)
 {
 	if (!pool)
 		panic_block("pointer is not from Arenite", block, caller);
 	if (!pool_is_block(pool, block))
 		panic_block("pointer is not the start of a block", block, caller);
-	if (option(OPTION_CHECKS) > 0 && pool_is_free(pool, block))
+	if (option(OPTION_CHECKS) > 0 && (pool_is_free(pool, block) || is_gathered(pool, block)))
 		panic_block("block freed twice", block, caller);
 	if (option(OPTION_CHECKS) >= 3 && !is_zone_whole(pool, block))
 		panic_block("block was written to behind its end", block, caller);

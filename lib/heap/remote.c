@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/remote.h"
 
+#include "base/option.h"
 #include "base/panic.h"
 #include "arena/reclaim-reader.h"
 #include "arena/reclaim.h"
 #include "heap/heap.h"
 #include "heap/pending.h"
 #include "heap/queued.h"
+#include "heap/sample.h"
 #include "heap/sweep.h"
 #include "heap/thread.h"
 #include "arena/retain.h"
@@ -169,6 +171,8 @@ static void flush_gathered(struct thread *thread)
 		return;
 	/* Before the send: the child of a fork flushes for a thread that was caught in between, and
 	 * must not set the bits a second time. */
+	thread->open = NULL;
+	order_for_fork();
 	thread->gathered = 0;
 	send_freed(thread->pool, thread->word, mask);
 }
@@ -187,8 +191,16 @@ void remote_flush_all(void)
 		flush_gathered(thread);
 }
 
+/* May remote_gather add blocks of this pool without a look at them?  With option CHECKS, and for
+ * samples, each free is looked at. */
+static bool may_open(const struct pool *pool)
+{
+	return option(OPTION_CHECKS) == 0 && !sample_is(pool);
+}
+
 /* Adds the block to those of its word that the thread has gathered.  A block of another word sends
- * these off first. */
+ * these off first.  The pool is open last: an open pool has a block that was gathered, also where a
+ * fork catches the thread. */
 static void gather_block(struct thread *thread, struct pool *pool, unsigned word, uint64_t bit,
                          const void *block, const void *caller)
 {
@@ -196,11 +208,14 @@ static void gather_block(struct thread *thread, struct pool *pool, unsigned word
 		flush_gathered(thread);
 		thread->pool = pool;
 		thread->word = word;
+		thread->gathered_row = load_relaxed(&pool->x_heap)->row;
 		order_for_fork(); /* a walk in the child sends what it finds gathered */
 	} else if (unlikely(thread->gathered & bit)) {
 		panic_block("block freed twice", block, caller);
 	}
 	thread->gathered |= bit;
+	order_for_fork();
+	thread->open = may_open(pool) ? pool : NULL;
 }
 
 /* A thread without a record (thread.h) has nowhere to gather: the block is sent at once.  The
@@ -249,7 +264,7 @@ void remote_free(struct pool *pool, void *block, const void *caller)
 	uint64_t bit = (uint64_t)1 << index % 64;
 	unsigned row = load_relaxed(&pool->x_heap)->row;
 
-	if (unlikely(!pool_is_block(pool, block)))
+	if (unlikely(!pool_begins_at(pool, index, block)))
 		panic_block("freed pointer is not the start of a block", block, caller);
 	if (pool->cls == CLASS_LARGE && pool->block_size >= PURGE_AT_ONCE)
 		sweep_whole(pool);

@@ -40,7 +40,7 @@
 #ifndef ARN_REMOTE_H
 #define ARN_REMOTE_H
 
-#include "heap/types.h"
+#include "heap/thread.h"
 
 /* Called once, at the start of the process: `drain` is how a heap without an owner is drained
  * (family.h, which is above this file). */
@@ -78,6 +78,34 @@ void remote_look_after(struct heap *heap, bool newest);
 void remote_push(_Atomic(struct pool *) *list, struct pool *pool);
 /* In the child of a fork: repair the lists of a heap that no thread was changing. */
 void remote_fork_child(struct heap *heap);
+
+/*
+ * The short way of remote_free: most blocks that a thread frees to another one lie beside the block
+ * that it freed before.  The block is added to those that the calling thread has gathered, if these
+ * are of the same word.  false: nothing was done, and remote_free has to look.  `pool` is the lead
+ * descriptor.
+ *
+ * The pool is `open` only while a gathered block keeps it as it is, so nothing of it is asked that
+ * was asked of that block.
+ */
+static inline bool remote_gather(const struct pool *pool, const void *block)
+{
+	struct thread *thread = thread_peek();
+	uint32_t index;
+	uint64_t bit;
+
+	if (!thread || thread->open != pool)
+		return false;
+	index = pool_index(pool, block);
+	bit = (uint64_t)1 << index % 64;
+	if (unlikely(index / 64 != thread->word || (thread->gathered & bit) != 0 ||
+	             !pool_begins_at(pool, index, block)))
+		return false;
+	count_add(&thread->x_remote_blocks[thread->gathered_row], 1);
+	count_add(&thread->x_remote_bytes[thread->gathered_row], pool->block_size);
+	thread->gathered |= bit;
+	return true;
+}
 
 /* Drain if there is anything to drain.  The user of the heap. */
 static inline void remote_drain(struct heap *heap)

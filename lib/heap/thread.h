@@ -31,9 +31,11 @@
 struct thread {
 	arn_heap heap[THREAD_HEAPS];
 
-	/* remote frees that were gathered and not sent: blocks of one word of one pool */
-	struct pool *pool;
-	unsigned word;
+	/* Remote frees that were gathered and not sent: blocks of one word of one pool, and the row
+	 * of the statistics in which they are counted.  `open` is that pool while remote_gather may
+	 * add to them, or NULL. */
+	struct pool *pool, *open;
+	unsigned word, gathered_row;
 	uint64_t gathered;
 	unsigned orphans_met; /* pools queued on heaps without an owner */
 

@@ -33,15 +33,14 @@ void *serve_calloc_slow(size_t count, size_t size)
 	return serve_begin() ? names_calloc(count, size) : below_calloc(count, size);
 }
 
-/* A block of another heap of this thread, such as one that Python's mem domain has made, goes into
- * the bin of that heap.  A huge arena may end before the next multiple of an arena's size, and
+/* free_slow also takes a block of another heap of this thread, such as one that Python's mem domain
+ * has made.  A huge arena may end before the next multiple of an arena's size, and
  * behind it may lie a block of the C library's: the registry has its address, but no pool has it.
  */
 void serve_free_slow(void *block, const void *caller)
 {
 	if (likely(pool_find(block) != NULL)) {
-		if (unlikely(!free_cached(block)))
-			free_slow(block, caller);
+		free_slow(block, caller);
 	} else if (block) {
 		alloc_check_foreign(block, caller);
 		below_free(block);
