@@ -299,7 +299,7 @@ static cold noinline void free_foreign(void *block, const void *caller)
  * overwritten at level 2, before it is freed.  Large blocks are checked always.  A free cannot
  * fail; misuse that is found ends the program (guard_live).
  */
-static noinline void free_in(struct pool *pool, void *block, const void *caller)
+noinline void alloc_free_in(struct pool *pool, void *block, const void *caller)
 {
 	if (option(OPTION_CHECKS) > 0 || pool->cls == CLASS_LARGE) {
 		guard_live(pool, block, caller);
@@ -322,7 +322,7 @@ void free_slow(void *block, const void *caller)
 	if (unlikely(!pool))
 		free_foreign(block, caller);
 	else if (!remote_gather(pool, block))
-		free_in(pool, block, caller);
+		alloc_free_in(pool, block, caller);
 }
 EXPORT_PRIVATE(free_slow);
 

@@ -56,7 +56,8 @@ static inline bool alloc_has_class(size_t size, size_t alignment)
  * memory. alloc_note_owner: the calling thread has become the owner of a heap.  alloc_growing: a
  * block that may grow, or should be known to read as zeros: above a slice it has a pool of its own,
  * though it has a class.  alloc_end: the end of a slow path of the heap's owner, which has called
- * heap_enter. alloc_serves_all: does Arenite serve all domains that may be left to the system's
+ * heap_enter.  alloc_free_in: the slow path of free, for a block whose pool the caller knows.
+ * alloc_serves_all: does Arenite serve all domains that may be left to the system's
  * malloc?
  */
 void *alloc_from_handle(arn_heap *handle, size_t size, size_t alignment);
@@ -65,6 +66,7 @@ struct heap *alloc_take_over(arn_heap *handle);
 void alloc_note_owner(void);
 void *alloc_growing(arn_heap *handle, size_t size);
 void alloc_end(struct heap *heap);
+void alloc_free_in(struct pool *pool, void *block, const void *caller);
 bool alloc_serves_all(void);
 
 /*

@@ -64,21 +64,22 @@ static bool move_pages(arn_heap *handle, struct pool *from, struct pool *to)
 
 /*
  * A new block with the contents of the old one, which is freed.  Two huge blocks exchange pages if
- * they may; if the system refuses that, another block is made and the bytes are copied.  NULL:
- * there is no memory, and the old block is untouched.
+ * they may; if the system refuses that, another block is made and the bytes are copied.  The block
+ * that has lost its pages is freed by its pool, since no address leads there any more (large.h).
+ * NULL: there is no memory, and the old block is untouched.
  */
 static void *move(arn_heap *handle, struct pool *pool, void *block, size_t size)
 {
 	size_t bytes = min_size(pool->block_size, size);
 	void *moved = alloc_growing(handle, size);
+	struct pool *to = moved ? pool_find(moved) : NULL;
 
-	if (moved && alloc_is_own(pool) && option(OPTION_CHECKS) < 3 &&
-	    large_may_move(pool, pool_find(moved))) {
-		if (move_pages(handle, pool, pool_find(moved))) {
-			heap_free(block);
+	if (alloc_is_own(pool) && option(OPTION_CHECKS) < 3 && large_may_move(pool, to)) {
+		if (move_pages(handle, pool, to)) {
+			alloc_free_in(pool, block, NULL);
 			return moved;
 		}
-		heap_free(moved);
+		alloc_free_in(to, moved, NULL);
 		moved = alloc_growing(handle, size);
 	}
 	if (!moved)

@@ -107,6 +107,7 @@ struct pool *pool_carve(const struct run *run, struct heap *heap, unsigned cls, 
 	struct pool *pool = &run->arena->pool[run->first];
 	bool large = cls == CLASS_LARGE;
 
+	debug_check(large || !run->arena->huge);
 	pool->lead = pool;
 	pool->base = run_base(run);
 	pool->bits = &run->arena->bits[run->first];

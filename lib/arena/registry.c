@@ -96,6 +96,17 @@ void registry_hide(const struct arena *arena, unsigned index)
 	summary_raise(SUMMARY_VACANT, index, 1);
 }
 
+void registry_cut(const struct arena *arena)
+{
+	if (!BUG(cut_unmarked))
+		store_release(byte_of(arena), REGISTRY_CUT); /* G2 */
+}
+
+void registry_mend(const struct arena *arena)
+{
+	store_release(byte_of(arena), REGISTRY_HERE); /* G1 */
+}
+
 void registry_remove(const struct arena *arena)
 {
 	store_relaxed(byte_of(arena), 0);

@@ -8,6 +8,7 @@
  * Synchronization      add  hide  remove  entry  has  finds
  *     add               -     -      -      -     -     -      -  may run at the same time
  *     hide, remove      -     X      X      -     -     -      X  the caller owns the arena
+ *     cut, mend         -     X      X      -     -     -
  * Lifetime    An arena that a reader has found, in the table or by its byte, stays mapped for the
  *             rest of the reader's section (reclaim.h).  So both are cleared first (hide); then a
  *             grace period passes; then the arena is unmapped (remove).  A thread that holds a live
@@ -15,9 +16,10 @@
  * Ordering    A2  table: add (release) -> entry (acquire): the arena's head.
  *             E2  hide (seq_cst) against entry and finds (seq_cst), of reclaim-reader.h: either the
  *                 reader does not find the arena, or the grace period finds the reader.
- *             G1  byte: add (release) -> has, finds (acquire): the arena's head.  free() of a block
- *                 that was handed to it needs no order here: the block came from the arena.
- * Progress    wait-free; add lock-free.
+ *             G2  byte: cut (release) -> has, finds (acquire): whoever is mapped in the place of
+ * what was cut off came after it, and so does any thread that has an address there. G1  byte: add
+ * (release) -> has, finds (acquire): the arena's head.  free() of a block that was handed to it
+ * needs no order here: the block came from the arena. Progress    wait-free; add lock-free.
  */
 #ifndef ARN_REGISTRY_H
 #define ARN_REGISTRY_H
@@ -36,6 +38,9 @@ extern _Atomic uint8_t
 
 #define REGISTRY_HERE    1u
 #define REGISTRY_RETIRED 2u /* mapped still for earlier readers; no new one finds it */
+/* Only the first part is the arena's still (large.h).  Something else may be mapped behind that, so
+ * no address is taken for one of the arena: whoever has its block has the pool. */
+#define REGISTRY_CUT 4u
 
 /* Is this address in an arena?  For the address of a live block, whoever holds it: the answer stays
  * true as long as that block lives. */
@@ -44,7 +49,7 @@ static inline bool registry_has(const void *address)
 	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
 
 	return likely(index < array_length(registry_bytes)) &&
-	       (load_acquire(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* G1 */
+	       (load_acquire(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* G1, G2 */
 }
 
 /* The same for any address, in a section of reclaim.h.  If the answer is yes, it stays so until the
@@ -54,7 +59,7 @@ static inline bool registry_finds(const void *address)
 	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
 
 	return index < array_length(registry_bytes) &&
-	       (load_seq(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* E2, G1 */
+	       (load_seq(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* E2, G1, G2 */
 }
 
 /* Add an arena to the table, and set its byte.  *index, its place in the table, is set before
@@ -65,6 +70,10 @@ bool registry_add(struct arena *arena, unsigned *index);
 void registry_hide(const struct arena *arena, unsigned index);
 /* The arena's readers are done: clear its byte, before it is unmapped. */
 void registry_remove(const struct arena *arena);
+/* From now on no address leads to the arena, which stays in the table; or again they do.  The
+ * caller has the arena's one block. */
+void registry_cut(const struct arena *arena);
+void registry_mend(const struct arena *arena);
 /* Does a retired arena, which waits for its readers, begin here? */
 bool registry_is_retired(const struct arena *arena);
 

@@ -295,20 +295,25 @@ static size_t movable(const struct pool *pool)
 }
 
 /* The kernel moves the mapping of the old body to the place of the new one, whose mapping it
- * removes.  Then the guard behind the old body is unmapped, the new block gives back pages of the
- * old one that it does not need, and the old arena is cut off.  On failure the new body may have
- * lost its mapping, so it is the new arena that is cut off; the old block is as it was, and the
- * caller frees the new one and copies to another. */
+ * removes.  Before that both arenas are hidden from those who have an address, because something
+ * else may be mapped in either place as soon as it is free.  Then the guard behind the old body is
+ * unmapped, the new block gives back pages of the old one that it does not need, and the old arena
+ * is cut off.  On failure the new body may have lost its mapping, so it is the new arena that is
+ * cut off; the old block is as it was, and the caller frees the new one and copies to another. */
 bool large_move(struct pool *from, struct pool *to)
 {
 	struct arena *arena = arena_at(from);
 
+	registry_cut(arena);
+	registry_cut(arena_at(to));
 	if (os_move(from->base + LARGE_KEPT, movable(from), to->base + LARGE_KEPT, movable(to)) !=
 	    0) {
 		store_relaxed(&x_refused, true);
+		registry_mend(arena);
 		cut_off(to);
 		return false;
 	}
+	registry_mend(arena_at(to));
 	os_unmap((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
 	give_pages(to, to->block_size, min_size(from->block_size, pool_span(to)));
 	cut_off(from);

@@ -41,9 +41,11 @@ size_t large_size(size_t size);
 bool large_resize(struct heap *heap, struct pool *pool, size_t size);
 /* Could the pages of one block become those of the other? */
 bool large_may_move(const struct pool *from, const struct pool *to);
-/* Move the pages; the caller has copied the first LARGE_KEPT bytes, and `from` consists of just
- * these afterwards.  false: the system has refused; `to` consists of just its first LARGE_KEPT
- * bytes, and no pages will be moved in this process any more. */
+/* Move the pages; the calling thread has both blocks.  What is left of the one that is made shorter
+ * is found by its pool only, and not by its address.  The caller has copied the first LARGE_KEPT
+ * bytes, and `from` consists of just these afterwards.  false: the system has refused; `to`
+ * consists of just its first LARGE_KEPT bytes, and no pages will be moved in this process any more.
+ */
 bool large_move(struct pool *from, struct pool *to);
 
 #endif

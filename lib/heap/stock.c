@@ -269,12 +269,14 @@ static bool make_way(struct heap *heap)
 	return true;
 }
 
+/* What is left of a huge arena whose pages have moved (large.h) may be as short as a run: it goes,
+ * and no other pool begins there. */
 bool stock_put(struct heap *heap, struct pool *pool)
 {
 	size_t bytes = pool_span(pool);
 	uintptr_t run;
 
-	if (pool->slices > SLICES_MAX ||
+	if (pool->slices > SLICES_MAX || arena_at(pool)->huge ||
 	    (!stock_admits(heap, bytes) &&
 	     !(make_way(heap) && grant_admits(heap, bytes + kept_bytes(heap)))))
 		return false;

@@ -34,9 +34,7 @@ void *serve_calloc_slow(size_t count, size_t size)
 }
 
 /* free_slow also takes a block of another heap of this thread, such as one that Python's mem domain
- * has made.  A huge arena may end before the next multiple of an arena's size, and
- * behind it may lie a block of the C library's: the registry has its address, but no pool has it.
- */
+ * has made. */
 void serve_free_slow(void *block, const void *caller)
 {
 	if (likely(pool_find(block) != NULL)) {
