@@ -231,7 +231,8 @@ void *alloc_growing(arn_heap *handle, size_t size)
 
 /*
  * Up to a slice there is a size class whose blocks lie as is asked for, so the request becomes one
- * for a block of that class.  For a larger alignment it becomes one for a large block.
+ * for a block of that class.  For a larger alignment it becomes one for a large block, of at least
+ * a slice.
  */
 void *malloc_aligned(arn_heap *handle, size_t wanted, size_t alignment)
 {
@@ -239,7 +240,7 @@ void *malloc_aligned(arn_heap *handle, size_t wanted, size_t alignment)
 	void *block;
 
 	if (alignment > SLICE)
-		size = max_size(size, SLICE + 1);
+		size = max_size(size, SLICE);
 	else if (size <= SMALL_MAX)
 		size = sizeclasses[sizeclass_aligned(size, alignment)].size;
 	if (size <= PTRDIFF_MAX && !large_can_align(size, alignment)) {

@@ -71,6 +71,13 @@ static struct pool *claim_large(struct heap *heap, size_t size)
 #define ALIGNED_BEHIND_HEAD (ARENA_HEAD * SLICE)
 static_assert((ARENA_HEAD & (ARENA_HEAD - 1)) == 0, "the head ends at a power of two");
 
+/* The size of an aligned block.  One that lies at more than a slice has just the slices that it
+ * needs: whoever asks for such a block seldom lets it grow. */
+static size_t aligned_size(size_t size, size_t alignment)
+{
+	return alignment <= SLICE ? large_size(size) : align_up(size, SLICE);
+}
+
 /* The slices that are claimed for a run of n: somewhere among them begins a slice that is aligned,
  * with n slices from there on. */
 static size_t padded(size_t n, size_t alignment)
@@ -84,7 +91,7 @@ bool large_can_align(size_t size, size_t alignment)
 
 	if (alignment <= SLICE)
 		return true;
-	slices = slices_of(large_size(size));
+	slices = slices_of(aligned_size(size, alignment));
 	if (slices > LARGE_SLICES)
 		return alignment <= ALIGNED_BEHIND_HEAD;
 	return alignment < ARENA_SIZE && padded(slices, alignment) <= LARGE_SLICES;
@@ -121,7 +128,7 @@ static struct pool *claim_aligned(struct heap *heap, size_t size, size_t alignme
 
 static struct pool *claim_pool(struct heap *heap, size_t wanted, size_t alignment)
 {
-	size_t size = large_size(wanted);
+	size_t size = aligned_size(wanted, alignment);
 
 	if (alignment <= SLICE || slices_of(size) > LARGE_SLICES)
 		return claim_large(heap, size);

@@ -33,7 +33,8 @@ void *large_malloc(struct heap *heap, size_t size, size_t alignment);
  * arena.
  */
 bool large_can_align(size_t size, size_t alignment);
-/* The size, in bytes, of the block that serves a request for `size` bytes. */
+/* The size, in bytes, of the block that serves a request for `size` bytes which needs no alignment
+ * of its own. */
 size_t large_size(size_t size);
 
 /* Resize the pool's block in place, so that it has room for `size` bytes (more than a slice) and

@@ -106,6 +106,51 @@ static void no_waste(void)
 		arn_free(block[i]);
 }
 
+/* What a request takes: the least class that lies so, or as many slices as it needs.  The heap has
+ * no pool from before, so no block of another class serves. */
+static void table(void)
+{
+	static const struct {
+		size_t alignment, size, usable, claimed; /* bytes; claimed: beyond a slice */
+	} rows[] = {
+		{ 32, 100, 128, 0 },
+		{ 64, 100, 128, 0 },
+		{ 64, 130, 192, 0 },
+		{ 64, 1100, 1152, 0 },
+		{ 128, 1100, 1152, 0 },
+		{ 256, 2100, 2304, 0 },
+		{ 512, 100, 512, 0 },
+		{ 1024, 4100, 5120, 0 },
+		{ 4096, 1, 4096, 0 },
+		{ 4096, 8200, 12288, 0 },
+		{ 4096, 25000, 28672, 0 },
+		{ 8192, 16385, 24576, 0 },
+		{ 64 * KIB, 100, 64 * KIB, 0 },
+		{ 128 * KIB, 100, 64 * KIB, 64 * KIB },
+		{ 128 * KIB, 64 * KIB, 64 * KIB, 64 * KIB },
+		{ 256 * KIB, 1100 * KIB, 1152 * KIB, 1152 * KIB },
+		{ 1 * MIB, 5 * MIB + 1, 5 * MIB + 64 * KIB, 5 * MIB + 64 * KIB },
+		{ 2 * MIB, 9 * MIB, 9 * MIB, 9 * MIB },
+	};
+
+	arn_heap handle;
+
+	arn_heap_init(&handle, arn_family_new(NULL), ARN_TAG_MEM);
+	for (size_t i = 0; i < array_length(rows); i++) {
+		size_t before = tally_read_all(&arena_counters.x_claimed), claimed;
+		void *block = malloc_aligned(&handle, rows[i].size, rows[i].alignment);
+
+		claimed = tally_read_all(&arena_counters.x_claimed) - before;
+		expect(is_aligned(block, rows[i].alignment));
+		ok(arn_usable_size(block) == rows[i].usable &&
+		           (rows[i].claimed == 0 || claimed == rows[i].claimed),
+		   "%zu bytes at %zu: a block of %zu, %zu KiB claimed", rows[i].size,
+		   rows[i].alignment, arn_usable_size(block), claimed / KIB);
+		arn_free(block);
+	}
+	arn_heap_abandon(&handle);
+}
+
 static void resized(void)
 {
 	char *block = names_aligned(4096, 4096), *moved;
@@ -177,6 +222,7 @@ int main(void)
 	impossible();
 	huge();
 	no_waste();
+	table();
 	resized();
 	limited();
 	exchanged();
