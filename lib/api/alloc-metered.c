@@ -35,7 +35,7 @@ static void *malloc_large_sample(struct heap *heap, size_t size, size_t alignmen
 	void *block = alloc_from(heap, size, alignment);
 
 	if (block)
-		sample_mark_large(arena_pool_at(block), size + 1);
+		sample_mark_large(pool_find(block), size + 1);
 	return block;
 }
 
@@ -100,6 +100,7 @@ static void *malloc_counted(arn_heap *handle, size_t size)
 /* malloc where the handle leads to a meter.  A large block's pool has what was counted of it. */
 void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
 {
+	struct pool *pool;
 	void *block;
 
 	if (likely(size <= TABLE_MAX && alignment == ALIGNMENT))
@@ -109,8 +110,9 @@ void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
 	if (unlikely(sample_is_due(sample_meter(handle->heap), size + 1)))
 		return malloc_sample(handle, size, alignment, size + 1);
 	block = alloc_from_handle(handle, size, alignment);
-	if (!alloc_has_class(size, alignment) && block && registry_has(block))
-		sample_count_large(arena_pool_at(block), size + 1);
+	pool = alloc_has_class(size, alignment) ? NULL : pool_find(block);
+	if (pool)
+		sample_count_large(pool, size + 1);
 	return block;
 }
 

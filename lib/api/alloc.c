@@ -243,10 +243,6 @@ void *malloc_aligned(arn_heap *handle, size_t wanted, size_t alignment)
 		size = max_size(size, SLICE);
 	else if (size <= SMALL_MAX)
 		size = sizeclasses[sizeclass_aligned(size, alignment)].size;
-	if (size <= PTRDIFF_MAX && !large_can_align(size, alignment)) {
-		errno = EINVAL;
-		return NULL;
-	}
 	block = counted(handle, size, alignment);
 	guard_made(block, wanted, caller_address());
 	return block;
@@ -338,7 +334,7 @@ bool arn_try_free(void *block)
 
 	if (!pool_look(block, &view))
 		return false;
-	if (unlikely(!free_cached(block)))
+	if (unlikely(!free_fast(block)))
 		free_slow(block, caller_address());
 	return true;
 }

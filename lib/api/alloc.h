@@ -92,8 +92,7 @@ static inline void *alloc_pop(struct bin *bin)
 /*
  * A block that begins at a multiple of the alignment, which is a power of two.  It is freed and
  * resized as any other; a block that realloc moves is aligned as all blocks are.  NULL: there is no
- * memory (errno is ENOMEM), or no block of this size can lie so, see large_can_align (errno is
- * EINVAL).
+ * memory (errno is ENOMEM).
  */
 void *malloc_aligned(arn_heap *handle, size_t size, size_t alignment);
 

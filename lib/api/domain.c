@@ -12,10 +12,10 @@
 #include "os/raw.h"
 #include "heap/thread.h"
 
-/* Is it a block, and one that does not lie in an arena? */
+/* Is it a block, and none of Arenite? */
 static bool is_raw(const void *block)
 {
-	return block && !registry_has(block);
+	return block && !pool_find(block);
 }
 
 /* Count a block of the raw domain, with the bytes that the system's malloc has set aside for it. */

@@ -100,6 +100,8 @@ static unsigned measure(const struct arena *arena, enum summary_kind kind)
 		return kind == SUMMARY_HUGE ? 0 : longest_run(arena, kind == SUMMARY_RESIDENT);
 	if (kind == SUMMARY_FREE || load_seq(&arena->x_huge_used)) /* A3 */
 		return 0;
+	if (kind == SUMMARY_HUGE && arena->lead)
+		return 0;
 	if (kind == SUMMARY_RESIDENT)
 		return load_relaxed(&arena->x_huge_dirty) ? SUMMARY_MOST : 0;
 	return huge_class(arena_room(arena));

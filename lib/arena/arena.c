@@ -220,7 +220,7 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
  * nothing was claimed then, and the caller tries the next arena. */
 bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run)
 {
-	if (arena->huge != (slices > LARGE_SLICES))
+	if (arena->huge != (slices > LARGE_SLICES) || arena->lead)
 		return false;
 	if (arena->huge)
 		return claim_huge(arena, slices, run);

@@ -127,6 +127,10 @@ struct arena {
 	_Atomic size_t x_size;
 	unsigned index; /* in the table of registry.h */
 	bool huge;
+	/* Huge: slices between the head and the body.  Not 0 if the block lies at ARENA_SIZE or
+	 * more: then its body begins where another arena's head would, and the registry says so.
+	 * Such an arena serves one block, and leaves when that is free. */
+	uint16_t lead;
 	_Atomic bool x_counted;       /* among the arenas that are free (A4); not huge */
 	_Atomic unsigned x_huge_used; /* huge: 1 while claimed */
 	_Atomic size_t x_huge_dirty;  /* huge: slices that may hold pages, from the first one on */
@@ -184,13 +188,13 @@ static inline size_t arena_size(const struct arena *arena)
 /* Slices between head and guard. */
 static inline size_t arena_room(const struct arena *arena)
 {
-	return arena_size(arena) / SLICE - ARENA_HEAD - ARENA_GUARD;
+	return arena_size(arena) / SLICE - ARENA_HEAD - arena->lead - ARENA_GUARD;
 }
 
-/* The first byte behind the head. */
+/* The first byte of the first pool. */
 static inline char *arena_body(const struct arena *arena)
 {
-	return (char *)arena + ARENA_HEAD * SLICE;
+	return (char *)arena + (ARENA_HEAD + arena->lead) * SLICE;
 }
 
 /* Claim `slices` free slices of this arena in a row.  resident: take one that has pages, or none;
@@ -289,9 +293,10 @@ struct arena_totals {
 };
 void arena_totals(struct arena_totals *totals);
 
+/* Of a huge arena the first slice behind the head stands for the body. */
 static inline char *run_base(const struct run *run)
 {
-	return (char *)run->arena + run->first * SLICE;
+	return run->arena->huge ? arena_body(run->arena) : (char *)run->arena + run->first * SLICE;
 }
 
 #endif

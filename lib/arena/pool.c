@@ -16,25 +16,27 @@
  * are then those of one pool or the other, which was there during the call. */
 no_tsan bool pool_look(const void *address, struct pool_view *view)
 {
-	const struct pool *pool;
-	bool found = false;
+	const struct pool *pool = NULL;
 
+	view->heap = NULL;
 	if (!BUG(look_outside))
 		reclaim_enter();
 	if (likely(registry_finds(address))) {
 		arn_yield_point("pool_look");
 		pool = arena_pool_at(address);
+	} else if (registry_finds_body(address)) {
+		pool = pool_at_body(address);
+	}
+	if (pool)
 		view->heap = load_acquire(&pool->x_heap); /* P1 */
-		if (likely(view->heap != NULL)) {
-			pool = load_guess(&pool->lead);
-			view->block_size = load_guess(&pool->block_size);
-			view->tag = load_guess(&pool->tag);
-			found = true;
-		}
+	if (likely(view->heap != NULL)) {
+		pool = load_guess(&pool->lead);
+		view->block_size = load_guess(&pool->block_size);
+		view->tag = load_guess(&pool->tag);
 	}
 	if (!BUG(look_outside))
 		reclaim_exit();
-	return found;
+	return view->heap != NULL;
 }
 
 no_tsan bool pool_is_gap(const void *address)

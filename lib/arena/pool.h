@@ -9,6 +9,16 @@
 
 #include "arena/arena.h"
 
+/* The pool of an arena whose body begins at this address, ARENA_SIZE behind the head.  NULL: it
+ * begins elsewhere. */
+static inline struct pool *pool_at_body(const void *address)
+{
+	struct arena *arena = arena_at((const char *)address - ARENA_SIZE);
+	struct pool *pool = &arena->pool[ARENA_HEAD];
+
+	return address == arena_body(arena) && load_acquire(&pool->x_heap) ? pool : NULL; /* P1 */
+}
+
 /*
  * The pool that a block lies in, or NULL if it is not a block of Arenite.  For a block that the
  * caller holds; for any other address there is pool_look.
@@ -17,8 +27,8 @@ static inline struct pool *pool_find(const void *address)
 {
 	struct pool *pool;
 
-	if (!registry_has(address))
-		return NULL;
+	if (unlikely(!registry_has(address)))
+		return registry_has_body(address) ? pool_at_body(address) : NULL;
 	pool = arena_pool_at(address);
 	return load_acquire(&pool->x_heap) ? pool->lead : NULL; /* P1 */
 }

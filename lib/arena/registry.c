@@ -83,6 +83,27 @@ bool registry_add(struct arena *arena, unsigned *index)
 	return false;
 }
 
+/* The byte behind that of the arena. */
+static _Atomic uint8_t *byte_of_body(const struct arena *arena)
+{
+	return byte_of((const struct arena *)((const char *)arena + ARENA_SIZE));
+}
+
+bool registry_add_body(const struct arena *arena)
+{
+	_Atomic uint8_t *byte = byte_of_body(arena);
+
+	if (byte)
+		store_release(byte, REGISTRY_BODY); /* G1 */
+	return byte != NULL;
+}
+
+void registry_hide_body(const struct arena *arena)
+{
+	if (!BUG(body_stays))
+		store_seq(byte_of_body(arena), 0); /* E2 */
+}
+
 /* Both stores are seq_cst (E2): after the barrier of the grace period that follows, a reader either
  * does not find the arena, or is found by the grace period.  The byte says RETIRED instead of 0, so
  * that statistics can find the address space.  The entry is vacant last, when nothing tells of its

@@ -41,6 +41,8 @@ extern _Atomic uint8_t
 /* Only the first part is the arena's still (large.h).  Something else may be mapped behind that, so
  * no address is taken for one of the arena: whoever has its block has the pool. */
 #define REGISTRY_CUT 4u
+/* The body of the arena that begins 32 MiB before: one block, which lies at 32 MiB or more. */
+#define REGISTRY_BODY 8u
 
 /* Is this address in an arena?  For the address of a live block, whoever holds it: the answer stays
  * true as long as that block lives. */
@@ -62,6 +64,28 @@ static inline bool registry_finds(const void *address)
 	       (load_seq(&registry_bytes[index]) & REGISTRY_HERE) != 0; /* E2, G1, G2 */
 }
 
+/* Is it in the body of the arena before?  The same, for the address of a live block. */
+static inline bool registry_has_body(const void *address)
+{
+	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
+
+	return index < array_length(registry_bytes) &&
+	       load_acquire(&registry_bytes[index]) == REGISTRY_BODY; /* G1 */
+}
+
+/* And for any address, in a section of reclaim.h. */
+static inline bool registry_finds_body(const void *address)
+{
+	uintptr_t index = (uintptr_t)address >> ARENA_SHIFT;
+
+	return index < array_length(registry_bytes) &&
+	       load_seq(&registry_bytes[index]) == REGISTRY_BODY; /* E2, G1 */
+}
+
+/* Set the byte for the body of an arena that has one, before registry_add, and clear it, with
+ * registry_hide.  false: it has no byte. */
+bool registry_add_body(const struct arena *arena);
+void registry_hide_body(const struct arena *arena);
 /* Add an arena to the table, and set its byte.  *index, its place in the table, is set before
  * another thread can see it.  false: the table is full, or the arena lies beyond the addresses that
  * have a byte. */

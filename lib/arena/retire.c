@@ -30,6 +30,8 @@ static void push_retired(struct arena *arena)
 void retire_claimed(struct arena *arena, bool clean)
 {
 	arena->retired_clean = clean;
+	if (arena->lead)
+		registry_hide_body(arena);
 	registry_hide(arena, arena->index);
 	push_retired(arena);
 }
@@ -64,7 +66,7 @@ static bool is_fit(const struct arena *arena, size_t slices)
 {
 	size_t room = arena_room(arena);
 
-	if (!arena->retired_clean || arena->huge != (slices > LARGE_SLICES))
+	if (!arena->retired_clean || arena->huge != (slices > LARGE_SLICES) || arena->lead)
 		return false;
 	return room >= slices && (!arena->huge || room / 2 <= slices);
 }
@@ -99,12 +101,12 @@ struct arena *retire_take_back(size_t slices)
 }
 
 /* Is this free arena one too many?  A shared arena is, if there are more than one to swing in and
- * those that may be kept.  A huge one is, if more is kept than may be, or if it is what was left
- * when its pages moved (large.h). */
+ * those that may be kept.  A huge one is, if more is kept than may be, if it is what was left when
+ * its pages moved (large.h), or if its body is further on: it serves no other block. */
 static bool is_spare(const struct arena *arena)
 {
 	if (arena->huge)
-		return retain_is_exceeded(0) || arena_room(arena) <= LARGE_SLICES;
+		return retain_is_exceeded(0) || arena_room(arena) <= LARGE_SLICES || arena->lead;
 	return arena_free_count() > 1 + retain_for_slices() / ARENA_SIZE;
 }
 

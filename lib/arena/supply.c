@@ -24,7 +24,7 @@ static bool publish_arena(struct arena *arena)
 
 	os_guard((char *)arena + arena_size(arena) - ARENA_GUARD * SLICE, ARENA_GUARD * SLICE);
 	reclaim_enter();
-	added = registry_add(arena, &arena->index);
+	added = (!arena->lead || registry_add_body(arena)) && registry_add(arena, &arena->index);
 	if (added) {
 		arena_say("mapped arena ", arena);
 		usdt_arena_map(arena, arena_size(arena));
@@ -35,13 +35,17 @@ static bool publish_arena(struct arena *arena)
 	return added;
 }
 
-/* NULL: there is no address space. */
-static void *map_arenas(size_t size)
+/* So many bytes, of which those behind the first ARENA_SIZE begin at a multiple of the alignment.
+ * What was mapped before them to find that place goes again.  NULL: there is no address space. */
+static void *map_arenas(size_t size, size_t alignment)
 {
-	void *arena = os_map_aligned(size, ARENA_SIZE);
+	size_t before = alignment - ARENA_SIZE;
+	char *space = os_map_aligned(before + size, alignment), *arena = space + before;
 
-	if (!arena)
+	if (!space)
 		return NULL;
+	if (before)
+		os_unmap(space, before);
 	os_advise_huge(arena, size, (enum os_huge)option(OPTION_HUGE_PAGES));
 	os_label(arena, size, "arenite arena");
 	return arena;
@@ -55,19 +59,24 @@ static void begin_with(struct arena *arena, size_t slices, struct run *run)
 }
 
 /* Maps an arena for one block and claims it before other threads can find it.  The run is all of
- * its body, which may be more than was asked for. */
-static bool add_huge(size_t slices, struct run *run)
+ * its body, which may be more than was asked for.  With a lead the body is aligned, and begins
+ * ARENA_SIZE behind the head.  The arena has at least the 32 MiB that each of its bytes in the
+ * registry stands for. */
+static bool add_huge(size_t slices, unsigned lead, size_t alignment, struct run *run)
 {
-	/* At least the 32 MiB that its byte in the registry stands for. */
-	size_t size = max_size((slices + ARENA_HEAD + ARENA_GUARD) * SLICE, ARENA_SIZE);
-	struct arena *arena = map_arenas(size);
+	size_t least = lead ? 2 * ARENA_SIZE : ARENA_SIZE;
+	size_t size = max_size((slices + ARENA_HEAD + lead + ARENA_GUARD) * SLICE, least);
+	struct arena *arena = map_arenas(size, alignment);
 
 	if (!arena)
 		return false;
 	store_relaxed(&arena->x_size, size);
 	arena->huge = true;
+	arena->lead = (uint16_t)lead;
 	store_relaxed(&arena->x_huge_used, 1);
 	if (!publish_arena(arena)) {
+		if (lead)
+			registry_hide_body(arena);
 		os_unmap(arena, size);
 		return false;
 	}
@@ -82,10 +91,10 @@ static bool add_huge(size_t slices, struct run *run)
 static bool add_shared(unsigned slices, struct run *run)
 {
 	size_t size = option(OPTION_ARENA);
-	char *base = map_arenas(size);
+	char *base = map_arenas(size, ARENA_SIZE);
 
 	if (!base && size > ARENA_SIZE)
-		base = map_arenas(size = ARENA_SIZE);
+		base = map_arenas(size = ARENA_SIZE, ARENA_SIZE);
 	if (!base)
 		return false;
 	for (size_t offset = 0; offset < size; offset += ARENA_SIZE) {
@@ -172,7 +181,8 @@ static bool add_arena(size_t slices, struct run *run)
 		return false;
 	if (add_again(slices, run))
 		return true;
-	return slices > LARGE_SLICES ? add_huge(slices, run) : add_shared((unsigned)slices, run);
+	return slices > LARGE_SLICES ? add_huge(slices, 0, ARENA_SIZE, run)
+	                             : add_shared((unsigned)slices, run);
 }
 
 /* Gives back so much of what is retained. */
@@ -280,6 +290,14 @@ static bool is_impossible(size_t slices)
 	return slices >= addresses - tally_read(&arena_counters.x_claimed) / SLICE;
 }
 
+static void note_claim(size_t slices, struct run *run)
+{
+	budget_take(slices * SLICE);
+	retain_note_use();
+	run->growth = make_up_for_growth(run);
+	retire_poll();
+}
+
 /* First the limit is asked, then the arenas that are there, then retired and new ones, and at last
  * what can be unmapped.  After a claim the peak is looked at, and a few retired arenas are
  * unmapped.  false: there is no memory, or the limit does not admit it. */
@@ -289,10 +307,25 @@ bool supply_claim(size_t slices, struct run *run)
 		return false;
 	if (!claim_slices(slices, run) && !claim_after_unmapping(slices, run))
 		return false;
-	budget_take(slices * SLICE);
-	retain_note_use();
-	run->growth = make_up_for_growth(run);
-	retire_poll();
+	note_claim(slices, run);
+	return true;
+}
+
+/* No arena that is there serves, so one is mapped. */
+bool supply_claim_aligned(size_t slices, size_t alignment, struct run *run)
+{
+	unsigned lead = ARENA_SLICES - ARENA_HEAD;
+
+	if (alignment / SLICE > PTRDIFF_MAX / SLICE - slices ||
+	    is_impossible(slices + alignment / SLICE) || !supply_admits(slices * SLICE) ||
+	    registry_is_full())
+		return false;
+	if (!add_huge(slices, lead, alignment, run)) {
+		unmap_empty();
+		if (!add_huge(slices, lead, alignment, run))
+			return false;
+	}
+	note_claim(slices, run);
 	return true;
 }
 

@@ -24,6 +24,10 @@
 bool supply_claim(size_t slices, struct run *run);
 /* Claim `slices` slices in a row that all have pages.  false: there are none. */
 bool supply_claim_kept(size_t slices, struct run *run);
+/* Map an arena for one block of `slices` slices, whose body begins at a multiple of the alignment,
+ * a power of two of at least ARENA_SIZE.  false: there is no memory, no address space, or it is not
+ * admitted. */
+bool supply_claim_aligned(size_t slices, size_t alignment, struct run *run);
 /* Claim these slices and no others, which lie behind a pool of the caller's.  false: they are not
  * all free, or not admitted. */
 bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struct run *run);

@@ -85,15 +85,9 @@ static size_t padded(size_t n, size_t alignment)
 	return n + alignment / SLICE - 1;
 }
 
-bool large_can_align(size_t size, size_t alignment)
+/* Has a shared arena a place for it? */
+static bool fits_shared(size_t slices, size_t alignment)
 {
-	size_t slices;
-
-	if (alignment <= SLICE)
-		return true;
-	slices = slices_of(aligned_size(size, alignment));
-	if (slices > LARGE_SLICES)
-		return alignment <= ALIGNED_BEHIND_HEAD;
 	return alignment < ARENA_SIZE && padded(slices, alignment) <= LARGE_SLICES;
 }
 
@@ -126,13 +120,25 @@ static struct pool *claim_aligned(struct heap *heap, size_t size, size_t alignme
 	return heap_carve_run(heap, CLASS_LARGE, &run, size);
 }
 
+/* An arena of its own, whose body begins where it should. */
+static struct pool *claim_own(struct heap *heap, size_t size, size_t alignment)
+{
+	struct run run;
+
+	if (!supply_claim_aligned(slices_of(size), max_size(alignment, ARENA_SIZE), &run))
+		return NULL;
+	empty_make_room(heap, run.growth);
+	return heap_carve_run(heap, CLASS_LARGE, &run, size);
+}
+
 static struct pool *claim_pool(struct heap *heap, size_t wanted, size_t alignment)
 {
-	size_t size = aligned_size(wanted, alignment);
+	size_t size = aligned_size(wanted, alignment), slices = slices_of(size);
 
-	if (alignment <= SLICE || slices_of(size) > LARGE_SLICES)
+	if (alignment <= SLICE || (slices > LARGE_SLICES && alignment <= ALIGNED_BEHIND_HEAD))
 		return claim_large(heap, size);
-	return claim_aligned(heap, size, alignment);
+	return fits_shared(slices, alignment) ? claim_aligned(heap, size, alignment)
+	                                      : claim_own(heap, size, alignment);
 }
 
 /* The one block of the pool is taken at once, so a large pool never has a free block while the heap
@@ -142,8 +148,6 @@ void *large_malloc(struct heap *heap, size_t size, size_t alignment)
 	struct pool *pool;
 	void *block;
 
-	if (!large_can_align(size, alignment))
-		return NULL;
 	pool = claim_pool(heap, size, alignment);
 	if (!pool)
 		return NULL;
@@ -273,7 +277,8 @@ bool large_resize(struct heap *heap, struct pool *pool, size_t size)
 
 bool large_may_move(const struct pool *from, const struct pool *to)
 {
-	return to && is_huge(from) && is_huge(to) && !load_relaxed(&x_refused);
+	return to && is_huge(from) && is_huge(to) && !arena_at(from)->lead && !arena_at(to)->lead &&
+	       !load_relaxed(&x_refused);
 }
 
 /* The pages behind the first LARGE_KEPT bytes have moved away, or may have: another mapping may be

@@ -23,16 +23,15 @@
 
 #define LARGE_KEPT (2 * SLICE)
 
-/* Allocate a block that no size class holds, in a pool of its own, which begins at a multiple of
- * the alignment (a power of two).  NULL: there is no memory, or large_can_align says no. */
-void *large_malloc(struct heap *heap, size_t size, size_t alignment);
 /*
- * Can a block of this size be so aligned?  A pool begins on a slice.  In a shared arena it begins
- * on any slice behind the head, so it can be at any multiple up to half of the arena, if that and
- * the run fit.  A huge block begins right behind the head, and no block at the very beginning of an
- * arena.
+ * Allocate a block that no size class holds, in a pool of its own, which begins at a multiple of
+ * the alignment (a power of two).  NULL: there is no memory, or no address space.
+ *
+ * In a shared arena a pool begins on any slice behind the head, so it can be at any multiple up to
+ * half of the arena, if that and the run fit.  A huge block begins right behind the head.  Any
+ * other block gets an arena of its own, with a lead between head and body (arena.h).
  */
-bool large_can_align(size_t size, size_t alignment);
+void *large_malloc(struct heap *heap, size_t size, size_t alignment);
 /* The size, in bytes, of the block that serves a request for `size` bytes which needs no alignment
  * of its own. */
 size_t large_size(size_t size);

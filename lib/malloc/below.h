@@ -3,10 +3,9 @@
  * below.h - the malloc of the C library, under the names by which it can be reached although
  * malloc and the others are Arenite's.
  *
- * It is asked for what Arenite does not serve (option DOMAINS), for blocks that can lie nowhere in
- * an arena (large_can_align), and to free what it has made itself.  Such blocks are known by their
- * address: they lie in no arena.  glibc has these names; where they are missing, as in musl and in
- * static programs, Arenite serves everything.
+ * It is asked for what Arenite does not serve (option DOMAINS), and to free what it has made
+ * itself.  Such blocks are known by their address: they lie in no arena.  glibc has these names;
+ * where they are missing, as in musl and in static programs, Arenite serves everything.
  *
  * Any thread.  Progress: as the C library's malloc, which has locks.
  */

@@ -4,7 +4,6 @@
 #include "api/process.h"
 
 #include <arenite/arenite.h>
-#include <errno.h>
 #include <stdio.h>
 
 bool serve_begun, serve_exact;
@@ -45,27 +44,11 @@ void serve_free_slow(void *block, const void *caller)
 	}
 }
 
-/*
- * What can lie nowhere in an arena is the C library's: alignments of 16 MiB and more, and blocks of
- * more than 16 MiB at more than 512 KiB (large_can_align).  errno stays as it was if there is a
- * block.
- */
 void *serve_aligned(size_t alignment, size_t size)
 {
-	int saved = errno;
-	void *block;
-
 	if (!serve_begin())
 		return below_memalign(alignment, size);
-	if (alignment <= ALIGNMENT)
-		return serve_malloc(size);
-	block = names_aligned(size, alignment);
-	if (block || errno != EINVAL)
-		return block;
-	block = below_memalign(alignment, size);
-	if (block)
-		errno = saved;
-	return block;
+	return alignment <= ALIGNMENT ? serve_malloc(size) : names_aligned(size, alignment);
 }
 
 /* ---- the statistics -------------------------------------------------------------------------- */

@@ -138,12 +138,6 @@ void *large_malloc(struct heap *heap, size_t size, size_t alignment)
 	return NULL;
 }
 
-bool large_can_align(size_t size, size_t alignment)
-{
-	(void)size, (void)alignment;
-	return true;
-}
-
 bool large_resize(struct heap *heap, struct pool *pool, size_t size)
 {
 	(void)heap, (void)pool, (void)size;

@@ -10,9 +10,11 @@
 #include "api/process.h"
 #include "arena/reclaim.h"
 #include "base/option.h"
-#include "heap/large.h"
+#include "arena/pool.h"
+#include "os/os.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 enum { HELD = 64, WORKERS = 3 };
 #define MOST (8 * MIB)
@@ -33,8 +35,6 @@ static void each_alignment(void)
 			size_t size = alignment * factors[i] / 4 + i % 3;
 			void *block;
 
-			if (!large_can_align(max_size(size, SMALL_MAX + 1), alignment))
-				continue;
 			block = names_aligned(size, alignment);
 			right = right && is_aligned(block, alignment) &&
 			        arn_usable_size(block) >= size;
@@ -64,15 +64,15 @@ static void rare_classes(void)
 	ok(right, "a block of another class serves only if it is aligned");
 }
 
-/* What no run can be, or no arena has room for, is said to be so, and nothing is claimed. */
+/* What there is no address space for is NULL, and nothing is claimed. */
 static void impossible(void)
 {
 	size_t before = tally_read_all(&arena_counters.x_claimed);
 
 	errno = 0;
-	ok(!names_aligned(1, 32 * MIB) && errno == EINVAL, "no block at the beginning of an arena");
+	ok(!names_aligned(1, (size_t)1 << 46) && errno == ENOMEM, "no block at half of all");
 	errno = 0;
-	ok(!names_aligned(64 * MIB, 1 * MIB) && errno == EINVAL, "nor a huge one further in");
+	ok(!names_aligned(PTRDIFF_MAX, (size_t)1 << 63) && errno == ENOMEM, "nor at the end");
 	errno = 0;
 	ok(!names_aligned(SIZE_MAX - 4096, 4096) && errno == ENOMEM, "and none above PTRDIFF_MAX");
 	errno = 0;
@@ -87,6 +87,71 @@ static void huge(void)
 	ok(is_aligned(block, 512 * KIB) && arn_usable_size(block) >= 40 * MIB,
 	   "a huge block at half a MiB");
 	block[40 * MIB - 1] = 1;
+	arn_free(block);
+}
+
+/* A block that lies where another arena's head would: it is found by its address, and by no other
+ * in its body, and when it is free nothing is there any more. */
+static bool lies_far(size_t size, size_t alignment)
+{
+	char *block = names_aligned(size, alignment);
+	bool right = is_aligned(block, alignment) && arn_usable_size(block) >= size;
+
+	right = right && pool_find(block) && !pool_find(block + 4096) && !registry_has(block) &&
+	        arn_usable_size(block + 4096) == 0 && arn_tag_of(block) == ARN_TAG_MEM;
+	block[0] = block[size - 1] = 1;
+	arn_free(block);
+	return right && !pool_find(block) && arn_usable_size(block) == 0;
+}
+
+static void far(void)
+{
+	bool right = true;
+
+	for (size_t alignment = 32 * MIB; alignment <= 2048 * MIB; alignment *= 2)
+		right = right && lies_far(100, alignment) && lies_far(9 * MIB, alignment);
+	ok(right, "every alignment from 32 MiB to 2 GiB");
+	ok(lies_far(9 * MIB, 16 * MIB), "and 16 MiB, for which an arena has no room");
+	ok(lies_far(40 * MIB, 1 * MIB) && lies_far(70 * MIB, 64 * MIB), "and of huge blocks");
+	arn_trim();
+	expect_no_arenas();
+	no_errors("nothing is left of them");
+}
+
+static void *free_it(void *block)
+{
+	ok(arn_try_free(block), "another thread frees such a block");
+	return NULL;
+}
+
+/* Such a block is resized, moved by another size, and freed by another thread, as any other. */
+static void far_as_others(void)
+{
+	char *block = names_aligned(20 * MIB, 32 * MIB), *moved;
+	pthread_t thread;
+
+	memset(block, 3, 20 * MIB);
+	moved = arn_mem_realloc(block, 25 * MIB);
+	ok(moved == block, "it grows in its arena");
+	moved = arn_mem_realloc(block, 100 * MIB);
+	ok(moved && moved[0] == 3 && moved[20 * MIB - 1] == 3, "and moves when that is full");
+	arn_mem_free(moved);
+	block = names_aligned(100, 64 * MIB);
+	pthread_create(&thread, NULL, free_it, block);
+	pthread_join(thread, NULL);
+	option_values[OPTION_LIMIT] = 8 * MIB;
+	ok(!names_aligned(9 * MIB, 32 * MIB), "option LIMIT holds for it");
+	option_values[OPTION_LIMIT] = 0;
+}
+
+/* The system has no address space at first: what free arenas have is given up for it. */
+static void far_without_space(void)
+{
+	void *block;
+
+	atomic_store(&os_fail_map, 1);
+	block = names_aligned(100, 32 * MIB);
+	ok(block != NULL, "one more try after arenas were unmapped");
 	arn_free(block);
 }
 
@@ -221,6 +286,9 @@ int main(void)
 	each_alignment();
 	impossible();
 	huge();
+	far();
+	far_as_others();
+	far_without_space();
 	no_waste();
 	table();
 	resized();
