@@ -108,7 +108,8 @@ struct heap *alloc_take_over(arn_heap *handle)
  * The work that is put off to the end of a slow path of this heap's owner: trimming the heap if
  * somebody asked for it (trim.c), returning pages when too many are unswept, looking after a heap
  * that nobody uses, and checking the heap's records at CHECKS level 3.  After that the heap is
- * whole again, and the page and the file of statistics may be written, and the kernel's count read.
+ * whole again, and the page and the file of statistics may be written, and the kernel's count read
+ * (watch.h).
  */
 void alloc_end(struct heap *heap)
 {
@@ -120,7 +121,6 @@ void alloc_end(struct heap *heap)
 	guard_heap(heap);
 	heap_exit(heap);
 	watch(heap);
-	shortage_tend();
 }
 
 /*

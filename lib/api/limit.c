@@ -2,13 +2,13 @@
  *
  * limit.c - arn_limit: option LIMIT, changed while the process runs.
  *
- * It is one word that every request which needs pages reads (supply_admits), so nothing else has to
- * be told.  What differs with a limit is decided anew each time: the sums of claims are exact
- * (tally.h), a large block is not larger than what was asked for, and heaps keep no stock.  What
- * was made before stays as it is: it may count for up to a quarter more than it has pages.
+ * Every request which needs pages reads it (supply_admits), so nothing else has to be told.  What
+ * differs with a limit is decided anew each time: the sums of claims are exact (tally.h), a large
+ * block is not larger than what was asked for, and heaps keep no stock.  What was made before stays
+ * as it is: it may count for up to a quarter more than it has pages.
  */
 #include "api/process.h"
-#include "base/option.h"
+#include "arena/budget.h"
 
 #include <arenite/arenite.h>
 
@@ -19,5 +19,5 @@ size_t arn_limit(size_t bytes)
 	process_init();
 	if (bytes == SIZE_MAX)
 		return option_limit();
-	return exchange_setting(&option_values[OPTION_LIMIT], min_size(bytes, GREATEST));
+	return budget_set_limit(min_size(bytes, GREATEST));
 }

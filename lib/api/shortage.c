@@ -2,6 +2,7 @@
 #include "api/shortage.h"
 
 #include "api/collect.h"
+#include "arena/tally.h"
 #include "os/os.h"
 
 #include <arenite/arenite.h>
@@ -25,16 +26,16 @@ static void collected(unsigned ms)
 
 void shortage_init(void)
 {
-	if (!budget_watched)
+	if (!budget_is_watched())
 		return;
 	store_relaxed(&x_begun, os_milliseconds() - SHORTAGE_PAUSE);
 	collect_on_end(collected);
 }
 
 /* Of the threads that come at the same time, one gets the turn. */
-static bool take_turn(void)
+static bool take_turn(unsigned now)
 {
-	unsigned now = os_milliseconds(), begun = load_relaxed(&x_begun);
+	unsigned begun = load_relaxed(&x_begun);
 	bool urgent = budget_state() == BUDGET_URGENT || load_relaxed(&x_refused);
 	unsigned pause = urgent ? load_relaxed(&x_urgent_pause) : load_relaxed(&x_pause);
 
@@ -51,24 +52,22 @@ static void relieve(void)
 	collect_ask();
 }
 
-void shortage_look(void)
+void shortage_look(unsigned now)
 {
-	bool looked = budget_poll();
-
-	if ((looked || load_relaxed(&x_refused)) && budget_is_short() && take_turn())
+	if ((budget_poll(now) || load_relaxed(&x_refused)) && budget_is_short() && take_turn(now))
 		relieve();
 }
 
 bool shortage_counts_foreign(void)
 {
-	return budget_watched;
+	return budget_is_watched();
 }
 EXPORT_PRIVATE(shortage_counts_foreign);
 
 bool shortage_admits_foreign(size_t bytes)
 {
 	budget_note_foreign(bytes);
-	shortage_look();
+	shortage_look(os_milliseconds());
 	return budget_admits_foreign(bytes);
 }
 EXPORT_PRIVATE(shortage_admits_foreign);
@@ -78,6 +77,7 @@ void *shortage_refuse(size_t bytes)
 	if (budget_is_bounded()) {
 		budget_note_refusal(bytes);
 		store_relaxed(&x_refused, true);
+		tally_ask_look();
 	}
 	return NULL;
 }

@@ -32,15 +32,8 @@
 /* Called while there is one thread. */
 void shortage_init(void);
 
-/* Look at the kernel's count if that is due, and do what has to be done. */
-void shortage_look(void);
-
-/* Called at the end of a slow path, when the heap is whole again. */
-static inline void shortage_tend(void)
-{
-	if (unlikely(budget_watched))
-		shortage_look();
-}
+/* It is `now`, in ms: look at the kernel's count if that is due, and do what has to be done. */
+void shortage_look(unsigned now);
 
 /* For an allocator below that was asked for `bytes` bytes since the last call: may it be asked for
  * more? */

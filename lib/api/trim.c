@@ -151,7 +151,7 @@ bool trim_for_limit(struct heap *heap, size_t size)
 
 	if (!budget_is_bounded())
 		return false;
-	if (budget_watched) {
+	if (budget_is_watched()) {
 		budget_look();
 		if (supply_admits(needed(size)))
 			return true;

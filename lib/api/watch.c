@@ -3,12 +3,12 @@
 
 #include "api/page.h"
 #include "api/report.h"
+#include "api/shortage.h"
 #include "base/option.h"
 #include "os/os.h"
 
 #include <arenite/arenite.h>
 
-_Atomic size_t watch_level;
 static _Atomic size_t x_seen;   /* the peak at the last look, and a step more */
 static _Atomic unsigned x_last; /* when that was, ms */
 
@@ -36,7 +36,7 @@ static bool has_grown(void)
 	if (peak <= seen || !cas_acq_rel(&x_seen, &seen, next))
 		return false;
 	if (!report_is_asked())
-		store_relaxed(&watch_level, next);
+		store_relaxed(&x_tally_look, next);
 	return true;
 }
 
@@ -47,12 +47,22 @@ static bool is_time(unsigned now)
 	return os_age(now, last) >= pause() && cas_acq_rel(&x_last, &last, now);
 }
 
+/* A look that was asked for is one; what is asked for from now on needs another. */
+static void note_asked(void)
+{
+	if (load_relaxed(&x_tally_look) == 0 && !report_is_asked())
+		store_relaxed(&x_tally_look, load_relaxed(&x_seen));
+}
+
 void watch_look(void)
 {
 	unsigned now = os_milliseconds();
 	struct arn_stats stats;
 
+	note_asked();
 	report_tick(now);
+	if (budget_is_watched())
+		shortage_look(now);
 	if (!has_grown() && !is_time(now))
 		return;
 	arn_stats_read(&stats, sizeof(stats));

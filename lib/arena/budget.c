@@ -6,15 +6,16 @@
 #include "os/cgroup.h"
 #include "os/os.h"
 
-bool budget_watched, budget_marked;
-_Atomic unsigned x_budget_state;
+_Atomic unsigned x_budget_state, x_budget_flags;
+_Atomic size_t x_budget_keep = SIZE_MAX;
 
 /* What `counted` is at the marks. */
 static _Atomic size_t x_hard = SIZE_MAX;
 /* A look is due when `counted` is this. */
 static _Atomic size_t x_next = SIZE_MAX;
-static _Atomic unsigned x_looked; /* when the last turn was taken, ms */
-static _Atomic size_t x_foreign;  /* bytes that others have handed out, as far as was told */
+/* When the last turn was taken, ms; or so long ago that a look is due now. */
+static _Atomic unsigned x_looked;
+static _Atomic size_t x_foreign; /* bytes that others have handed out, as far as was told */
 static _Atomic size_t x_refusals;
 static size_t soft_percent; /* written by budget_init */
 
@@ -24,6 +25,7 @@ static __thread struct allowance {
 	unsigned since;      /* ms */
 	size_t bytes;
 } allowance;
+static __thread size_t untold; /* bytes that this thread has taken since it compared the counts */
 
 /* The least that left_for_foreign has been since there was much left; 0 or less. */
 static _Atomic intptr_t x_lowest;
@@ -31,6 +33,14 @@ static _Atomic intptr_t x_lowest;
 static size_t counted(void)
 {
 	return arena_resident() + load_relaxed(&x_foreign);
+}
+
+static void set_flag(unsigned flag, bool is_set)
+{
+	if (is_set)
+		or_acq_rel(&x_budget_flags, flag); /* B1 */
+	else
+		and_acq_rel(&x_budget_flags, ~flag); /* B1 */
 }
 
 /* ---- a look ---------------------------------------------------------------------------------- */
@@ -121,6 +131,14 @@ static void note_lowest(intptr_t left)
 		store_relaxed(&x_lowest, 0);
 }
 
+static void enter_state(enum budget_state state)
+{
+	store_relaxed(&x_budget_state, state);
+	set_flag(BUDGET_SCARCE, state != BUDGET_AMPLE);
+	store_relaxed(&x_budget_keep, state == BUDGET_AMPLE ? SIZE_MAX : 0);
+	store_relaxed(&x_tally_exact, state != BUDGET_AMPLE);
+}
+
 /* `counted` is read first: what is handed out while the kernel is asked is counted twice rather
  * than not at all. */
 void budget_look(void)
@@ -131,15 +149,26 @@ void budget_look(void)
 	read_left(&left);
 	store_relaxed(&x_hard, mark_at(base, left.hard));
 	store_relaxed(&x_next, base + next_look(&left));
-	store_relaxed(&x_budget_state, judge(&left));
-	store_relaxed(&x_tally_exact, budget_is_short());
+	enter_state(judge(&left));
 	note_lowest(left.hard);
 }
 
-/* A look is due by time.  Of several threads one has the turn. */
-static bool take_turn_by_time(void)
+/* Much was handed out since the last look, so the next one is due now, in any slow path.  The next
+ * mark is there when that is done; a thread that is stopped before that leaves it to the clock. */
+static void note_growth(void)
 {
-	unsigned now = os_milliseconds(), looked = load_relaxed(&x_looked);
+	untold = 0;
+	if (counted() < load_relaxed(&x_next))
+		return;
+	store_relaxed(&x_next, SIZE_MAX);
+	store_relaxed(&x_looked, os_milliseconds() - BUDGET_EVERY);
+	tally_ask_look();
+}
+
+/* A look is due, and of several threads one has the turn. */
+static bool take_turn(unsigned now)
+{
+	unsigned looked = load_relaxed(&x_looked);
 
 	if (likely(os_age(now, looked) < BUDGET_EVERY))
 		return false;
@@ -147,18 +176,9 @@ static bool take_turn_by_time(void)
 	return cas_acq_rel(&x_looked, &looked, now) || BUG(all_look);
 }
 
-/* A look is due because much was handed out.  The next mark is there when the look is done; a
- * thread that is stopped before that leaves it to the clock. */
-static bool take_turn_by_growth(void)
+bool budget_poll(unsigned now)
 {
-	size_t next = load_relaxed(&x_next);
-
-	return unlikely(counted() >= next) && cas_acq_rel(&x_next, &next, SIZE_MAX);
-}
-
-bool budget_poll(void)
-{
-	if (likely(!budget_watched) || (likely(!take_turn_by_growth()) && !take_turn_by_time()))
+	if (likely(!take_turn(now)))
 		return false;
 	budget_look();
 	return true;
@@ -177,10 +197,19 @@ static bool has_allowance(size_t bytes)
 	return bytes <= BUDGET_SMALL && bytes <= allowance.bytes;
 }
 
+bool budget_has_room(size_t bytes)
+{
+	return !(load_relaxed(&x_budget_flags) & BUDGET_SIZED) &&
+	       counted() + bytes + BUDGET_KEPT <= load_relaxed(&x_hard);
+}
+
 /* The allowance is used up by all that the thread takes, also where it would not need it. */
 void budget_note_taken(size_t bytes)
 {
 	allowance.bytes -= min_size(allowance.bytes, bytes);
+	untold += bytes;
+	if (untold >= BUDGET_TELL)
+		note_growth();
 }
 
 /* What is kept is taken off the mark, unless the request is for a part of it. */
@@ -215,6 +244,7 @@ size_t budget_refusals(void)
 void budget_note_foreign(size_t bytes)
 {
 	add_relaxed(&x_foreign, bytes);
+	note_growth();
 }
 
 static intptr_t left_for_foreign(void)
@@ -241,6 +271,30 @@ bool budget_admits_foreign(size_t bytes)
 	store_relaxed(&x_lowest, left);
 	budget_note_refusal(bytes);
 	return false;
+}
+
+/* ---- LIMIT as a size ------------------------------------------------------------------------- */
+
+/* Several threads may change the limit at the same time.  Each of them changes the limit first, and
+ * looks at it once more when it has changed the flag.  The one that is the last to change the flag
+ * sees what the others have written before they changed it, so in the end the two agree. */
+static void note_limit(void)
+{
+	size_t limit;
+
+	do {
+		limit = option_limit();
+		arn_yield_point("budget_limit");
+		set_flag(BUDGET_SIZED, limit != 0);
+	} while ((limit != 0) != (option_limit() != 0) && !BUG(limit_once));
+}
+
+size_t budget_set_limit(size_t bytes)
+{
+	size_t before = exchange_setting(&option_values[OPTION_LIMIT], bytes);
+
+	note_limit();
+	return before;
 }
 
 /* ---- the start ------------------------------------------------------------------------------- */
@@ -283,9 +337,11 @@ void budget_init(void)
 		refuse_if_low(OPTION_SOFT_LIMIT);
 	}
 	soft_percent = choose_soft();
-	budget_watched = soft_percent || option(OPTION_SOFT_LIMIT);
-	budget_marked = option_percent(OPTION_LIMIT) != 0;
-	if (!budget_watched)
+	set_flag(BUDGET_WATCHED, soft_percent || option(OPTION_SOFT_LIMIT));
+	set_flag(BUDGET_MARKED, option_percent(OPTION_LIMIT) != 0);
+	note_limit();
+	enter_state(BUDGET_AMPLE);
+	if (!budget_is_watched())
 		return;
 	store_relaxed(&x_looked, os_milliseconds());
 	budget_look();
@@ -299,4 +355,5 @@ void budget_note_python(void)
 		return;
 	option_refuse(OPTION_LIMIT,
 	              " is less than the 4M that Python needs to start; it is not in force");
+	note_limit();
 }

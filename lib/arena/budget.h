@@ -6,7 +6,8 @@
  * percentage, and SOFT_LIMIT, are about what the kernel counts (os/cgroup.h): there the rest of the
  * process and its neighbours are in the sum as well.  The kernel's count is read now and then, in a
  * *look*: after BUDGET_EVERY, and before that if Arenite has handed out so much since the last look
- * that the next limit may be near.
+ * that the next limit may be near.  Each thread compares the counts when it has taken BUDGET_TELL
+ * bytes, and the clock is read where slow paths read it anyway (api/watch.h).
  *
  * Each look translates what is left by the kernel's count into a *mark* on Arenite's own count:
  *
@@ -29,9 +30,9 @@
  *
  * Synchronization   budget_init: while there is one thread. The others: any thread. Of the
  *                   threads that find a look due one takes the turn, by a compare-and-swap of the
- *                   time of the last look or of the next mark, and the others go on. Marks are
- *                   relaxed: each is a guess by itself, and two looks at the same time may leave
- *                   either one's.
+ *                   time of the last look, and the others go on. Growth makes a look due by moving
+ *                   that time back. Marks are relaxed: each is a guess by itself, and two looks at
+ *                   the same time may leave either one's.
  * Progress          wait-free; a look is a few dozen system calls.
  */
 #ifndef ARN_BUDGET_H
@@ -41,8 +42,9 @@
 #include "base/base.h"
 #include "base/option.h"
 
-#define BUDGET_EVERY 100u /* ms */
-#define BUDGET_STEP  MIB  /* the least growth that makes a look due, bytes */
+#define BUDGET_EVERY 100u        /* ms */
+#define BUDGET_STEP  MIB         /* the least growth that makes a look due, bytes */
+#define BUDGET_TELL  (256 * KIB) /* what a thread takes until it compares the counts, bytes */
 /* Bytes. */
 #define BUDGET_KEPT      (4 * MIB)
 #define BUDGET_RESERVE   MIB
@@ -60,9 +62,19 @@
 
 enum budget_state { BUDGET_AMPLE, BUDGET_SHORT, BUDGET_URGENT };
 
-/* Written by budget_init: is the kernel's count looked at, and is there a hard mark? */
-extern bool budget_watched, budget_marked;
 extern _Atomic unsigned x_budget_state;
+
+/* What paths that serve requests ask for.  Each of them tests one word, which is 0 where neither
+ * option is set. */
+enum {
+	BUDGET_SIZED = 1,  /* LIMIT is a size */
+	BUDGET_MARKED = 2, /* there is a hard mark */
+	BUDGET_SCARCE = 4, /* the state is not BUDGET_AMPLE */
+	BUDGET_WATCHED = 8 /* the kernel's count is looked at */
+};
+extern _Atomic unsigned x_budget_flags hidden;
+/* All bits while memory is ample, and else 0: what may be kept for reuse is and-ed with it. */
+extern _Atomic size_t x_budget_keep hidden;
 
 /* Find out what the options mean in this process, and look for the first time. */
 void budget_init(void);
@@ -80,41 +92,54 @@ static inline enum budget_state budget_state(void)
 	return (enum budget_state)load_relaxed(&x_budget_state);
 }
 
+/* Option LIMIT is a size, and so many bytes from now on; 0: there is no limit of that kind.
+ * Returns what it was. */
+size_t budget_set_limit(size_t bytes);
+
 /* May a request be refused? */
 static inline bool budget_is_bounded(void)
 {
-	return unlikely(option_limit() != 0 || budget_marked);
+	return unlikely(load_relaxed(&x_budget_flags) & (BUDGET_SIZED | BUDGET_MARKED));
 }
 
 /* Is nothing to be kept for reuse? */
 static inline bool budget_is_short(void)
 {
-	return unlikely(load_relaxed(&x_budget_state) != BUDGET_AMPLE);
+	return unlikely(load_relaxed(&x_budget_flags) & BUDGET_SCARCE);
 }
 
 /* Are pages to be counted exactly, because a request may soon be refused? */
 static inline bool budget_is_tight(void)
 {
-	return option_limit() != 0 || budget_is_short();
+	return unlikely(load_relaxed(&x_budget_flags) & (BUDGET_SIZED | BUDGET_SCARCE));
 }
 
+/* May so many bytes more have pages, beside all that has some and is kept?  false: that has to be
+ * looked at more closely, by budget_limit. */
+bool budget_has_room(size_t bytes);
 /* How many bytes may have pages in pools, for a request of so many bytes when `pages` bytes have
  * some. SIZE_MAX: there is no limit. */
 size_t budget_limit(size_t pages, size_t bytes);
 
+/* Is the kernel's count looked at? */
+static inline bool budget_is_watched(void)
+{
+	return unlikely(load_relaxed(&x_budget_flags) & BUDGET_WATCHED);
+}
+
 /* So many bytes were taken by the calling thread, and will have pages. */
-void budget_note_taken(size_t bytes);
+cold void budget_note_taken(size_t bytes);
 
 static inline void budget_take(size_t bytes)
 {
-	if (unlikely(budget_marked))
+	if (budget_is_watched())
 		budget_note_taken(bytes);
 }
 
 /* Look at the kernel's count, whoever's turn it is. */
 void budget_look(void);
-/* If a look is due, and the turn is the caller's, look.  true: that was so. */
-bool budget_poll(void);
+/* It is `now`, in ms.  If a look is due, and the turn is the caller's, look.  true: that was so. */
+bool budget_poll(unsigned now);
 
 /* A request for so many bytes was refused, for good. */
 void budget_note_refusal(size_t bytes);

@@ -20,7 +20,7 @@ size_t retain_limit(void)
 	size_t pages = arena_with_pages(), granted = load_relaxed(&arena_counters.x_granted);
 	size_t share = (pages - min_size(pages, granted)) / 100 * option(OPTION_RETAIN_PERCENT);
 
-	return budget_is_short() ? 0 : max_size(option(OPTION_RETAIN), share);
+	return max_size(option(OPTION_RETAIN), share) & load_relaxed(&x_budget_keep);
 }
 
 size_t retain_base(void)

@@ -72,7 +72,7 @@ size_t retain_for_pages(void);
 /* The least that retain_for_pages can be, whatever is in use: less to compute. */
 static inline size_t retain_for_pages_least(void)
 {
-	return budget_is_short() ? 0 : option(OPTION_RETAIN) / RETAIN_PAGES_PART;
+	return (option(OPTION_RETAIN) & load_relaxed(&x_budget_keep)) / RETAIN_PAGES_PART;
 }
 
 /* A system call has given back this many bytes. */

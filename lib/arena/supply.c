@@ -217,11 +217,11 @@ static size_t make_up_for_growth(const struct run *run)
 
 /* Counted is what has pages.  Free slices that are resident are not in that sum, so as many of them
  * go back as are in the way. */
-bool supply_admits(size_t bytes)
+bool supply_admits_bounded(size_t bytes)
 {
 	size_t limit, pages, room;
 
-	if (likely(!budget_is_bounded()))
+	if (budget_has_room(bytes))
 		return true;
 	pages = arena_with_pages();
 	limit = budget_limit(pages, bytes);

@@ -18,6 +18,7 @@
 #define ARN_SUPPLY_H
 
 #include "arena/arena.h"
+#include "arena/budget.h"
 
 /* Claim `slices` slices in a row; more than LARGE_SLICES get an arena of their own (huge), whose
  * whole body is the run.  false: there is no memory, or option LIMIT does not admit them. */
@@ -36,7 +37,13 @@ bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struc
 void supply_release(struct arena *arena, unsigned first, size_t slices, size_t dirty);
 /* Option LIMIT: may so many bytes more become resident?  Free memory that is kept for reuse makes
  * room.  Threads that ask at the same time may each be told yes. */
-bool supply_admits(size_t bytes);
+bool supply_admits_bounded(size_t bytes);
+
+static inline bool supply_admits(size_t bytes)
+{
+	return likely(!budget_is_bounded()) || supply_admits_bounded(bytes);
+}
+
 /* Give back the pages of all free slices, and the arenas without pools whose readers are done.
  * Returns the bytes of pages that went back. */
 size_t supply_trim(void);

@@ -9,6 +9,7 @@ static_assert(offsetof(struct arena_counters, x_limbo) == (TALLIES - 1) * sizeof
 
 __thread struct tally_part *tally_own;
 _Atomic bool x_tally_exact;
+_Atomic size_t x_tally_look;
 
 static _Atomic(struct tally_part *) x_parts;
 static _Atomic size_t x_count; /* of them */

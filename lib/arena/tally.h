@@ -58,6 +58,15 @@ extern __thread struct tally_part *tally_own; /* NULL: the thread adds at once *
 /* From now on nothing is put off; or things are put off again. */
 extern _Atomic bool x_tally_exact;
 
+/* When more than this is the peak, the next slow path looks at the process (api/watch.h); bytes. */
+extern _Atomic size_t x_tally_look hidden;
+
+/* The next slow path of any thread is to look. */
+static inline void tally_ask_look(void)
+{
+	store_relaxed(&x_tally_look, 0);
+}
+
 /* A part that is in no thread's hands yet. */
 void tally_new_part(struct tally_part *part);
 

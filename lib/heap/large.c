@@ -243,6 +243,7 @@ static bool grow_block(struct heap *heap, struct pool *pool, size_t size, size_t
 	if (size > pool_span(pool) && !extend_pool(heap, pool, slices_of(wanted)) &&
 	    !extend_pool(heap, pool, slices_of(size)))
 		return false;
+	budget_take(wanted - pool->block_size);
 	set_size(heap, pool, min_size(wanted, pool_span(pool)));
 	return true;
 }

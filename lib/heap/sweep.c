@@ -51,7 +51,6 @@ static void mark_clean(struct pool *pool, uint64_t granules)
 static void mark_present(struct pool *pool, uint64_t granules)
 {
 	and_relaxed(&pool->bits->x_clean, ~granules);
-	budget_take(bytes_of(pool, granules));
 	tally_sub(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
 }
 
@@ -128,16 +127,18 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
 	uint64_t touched = bit_run(from,
 	                           (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
+	size_t bytes;
 
 	touched &= clean_granules(pool);
 	if (!touched)
 		return;
-	(pool->settled ? retain_charge : retain_note_fault)(bytes_of(pool, touched));
+	bytes = bytes_of(pool, touched);
+	(pool->settled ? retain_charge : retain_note_fault)(bytes);
+	budget_take(bytes);
 	mark_present(pool, touched);
 	if (has_granules(pool))
 		add_unswept(heap, pool,
-		            min_size(bytes_of(pool, touched),
-		                     most_unswept(pool, n) - pool->bits->unswept));
+		            min_size(bytes, most_unswept(pool, n) - pool->bits->unswept));
 }
 
 /* The most bytes of pages that one block may bring back: a granule more at either end. */
@@ -190,6 +191,7 @@ void sweep_mark_resident(struct pool *pool)
 	if (!clean_granules(pool))
 		return;
 	retain_note_fault(bytes_of(pool, 1));
+	budget_take(bytes_of(pool, 1));
 	mark_present(pool, all_granules(pool));
 }
 

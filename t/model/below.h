@@ -195,7 +195,7 @@ bool trim_for_limit(struct heap *heap, size_t size)
 	return false;
 }
 
-bool supply_admits(size_t bytes)
+bool supply_admits_bounded(size_t bytes)
 {
 	return bytes != SIZE_MAX;
 }

@@ -33,16 +33,12 @@
 
 /* Nobody looks at the process. */
 /* Memory is never short. */
-bool budget_watched;
-void shortage_look(void)
-{
-}
 void *shortage_refuse(size_t bytes)
 {
 	(void)bytes;
 	return NULL;
 }
-_Atomic size_t watch_level = SIZE_MAX;
+_Atomic size_t x_tally_look = SIZE_MAX;
 void watch_look(void)
 {
 }

@@ -8,6 +8,7 @@
 
 #include "api/alloc.h"
 #include "api/process.h"
+#include "arena/budget.h"
 #include "arena/reclaim.h"
 #include "base/option.h"
 #include "arena/pool.h"
@@ -238,13 +239,13 @@ static void limited(void)
 	unsigned n = 0;
 
 	arn_trim();
-	option_values[OPTION_LIMIT] = 8 * MIB;
+	budget_set_limit(8 * MIB);
 	while (n < HELD && (block[n] = names_aligned(200 * KIB, 256 * KIB)) != NULL)
 		n++;
 	ok(n > 8 && n < HELD, "option LIMIT ends it at %u blocks of 256 KiB", n);
 	while (n > 0)
 		arn_free(block[--n]);
-	option_values[OPTION_LIMIT] = 0;
+	budget_set_limit(0);
 }
 
 /* ---- threads ----------------------------------------------------------------------------------

@@ -291,13 +291,13 @@ static void test_limit(void)
 {
 	struct run run, other;
 
-	option_parse(OPTION_LIMIT, "4M");
+	budget_set_limit(4 * MIB);
 	expect(supply_claim(48, &run));
 	ok(!supply_claim(32, &other), "beyond the limit there is no memory");
 	supply_release(run.arena, run.first, run.slices, run.slices);
 	ok(supply_claim(64, &run), "what is free makes room");
 	supply_release(run.arena, run.first, run.slices, run.slices);
-	option_parse(OPTION_LIMIT, "0");
+	budget_set_limit(0);
 	expect_none_after_trim();
 	no_errors("nothing is left");
 }

@@ -45,6 +45,7 @@ records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 record_at_any_free unit/thread          heap/remote.c
 bindings_at_the_end   unit/python-qsbr     python/binding.c
 all_look           unit/budget          arena/budget.c
+limit_once         unit/budget          arena/budget.c
 ask_twice          unit/budget          api/collect.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c

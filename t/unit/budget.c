@@ -92,7 +92,7 @@ static size_t grow_small(void)
 static void test_states(void)
 {
 	begin("90%", "80%", 0);
-	ok(budget_state() == BUDGET_AMPLE && budget_watched && budget_marked,
+	ok(budget_state() == BUDGET_AMPLE && budget_is_watched() && budget_is_bounded(),
 	   "at first there is enough");
 	ok(state_at(204) == BUDGET_AMPLE && state_at(206) == BUDGET_SHORT,
 	   "above 80 %% of 256 MiB memory is short");
@@ -105,10 +105,28 @@ static void test_states(void)
 	begin("90%", "0", 0);
 	ok(state_at(206) == BUDGET_SHORT, "without a soft limit it is 10 %% below the hard one");
 	begin("0", "100M", 0);
-	ok(!budget_marked && state_at(99) == BUDGET_AMPLE && state_at(101) == BUDGET_SHORT,
+	ok(!budget_is_bounded() && state_at(99) == BUDGET_AMPLE && state_at(101) == BUDGET_SHORT,
 	   "a size is compared with what the group has");
 	begin("0", "0", 0);
-	ok(!budget_watched && !budget_is_bounded(), "with neither option nothing is looked at");
+	ok(load_relaxed(&x_budget_flags) == 0, "with neither option nothing is looked at");
+}
+
+/* Much faster than the clock makes a look due. */
+static void test_growth(void)
+{
+	static void *blocks[256];
+	size_t n = 0;
+
+	others = 0;
+	begin("90%", "80%", 0);
+	while (n < 230 && !budget_is_short() && (blocks[n] = arn_mem_malloc(MIB)) != NULL) {
+		n++;
+		count();
+	}
+	ok(n >= 200 && n <= 210, "growth makes a look due: memory is short after %zu MiB", n);
+	while (n > 0)
+		arn_free(blocks[--n]);
+	count();
 }
 
 static void test_refusal(void)
@@ -136,7 +154,7 @@ static void test_refusal(void)
 	   "a large request is refused when 229 of 230 MiB are in use");
 	arn_free(block);
 	begin("1%", "80%", 0);
-	ok(!budget_marked && option_percent(OPTION_LIMIT) == 0,
+	ok(!budget_is_bounded() && option_percent(OPTION_LIMIT) == 0,
 	   "a limit under which no Python would start is not in force");
 	others = 250;
 	begin("90%", "80%", 250);
@@ -190,7 +208,7 @@ static void take_turn(unsigned i)
 {
 	(void)i;
 	barrier();
-	if (budget_poll())
+	if (budget_poll(os_milliseconds()))
 		add_relaxed(&x_turns, 1);
 }
 
@@ -214,7 +232,7 @@ static void overtake(const char *where)
 	if (overtaken || strcmp(where, "budget_due") != 0)
 		return;
 	overtaken = true;
-	overtaker_looked = budget_poll();
+	overtaker_looked = budget_poll(os_milliseconds());
 }
 
 static void test_overtaken(void)
@@ -224,10 +242,32 @@ static void test_overtaken(void)
 	begin("90%", "80%", 0);
 	os_ahead += BUDGET_EVERY;
 	yield_hook(overtake);
-	looked = budget_poll();
+	looked = budget_poll(os_milliseconds());
 	yield_hook(NULL);
 	ok(overtaken && overtaker_looked && !looked,
 	   "one that is overtaken between finding it due and taking the turn has none");
+}
+
+/* Between what one thread has read and its change of the flag, another one sets a limit. */
+static void set_meanwhile(const char *where)
+{
+	if (overtaken || strcmp(where, "budget_limit") != 0)
+		return;
+	overtaken = true;
+	budget_set_limit(64 * MIB);
+}
+
+static void test_limit(void)
+{
+	begin("0", "0", 0);
+	overtaken = false;
+	yield_hook(set_meanwhile);
+	budget_set_limit(0);
+	yield_hook(NULL);
+	ok(overtaken && option_limit() == 64 * MIB && budget_is_bounded() && budget_is_tight(),
+	   "a limit that is set while another thread lifts it is in force");
+	budget_set_limit(0);
+	ok(!budget_is_bounded() && !budget_is_tight(), "and is not when it is lifted");
 }
 
 static void test_turns(void)
@@ -235,9 +275,10 @@ static void test_turns(void)
 	unsigned most = 0;
 
 	begin("90%", "80%", 0);
-	ok(!budget_poll(), "right after a look none is due");
+	ok(!budget_poll(os_milliseconds()), "right after a look none is due");
 	os_ahead += BUDGET_EVERY;
-	ok(budget_poll() && !budget_poll(), "after 100 ms one is");
+	ok(budget_poll(os_milliseconds()) && !budget_poll(os_milliseconds()),
+	   "after 100 ms one is");
 	for (unsigned round = 0; round < 200; round++)
 		most = (unsigned)max_size(most, turns_of_a_round());
 	ok(most == 1, "of %u threads that find it due one has the turn: at most %u had",
@@ -273,7 +314,7 @@ static bool is_asked(size_t mib, unsigned ms)
 
 	use(mib);
 	os_ahead += ms;
-	shortage_look();
+	shortage_look(os_milliseconds());
 	return asked == before + 1;
 }
 
@@ -315,8 +356,10 @@ int main(void)
 	make_tree();
 	test_states();
 	test_overtaken();
+	test_limit();
 	test_turns();
 	test_collections();
+	test_growth();
 	test_allowance();
 	test_refusal();
 	begin("0", "0", 0);

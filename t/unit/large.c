@@ -116,13 +116,13 @@ static void test_limit(void)
 	arn_heap handle;
 	char *block;
 
-	option_parse(OPTION_LIMIT, "4M");
+	budget_set_limit(4 * MIB);
 	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
 	block = resize(&handle, NULL, 0, 3 * MIB, 1);
 	ok(!arn_heap_realloc(&handle, block, 5 * MIB) && is_marked(block, 3 * MIB, 1),
 	   "beyond the limit a block does not grow, in place neither");
 	ok(arn_heap_realloc(&handle, block, 7 * MIB / 2) == block, "below it it does");
-	option_parse(OPTION_LIMIT, "0");
+	budget_set_limit(0);
 	arn_free(block);
 	arn_heap_abandon(&handle);
 	expect_nothing_left();

@@ -95,10 +95,10 @@ static void test_options(void)
 	expect(stock_bytes(handle.heap) == 0 && granted() == 0);
 	option_values[OPTION_RETAIN] = retain;
 	option_values[OPTION_RETAIN_PERCENT] = percent;
-	option_values[OPTION_LIMIT] = 64 * MIB;
+	budget_set_limit(64 * MIB);
 	pairs(&handle, 16, MIB);
 	expect(stock_bytes(handle.heap) == 0 && granted() == 0);
-	option_values[OPTION_LIMIT] = 0;
+	budget_set_limit(0);
 	no_errors("nor has one if the program wants nothing kept, or has a limit");
 }
 

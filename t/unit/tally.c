@@ -5,6 +5,7 @@
  */
 #include "support/core.h"
 
+#include "arena/budget.h"
 #include "arena/reclaim.h"
 #include "arena/tally.h"
 #include "base/option.h"
@@ -101,11 +102,11 @@ static void test_limit(void)
 {
 	size_t before = load_relaxed(KEPT);
 
-	option_values[OPTION_LIMIT] = MIB;
+	budget_set_limit(MIB);
 	as_part(0, 1);
 	expect(load_relaxed(KEPT) == before + 1);
 	as_part(0, 0 - (size_t)1);
-	option_values[OPTION_LIMIT] = 0;
+	budget_set_limit(0);
 	no_errors("with a limit nothing is put off");
 }
 

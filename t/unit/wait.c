@@ -143,14 +143,14 @@ static void test_bound(void)
 static void test_options(void)
 {
 	set_up();
-	option_values[OPTION_LIMIT] = 64 * MIB;
+	budget_set_limit(64 * MIB);
 	drop_pools(&handle, 8, 8 * KIB);
 	drop_pools(&handle, 8, 4 * KIB);
 	arn_trim();
 	expect(!wait_has_some(handle.heap));
 	drop_pools(&handle, 8, 4 * KIB);
 	expect(!wait_has_some(handle.heap));
-	option_values[OPTION_LIMIT] = 0;
+	budget_set_limit(0);
 	no_errors("with a limit none waits with its heap");
 }
 
