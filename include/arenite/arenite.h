@@ -376,6 +376,16 @@ ARN_API void arn_trim_report(struct arn_trimmed *report, size_t size);
  */
 ARN_API size_t arn_limit(size_t bytes);
 
+/*
+ * Make the collection of garbage that Python was asked for because memory is short (options LIMIT
+ * and SOFT_LIMIT), if it has not begun.  Python's main thread makes it by itself as soon as it runs
+ * Python code; this is for another thread, while that one waits.  true: it was made, and what it
+ * has freed was given back to the system.  The caller is attached to the main interpreter, and what
+ * the collector calls (finalizers, gc.callbacks) runs in it.  Where no collection was asked for,
+ * wait-free: one word is read.
+ */
+ARN_API bool arn_collect(void);
+
 /* The user of this heap is stopped, and so are all who walk: send home and give back what the heap
  * does not need, if it has been left alone for a while.  For a collector, of heaps that it does not
  * walk. */

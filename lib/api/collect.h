@@ -9,10 +9,11 @@
  *
  * The call is left by Py_AddPendingCall, so the main thread of the main interpreter makes it, and
  * other interpreters are left to their own collectors.  A main thread that waits, in join() for its
- * workers for example, makes no pending calls until it has waited.  CPython has a function for any
- * thread of any interpreter (_PyEval_AddPendingCall), and it cannot be used here: it takes the lock
- * of the list of threads, and CPython asks for memory while it holds that (the frames of all
- * threads that `sys` tells, the collector's walk of stacks).
+ * workers for example, makes no pending calls until it has waited.  Meanwhile another thread may
+ * come for what was asked (arn_collect), as that of the module's watch() does.  CPython has a
+ * function for any thread of any interpreter (_PyEval_AddPendingCall), and it cannot be used here:
+ * it takes the lock of the list of threads, and CPython asks for memory while it holds that (the
+ * frames of all threads that `sys` tells, the collector's walk of stacks).
  *
  * Synchronization   collect_find: while there is one thread, or no interpreter runs. collect_ask:
  *                   any thread that is in no slow path of a heap.

@@ -34,19 +34,6 @@ $(sed -n 's/^LATE_FIELDS = ("\(.*\)",)/\1/p' "$PYTHONPATH/arenite/_native.py")"
 same "struct arn_resident" "$(fields_of_header arn_resident)" "$(fields_of_module RESIDENT_FIELDS)"
 same "struct arn_trimmed" "$(fields_of_header arn_trimmed)" "$(fields_of_module TRIMMED_FIELDS)"
 
-# Take over the lines of a program that speaks TAP.
-checks() { # DESCRIPTION COMMAND...
-	local line
-	"${@:2}" >"$work/out" 2>"$work/err"
-	result $? "$1 runs to its end"
-	while read -r line; do
-		case $line in "ok - "* | "not ok - "*)
-			[ "${line%% - *}" = ok ]
-			result $? "$1: ${line#*ok - }"
-			;;
-		esac
-	done <"$work/out"
-}
 prints() { # WANTED ARGUMENT...: of python -m arenite
 	local want=$1
 	timeout 60 "$python" -m arenite "${@:2}" >"$work/out" 2>"$work/err" &&

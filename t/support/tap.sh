@@ -53,6 +53,20 @@ skip_all() { # REASON
 	exit 0
 }
 
+# Take over the lines of a program that speaks TAP.
+checks() { # DESCRIPTION COMMAND...
+	local line
+	"${@:2}" >"$work/out" 2>"$work/err"
+	result $? "$1 runs to its end"
+	while read -r line; do
+		case $line in "ok - "* | "not ok - "*)
+			[ "${line%% - *}" = ok ]
+			result $? "$1: ${line#*ok - }"
+			;;
+		esac
+	done <"$work/out"
+}
+
 # Every CPython of 3.11 or later that PATH has, and those that PYTHONS names, each once: "PATH VERSION".
 pythons() {
 	local program

@@ -325,6 +325,34 @@ static void run_pending(size_t left, unsigned ms)
 	pending(NULL);
 }
 
+/* The main thread makes no pending calls, and another thread comes for what was asked. */
+static void test_collected_elsewhere(void)
+{
+	unsigned calls = asked, before;
+
+	use(100);
+	budget_look();
+	ok(!arn_collect(), "where none was asked for no thread makes a collection");
+	os_ahead += 20000;
+	is_asked(206, 100);
+	before = collections;
+	left_by_collection = 100;
+	ok(arn_collect() && collections == before + 1 && budget_state() == BUDGET_AMPLE &&
+	           !arn_collect(),
+	   "another thread makes the one that was asked for, once");
+	os_ahead += 20000;
+	use(206);
+	shortage_look(os_milliseconds());
+	ok(asked == calls + 1 && arn_collect(),
+	   "the next one, too, while one call lies with the main thread");
+	before = collections;
+	run_pending(100, 0);
+	ok(collections == before, "which has nothing left to do when it makes it");
+	os_ahead += 20000;
+	ok(is_asked(206, 100), "and is asked again after that");
+	run_pending(100, 0);
+}
+
 static void test_collections(void)
 {
 	begin("90%", "80%", 0);
@@ -346,6 +374,7 @@ static void test_collections(void)
 	os_ahead += 20000;
 	ok(is_asked(219, 100), "the first one comes at once where it is urgent, too");
 	run_pending(100, 0);
+	test_collected_elsewhere();
 	use(100);
 	budget_look();
 	begin("0", "0", 0);

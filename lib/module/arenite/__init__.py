@@ -25,6 +25,8 @@ from typing import cast as _cast
 from . import _native
 from ._native import NotActiveError as NotActiveError
 from ._profile import profile as profile
+from ._watch import Watch as Watch
+from ._watch import watch as watch
 
 #: The version of the module; status().library_version is that of the library in this process.
 version: str
@@ -48,6 +50,7 @@ __all__ = [
     "Status",
     "TagStats",
     "Trimmed",
+    "Watch",
     "active",
     "limit",
     "profile",
@@ -56,6 +59,7 @@ __all__ = [
     "status",
     "trim",
     "version",
+    "watch",
 ]
 
 #: What serves a domain of Python's memory.  "served": Arenite; "covered": Arenite, below another
