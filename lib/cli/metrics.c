@@ -29,20 +29,11 @@ static const struct metric metrics[] = {
 	  "Bytes of blocks that were handed out and not freed." },
 	{ "arenite_live_blocks", "gauge", "", "live_blocks", "tag",
 	  "Blocks that were handed out and not freed." },
-	{ "arenite_peak_live_bytes", "gauge", "bytes", "peak_live_bytes", NULL,
-	  "The most that was live at a time." },
-	{ "arenite_made_bytes", "counter", "bytes", "made_bytes", NULL,
-	  "Bytes of blocks that have left their pools." },
-	{ "arenite_arena_bytes", "gauge", "bytes", "arena_bytes", NULL,
-	  "Address space of arenas." },
-	{ "arenite_purged_bytes", "counter", "bytes", "purged_bytes", NULL,
-	  "Memory that was given back to the system." },
-	{ "arenite_limit_bytes", "gauge", "bytes", "limit_bytes", NULL,
-	  "Option LIMIT as a size; 0 is none." },
-	{ "arenite_refusals", "counter", "", "refusals", NULL,
-	  "Requests that got no memory because of a limit." },
 	{ "arenite_heaps", "gauge", "", "heaps", "state",
 	  "Heaps that a thread owns, and those without an owner." },
+#define ROW(metric, kind, unit, text, help) { #metric, kind, unit, ROW_OF(#metric), NULL, help },
+#include "cli/rows.def"
+#undef ROW
 };
 
 /* ---- labels ---------------------------------------------------------------------------------- */

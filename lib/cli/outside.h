@@ -61,4 +61,7 @@ bool outside_parse(const char *word, pid_t *pid);
  */
 size_t outside_open_all(struct outside *processes, size_t most);
 
+/* The row of a plain metric of rows.def, whose name without arenite_ it is. */
+#define ROW_OF(metric) ((metric) + sizeof("arenite_") - 1)
+
 #endif

@@ -88,19 +88,30 @@ static void print_head(const struct outside *process)
 	printf("  tag           live blocks   live MiB\n");
 }
 
+static void print_number(const struct outside *process, const char *row, const char *unit,
+                         const char *name)
+{
+	uint64_t value = outside_value(process, row);
+
+	if (*unit)
+		print_bytes(name, value);
+	else
+		printf("  %-46s %10" PRIu64 "\n", name, value);
+}
+
+static void print_numbers(const struct outside *process)
+{
+#define ROW(metric, kind, unit, text, help) print_number(process, ROW_OF(#metric), unit, text);
+#include "cli/rows.def"
+#undef ROW
+}
+
 static void print_text(const struct outside *process)
 {
 	static const char *const tags[] = { "mem", "object", "gc", "gc_pre" };
 	static const struct {
 		const char *row, *name;
-	} bytes[] = { { "peak_live_bytes", "live, at the peak" },
-		      { "peak_resident_bytes", "resident in arenas, at the peak" },
-		      { "made_bytes", "made since the start" },
-		      { "arena_bytes", "arenas: address space" },
-		      { "purged_bytes", "purges: returned" },
-		      { "limit_bytes", "option LIMIT" },
-		      { "raw_live_bytes", "raw: live" },
-		      { "resident_bytes.live", "resident: live blocks" },
+	} bytes[] = { { "resident_bytes.live", "resident: live blocks" },
 		      { "resident_bytes.cached", "resident: ready in pool caches" },
 		      { "resident_bytes.remote", "resident: freed by other threads" },
 		      { "resident_bytes.waiting", "resident: empty pools that wait for readers" },
@@ -111,6 +122,7 @@ static void print_text(const struct outside *process)
 	print_head(process);
 	for (unsigned i = 0; i < sizeof(tags) / sizeof(*tags); i++)
 		print_tag(process, tags[i]);
+	print_numbers(process);
 	for (unsigned i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
 		print_bytes(bytes[i].name, outside_value(process, bytes[i].row));
 	print_bytes("resident: others: libc, Python's heaps, stacks", outside_other(process));

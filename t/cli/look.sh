@@ -94,7 +94,7 @@ done
 if python3 -c 'import prometheus_client' 2>/dev/null; then
 	python3 -c 'import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
-assert len(list(parse(sys.stdin.read()))) == 11' <out 2>err
+assert len(list(parse(sys.stdin.read()))) == 16' <out 2>err
 	result $? "prometheus_client reads it"
 else
 	skip "prometheus_client reads it" "it is not here"

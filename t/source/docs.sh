@@ -239,7 +239,7 @@ map_of_lib() {
 	done
 }
 
-sources=$(find lib include t -name '*.[ch]')
+sources=$(find lib include t -name '*.[ch]' -o -name rows.def)
 scripts=$(find t .ci lib -name '*.sh' -o -name '*.py'; echo quickstart)
 places >"$work/places"
 # shellcheck disable=SC2086 # lists of files

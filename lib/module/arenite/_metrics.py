@@ -33,6 +33,7 @@ class Metric:
 
 #: metrics that are a number of the statistics: the name without "arenite_" is that of the number
 _PLAIN: tuple[tuple[str, Literal["gauge", "counter"], str, str], ...] = (
+    ("arenas", "gauge", "", "Arenas that are mapped"),
     ("arena_bytes", "gauge", "bytes", "Address space of arenas"),
     ("peak_live_bytes", "gauge", "bytes", "The most that was live at a time"),
     (
@@ -45,6 +46,13 @@ _PLAIN: tuple[tuple[str, Literal["gauge", "counter"], str, str], ...] = (
     ("made_bytes", "counter", "bytes", "Usable bytes of blocks that left pools"),
     ("purges", "counter", "", "How often memory was given back to the system"),
     ("purged_bytes", "counter", "bytes", "Memory that was given back to the system"),
+    ("refusals", "counter", "", "Requests that got no memory because of a limit"),
+    (
+        "raw_live_bytes",
+        "gauge",
+        "bytes",
+        "Usable bytes of live blocks of the raw domain, where Arenite serves it",
+    ),
 )
 
 
