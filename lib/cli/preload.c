@@ -50,6 +50,11 @@ static bool find_beside(char path[PATH_MAX], const char *name)
 	return false;
 }
 
+bool preload_can_hold(const char *path)
+{
+	return !strpbrk(path, " :");
+}
+
 bool preload_find(struct preload_list *list, enum preload library)
 {
 	const char *name = names[library];
@@ -59,13 +64,12 @@ bool preload_find(struct preload_list *list, enum preload library)
 		cli_error("no %s beside this program, nor in " ARN_PLUGIN_DIR, name);
 		return false;
 	}
-	if (strpbrk(path, " :")) {
-		cli_error(
-			"%s cannot be preloaded: LD_PRELOAD takes no path with a blank or a colon",
-			path);
-		return false;
-	}
-	return true;
+	if (preload_can_hold(path) || preload_link(path))
+		return true;
+	cli_error("%s cannot be preloaded: LD_PRELOAD takes no path with a blank or a colon, and "
+	          "there is no place for a link to it in ~/.cache, nor in /tmp",
+	          path);
+	return false;
 }
 
 /* Is this entry of LD_PRELOAD the library of this name, in whichever directory? */

@@ -17,9 +17,18 @@ struct preload_list {
 	char path[PRELOADS][PATH_MAX];
 };
 
+/* Has the path neither a blank nor a colon?  LD_PRELOAD takes both for the end of a path. */
+bool preload_can_hold(const char *path);
+
+/*
+ * Replace the path of a library by one without blanks and colons, through a link (preload-link.c).
+ * false: the link cannot be made; the path is as it was.
+ */
+bool preload_link(char path[PATH_MAX]);
+
 /*
  * Add the library that was built or installed with this program to the list.  false: there is none,
- * or LD_PRELOAD cannot hold its path; a line on stderr has said so.
+ * or LD_PRELOAD cannot hold its path, nor a link to it; a line on stderr has said so.
  */
 bool preload_find(struct preload_list *list, enum preload library);
 

@@ -174,6 +174,36 @@ else
     empty/bin/arenite run --malloc true >out 2>err
     ok "nor without that of malloc" complains 'no libarenite-malloc.so'
 fi
-"with blank/bin/arenite" run true >out 2>err
-ok "a path that LD_PRELOAD cannot hold is refused" complains 'blank'
+
+# A path that LD_PRELOAD cannot hold is reached by a link, in a directory where nobody else writes.
+blank() { # [VARIABLE=VALUE...] -- COMMAND...
+    local set=()
+    while [ "$1" != -- ]; do
+        set+=("$1")
+        shift
+    done
+    env HOME="$work/home" "${set[@]}" "$work/with blank/bin/arenite" run "${@:2}" >out 2>err
+}
+mapped='grep -c "with blank/lib/libarenite-python.so" /proc/$$/maps; echo "$LD_PRELOAD"'
+loads_through() { # DIRECTORY: the library is loaded, and the path is that of a link there
+    [ ! -s err ] && [ "$(head -n 1 out)" -gt 0 ] && [[ $(tail -n 1 out) == "$1"/*/libarenite-python.so ]] &&
+        [[ $(tail -n 1 out) != *" "* ]]
+}
+mkdir home
+blank -- sh -c "$mapped"
+ok "a path with a blank is reached by a link in ~/.cache" loads_through "$work/home/.cache/arenite"
+blank -- sh -c "$mapped"
+ok "the same link once more" loads_through "$work/home/.cache/arenite"
+same "there is one" 1 "$(find home -type l | wc -l)"
+mkdir -m 777 open open/arenite
+chmod 777 open/arenite
+mkdir temporary
+blank XDG_CACHE_HOME="$work/open" TMPDIR="$work/temporary" -- sh -c "$mapped"
+ok "not in a directory where others may write" loads_through "$work/temporary/arenite-$(id -u)"
+ln -sfn /usr/lib "$(find home -type l)"
+blank TMPDIR="$work/temporary" -- sh -c "$mapped"
+ok "a link that leads elsewhere is not taken" loads_through "$work/temporary/arenite-$(id -u)"
+blank XDG_CACHE_HOME="$work/with blank" TMPDIR="$work/with blank" -- true
+status=$?
+ok "where no link can be made it is refused" complains 'blank'
 done_testing
