@@ -11,6 +11,19 @@
 #define FRAMES 32u
 #define OWN    1u
 
+#ifdef ARN_FIND_OBJECT
+/* The C library lacks it, and the unwinder of this compiler asks for it: nothing is known.  Then
+ * the unwinder looks with dl_iterate_phdr. */
+int _dl_find_object(void *address, void *result);
+
+int _dl_find_object(void *address, void *result)
+{
+	(void)address;
+	(void)result;
+	return -1;
+}
+#endif
+
 /* The module that an address belongs to, and where it begins. */
 struct place {
 	uintptr_t address, base;

@@ -44,14 +44,9 @@ compile() {
     (cd "$directory" && $compiler "${flags[@]}" -c "$@") >>log 2>&1
 }
 
-# The unwinder of a gcc that was made for glibc asks glibc; beside musl it hears that nothing is known, and then looks
-# by itself.
-echo 'int _dl_find_object(void *address, void *result) { (void)address; (void)result; return -1; }' >find.c
-
 build() { # COMPILER DIRECTORY [FLAG...]: both libraries and the command
     local compiler=$1 to=$2
     shift 2
-    [[ $compiler != musl-gcc* ]] || compile "$compiler -Wno-missing-prototypes" "$to/core" "$PWD/find.c" || return
     compile "$compiler $*" "$to/core" "${core[@]}" &&
         compile "$compiler $*" "$to/command" "$top"/lib/cli/*.c &&
         compile "$compiler $*" "$to/stress" "$top"/lib/stress/*.c &&
@@ -120,7 +115,8 @@ is_here() { # COMPILER
         $1 -x c -o here - 2>/dev/null && "${runner[@]}" ./here
 }
 
-for pair in "gcc:gcc" "clang:clang" "musl:musl-gcc -idirafter $PWD/foreign"; do
+# The unwinder of musl's gcc is that of a gcc for glibc: configure.ac.
+for pair in "gcc:gcc" "clang:clang" "musl:musl-gcc -DARN_FIND_OBJECT -idirafter $PWD/foreign"; do
     if is_here "${pair#*:}"; then
         try "${pair%%:*}" "${pair#*:}" --walk --fork
     else
