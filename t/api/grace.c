@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/again.h"
 #include "support/tap.h"
 
 enum { SMALL = 64, BLOCKS = 8192, OTHER = 1040, OTHERS = 2000, WORDS = SMALL / 8 };
@@ -227,8 +228,6 @@ int main(int argc, char **argv)
 	kept_nothing = retain && strcmp(retain, "0") == 0;
 	test_all();
 	if (!kept_nothing)
-		ok(system("ARENITE_RETAIN=0 ARENITE_RETAIN_PERCENT=0 /proc/$PPID/exe >/dev/null") ==
-		           0,
-		   "the same while nothing is kept");
+		ok(again_with_retain(argv, "0", "0") == 0, "the same while nothing is kept");
 	return done();
 }

@@ -4,6 +4,7 @@
  * The program is linked with libarenite-malloc and calls nothing else of Arenite but arn_tag_of,
  * which tells whose block it is.
  */
+#include "support/probe.h"
 #include "support/tap.h"
 
 #include <arenite/arenite.h>
@@ -304,6 +305,10 @@ static void exhausted(void)
 	void **first = NULL, **block;
 	unsigned n = 0;
 
+	if (!probe_limits_space()) {
+		skip(2, "the address space cannot be limited");
+		return;
+	}
 	getrlimit(RLIMIT_AS, &before);
 	limit.rlim_max = before.rlim_max;
 	setrlimit(RLIMIT_AS, &limit);

@@ -5,6 +5,7 @@
  * between the handlers of pthread_atfork, and in the child of a vfork.
  */
 #include "mix.h"
+#include "support/probe.h"
 #include "support/tap.h"
 
 #include <errno.h>
@@ -73,10 +74,16 @@ static void handler(void)
 	mix(&random, 20);
 }
 
+static bool can_fork;
+
 static void forks(void)
 {
 	long n = tap_scale(1000), right = 0;
 
+	if (!can_fork) {
+		skip(2, "children of a process with threads do not live here");
+		return;
+	}
 	for (long i = 0; i < n; i++) {
 		int status = -1;
 		pid_t pid = fork();
@@ -119,6 +126,7 @@ int main(void)
 
 	pthread_atfork(handler, handler, handler);
 	tap_flush();
+	can_fork = probe_forks_beside_threads();
 	for (uintptr_t i = 0; i < BUSY; i++)
 		if (pthread_create(&thread[i], NULL, busy, (void *)(i + 1)))
 			bail("pthread_create");

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "support/again.h"
 #include "support/tap.h"
 
 enum { IDLE = 300, BLOCKS = 20000, LAPS = 60, WARM_UP = 30 };
@@ -171,8 +172,6 @@ int main(int argc, char **argv)
 	test_laps(family, strcmp(retain, "0") != 0);
 	test_left(family, before);
 	if (strcmp(retain, "0") != 0)
-		ok(system("ARENITE_RETAIN=0 ARENITE_RETAIN_PERCENT=0 /proc/$PPID/exe >/dev/null") ==
-		           0,
-		   "the same while nothing is kept");
+		ok(again_with_retain(argv, "0", "0") == 0, "the same while nothing is kept");
 	return done();
 }

@@ -5,6 +5,7 @@
  * attaches and detaches its threads and lets them pass their eval breakers.
  */
 #include "support/core.h"
+#include "support/probe.h"
 
 #include "support/python-state.h"
 
@@ -353,6 +354,10 @@ static void test_fork(void)
 	int status;
 	pid_t pid;
 
+	if (!probe_forks_beside_threads()) {
+		skip(1, "children of a process with threads do not live here");
+		return;
+	}
 	start();
 	pthread_barrier_init(&meeting, NULL, 2);
 	pthread_create(&thread, NULL, hold_binding, NULL);
