@@ -89,7 +89,7 @@ static void forks(void)
 		pid_t pid = fork();
 
 		if (pid == 0) {
-			alarm(30);
+			tap_alarm(30);
 			_exit(child((unsigned)i));
 		}
 		if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)

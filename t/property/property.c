@@ -96,7 +96,7 @@ static _Noreturn void live(uint64_t seed)
 	struct rng rng = { (seed * 0xd1342543de82ef95u) | 1 };
 
 	drawn.seed = seed;
-	alarm((unsigned)tap_scale(120));
+	tap_alarm(120);
 	draw_options(&rng);
 	draw_plan(&rng);
 	round_run();

@@ -298,7 +298,7 @@ static void be_child(bool beside, struct actor *self)
 {
 	struct handles *handles = actors[0].handles;
 
-	alarm((unsigned)tap_scale(60));
+	tap_alarm(60);
 	yield_start(0, 0);
 	drawn.is_child = drawn.in_turns = true;
 	drawn.has_leak |= beside;

@@ -3,9 +3,9 @@
  * probe.h - what a test needs of the system and an emulator may lack.  Each is tried, and where it
  * is missing, the test skips what depends on it.
  *
- * qemu, when it emulates a process (t/cross/cross.sh), has none of them, or not all: /proc/self has
- * the numbers of qemu itself, in the pages of the machine below; limits of address space and most
- * advice are not passed on; and it does not outlive the fork of a busy process.
+ * qemu 7, when it emulates a process (t/cross/cross.sh), has none of them: statm and smaps are
+ * those of qemu itself, in pages of the machine below; it does not pass on limits of the address
+ * space, nor refuse advice; and it does not outlive the fork of a busy process.
  */
 #ifndef ARN_T_PROBE_H
 #define ARN_T_PROBE_H

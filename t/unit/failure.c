@@ -117,7 +117,7 @@ static enum result child_life(enum kind kind, unsigned n, bool on)
 {
 	bool missed = false;
 
-	alarm(20);
+	tap_alarm(20);
 	option_parse(OPTION_RETAIN, n % 2 ? "1M" : "16M");
 	talk_to_nobody(n);
 	if (kind == LIMIT)

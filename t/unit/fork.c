@@ -147,7 +147,7 @@ static enum failure child_life(unsigned depth)
 	size_t blocks = 0;
 
 	yield_start(0, 0);
-	alarm(SECONDS_OF_CHILD);
+	tap_alarm(SECONDS_OF_CHILD);
 	for (unsigned i = 0; i < BOXES; i++)
 		if (!check_and_free(atomic_exchange(&boxes[i], NULL)))
 			return CHILD_BROKEN_BLOCK;
