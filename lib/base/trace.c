@@ -13,8 +13,9 @@
 
 #ifdef ARN_FIND_OBJECT
 /* The C library lacks it, and the unwinder of this compiler asks for it: nothing is known.  Then
- * the unwinder looks with dl_iterate_phdr. */
-int _dl_find_object(void *address, void *result);
+ * the unwinder looks with dl_iterate_phdr.  The static libraries have it for the program (link.sh),
+ * which gets the unwinder, too. */
+__attribute__((weak)) int _dl_find_object(void *address, void *result);
 
 int _dl_find_object(void *address, void *result)
 {

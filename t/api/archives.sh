@@ -18,13 +18,13 @@ names() { # OBJECTS: what they define for others
 	nm -g --defined-only "$1" | awk 'NF == 3 { print $3 }' | sort -u
 }
 
-foreign_names() { names "$1" | grep -v '^arn_'; }
+foreign_names() { names "$1" | grep -vE '^(arn_|_dl_find_object$)'; } # the latter for musl: lib/base/trace.c
 none "libarenite.a has no name that does not begin with arn_" foreign_names "$core"
 none "nor has libarenite-python.a" foreign_names "$python"
 exported=$(nm -D --defined-only "$directory/libarenite.so" 2>/dev/null | awk '{ sub(/@.*/, "", $3); print $3 }' |
 	grep '^arn_' | sort -u)
 names_beside_map() { # OBJECTS: what a program meets that it does not ask for
-	names "$1" | grep -vxF "$(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/\1/p' "$top_srcdir/lib/arenite-malloc.map")"
+	names "$1" | grep -vx _dl_find_object | grep -vxF "$(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/\1/p' "$top_srcdir/lib/arenite-malloc.map")"
 }
 none "libarenite-malloc.a has the names that its version script lists, and no others" names_beside_map \
 	"$directory/libarenite-malloc.a"
