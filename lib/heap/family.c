@@ -48,9 +48,12 @@ static arn_family *add_family(const struct arn_provider *provider)
 	return family;
 }
 
+/* The list ends with the first family, so what is in it has a next one.  The second call comes from
+ * a malloc inside the first, as musl's pthread_atfork makes one. */
 void family_use_names(void)
 {
-	push_family(&family_of_names);
+	if (!load_relaxed(&family_of_names.x_next))
+		push_family(&family_of_names);
 }
 
 arn_family *arn_family_new(const struct arn_provider *provider)

@@ -15,8 +15,8 @@
 
 /* The family of handles that name none. */
 arn_family *family_default(void);
-/* The libc names are served: their family (types.h) joins the list.  Once, while there is one
- * thread. */
+/* The libc names are served: their family (types.h) joins the list, if it is not there.  While
+ * there is one thread. */
 void family_use_names(void);
 /* The newest family; x_next leads to all the others.  Families are never freed. */
 arn_family *family_first(void);

@@ -424,6 +424,20 @@ static void test_late_home(void)
 	arn_heap_abandon(&handle);
 }
 
+/* The first malloc of a process may ask for the family of the names, and call malloc meanwhile. */
+static void test_names(void)
+{
+	unsigned families = 0, found = 0;
+
+	family_use_names();
+	family_use_names();
+	for (arn_family *family = family_first(); family && families < 100; families++) {
+		found += family == &family_of_names;
+		family = load_acquire(&family->x_next);
+	}
+	ok(found == 1 && families < 100, "the family of the names is in the list once");
+}
+
 int main(void)
 {
 	readers_are_done = true;
@@ -440,5 +454,6 @@ int main(void)
 	test_exclusive(100);
 	test_use(10);
 	test_use(100);
+	test_names();
 	return done();
 }
