@@ -18,7 +18,8 @@ names() { # OBJECTS: what they define for others
 	nm -g --defined-only "$1" | awk 'NF == 3 { print $3 }' | sort -u
 }
 
-foreign_names() { names "$1" | grep -vE '^(arn_|_dl_find_object$)'; } # the latter for musl: lib/base/trace.c
+# _dl_find_object is there for musl alone: lib/base/trace.c.
+foreign_names() { names "$1" | grep -vE '^(arn_|_dl_find_object$)'; }
 none "libarenite.a has no name that does not begin with arn_" foreign_names "$core"
 none "nor has libarenite-python.a" foreign_names "$python"
 exported=$(nm -D --defined-only "$directory/libarenite.so" 2>/dev/null | awk '{ sub(/@.*/, "", $3); print $3 }' |

