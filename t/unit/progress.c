@@ -376,6 +376,15 @@ static void find_points(void)
 	ok(n < NAMES, "%u yield points", n);
 }
 
+/* How long a thread is waited for: a third of a second, and longer where all is slow. */
+static double patience(void)
+{
+	const char *given = getenv("ARN_TEST_SECONDS");
+	double longer = given ? atof(given) / 60 : 1;
+
+	return longer > 1 ? 0.3 * longer : 0.3;
+}
+
 /*
  * Stop a thread at this point.  It passes some points only once, at its start or end, and is
  * stopped at the first time then.
@@ -386,10 +395,10 @@ static bool stand_at(const char *where, pthread_t *thread)
 
 	for (unsigned i = 0; i < array_length(skips); i++) {
 		*thread = start_victim(where, skips[i]);
-		if (wait_until_it_stands(0.3))
+		if (wait_until_it_stands(patience()))
 			return true;
 		atomic_store(&enough, true);
-		if (wait_until_it_stands(0.3))
+		if (wait_until_it_stands(patience()))
 			return true;
 		release_victim(*thread);
 	}
