@@ -12,9 +12,13 @@
 
 #include <string.h>
 
-/* A bin moves to a larger array after it was refilled or flushed this often. */
-#define MOVES       6u
-#define MOVES_FIRST 640u
+/* A bin moves to a larger array after it was refilled or flushed this often.  Its first array comes
+ * later where there are many heaps: after MOVES_IDLE or MOVES_BUSY of them at most, as the heap has
+ * had fewer or more than BUSY slow paths. */
+#define MOVES      6u
+#define MOVES_IDLE 640u
+#define MOVES_BUSY 24u
+#define BUSY       512u
 static const uint16_t level_slots[LEVELS] = { 0, LEVEL1, LEVEL2, LEVEL3 };
 
 /* The array of a bin without one of its own.  Base, top and limit are equal there, so the bin is
@@ -93,11 +97,12 @@ size_t cache_count(const struct heap *heap, unsigned cls)
 
 /* A bin without an array comes here at each malloc and each free.  Ready blocks keep their pages
  * resident: where there are many heaps, most of them of idle threads, a class must be used more
- * often before its bin gets an array. */
-static unsigned moves_to_grow(const struct bin *bin)
+ * often before its bin gets an array.  A heap that goes on and on is not one of those. */
+static unsigned moves_to_grow(const struct heap *heap, const struct bin *bin)
 {
-	return bin->level == 0 ? (unsigned)min_size(MOVES_FIRST, MOVES * (1 + heap_count() / 2))
-	                       : MOVES;
+	unsigned most = load_relaxed(&heap->x_slow_paths) < BUSY ? MOVES_IDLE : MOVES_BUSY;
+
+	return bin->level == 0 ? (unsigned)min_size(most, MOVES * (1 + heap_count() / 2)) : MOVES;
 }
 
 /* Counts a refill or flush of the bin.  When there were enough of them, and the budget allows more,
@@ -111,7 +116,7 @@ static bool grow_bin(struct heap *heap, unsigned cls)
 	void **base;
 
 	if (bin->level + 1 >= LEVELS || level_slots[bin->level] >= bin->cap ||
-	    ++bin->moves < moves_to_grow(bin))
+	    ++bin->moves < moves_to_grow(heap, bin))
 		return false;
 	bin->moves = 0;
 	base = meta_take(level_slots[bin->level + 1] * sizeof(void *), CACHE_LINE);

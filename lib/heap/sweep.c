@@ -416,21 +416,32 @@ static size_t part_of_heap(void)
 	return retain_for_pages() / heap_count();
 }
 
+/* Is the heap within what might stay at its last look?  What may stay is made of sums that all
+ * threads write to, so it is made anew only by one slow path in WATCH_EVERY, and where the last one
+ * is exceeded.  Where nothing is to stay, because memory is short, it is made anew each time. */
+static bool was_within_part(const struct heap *heap, size_t unswept)
+{
+	size_t most = heap->unswept_most;
+
+	return retain_for_pages_least() > 0 &&
+	       (unswept <= most || load_relaxed(&heap->x_unswept) <= most / heap_count());
+}
+
 /* A heap sweeps if too much is unswept over all heaps and it has more than its part of it: its
  * oldest pools first, until it is within its part or SWEEP_STEP pools were swept.  If that does not
  * suffice, its next slow path goes on.  retain.h is told of a drop, since memory falls free beyond
  * what may be kept. */
 void sweep_enforce(struct heap *heap)
 {
+	bool looks = load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0;
 	size_t unswept = publish_unswept(heap), most;
 
-	if (likely(!retain_has_credit())) {
-		if (likely(unswept <= retain_for_pages_least()))
-			return;
-	} else if (load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0) {
+	if (looks && retain_has_credit())
 		watch_credit(heap);
-	}
-	most = retain_for_pages();
+	if (likely(unswept <= retain_for_pages_least()) ||
+	    (!looks && was_within_part(heap, unswept)))
+		return;
+	most = heap->unswept_most = retain_for_pages();
 	if (unswept <= most || load_relaxed(&heap->x_unswept) <= most / heap_count())
 		return;
 	for (unsigned n = 0;

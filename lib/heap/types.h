@@ -142,6 +142,7 @@ struct heap {
 	struct pool *sweep_first, *sweep_last;
 	_Atomic size_t x_unswept; /* bytes: sweep.h; written by the owner */
 	size_t unswept_published; /* what the sum of sweep.c has of it */
+	size_t unswept_most;      /* what might be unswept in all heaps at the last look */
 	/* The number of the thread that changes the heap now, or 0.  In a child of fork it says
 	 * that the heap was caught half changed, and cannot be trusted. */
 	_Atomic uintptr_t x_busy;
@@ -223,7 +224,9 @@ struct arn_family {
 	/* limbo.h: how many pools wait; which stacks have pools, as a guess; the stacks, by tag and
 	 * class. */
 	alignas(CACHE_LINE) _Atomic size_t x_waiting;
-	_Atomic unsigned x_vain; /* tend.h: when nothing was due the last time, ms */
+	_Atomic unsigned x_vain;    /* tend.h: when nothing was due the last time, ms */
+	_Atomic unsigned x_asked;   /* when the provider was asked about x_refused, ms */
+	_Atomic uint64_t x_refused; /* the last goal that was not reached */
 	_Atomic uint64_t x_filled[LIMBO_WORDS];
 	/* the goal at which the last poll of a stack ended, because it was not reached, or 0 */
 	_Atomic uint64_t x_unreached[LIMBO_STACKS];

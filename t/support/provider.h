@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * provider.h - a provider whose readers pass all at once, when the test sets readers_are_done.
+ * provider.h - a provider whose readers pass all at once, when the test sets readers_are_done; and
+ * how often it was asked.
  */
 #ifndef ARN_T_PROVIDER_H
 #define ARN_T_PROVIDER_H
@@ -10,6 +11,7 @@
 #include <stdatomic.h>
 
 static atomic_bool readers_are_done;
+static atomic_uint provider_asked;
 
 static uint64_t provider_goal(size_t bytes)
 {
@@ -20,6 +22,7 @@ static uint64_t provider_goal(size_t bytes)
 static bool provider_reached(uint64_t goal)
 {
 	(void)goal;
+	atomic_fetch_add(&provider_asked, 1);
 	return readers_are_done;
 }
 

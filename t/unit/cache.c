@@ -100,6 +100,40 @@ static void test_growth(void)
 	arn_heap_abandon(&handle);
 }
 
+static bool has_array(const arn_heap *handle, size_t size)
+{
+	return handle->heap->bin[sizeclass_of(size)].level > 0;
+}
+
+/* Hundreds of heaps, most of them of idle threads: a class that was used a little has no ready
+ * blocks there.  A heap that goes on does not come to a slow path at each call of all its classes.
+ */
+static void test_many_heaps(void)
+{
+	enum { OTHERS = 300, LITTLE = 50, BUSY = 700 };
+	static arn_heap other[OTHERS];
+	arn_heap handle;
+	unsigned before;
+
+	for (unsigned i = 0; i < OTHERS; i++)
+		start(&other[i]);
+	start(&handle);
+	make_and_free(&handle, 64, LITTLE);
+	ok(!has_array(&handle, 64), "among many heaps a class that was used little has no bin");
+	make_and_free(&handle, 64, BUSY);
+	before = load_relaxed(&handle.heap->x_slow_paths);
+	for (size_t size = 200; size < 1000; size += 200)
+		for (unsigned i = 0; i < 500; i++)
+			arn_free(arn_heap_malloc(&handle, size));
+	ok(has_array(&handle, 800) && load_relaxed(&handle.heap->x_slow_paths) - before < 400,
+	   "of 4000 calls of a heap that goes on %u are slow paths",
+	   load_relaxed(&handle.heap->x_slow_paths) - before);
+	ok(is_empty(handle.heap), "all blocks are there");
+	arn_heap_abandon(&handle);
+	for (unsigned i = 0; i < OTHERS; i++)
+		arn_heap_abandon(&other[i]);
+}
+
 static void test_order(void)
 {
 	arn_heap handle;
@@ -181,5 +215,6 @@ int main(void)
 	test_order();
 	threads(WORKERS, churn);
 	no_errors("threads with a heap each, on all classes: blocks whole, budgets kept");
+	test_many_heaps();
 	return done();
 }

@@ -16,6 +16,7 @@
 #include "os/os.h"
 #include "heap/remote.h"
 #include "heap/tend.h"
+#include "heap/wait.h"
 
 #include <arenite/arenite.h>
 
@@ -258,6 +259,40 @@ static void test_in_vain(void)
 		arn_heap_abandon(&heap[i]);
 }
 
+/* A pool waits for readers who are not done.  Nor need hundreds of threads ask for it one after the
+ * other: to ask CPython is a look at every thread.  When they are done, it goes. */
+static void test_asked_in_vain(void)
+{
+	enum { OTHERS = 100, PATHS = 2000 };
+	arn_family *family = arn_family_new(&provider);
+	static arn_heap heap[OTHERS];
+	unsigned start, asked, passed;
+
+	readers_are_done = false;
+	set_options("0", "8M", "10");
+	for (unsigned i = 0; i < OTHERS; i++) {
+		arn_heap_init(&heap[i], family, ARN_TAG_OBJECT);
+		arn_free(arn_heap_malloc(&heap[i], SIZE));
+		wait_hand_over(heap[i].heap);
+	}
+	start = os_milliseconds();
+	asked = provider_asked;
+	for (unsigned i = 0; i < PATHS; i++)
+		limbo_poll(family);
+	asked = provider_asked - asked;
+	passed = os_age(os_milliseconds(), start);
+	ok(limbo_has_some(family) && asked <= 4 * passed + 4,
+	   "in %u ms the provider is asked %u times in vain", passed, asked);
+	readers_are_done = true;
+	add_relaxed(&os_ahead, 1);
+	for (unsigned i = 0; i < PATHS; i++)
+		limbo_poll(family);
+	ok(!limbo_has_some(family), "when its readers are done, what waited is released");
+	for (unsigned i = 0; i < OTHERS; i++)
+		arn_heap_abandon(&heap[i]);
+	no_errors("options are set");
+}
+
 /* Two looks at the same time, which is even or odd, say nothing about how long the heap has been
  * left alone. */
 static void test_two_looks(void)
@@ -295,5 +330,6 @@ int main(void)
 	test_nobody(ARN_TAG_GC);
 	test_waiting();
 	test_kept();
+	test_asked_in_vain();
 	return done();
 }
