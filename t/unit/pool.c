@@ -141,6 +141,49 @@ static void test_model(void)
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
+/* Gives n blocks from this index on, upwards or downwards, and one behind them that lies beside the
+ * last of them, but outside the pool. */
+static bool gives_all_but_last(struct pool *pool, uint32_t first, unsigned n, bool up)
+{
+	size_t step = up ? pool->block_size : 0 - pool->block_size;
+	uint32_t before = pool_free_count(pool);
+
+	for (unsigned i = 0; i <= n; i++)
+		slots[i] = block_at(pool, first) + i * step;
+	return pool_give(pool, slots, n + 1) == n && pool_free_count(pool) == before + n &&
+	       is_valid(pool);
+}
+
+/* Every other block upwards, then those between them downwards. */
+static bool gives_every_other(struct pool *pool)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < pool->capacity; i += 2)
+		slots[n++] = block_at(pool, i);
+	for (uint32_t i = pool->capacity; i-- > 0;)
+		if (i % 2 == 1)
+			slots[n++] = block_at(pool, i);
+	return pool_give(pool, slots, n) == n && pool_is_empty(pool) && is_valid(pool);
+}
+
+/* Neighbours are given as one: the run must end with the pool, on both sides. */
+static void test_neighbours(void)
+{
+	for (unsigned cls = 0; cls < CLASSES; cls++) {
+		struct pool *pool = carve(cls, 0);
+		uint32_t half = pool->capacity / 2;
+
+		pool_take(pool, slots, BLOCKS_MAX);
+		expect(half == 0 || gives_all_but_last(pool, half - 1, half, false));
+		expect(gives_all_but_last(pool, half, pool->capacity - half, true));
+		pool_take(pool, slots, BLOCKS_MAX);
+		expect(gives_every_other(pool));
+		pool_release(pool, true);
+	}
+	no_errors("each class: runs of neighbours, upwards and downwards, end with the pool");
+}
+
 static void test_find(void)
 {
 	int on_stack;
@@ -223,6 +266,7 @@ static void test_threads(unsigned cls)
 int main(void)
 {
 	test_model();
+	test_neighbours();
 	test_find();
 	test_large();
 	yield_start(tap_seed(), 60);
