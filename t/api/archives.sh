@@ -25,7 +25,8 @@ none "nor has libarenite-python.a" foreign_names "$python"
 exported=$(nm -D --defined-only "$directory/libarenite.so" 2>/dev/null | awk '{ sub(/@.*/, "", $3); print $3 }' |
 	grep '^arn_' | sort -u)
 names_beside_map() { # OBJECTS: what a program meets that it does not ask for
-	names "$1" | grep -vx _dl_find_object | grep -vxF "$(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/\1/p' "$top_srcdir/lib/arenite-malloc.map")"
+	names "$1" | grep -vx _dl_find_object |
+		grep -vxF "$(sed -n 's/^\t\t\([A-Za-z_0-9]*\);$/\1/p' "$top_srcdir/lib/arenite-malloc.map")"
 }
 none "libarenite-malloc.a has the names that its version script lists, and no others" names_beside_map \
 	"$directory/libarenite-malloc.a"
