@@ -81,10 +81,16 @@ in_group() { # COMMAND...
 	return $status
 }
 
+# What a run that failed has said comes into $bad, with its status: 124 and 137 may be that of the clock, 137 also the
+# kernel's.
 said() { # LINE COMMAND...
-	local line=$1
+	local line=$1 status
 	shift
-	in_group env ARENITE_LIMIT=90% ARENITE_SOFT_LIMIT=80% "$@" && [ "$(cat "$work/out")" = "$line" ]
+	in_group env ARENITE_LIMIT=90% ARENITE_SOFT_LIMIT=80% "$@"
+	status=$?
+	[ $status != 0 ] || [ "$(cat "$work/out")" != "$line" ] || return 0
+	bad="$bad, status $status: $(tail -n 3 "$work/out")"
+	return 1
 }
 
 check() { # NAME COMMAND...
@@ -93,8 +99,6 @@ check() { # NAME COMMAND...
 	for ((i = 0; i < times; i++)); do
 		if said "errors 8 collected True served 1000" "$@" "$programs" grow; then
 			good=$((good + 1))
-		else
-			bad=$(tail -n 3 "$work/out")
 		fi
 	done
 	same "$name: 8 threads get a MemoryError each, and 1000 requests are served, $times times" "$times" "$good$bad"
@@ -102,8 +106,6 @@ check() { # NAME COMMAND...
 	for ((i = 0; i < times; i++)); do
 		if said "errors 0 collected True live 1600" "$@" "$programs" garbage; then
 			good=$((good + 1))
-		else
-			bad=$(tail -n 3 "$work/out")
 		fi
 	done
 	same "$name: garbage in cycles is no MemoryError, $times times" "$times" "$good$bad"

@@ -72,6 +72,9 @@ while read -r python version; do
 	ok "$name: -- ends the options" prints "program --a" run -- bin/program --a
 	ok "$name: doctor is about it" eval \
 		'"$python" -m arenite doctor >"$work/out" && grep -q "CPython $version" "$work/out"'
+	ok "$name: a limit under which Python would not start is refused" eval \
+		'[ "$(arenite run --limit=1M "$python" -c "print(1)" 2>"$work/err")" = 1 ] &&
+			grep -q "less than the 4M that Python needs to start" "$work/err"'
 	ok "$name: -V" prints "$(arenite -V)" -V
 	ok "$name: the same in a child" prints "True []" run -c \
 		'import subprocess, sys; subprocess.run([sys.executable, "-m", "arenite", "run", "app.py"])'

@@ -43,6 +43,16 @@ static void tree_put(const char *name, const char *text)
 	tree_write(name, text, O_TRUNC);
 }
 
+static inline void tree_move(const char *name, const char *other)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	snprintf(from, sizeof(from), "%s%s", tree, name);
+	snprintf(to, sizeof(to), "%s%s", tree, other);
+	if (rename(from, to) != 0)
+		bail("cannot move %s", from);
+}
+
 static void tree_remove(void)
 {
 	char command[PATH_MAX];

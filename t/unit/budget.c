@@ -163,6 +163,34 @@ static void test_refusal(void)
 	   "a process may have 32 MiB whatever others have taken: %zu KiB", small);
 }
 
+/* The kernel's limit is read in each look, so one that is changed while the process runs is in
+ * force.  A group that is gone, because the process was moved out of it, has none. */
+static void test_changes(void)
+{
+	void *block;
+
+	others = 100;
+	begin("90%", "80%", 100);
+	tree_put("/group/memory.max", "127926272\n");
+	ok(state_at(100) == BUDGET_SHORT && !arn_mem_malloc(64 * MIB),
+	   "a limit that was lowered to 122 MiB is in force");
+	tree_put("/group/memory.max", "268435456\n");
+	block = state_at(100) == BUDGET_AMPLE ? arn_mem_malloc(64 * MIB) : NULL;
+	ok(block != NULL, "and when it is raised, there is room again");
+	arn_free(block);
+	tree_put("/group/memory.high", "115343360\n");
+	ok(state_at(100) == BUDGET_URGENT, "memory.high counts as well, when it is set later");
+	tree_put("/group/memory.high", "max\n");
+	tree_move("/group", "/gone");
+	budget_look();
+	block = arn_mem_malloc(300 * MIB);
+	ok(budget_state() == BUDGET_AMPLE && block, "a group that is gone limits nothing");
+	arn_free(block);
+	tree_move("/gone", "/group");
+	ok(state_at(206) == BUDGET_SHORT, "and one that is back does");
+	state_at(100);
+}
+
 static void grow_without_allowance(unsigned i)
 {
 	(void)i;
@@ -389,6 +417,7 @@ int main(void)
 	test_turns();
 	test_collections();
 	test_growth();
+	test_changes();
 	test_allowance();
 	test_refusal();
 	begin("0", "0", 0);
