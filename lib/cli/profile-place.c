@@ -52,7 +52,7 @@ struct place profile_place(const struct profile *profile, uint64_t frame)
 
 	if (frame & FRAME_PYTHON)
 		return python_place(profile, frame);
-	function = profile->maps ? symbol_find(profile->maps, frame, &file) : NULL;
+	function = symbol_find(profile, frame, &file);
 	if (!function) {
 		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)frame);
 		function = text_of(text, strlen(text));

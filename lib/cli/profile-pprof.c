@@ -79,6 +79,8 @@ struct table {
 	size_t function_count;
 	uint64_t *frames; /* whose locations have been written: the n-th is location n + 1 */
 	size_t frame_count;
+	uint64_t *mappings; /* where those begin that have been written */
+	size_t mapping_count;
 };
 
 /* Makes room for one more, in steps of 1024. */
@@ -123,10 +125,35 @@ static size_t function_number(struct table *table, const struct place *place)
 	return table->function_count;
 }
 
+/* The number of the mapping at this address; 0: no file is mapped there. */
+static size_t mapping_number(struct table *table, const struct profile *profile, uint64_t address)
+{
+	struct mapping mapping;
+	struct message part = { 0 };
+
+	if (!symbol_mapping(profile, address, &mapping))
+		return 0;
+	for (size_t i = 0; i < table->mapping_count; i++)
+		if (table->mappings[i] == mapping.start)
+			return i + 1;
+	table->mappings = grown(table->mappings, table->mapping_count, sizeof(*table->mappings));
+	table->mappings[table->mapping_count++] = mapping.start;
+	put_number(&part, 1, table->mapping_count);
+	put_number(&part, 2, mapping.start);
+	put_number(&part, 3, mapping.end);
+	put_number(&part, 4, mapping.offset);
+	put_number(&part, 5, string_number(table, mapping.file));
+	put_number(&part, 6, string_number(table, mapping.build_id));
+	put_number(&part, 7, 1);
+	put_message(&table->all, 3, &part);
+	return table->mapping_count;
+}
+
 static size_t location_number(struct table *table, const struct profile *profile, uint64_t frame)
 {
 	struct message part = { 0 }, line = { 0 };
 	struct place place;
+	size_t mapping;
 
 	for (size_t i = 0; i < table->frame_count; i++)
 		if (table->frames[i] == frame)
@@ -136,7 +163,10 @@ static size_t location_number(struct table *table, const struct profile *profile
 	place = profile_place(profile, frame);
 	put_number(&line, 1, function_number(table, &place));
 	put_number(&line, 2, (uint64_t)place.line);
+	mapping = place.address ? mapping_number(table, profile, place.address) : 0;
 	put_number(&part, 1, table->frame_count);
+	if (mapping)
+		put_number(&part, 2, mapping);
 	if (place.address)
 		put_number(&part, 3, place.address);
 	put_message(&part, 4, &line);

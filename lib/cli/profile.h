@@ -55,9 +55,19 @@ struct place profile_place(const struct profile *profile, uint64_t frame);
  * Python the innermost one that is not the allocator's. */
 struct place profile_line(const struct profile *profile, const struct record_stack *stack);
 
-/* The name of the function at this address of a process with these mappings; NULL: it is not known.
- * *file is the file that is mapped there. */
-const char *symbol_find(const char *maps, uint64_t address, const char **file);
+/* A file, as a process has it mapped. */
+struct object;
+struct mapping {
+	uint64_t start, end, offset;
+	const char *file, *build_id; /* the linker's name of the build; "": it is not known */
+	struct object *object;
+};
+
+/* What is mapped at this address of the process.  false: no file. */
+bool symbol_mapping(const struct profile *profile, uint64_t address, struct mapping *mapping);
+/* The name of the function at this address of the process; NULL: it is not known.  *file is the
+ * file that is mapped there. */
+const char *symbol_find(const struct profile *profile, uint64_t address, const char **file);
 
 /* The forms. */
 void profile_print_table(const struct profile *profile, const struct profile *before, size_t most);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * symbol.c - the name of the function at an address of another process, from the symbol tables of
- * the file that is mapped there.
+ * the file that is mapped there; of a file that has come in its place since, no names are taken.
  *
  * The files may be anything: each offset that is read from one is checked to lie in it.
  */
@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,8 +19,10 @@
 struct object {
 	struct object *next;
 	char *path;
+	uint64_t inode;
 	const char *bytes; /* NULL: it cannot be read */
 	size_t size;
+	char build_id[41]; /* in hexadecimal; empty: it has none */
 };
 
 static struct object *objects;
@@ -29,7 +32,13 @@ static bool is_inside(const struct object *object, size_t offset, size_t size)
 	return offset <= object->size && size <= object->size - offset && offset % 8 == 0;
 }
 
-static void map_file(struct object *object)
+/* A file that was replaced is another inode, and its status has changed since the process began. */
+static bool is_other(const struct object *object, const struct stat *status, uint64_t began)
+{
+	return status->st_ino != object->inode && (uint64_t)status->st_ctime >= began;
+}
+
+static void map_file(struct object *object, uint64_t began)
 {
 	int fd = open(object->path, O_RDONLY | O_CLOEXEC);
 	struct stat status;
@@ -37,7 +46,8 @@ static void map_file(struct object *object)
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+	    !is_other(object, &status, began)) {
 		object->size = (size_t)status.st_size;
 		map = mmap(NULL, object->size, PROT_READ, MAP_PRIVATE, fd, 0);
 		object->bytes = map == MAP_FAILED ? NULL : map;
@@ -45,17 +55,22 @@ static void map_file(struct object *object)
 	close(fd);
 }
 
-static struct object *object_of(const char *path, size_t length)
+static void find_build_id(struct object *object);
+
+static struct object *object_of(const char *path, size_t length, uint64_t inode, uint64_t began)
 {
 	struct object *object;
 
 	for (object = objects; object; object = object->next)
-		if (strlen(object->path) == length && memcmp(object->path, path, length) == 0)
+		if (object->inode == inode && strlen(object->path) == length &&
+		    memcmp(object->path, path, length) == 0)
 			return object;
 	object = calloc(1, sizeof(*object));
 	if (!object || !(object->path = strndup(path, length)))
 		abort();
-	map_file(object);
+	object->inode = inode;
+	map_file(object, began);
+	find_build_id(object);
 	object->next = objects;
 	return objects = object;
 }
@@ -125,24 +140,81 @@ static const char *find_function(const struct object *object, uint64_t at)
 	return name;
 }
 
-/* A line of maps: "START-END MODE OFFSET DEVICE INODE   PATH". */
-const char *symbol_find(const char *maps, uint64_t address, const char **file)
+/* ---- build ids ------------------------------------------------------------------------------- */
+
+/* The note of the linker that names the build, if this is one. */
+static void take_note(struct object *object, const ElfW(Nhdr) * note, size_t size)
 {
-	for (const char *line = maps; line && *line; line = strchr(line, '\n')) {
-		unsigned long long start, end, offset;
+	const uint8_t *id = (const uint8_t *)(note + 1) + 4;
+	size_t length = note->n_descsz;
+
+	if (note->n_type != NT_GNU_BUILD_ID || note->n_namesz != 4 ||
+	    length > (sizeof(object->build_id) - 1) / 2 || sizeof(*note) + 4 + length > size)
+		return;
+	for (size_t i = 0; i < length; i++)
+		snprintf(object->build_id + 2 * i, 3, "%02x", id[i]);
+}
+
+static void find_in_notes(struct object *object, size_t at, size_t size)
+{
+	while (size >= sizeof(ElfW(Nhdr)) && at % 4 == 0 && at <= object->size &&
+	       size <= object->size - at) {
+		const ElfW(Nhdr) *note = (const void *)(object->bytes + at);
+		uint64_t length = sizeof(*note) + (((uint64_t)note->n_namesz + 3) & ~3ull) +
+		                  (((uint64_t)note->n_descsz + 3) & ~3ull);
+
+		take_note(object, note, size);
+		if (length > size)
+			return;
+		at += length;
+		size -= length;
+	}
+}
+
+static void find_build_id(struct object *object)
+{
+	const ElfW(Ehdr) *head = head_of(object);
+	const ElfW(Phdr) *segment = head ? (const void *)(object->bytes + head->e_phoff) : NULL;
+
+	for (unsigned i = 0; head && i < head->e_phnum; i++)
+		if (segment[i].p_type == PT_NOTE)
+			find_in_notes(object, segment[i].p_offset, segment[i].p_filesz);
+}
+
+/* ---- mappings -------------------------------------------------------------------------------- */
+
+/* A line of maps: "START-END MODE OFFSET DEVICE INODE   PATH". */
+bool symbol_mapping(const struct profile *profile, uint64_t address, struct mapping *mapping)
+{
+	for (const char *line = profile->maps; line && *line; line = strchr(line, '\n')) {
+		unsigned long long start, end, offset, inode;
 		int path = 0;
-		struct object *object;
 
 		line += *line == '\n';
-		if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &start, &end, &offset, &path) !=
-		            3 ||
+		if (sscanf(line, "%llx-%llx %*s %llx %*s %llu %n", &start, &end, &offset, &inode,
+		           &path) != 4 ||
 		    address < start || address >= end)
 			continue;
 		if (path == 0 || line[path] != '/')
-			return NULL;
-		object = object_of(line + path, strcspn(line + path, "\n"));
-		*file = object->path;
-		return find_function(object, address - start + offset);
+			return false;
+		mapping->start = start;
+		mapping->end = end;
+		mapping->offset = offset;
+		mapping->object = object_of(line + path, strcspn(line + path, "\n"), inode,
+		                            profile->header->began);
+		mapping->file = mapping->object->path;
+		mapping->build_id = mapping->object->build_id;
+		return true;
 	}
-	return NULL;
+	return false;
+}
+
+const char *symbol_find(const struct profile *profile, uint64_t address, const char **file)
+{
+	struct mapping mapping;
+
+	if (!symbol_mapping(profile, address, &mapping))
+		return NULL;
+	*file = mapping.file;
+	return find_function(mapping.object, address - mapping.start + mapping.offset);
 }

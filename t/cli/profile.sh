@@ -113,53 +113,61 @@ ok "two profiles are compared" status_is 0 --diff five.prof.* five.prof.*
 ok "and nothing has changed" has_row ' all' 0 0
 
 if command -v python3 >/dev/null; then
-	python3 - five.pb.gz >log 2>&1 <<'END'
-import gzip, sys
-data = gzip.open(sys.argv[1]).read()
-def varint(b, i):
-    n = s = 0
-    while True:
-        n |= (b[i] & 127) << s
-        s += 7
-        i += 1
-        if b[i - 1] < 128:
-            return n, i
-def fields(b):
-    i = 0
-    while i < len(b):
-        key, i = varint(b, i)
-        if key & 7 == 0:
-            value, i = varint(b, i)
-        else:
-            assert key & 7 == 2, key
-            n, i = varint(b, i)
-            value, i = b[i:i + n], i + n
-        yield key >> 3, value
-def packed(b):
-    i = 0
-    while i < len(b):
-        n, i = varint(b, i)
-        yield n
-strings, functions, locations, samples, types = [], {}, {}, [], []
-for field, value in fields(data):
-    if field == 6: strings.append(value.decode())
-    if field == 1: types.append(dict(fields(value))[1])
-    if field == 5: d = dict(fields(value)); functions[d[1]] = d[2]
-    if field == 4: d = dict(fields(value)); locations[d[1]] = dict(fields(d[4]))[1]
-    if field == 2: d = dict(fields(value)); samples.append((list(packed(d.get(1, b""))), list(packed(d[2]))))
-assert strings[0] == ""
-assert [strings[t] for t in types] == ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"]
-sums = {}
-for where, values in samples:
-    assert all(w in locations and locations[w] in functions for w in where) and len(values) == 4
-    for w in where:
-        name = strings[functions[locations[w]]]
-        sums[name] = sums.get(name, 0) + values[3]
-print(sums)
+	python3 -B - five.pb.gz "$top/t/python" "$(readelf -n five | sed -n 's/.*Build ID: //p')" >log 2>&1 <<'END'
+import sys
+sys.path.insert(0, sys.argv[2])
+import pprof
+profile = pprof.Profile(sys.argv[1])
+assert profile.types == ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"]
+sums, files = {}, {}
+for frames, values in profile.samples:
+    for name, file, line, address, mapping in frames:
+        sums[name] = sums.get(name, 0) + values["inuse_space"]
+        assert mapping["start"] <= address < mapping["limit"]
+        files[mapping["file"].rpartition("/")[2]] = mapping["build_id"]
+print(sums, files, sys.argv[3])
 assert 36e6 < sums["small_line"] < 44e6 and 27e6 < sums["middle_line"] < 33e6
+assert files["five"] == sys.argv[3]
 END
 	result $? "the file has the messages of pprof, and the sums"
 fi
+
+# A library that is replaced while its process runs, or after that: none of its names are those of the other one.
+cat >made.c <<'END'
+#include <arenite/arenite.h>
+void *NAME(void) { void *p = arn_mem_malloc(1 << 20); __asm__ volatile(""); return p; }
+END
+cat >uses.c <<'END'
+#include <stdio.h>
+void *old_name(void);
+int main(void) { for (int i = 0; i < 10; i++) old_name(); puts("ready"); fflush(stdout); return getchar() != '\n'; }
+END
+compile() { # shellcheck disable=SC2086 # flags are a list of words
+	${CC:-cc} ${CFLAGS:-} -I"$top/include" "$@" -L. -L"$build/lib/.libs" -larenite -Wl,-rpath,"$work" >>log 2>&1
+}
+: >log
+compile -shared -fPIC -DNAME=old_name made.c -o libmade.so && cp libmade.so kept.so &&
+	compile -shared -fPIC -DNAME=new_name made.c -o libnew.so && compile uses.c -o uses -lmade
+result $? "two libraries compile"
+start env "ARENITE_PROFILE=16K,$work/uses.prof" ./uses
+profile "$pid"
+grep -q ' old_name (.*/libmade.so)' out
+result $? "the name of a function in a library"
+cp libnew.so fresh.so && mv fresh.so libmade.so
+profile "$pid"
+! grep -q '_name' out && grep -q '0x.*libmade.so (deleted)' out
+result $? "a library that was replaced gives no names"
+finish
+cp kept.so libmade.so
+start env "ARENITE_PROFILE=16K,$work/after.prof" ./uses
+finish
+profile after.prof.*
+grep -q ' old_name (.*/libmade.so)' out
+result $? "nor does one give any that is replaced when the process has ended: before that"
+cp libnew.so fresh.so && mv fresh.so libmade.so
+profile after.prof.*
+! grep -q '_name' out && grep -q '0x.*libmade.so' out
+result $? "and after it"
 
 # Files that are none, or damaged
 head -c 3000 five.prof.* >short.prof
