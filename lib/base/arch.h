@@ -164,4 +164,16 @@ static inline void *thread_word(ptrdiff_t offset)
 	                 : "=&r"(pc), "=&r"(stack), "=&r"(frame))
 #endif
 
+/*
+ * Was the access that has faulted one that writes?  Of the ucontext_t that a handler of SIGSEGV
+ * gets.
+ *
+ * Used by     api/fault.c, which says "reads" or "writes" by it.
+ * A port      may leave it undefined: the report says "accesses" then.  On aarch64 the kernel adds
+ *             a record of its own to the frame of the signal, which would have to be looked for.
+ */
+#if defined(__x86_64__)
+#define ARCH_FAULT_WRITES(context) (((context)->uc_mcontext.gregs[REG_ERR] & 2) != 0)
+#endif
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "base/text.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <unwind.h>
 
@@ -49,12 +50,49 @@ static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+/* glibc 2.35 and later finds the module of an address without a lock. */
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+static int (*find_object)(void *address, struct dl_find_object *found);
+
+void trace_init(void)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, "_dl_find_object");
+
+	memcpy(&find_object, &symbol, sizeof(symbol));
+}
+
+/* false: it cannot be asked. */
+static bool ask_for_module(struct place *place)
+{
+	struct dl_find_object found;
+
+	if (!find_object)
+		return false;
+	if (find_object((void *)place->address, &found) == 0) {
+		place->base = found.dlfo_link_map->l_addr;
+		place->module = found.dlfo_link_map->l_name;
+	}
+	return true;
+}
+#else
+void trace_init(void)
+{
+}
+
+static bool ask_for_module(struct place *place)
+{
+	(void)place;
+	return false;
+}
+#endif
+
 void trace_write_address(uintptr_t address)
 {
 	struct place place = { .address = address };
 	struct text text = { 0 };
 
-	dl_iterate_phdr(find_module, &place);
+	if (!ask_for_module(&place))
+		dl_iterate_phdr(find_module, &place);
 	text_add(&text, "  called from ");
 	if (place.module)
 		text_add(&text, *place.module ? place.module : "the program");
@@ -99,4 +137,57 @@ void trace_write_block(const void *block)
 {
 	if (block_source)
 		block_source(block);
+}
+
+/* ---- in a handler of a signal ---------------------------------------------------------------- */
+
+/* The frames that are behind that of the handler, the first of which was interrupted. */
+struct behind {
+	unsigned interruptions, frames;
+};
+
+/* The address in a frame that was interrupted is that of an instruction which has not been done. */
+static bool is_interrupted(struct _Unwind_Context *context, uintptr_t *address)
+{
+	int exact = 0;
+
+	*address = _Unwind_GetIPInfo(context, &exact);
+	return exact != 0;
+}
+
+static _Unwind_Reason_Code count_interruption(struct _Unwind_Context *context, void *arg)
+{
+	struct behind *behind = arg;
+	uintptr_t address;
+
+	behind->interruptions += is_interrupted(context, &address);
+	return ++behind->frames < 4 * FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+static _Unwind_Reason_Code next_behind(struct _Unwind_Context *context, void *arg)
+{
+	struct behind *behind = arg;
+	uintptr_t address;
+	bool interrupted = is_interrupted(context, &address);
+
+	behind->interruptions += interrupted;
+	if (behind->interruptions == 0 || address == 0)
+		return address ? _URC_NO_REASON : _URC_END_OF_STACK;
+	trace_write_address(address - !interrupted);
+	return ++behind->frames < FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+unsigned trace_interruptions(void)
+{
+	struct behind behind = { 0 };
+
+	_Unwind_Backtrace(count_interruption, &behind);
+	return behind.interruptions;
+}
+
+void trace_write_interrupted(void)
+{
+	struct behind behind = { 0 };
+
+	_Unwind_Backtrace(next_behind, &behind);
 }

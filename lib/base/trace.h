@@ -15,6 +15,9 @@
 
 #include <stdint.h>
 
+/* Look for a way to find modules without the lock of the dynamic linker, which glibc has from 2.35
+ * on. Called once, while there is one thread. */
+void trace_init(void);
 /* Write a line for each caller of the calling function, the nearest first. */
 void trace_write(void);
 /* Write such a line for one instruction. */
@@ -31,5 +34,12 @@ void trace_write_block(const void *block);
 /* The two above are in a higher layer.  Called once, while there is one thread, with what they
  * call; until then they write nothing. */
 void trace_set_source(void (*python)(void), void (*block)(const void *block));
+
+/* In a handler of a signal: how many times was the calling thread interrupted?  More than once if
+ * the signal has come in another handler. */
+unsigned trace_interruptions(void);
+/* In a handler of a signal: write a line for the instruction that was interrupted, and for each
+ * caller of its function. */
+void trace_write_interrupted(void);
 
 #endif

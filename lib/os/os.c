@@ -53,6 +53,7 @@ bool os_read(void *to, const void *from, size_t size)
 
 #ifdef ARN_FAULT_INJECTION
 _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
+_Atomic unsigned os_fail_protect;
 
 _Atomic bool os_fail_on;
 _Atomic unsigned os_ahead;
@@ -336,6 +337,19 @@ void os_guard(void *address, size_t size)
 
 	mprotect(address, size, PROT_NONE);
 	errno = saved;
+}
+
+/* Where the range does not end where a mapping ends, it becomes a mapping of its own, and the
+ * kernel allows a process vm.max_map_count of these. */
+int os_protect(void *address, size_t size, bool accessible)
+{
+	int saved = errno, error = 0;
+
+	if (fails(&os_fail_protect) ||
+	    mprotect(address, size, accessible ? PROT_READ | PROT_WRITE : PROT_NONE) != 0)
+		error = errno;
+	errno = saved;
+	return error;
 }
 
 void os_advise_huge(void *address, size_t size, enum os_huge huge)

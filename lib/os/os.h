@@ -89,6 +89,9 @@ enum os_huge { OS_HUGE_NEVER, OS_HUGE_ALWAYS, OS_HUGE_SYSTEM };
 /* Make a range inaccessible: a thread that touches it ends the process with SIGSEGV.  If the system
  * refuses, it stays memory that no one uses. */
 void os_guard(void *address, size_t size);
+/* Make a range accessible to reads and writes, or to nothing.  On failure a part of it may have
+ * changed. */
+int os_protect(void *address, size_t size, bool accessible);
 /* Tell the system whether transparent huge pages are wanted in this range. */
 void os_advise_huge(void *address, size_t size, enum os_huge huge);
 /* Label the mapping in /proc/self/maps, where the kernel can. */
@@ -103,6 +106,7 @@ bool os_at_thread_end(pthread_key_t key, void *value);
  * 0: no call fails.  os_ahead: the clock is ahead by this many ms. */
 #ifdef ARN_FAULT_INJECTION
 extern _Atomic unsigned os_fail_map, os_fail_unmap, os_fail_purge, os_fail_move, os_fail_barrier;
+extern _Atomic unsigned os_fail_protect;
 extern _Atomic bool os_fail_on;
 extern _Atomic unsigned os_ahead;
 #endif

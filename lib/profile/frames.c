@@ -120,6 +120,24 @@ static void add_both(struct frames *frames, const struct python_stack *python)
 	frames->cut |= python->cut;
 }
 
+static void find_native(struct frames *frames)
+{
+	frames->n = 0;
+	frames->cut = false;
+	_Unwind_Backtrace(add_native, frames);
+}
+
+static void find_python(struct frames *frames)
+{
+	struct python_stack python;
+	struct walk walk = { frames, &python, 0, 0, 0 };
+
+	frames->n = 0;
+	python_frames(&python);
+	frames->cut = python.cut;
+	add_python(&walk, python.n);
+}
+
 static void find_frames(struct frames *frames, bool want_native)
 {
 	struct python_stack python;
@@ -129,7 +147,7 @@ static void find_frames(struct frames *frames, bool want_native)
 	frames->cut = false;
 	python_frames(&python);
 	if (python.n == 0 && (want_native || python_at.version == 0))
-		_Unwind_Backtrace(add_native, frames);
+		find_native(frames);
 	else if (want_native)
 		add_both(frames, &python);
 	else
@@ -198,16 +216,37 @@ static struct record *add_stack(const struct frames *frames, uint64_t hash)
 	return lookup_add(record, is_same, frames);
 }
 
+/* NULL: the image is full. */
+static struct record_stack *record_of(const struct frames *frames)
+{
+	uint64_t hash = hash_of(frames);
+	struct record *record = lookup_find(hash, is_same, frames);
+
+	if (!record)
+		record = add_stack(frames, hash);
+	return (struct record_stack *)record;
+}
+
 struct record_stack *frames_here(bool want_native)
 {
 	struct frames frames;
-	struct record *record;
-	uint64_t hash;
 
 	find_frames(&frames, want_native);
-	hash = hash_of(&frames);
-	record = lookup_find(hash, is_same, &frames);
-	if (!record)
-		record = add_stack(&frames, hash);
-	return (struct record_stack *)record;
+	return record_of(&frames);
+}
+
+struct record_stack *frames_python(void)
+{
+	struct frames frames;
+
+	find_python(&frames);
+	return frames.n ? record_of(&frames) : NULL;
+}
+
+struct record_stack *frames_native(void)
+{
+	struct frames frames;
+
+	find_native(&frames);
+	return frames.n ? record_of(&frames) : NULL;
 }

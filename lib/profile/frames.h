@@ -18,5 +18,9 @@ void frames_init(void);
  * process that has Python, native ones are looked for only if they are wanted: they take some
  * microseconds. */
 struct record_stack *frames_here(bool want_native);
+/* The frames of Python, and the native ones, each by themselves.  NULL: there are none, or the
+ * image is full. */
+struct record_stack *frames_python(void);
+struct record_stack *frames_native(void);
 
 #endif
