@@ -296,6 +296,9 @@ struct arn_stats {
 	struct arn_stats_tag malloc;
 	/* Requests that got no memory because of option LIMIT or of arn_limit. */
 	size_t refusals;
+	/* Option GUARD: blocks that were made with a guard behind them, ever; and those that should
+	 * have been, for which there was no room or which the system would not protect. */
+	size_t guarded_blocks, unguarded_blocks;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "api/alloc-metered.h"
 
 #include "api/alloc.h"
+#include "api/guarded.h"
 #include "base/usdt.h"
 #include "heap/family.h"
 #include "heap/sample.h"
@@ -47,23 +48,37 @@ static void tell(const void *block, size_t size, size_t counted, unsigned tag)
 	profile_made(block, size, counted, tag);
 }
 
+/* A block that the profile is to know of.  NULL: there is no memory for one. */
+static void *malloc_marked(struct heap *heap, size_t size, size_t alignment)
+{
+	if (option(OPTION_PROFILE) == 0)
+		return NULL;
+	return alloc_has_class(size, alignment) ? malloc_in_sampled(heap, size, alignment)
+	                                        : malloc_large_sample(heap, size, alignment);
+}
+
 /*
  * This block is a sample, which counts so many bytes.  Without memory for the heap of samples it is
- * made as any other, and is not known to the profile.
+ * made as any other, and is not known to the profile; and so is one that should be guarded, and
+ * cannot be, while no profile is taken.
  */
 static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment, size_t counted)
 {
+	struct sample_meter *meter = sample_meter(handle->heap);
 	struct heap *heap = handle_heap(handle);
-	void *block;
+	void *block = NULL;
 
 	if (unlikely(load_relaxed(&heap->x_owner) != owner_self()) &&
 	    !(heap = alloc_take_over(handle)))
 		return alloc_no_memory(); /* H2 */
-	block = alloc_has_class(size, alignment) ? malloc_in_sampled(heap, size, alignment)
-	                                         : malloc_large_sample(heap, size, alignment);
+	if (unlikely(sample_is_guarded(meter)))
+		block = guarded_malloc(heap, size, alignment);
+	if (!block)
+		block = malloc_marked(heap, size, alignment);
 	if (!block)
 		return alloc_from_handle(handle, size, alignment);
-	tell(block, size, counted, heap->tag);
+	if (option(OPTION_PROFILE) > 0)
+		tell(block, size, counted, heap->tag);
 	return block;
 }
 
@@ -134,8 +149,11 @@ void metered_free(struct pool *pool, void *block)
 void metered_resize(struct heap *heap, struct pool *pool, void *block, size_t old_size, size_t size)
 {
 	size_t growth = size - min_size(size, old_size);
-	bool is_due = growth > 0 && sample_is_due(sample_meter(heap->face), growth);
+	bool is_due;
 
+	if (option(OPTION_PROFILE) == 0)
+		return;
+	is_due = growth > 0 && sample_is_due(sample_meter(heap->face), growth);
 	sample_count_large(pool, sample_counted(pool) + growth);
 	if (is_due && !pool->sampled) {
 		sample_mark_large(pool, sample_counted(pool));

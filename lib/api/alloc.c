@@ -15,9 +15,11 @@
 #include "heap/trim-heap.h"
 #include "heap/large.h"
 #include "heap/sample.h"
+#include "api/guarded.h"
 #include "api/alloc-metered.h"
 #include "base/option.h"
 #include "base/panic.h"
+#include "heap/cell.h"
 #include "api/process.h"
 #include "api/shortage.h"
 #include "api/trim.h"
@@ -293,12 +295,17 @@ static cold noinline void free_foreign(void *block, const void *caller)
 /*
  * A block that does not lie beside the one which this thread has freed to another one before.  With
  * checks on every free comes here, because the bins have no arrays then: the block is checked, and
- * overwritten at level 2, before it is freed.  Large blocks are checked always.  A free cannot
- * fail; misuse that is found ends the program (guard_live).
+ * overwritten at level 2, before it is freed.  Large blocks are checked always, and so are those in
+ * cells (option GUARD), which have a way of their own.  A free cannot fail; misuse that is found
+ * ends the program (guard_live, guarded_free).
  */
 noinline void alloc_free_in(struct pool *pool, void *block, const void *caller)
 {
 	if (option(OPTION_CHECKS) > 0 || pool->cls == CLASS_LARGE) {
+		if (unlikely(cell_is(pool))) {
+			guarded_free(pool, block);
+			return;
+		}
 		guard_live(pool, block, caller);
 		guard_freed(pool, block);
 	}

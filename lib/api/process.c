@@ -19,6 +19,7 @@
  */
 #include "api/process.h"
 
+#include "api/guarded.h"
 #include "api/collect.h"
 #include "api/page.h"
 #include "api/shortage.h"
@@ -27,6 +28,7 @@
 #include "heap/family.h"
 #include "base/mark.h"
 #include "base/option.h"
+#include "base/trace.h"
 #include "arena/reclaim.h"
 #include "heap/remote.h"
 #include "heap/stock.h"
@@ -199,7 +201,9 @@ EXPORT_PRIVATE(process_is_first_python);
 __attribute__((constructor)) static void start(void)
 {
 	process_init();
+	trace_init();
 	traceback_init();
 	profile_init();
+	guarded_init();
 	report_init();
 }

@@ -81,6 +81,7 @@ void report_numbers(const struct report *report, struct row rows[REPORT_NUMBERS]
 {
 	const struct arn_stats *s = &report->stats;
 	const char *raw = raw_unserved(report);
+	const char *unguarded = option(OPTION_GUARD) > 0 ? NULL : "option GUARD is off";
 	const struct row filled[REPORT_NUMBERS] = {
 		{ "made since the start: blocks", "made_blocks", s->made_blocks, ROW_COUNT, NULL },
 		{ "made since the start", "made", s->made_bytes, ROW_BYTES, NULL },
@@ -103,6 +104,10 @@ void report_numbers(const struct report *report, struct row rows[REPORT_NUMBERS]
 		{ "purges", "purges", s->purges, ROW_COUNT, NULL },
 		{ "purges: returned", "purged", s->purged_bytes, ROW_BYTES, NULL },
 		{ "requests refused by option LIMIT", "refusals", s->refusals, ROW_COUNT, NULL },
+		{ "guarded: blocks made", "guarded_blocks", s->guarded_blocks, ROW_COUNT,
+		  unguarded },
+		{ "guarded: no room for these", "unguarded_blocks", s->unguarded_blocks, ROW_COUNT,
+		  unguarded },
 		{ "size of a page", "page_size", os_page_size(), ROW_BYTES, NULL },
 	};
 

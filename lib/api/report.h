@@ -47,7 +47,7 @@ struct row {
 	enum { ROW_COUNT, ROW_BYTES } unit;
 	const char *instead; /* what to say in the place of the number, or NULL */
 };
-#define REPORT_NUMBERS  20u
+#define REPORT_NUMBERS  22u
 #define REPORT_RESIDENT 13u
 /* The numbers of the process, and the causes for which memory is resident. */
 void report_numbers(const struct report *report, struct row rows[REPORT_NUMBERS]);

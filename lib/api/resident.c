@@ -20,6 +20,7 @@
  */
 #include "arena/arena.h"
 #include "heap/cache.h"
+#include "heap/cell.h"
 #include "heap/family.h"
 #include "arena/meta.h"
 #include "os/os.h"
@@ -275,6 +276,27 @@ static void add_huge(struct survey *survey, struct arena *arena)
 		survey->taken[CLASS_LARGE].resident += bytes;
 }
 
+/*
+ * Count an arena that has only cells.  The pages of live blocks are resident, and what is around
+ * the blocks there is pinned by them.  Of freed blocks nothing is left, unless the system has
+ * refused to take it.
+ */
+static void add_cells(struct survey *survey, struct arena *arena)
+{
+	size_t bytes, pages = cell_pages(arena, &bytes), body;
+
+	if (os_resident(arena, ARENA_SIZE, survey->resident) != 0)
+		return;
+	survey->to->metadata += count_resident(survey->resident, ARENA_HEAD * SLICE);
+	body = count_resident(survey->resident + ARENA_HEAD * SLICE / os_page_size(),
+	                      ARENA_SIZE - ARENA_HEAD * SLICE);
+	pages = min_size(pages, body);
+	bytes = min_size(bytes, pages);
+	survey->to->live += bytes;
+	survey->to->pinned += pages - bytes;
+	survey->to->retained += body - pages;
+}
+
 static void add_arenas(struct survey *survey)
 {
 	for (unsigned index = 0; index < registry_count(); index++) {
@@ -282,7 +304,9 @@ static void add_arenas(struct survey *survey)
 
 		reclaim_enter();
 		arena = registry_entry(index);
-		if (arena && arena->huge)
+		if (arena && arena->cells)
+			add_cells(survey, arena);
+		else if (arena && arena->huge)
 			add_huge(survey, arena);
 		else if (arena)
 			add_shared(survey, arena);

@@ -4,8 +4,10 @@
  */
 #include "api/alloc.h"
 
+#include "api/guarded.h"
 #include "api/alloc-metered.h"
 #include "base/option.h"
+#include "heap/cell.h"
 #include "heap/family.h"
 #include "heap/guard.h"
 #include "heap/large.h"
@@ -138,11 +140,16 @@ static void *fit(arn_heap *handle, struct pool *pool, void *block, size_t size)
 	return block;
 }
 
-/* The block has, or gets, room for the new size where it is. */
+/* The block has, or gets, room for the new size where it is.  One in a cell (option GUARD), which
+ * has a pool of its own, always moves, so that uses of the old address are found. */
 static bool stays(struct pool *pool, void *block, size_t size)
 {
 	size_t room = guard_room(size);
 
+	if (pool->cls == CLASS_LARGE && unlikely(cell_is(pool))) {
+		guarded_check(pool, block);
+		return false;
+	}
 	if (pool->cls == CLASS_LARGE && size > SLICE && resize_large(pool, block, room)) {
 		guard_resized(pool, block, size);
 		return true;

@@ -14,6 +14,7 @@
  */
 #include "arena/budget.h"
 #include "heap/cache.h"
+#include "heap/cell.h"
 #include "heap/family.h"
 #include "arena/meta.h"
 #include "base/option.h"
@@ -81,6 +82,27 @@ static void add_thread(struct arn_stats *stats, const struct thread *thread)
 	stats->raw_mallocs += load_relaxed(&thread->x_raw_mallocs);
 	stats->raw_frees += load_relaxed(&thread->x_raw_frees);
 	stats->raw_live_bytes += load_relaxed(&thread->x_raw_bytes);
+}
+
+/* Blocks in cells are in no heap's numbers. */
+static void add_cells(struct arn_stats *stats)
+{
+	for (unsigned row = 0; row < ROWS; row++) {
+		struct arn_stats_tag *tag = &stats->tag[row == ROW_NAMES ? ARN_TAG_MEM : row];
+		struct cell_count count;
+
+		cell_count(row, &count);
+		tag->live_blocks += count.live_blocks;
+		tag->live_bytes += count.live_bytes;
+		stats->made_blocks += count.made_blocks;
+		stats->made_bytes += count.made_bytes;
+		stats->guarded_blocks += count.made_blocks;
+		if (row == ROW_NAMES) {
+			stats->malloc.live_blocks += count.live_blocks;
+			stats->malloc.live_bytes += count.live_bytes;
+		}
+	}
+	stats->unguarded_blocks = cell_refusals();
 }
 
 static void add_totals(struct arn_stats *stats)
@@ -158,6 +180,7 @@ static void add_up(struct arn_stats *stats)
 	for (struct thread *thread = thread_first(); thread; thread = thread->next)
 		add_thread(stats, thread);
 	add_thread(stats, &thread_none);
+	add_cells(stats);
 	add_tags(stats);
 	add_totals(stats);
 }

@@ -12,6 +12,7 @@
  * Progress    wait-free in the number of pools and blocks, but for releases of empty pools.
  */
 #include "heap/cache.h"
+#include "heap/cell.h"
 #include "heap/family.h"
 #include "heap/trim-heap.h"
 #include "heap/empty.h"
@@ -306,6 +307,24 @@ static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 	return true;
 }
 
+/* A block in a cell is an area of its own, as a large block is. */
+static bool visit_cell(void *arg, void *block, size_t size)
+{
+	struct walk *walk = arg;
+
+	walk->area = (struct arn_area){
+		.blocks = block,
+		.reserved = size,
+		.committed = size,
+		.used = 1,
+		.block_size = size,
+		.full_block_size = align_up(size, ALIGNMENT),
+	};
+	if (!walk->visitor(walk->handle, &walk->area, NULL, size, walk->arg))
+		return false;
+	return !walk->blocks || walk->visitor(walk->handle, &walk->area, block, size, walk->arg);
+}
+
 bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks,
                               arn_visit_fn *visitor, void *arg)
 {
@@ -315,5 +334,5 @@ bool arn_family_visit_orphans(arn_family *family, enum arn_tag tag, bool blocks,
 	if (!family)
 		family = family_default();
 	gather_in(family, tag);
-	return visit_orphans(&walk, family, tag);
+	return visit_orphans(&walk, family, tag) && cell_visit(family, tag, visit_cell, &walk);
 }

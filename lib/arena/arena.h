@@ -136,6 +136,7 @@ struct arena {
 	_Atomic size_t x_huge_dirty;  /* huge: slices that may hold pages, from the first one on */
 	bool retired_clean;           /* it is retired, and its pages have gone back */
 	struct arena *next_retired;   /* retire.h */
+	struct cells *cells;          /* it has nothing but these: heap/cell.h */
 	alignas(CACHE_LINE) _Atomic uint64_t x_free_slices[ARENA_WORDS];
 	alignas(CACHE_LINE) _Atomic uint64_t x_dirty[ARENA_WORDS];
 	struct pool pool[ARENA_SLICES];

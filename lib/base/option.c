@@ -33,6 +33,7 @@ size_t option_values[OPTIONS] = {
 	[OPTION_CHECKS] = 0,
 	[OPTION_STATS] = STATS_OFF,
 	[OPTION_PROFILE] = 0,
+	[OPTION_GUARD] = 0,
 	[OPTION_VERBOSE] = 0,
 	[OPTION_DISABLE] = 0,
 	[OPTION_PAGE] = 1,
@@ -177,6 +178,10 @@ static const struct spec specs[OPTIONS] = {
 	                     "to "
 	                     "FILE at exit, where %p is the process",
 	                     parse_profile },
+	[OPTION_GUARD] = { "GUARD", 0, 1000000, false, "0 to 1000000, 0 is off",
+	                   "one in so many blocks has a guard page behind it, and stays protected "
+	                   "for a while when it is freed; with PROFILE, one in so many samples",
+	                   NULL },
 	[OPTION_VERBOSE] = { "VERBOSE", 0, 2, false, "0 to 2",
 	                     "1: a line with the version at start; 2: also a line for each arena",
 	                     NULL },

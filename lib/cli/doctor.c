@@ -98,6 +98,21 @@ static void tell_domain(const char *name, const char *state, size_t blocks, cons
 	puts(is_served(state) ? but : "");
 }
 
+/* With option GUARD, what is guarded and how to get less or more of it. */
+static void tell_guard(void)
+{
+	size_t n = option(OPTION_GUARD);
+
+	if (n == 0)
+		return;
+	if (option(OPTION_PROFILE) > 0)
+		printf("  guard    on: one in %zu samples of the profile has a guard page behind "
+		       "it\n",
+		       n);
+	else
+		printf("  guard    on: one in %zu blocks has a guard page behind it\n", n);
+}
+
 /*
  * Was the interpreter built on Arenite?  Then there are statistics, and they have no part of
  * libarenite-python.
@@ -130,6 +145,7 @@ static bool tell_built_in(const struct probe *probe)
 	tell_domain("object", domains & SERVE_OBJECT ? "served" : "left", probe->object_blocks, "");
 	puts("  gc       served by Arenite, and so are the collector's walks");
 	tell_raw(probe);
+	tell_guard();
 	return domains == (SERVE_MEM | SERVE_OBJECT);
 }
 
@@ -139,6 +155,7 @@ static void tell_domains(const struct probe *probe)
 	tell_domain("object", probe->object, probe->object_blocks,
 	            probe->free_threaded ? "; the collector's stay with CPython" : "");
 	tell_raw(probe);
+	tell_guard();
 	if (*probe->reason)
 		printf("  because  %s\n", probe->reason);
 }

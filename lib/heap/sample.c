@@ -47,10 +47,10 @@ static double draw_exponential(struct sample_meter *meter)
 /* The chance of a small x as a series; for others, the chance of x is that of x / 2 twice. */
 double sample_chance(size_t counted)
 {
-	double x = (double)counted / (double)option(OPTION_PROFILE), chance;
+	double x = (double)counted / (double)max_size(1, option(OPTION_PROFILE)), chance;
 	unsigned doublings = 0;
 
-	if (x > 40)
+	if (option(OPTION_PROFILE) == 0 || x > 40)
 		return 1;
 	for (; x > 0.0625; doublings++)
 		x /= 2;
@@ -60,13 +60,34 @@ double sample_chance(size_t counted)
 	return chance;
 }
 
+/* With option GUARD alone the line is one of blocks.  The distance is a whole number then, and each
+ * block the next sample with the chance 1 / GUARD, whatever the ones before it were. */
+static double mean(void)
+{
+	double n = (double)option(OPTION_GUARD);
+
+	if (option(OPTION_PROFILE) > 0)
+		return (double)option(OPTION_PROFILE);
+	return n > 1 ? 1 / log_of_mantissa(n / (n - 1)) : 0;
+}
+
 void sample_restart(struct sample_meter *meter)
 {
-	double distance = draw_exponential(meter) * (double)option(OPTION_PROFILE);
+	double distance = draw_exponential(meter) * mean();
 
 	if (BUG(even_distances))
 		distance = (double)option(OPTION_PROFILE);
 	meter->left = (size_t)distance;
+}
+
+bool sample_is_guarded(struct sample_meter *meter)
+{
+	if (option(OPTION_GUARD) == 0)
+		return false;
+	if (option(OPTION_PROFILE) == 0)
+		return true;
+	meter->passed = (uint32_t)((meter->passed + 1) % option(OPTION_GUARD));
+	return meter->passed == 0;
 }
 
 /* ---- windows --------------------------------------------------------------------------------- */
@@ -75,7 +96,9 @@ void sample_restart(struct sample_meter *meter)
  */
 void sample_find_point(struct sample_meter *meter, unsigned cls)
 {
-	meter->credit[cls] = (uint8_t)(meter->credit[cls] + meter->left / sizeclasses[cls].size);
+	size_t size = sample_bytes(sizeclasses[cls].size);
+
+	meter->credit[cls] = (uint8_t)(meter->credit[cls] + meter->left / size);
 	meter->due[cls] = true;
 	sample_restart(meter);
 }
@@ -116,7 +139,7 @@ void sample_attach(struct heap *heap)
 {
 	struct sample_meter *meter;
 
-	if (option(OPTION_PROFILE) == 0)
+	if (option(OPTION_PROFILE) == 0 && option(OPTION_GUARD) == 0)
 		return;
 	meter = meta_take(sizeof(*meter), CACHE_LINE);
 	if (!meter)
@@ -129,5 +152,6 @@ void sample_attach(struct heap *heap)
 		store_relaxed(&meter->face.bin[cls].x_top, meter->window[cls]);
 	}
 	sample_restart(meter);
+	meter->passed = (uint32_t)(draw(meter) % max_size(1, option(OPTION_GUARD)));
 	heap->face = &meter->face;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * sample.h - option PROFILE: which blocks are samples.
+ * sample.h - options PROFILE and GUARD: which blocks are samples, and which of those are guarded.
  *
  * Points lie on the line of all bytes that a heap hands out, at exponential distances of R bytes on
  * average, R being the option.  A block on which a point lies is a sample.  So a block that counts
@@ -18,6 +18,9 @@
  *             sample (`due`).  Blocks of a table class count their block size; others are counted
  *             one by one, with the size that was asked for and a byte more, so that a block of no
  *             bytes has a chance.
+ * Guarded     With option GUARD=N beside PROFILE, each Nth sample of a heap lies in a cell
+ * (cell.h). With GUARD alone each block counts 1 instead of its bytes, and is a sample with the
+ *             chance 1 / N; samples that are not guarded are blocks as any others then.
  * Marked      A sample of a size class lies in a heap that has nothing but samples.  No thread
  *             keeps such a heap: it is an orphan, in a stack of its own (family.h), and is taken
  *             for as long as it takes to make one block.  So x_owner fits no thread when such a
@@ -32,6 +35,7 @@
 #ifndef ARN_SAMPLE_H
 #define ARN_SAMPLE_H
 
+#include "base/option.h"
 #include "heap/types.h"
 
 /* The classes up to TABLE_MAX have windows, of so many blocks. */
@@ -40,8 +44,9 @@
 
 struct sample_meter {
 	struct heap face; /* of its fields, only self, face and the bins are used */
-	size_t left;      /* bytes up to the next point */
+	size_t left;      /* bytes up to the next point; with option GUARD alone, blocks */
 	uint64_t random;
+	uint32_t passed; /* samples since the last one that was guarded */
 	uint8_t credit[SAMPLE_CLASSES];
 	bool due[SAMPLE_CLASSES];
 	void *window[SAMPLE_CLASSES][SAMPLE_WINDOW];
@@ -56,6 +61,9 @@ void sample_restart(struct sample_meter *meter);
 cold void sample_find_point(struct sample_meter *meter, unsigned cls);
 /* Fill the window of this class with blocks of the heap's bin that have been counted. */
 void sample_fill_window(struct sample_meter *meter, unsigned cls);
+/* This block is a sample: is it to be guarded as well (option GUARD)?  With option PROFILE each Nth
+ * sample is, and else all of them, because each Nth block is a sample. */
+bool sample_is_guarded(struct sample_meter *meter);
 /* The probability that a point lies on `counted` bytes. */
 double sample_chance(size_t counted);
 
@@ -75,11 +83,17 @@ static inline struct bin *sample_window(const struct heap *heap, unsigned cls)
 	return heap->face != heap && cls < SAMPLE_CLASSES ? &heap->face->bin[cls] : NULL;
 }
 
+/* What a block of so many bytes counts: with option GUARD alone, each block counts 1. */
+static inline size_t sample_bytes(size_t size)
+{
+	return option(OPTION_PROFILE) > 0 ? size : 1;
+}
+
 /* Counts more blocks of a table class, until SAMPLE_WINDOW are counted and not handed out yet, or
  * those before the first point and the one on which it lies. */
 static inline void sample_count(struct sample_meter *meter, unsigned cls)
 {
-	size_t bytes = (SAMPLE_WINDOW - meter->credit[cls]) * (size_t)sizeclasses[cls].size;
+	size_t bytes = (SAMPLE_WINDOW - meter->credit[cls]) * sample_bytes(sizeclasses[cls].size);
 
 	if (unlikely(meter->left < bytes)) {
 		sample_find_point(meter, cls);
@@ -104,8 +118,10 @@ static inline bool sample_is_next(struct sample_meter *meter, unsigned cls)
 }
 
 /* The same decision for any other block, which counts so many bytes. */
-static inline bool sample_is_due(struct sample_meter *meter, size_t counted)
+static inline bool sample_is_due(struct sample_meter *meter, size_t size)
 {
+	size_t counted = sample_bytes(size);
+
 	if (meter->left < counted) {
 		sample_restart(meter);
 		return true;

@@ -2,6 +2,12 @@
 #include "heap/types.h"
 
 struct heap heap_none = { .self = &heap_none, .face = &heap_none };
+struct heap cell_heap = {
+	.self = &cell_heap,
+	.face = &cell_heap,
+	.x_owner = OWNER_STRANDED,
+	.sampled = true,
+};
 arn_family family_of_names = { .names = true };
 static _Atomic size_t x_heaps; /* ever made: heaps are never freed */
 

@@ -177,6 +177,9 @@ static inline struct bin *heap_bin(struct heap *heap, size_t cls)
 /* What a handle points to before its first malloc: all bins empty. */
 extern struct heap heap_none;
 
+/* The heap of all blocks in cells (cell.h).  It is never used, and no thread owns it. */
+extern struct heap cell_heap;
+
 /* Set up a new heap, which has no owner yet. */
 void heap_init(struct heap *heap, arn_family *family, unsigned tag);
 /* How many heaps exist, at least 1. */

@@ -30,8 +30,11 @@ static char *twin(const void *record)
 
 /* ---- the memfd ------------------------------------------------------------------------------- */
 
+/* With option GUARD alone the image has stacks and no profile, which is for nobody else. */
 static void share(void)
 {
+	if (option(OPTION_PROFILE) == 0)
+		return;
 	shared = os_share(&memfd, "arenite-profile", capacity) ? memfd.address : NULL;
 }
 

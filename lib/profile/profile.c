@@ -164,6 +164,19 @@ void profile_freed(const void *block)
 	spare_retire(sample);
 }
 
+/* The innermost frames may be those of a hook, and of a function through which all calls go. */
+#define CALLER_FRAMES 4u
+
+uint64_t profile_caller(uint64_t place)
+{
+	const struct record_stack *stack = image_at(place);
+
+	if (!place)
+		return 0;
+	return hash_bytes((const char *)stack->frame,
+	                  min_size(stack->frames, CALLER_FRAMES) * sizeof(*stack->frame));
+}
+
 /* ---- samples of the past --------------------------------------------------------------------- */
 
 static bool has_address(const struct record *record, const void *address)
@@ -206,6 +219,19 @@ const struct record_sample *profile_last(const void *address)
 	return last && (last->state == SAMPLE_LIVE || !is_reused(address)) ? last : NULL;
 }
 
+static uint64_t place_of(const struct record_stack *stack)
+{
+	return stack ? image_place(stack) : 0;
+}
+
+void profile_stacks(uint64_t *python, uint64_t *native)
+{
+	bool ready = load_acquire(&x_ready); /* V5 */
+
+	*python = ready ? place_of(frames_python()) : 0;
+	*native = ready ? place_of(frames_native()) : 0;
+}
+
 /* ---- process --------------------------------------------------------------------------------- */
 
 static void say_unavailable(const char *why)
@@ -234,7 +260,7 @@ void profile_init(void)
 {
 	const char *why;
 
-	if (option(OPTION_PROFILE) == 0 || load_relaxed(&x_ready))
+	if ((option(OPTION_PROFILE) == 0 && option(OPTION_GUARD) == 0) || load_relaxed(&x_ready))
 		return;
 	why = image_init() ? lookup_init() : "there is no memory for it";
 	if (why) {
@@ -262,7 +288,7 @@ void profile_note_collector_apart(void)
 
 bool profile_is_on(void)
 {
-	return load_acquire(&x_ready); /* V5 */
+	return load_acquire(&x_ready) && option(OPTION_PROFILE) > 0; /* V5 */
 }
 
 /* The mappings are what /proc says, as far as it fits into one record. */

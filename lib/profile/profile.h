@@ -14,8 +14,8 @@
 
 #include "profile/record.h"
 
-/* Called once, at the start of the process, when dlopen may be used.  Without option PROFILE
- * nothing happens. */
+/* Called once, at the start of the process, when dlopen may be used.  Without the options PROFILE
+ * and GUARD nothing happens; with GUARD alone, stacks are kept and no other process finds them. */
 void profile_init(void);
 /* A block of `size` bytes, as asked for, is a sample from now on.  Points may have lain on
  * `counted` bytes. */
@@ -29,6 +29,12 @@ void profile_freed(const void *block);
  * block has been there since as far as can be seen: for messages about misuse, while the program
  * ends.  NULL: none is known. */
 const struct record_sample *profile_last(const void *address);
+/* The stack of the calling thread, as frames of Python and as native ones: the places of two
+ * records, which stay; 0 for what is not known.  Also with option GUARD alone. */
+void profile_stacks(uint64_t *python, uint64_t *native);
+/* A number for the innermost frames of the stack at this place, 0 for none: calls from the same
+ * place of the program mostly have the same number, and others another one. */
+uint64_t profile_caller(uint64_t place);
 /* A Python may have been loaded since profile_init. */
 void profile_find_python(void);
 /* The objects that Python's collector knows are not Arenite's: the profile says so. */

@@ -42,6 +42,8 @@ ok "all served" is 0 python3.99t 'python3.99t: CPython 3.99.1, free-threaded$' '
     'object  *served by Arenite: 34 .*collector' 'raw  *not touched'
 ok "the options in force are told" says '^ARENITE_RETAIN='
 ok "a bad variable is, too" eval 'ARENITE_RETAIN=x doctor python3.99t; grep -q ARENITE_RETAIN err'
+ok "nothing of option GUARD, which is off" eval '! says "guard  *on"'
+ok "option GUARD is on" eval 'ARENITE_GUARD=100 doctor python3.99t; says "guard  *on: one in 100 blocks"'
 interpreter python3.99 01010 "$(json '{"mem": "served", "object": "covered", "reason": ""}')"
 ok "with a GIL, below another hook" is 0 python3.99 \
     'CPython 3.99.1, with a GIL$' 'object  *covered by Arenite: 34 blocks at the end of the run$'

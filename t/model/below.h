@@ -7,6 +7,7 @@
 #ifndef ARN_T_MODEL_BELOW_H
 #define ARN_T_MODEL_BELOW_H
 
+#include "api/guarded.h"
 #include "api/alloc-metered.h"
 #include "heap/sample.h"
 #include "arena/arena.h"
@@ -325,6 +326,11 @@ void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
 }
 
 void metered_free(struct pool *pool, void *block)
+{
+	(void)pool, (void)block;
+}
+
+void guarded_free(const struct pool *pool, void *block)
 {
 	(void)pool, (void)block;
 }

@@ -30,7 +30,7 @@ fields_of_module() { # TUPLE
 same "struct arn_stats_tag" "$(fields_of_header arn_stats_tag)" "$(fields_of_module TAG_FIELDS)"
 same "struct arn_stats" "$(fields_of_header arn_stats)" "$(fields_of_module STATS_FIELDS)
 $(sed -n 's/^HEAPS_FIELD = "\(.*\)"/\1[ARN_TAGS]/p' "$PYTHONPATH/arenite/_native.py")
-$(sed -n 's/^LATE_FIELDS = ("\(.*\)",)/\1/p' "$PYTHONPATH/arenite/_native.py")"
+$(fields_of_module LATE_FIELDS)"
 same "struct arn_resident" "$(fields_of_header arn_resident)" "$(fields_of_module RESIDENT_FIELDS)"
 same "struct arn_trimmed" "$(fields_of_header arn_trimmed)" "$(fields_of_module TRIMMED_FIELDS)"
 

@@ -98,6 +98,8 @@ forget_window      unit/sample          api/alloc-metered.c
 spare_at_once      unit/sample          profile/spare.c profile/profile.c
 from_stack         unit/unwind          profile/unwind.c
 trust_addresses    unit/traceback       os/os.c
+quarantine_in_two_steps unit/cell       heap/cell.c
+freed_in_two_steps unit/cell            heap/cell.c
 '
 
 build() { # PROGRAM MACRO TEST [SOURCE...]

@@ -144,6 +144,9 @@ class Stats:
     peak_resident_bytes: int
     #: requests that got no memory because of a limit
     refusals: int
+    #: option GUARD: blocks made with a guard behind them, and those for which there was no room
+    guarded_blocks: int
+    unguarded_blocks: int
 
     @property
     def live_bytes(self) -> int:

@@ -55,7 +55,11 @@ STATS_FIELDS = (
 )
 # Behind these come the heaps of each tag, what the libc names have made, and these.
 HEAPS_FIELD = "tag_heaps"
-LATE_FIELDS = ("refusals",)
+LATE_FIELDS = (
+    "refusals",
+    "guarded_blocks",
+    "unguarded_blocks",
+)
 RESIDENT_FIELDS = (
     "total",
     "live",

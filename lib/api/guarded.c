@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/guarded.h"
+
+#include "api/fault.h"
+#include "api/misuse.h"
+#include "base/option.h"
+#include "base/usdt.h"
+#include "heap/cell.h"
+#include "profile/profile.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void guarded_init(void)
+{
+	if (option(OPTION_GUARD) == 0)
+		return;
+	cell_init();
+	fault_init();
+}
+
+static struct cell_event event_now(void)
+{
+	struct cell_event event = { .thread = (uint32_t)syscall(SYS_gettid) };
+
+	profile_stacks(&event.python, &event.native);
+	return event;
+}
+
+/* Freed objects whose readers come late have to stay as they are, and those that a collector knows
+ * have to be found by its walks. */
+static bool is_guardable(const struct heap *heap)
+{
+	return heap->tag == ARN_TAG_MEM || (heap->tag == ARN_TAG_OBJECT && !heap->deferred);
+}
+
+void *guarded_malloc(const struct heap *heap, size_t size, size_t alignment)
+{
+	struct cell_event made;
+
+	if (!is_guardable(heap) || !cell_fits(size, alignment))
+		return NULL;
+	made = event_now();
+	return cell_malloc(heap, size, alignment, &made,
+	                   profile_caller(made.native ? made.native : made.python));
+}
+
+void guarded_free(const struct pool *pool, void *block)
+{
+	struct cell_event freed = event_now();
+	enum cell_misuse misuse;
+	size_t distance;
+
+	if (option(OPTION_PROFILE) > 0 && cell_is_live(pool, block)) {
+		usdt_free(block);
+		profile_freed(block);
+	}
+	misuse = cell_free(pool, block, &freed, &distance);
+	if (unlikely(misuse != CELL_FINE))
+		misuse_at_free(misuse, block, distance);
+}
+
+void guarded_check(const struct pool *pool, const void *block)
+{
+	if (unlikely(!cell_is_live(pool, block)))
+		misuse_at_resize(block);
+}
