@@ -314,8 +314,8 @@ static bool visit_cell(void *arg, void *block, size_t size)
 
 	walk->area = (struct arn_area){
 		.blocks = block,
-		.reserved = size,
-		.committed = size,
+		.reserved = align_up(size, ALIGNMENT),
+		.committed = align_up(size, ALIGNMENT),
 		.used = 1,
 		.block_size = size,
 		.full_block_size = align_up(size, ALIGNMENT),

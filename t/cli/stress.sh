@@ -39,6 +39,8 @@ ARENITE_CHECKS=3 runs "with all checks of the library" --seconds 2 --walk $fork
 ARENITE_PROFILE=64K runs "with a profile" --seconds 2 --walk $fork
 ARENITE_PROFILE=1 runs "with a profile of every block" --seconds 2 --walk $fork
 if [ -z "${SANITIZE_FLAGS:-}" ]; then
+	ARENITE_GUARD=1 runs "with each block guarded" --seconds 2 --walk --fork
+	ARENITE_GUARD=2 ARENITE_PROFILE=4K runs "with each second sample guarded" --seconds 2 --walk
 	ARENITE_PROFILE=4K runs "a storm of forks with a profile" --forks $((ARN_TEST_FORKS / 5)) --threads 2
 	runs "a storm of forks: $ARN_TEST_FORKS" --forks "$ARN_TEST_FORKS" --threads 2
 	# Slow paths only, and heaps that check themselves: threads are caught where it matters, and it shows.
