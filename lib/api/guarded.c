@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "base/usdt.h"
 #include "heap/cell.h"
+#include "profile/frames.h"
 #include "profile/profile.h"
 
 #include <sys/syscall.h>
@@ -37,12 +38,15 @@ static bool is_guardable(const struct heap *heap)
 void *guarded_malloc(const struct heap *heap, size_t size, size_t alignment)
 {
 	struct cell_event made;
+	uint64_t caller;
 
 	if (!is_guardable(heap) || !cell_fits(size, alignment))
 		return NULL;
+	caller = frames_caller();
+	if (!cell_admits(caller))
+		return NULL;
 	made = event_now();
-	return cell_malloc(heap, size, alignment, &made,
-	                   profile_caller(made.native ? made.native : made.python));
+	return cell_malloc(heap, size, alignment, &made, caller);
 }
 
 void guarded_free(const struct pool *pool, void *block)

@@ -5,6 +5,7 @@
 #include "arena/reclaim.h"
 #include "arena/supply.h"
 #include "base/usdt.h"
+#include "heap/cell-cover.h"
 #include "os/os.h"
 
 /* Of what lies before the block on its page, this much is filled and compared. */
@@ -14,8 +15,8 @@ struct cell {
 	alignas(CACHE_LINE) STACK_NODE empty;
 	_Atomic unsigned x_state; /* C1 */
 	uint8_t tag, row;
-	uint16_t key; /* of the caller that has made the block */
 	struct cells *cells;
+	uint64_t caller;
 	const arn_family *family;
 	char *block;
 	size_t size;
@@ -39,10 +40,6 @@ static struct {
 	_Atomic size_t x_made_blocks, x_made_bytes, x_freed_blocks, x_freed_bytes;
 } counts[ROWS];
 static _Atomic size_t x_used, x_refusals;
-
-/* How many live blocks there are of callers with this key. */
-#define KEYS 65536u
-static _Atomic uint16_t x_covered[KEYS];
 
 void cell_init(void)
 {
@@ -181,20 +178,6 @@ static void put_in_quarantine(struct cell *cell)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-static uint16_t key_of(uint64_t caller)
-{
-	return (uint16_t)(caller * 0x9e3779b97f4a7c15 >> 48);
-}
-static_assert(KEYS == 1 << 16, "keys have 16 bits");
-
-/* Half of the cells are for whoever comes first.  The rest is for blocks from places of the program
- * that have no live block in a cell yet, so that what lives for ever does not take all of them. */
-static bool is_admitted(uint16_t key)
-{
-	return load_relaxed(&x_used) < CELL_ARENAS * CELLS / 2 ||
-	       load_relaxed(&x_covered[key]) == 0;
-}
-
 static char *page_of(const char *block)
 {
 	return (char *)((uintptr_t)block & ~(os_page_size() - 1));
@@ -241,7 +224,7 @@ static void count_made(const struct cell *cell, size_t pages)
 	add_relaxed(&counts[cell->row].x_made_blocks, 1);
 	add_relaxed(&counts[cell->row].x_made_bytes, cell->size);
 	add_relaxed(&x_used, 1);
-	add_relaxed(&x_covered[cell->key], 1);
+	cell_cover(cell->caller);
 	tally_add(&arena_counters.x_claimed, pages);
 }
 
@@ -250,7 +233,7 @@ static void count_freed(const struct cell *cell, size_t pages)
 	add_relaxed(&counts[cell->row].x_freed_blocks, 1);
 	add_relaxed(&counts[cell->row].x_freed_bytes, cell->size);
 	sub_relaxed(&x_used, 1);
-	sub_relaxed(&x_covered[cell->key], 1);
+	cell_uncover(cell->caller);
 	tally_sub(&arena_counters.x_claimed, pages);
 }
 
@@ -258,6 +241,16 @@ static void *refuse(void)
 {
 	add_relaxed(&x_refusals, 1);
 	return NULL;
+}
+
+/* Half of the cells are for whoever comes first.  The rest is for blocks from places of the program
+ * that have no live block in a cell yet, so that what lives for ever does not take all of them. */
+bool cell_admits(uint64_t caller)
+{
+	if (load_relaxed(&x_used) < CELL_ARENAS * CELLS / 2 || !cell_is_covered(caller))
+		return true;
+	refuse();
+	return false;
 }
 
 /* The caller has taken the cell. */
@@ -282,8 +275,7 @@ static void *make_block(struct cell *cell, size_t room)
 void *cell_malloc(const struct heap *heap, size_t size, size_t alignment,
                   const struct cell_event *made, uint64_t caller)
 {
-	uint16_t key = key_of(caller);
-	struct cell *cell = is_on && is_admitted(key) ? take_cell() : NULL;
+	struct cell *cell = is_on ? take_cell() : NULL;
 
 	if (!cell)
 		return refuse();
@@ -291,7 +283,7 @@ void *cell_malloc(const struct heap *heap, size_t size, size_t alignment,
 	cell->family = heap->family;
 	cell->tag = heap->tag;
 	cell->row = heap->row;
-	cell->key = key;
+	cell->caller = caller;
 	cell->size = max_size(size, 1);
 	cell->made = *made;
 	cell->freed = (struct cell_event){ 0, 0, 0 };

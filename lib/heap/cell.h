@@ -76,9 +76,11 @@ static inline bool cell_fits(size_t size, size_t alignment)
 {
 	return size <= SLICE && alignment - 1 < SLICE && align_up(size, alignment) <= SLICE;
 }
+/* May a block of this caller, which is any number, have a cell?  When half of all cells are in use,
+ * only if no other live block of that caller has one.  false is counted as a refusal. */
+bool cell_admits(uint64_t caller);
 /* A block of exactly `size` bytes, which cell_fits, for a heap of this family.  NULL: there is no
- * cell for it, and it has to be made in another way.  When half of all cells are in use, a block
- * gets one only if no other live block of the same caller, a number, has one. */
+ * cell for it, and it has to be made in another way. */
 void *cell_malloc(const struct heap *heap, size_t size, size_t alignment,
                   const struct cell_event *made, uint64_t caller);
 /* Free the block.  If it is not CELL_FINE, nothing was done that matters, for the program has to

@@ -11,14 +11,14 @@
 #include <unwind.h>
 
 struct frames {
-	unsigned n;
+	unsigned n, most; /* of native ones */
 	bool cut;
 	uint64_t frame[FRAMES_MAX];
 };
 
 static void add(struct frames *frames, uint64_t frame)
 {
-	if (frames->n == FRAMES_MAX)
+	if (frames->n == frames->most)
 		frames->cut = true;
 	else
 		frames->frame[frames->n++] = frame;
@@ -120,38 +120,48 @@ static void add_both(struct frames *frames, const struct python_stack *python)
 	frames->cut |= python->cut;
 }
 
-static void find_native(struct frames *frames)
+static void begin(struct frames *frames, unsigned most)
 {
 	frames->n = 0;
+	frames->most = most;
 	frames->cut = false;
+}
+
+static void find_native(struct frames *frames, unsigned most)
+{
+	begin(frames, most);
 	_Unwind_Backtrace(add_native, frames);
+}
+
+static void add_only_python(struct frames *frames, const struct python_stack *python)
+{
+	struct walk walk = { frames, python, 0, 0, 0 };
+
+	add_python(&walk, python->n);
+	frames->cut |= python->cut;
 }
 
 static void find_python(struct frames *frames)
 {
 	struct python_stack python;
-	struct walk walk = { frames, &python, 0, 0, 0 };
 
-	frames->n = 0;
+	begin(frames, FRAMES_MAX);
 	python_frames(&python);
-	frames->cut = python.cut;
-	add_python(&walk, python.n);
+	add_only_python(frames, &python);
 }
 
 static void find_frames(struct frames *frames, bool want_native)
 {
 	struct python_stack python;
-	struct walk walk = { frames, &python, 0, 0, 0 };
 
-	frames->n = 0;
-	frames->cut = false;
+	begin(frames, FRAMES_MAX);
 	python_frames(&python);
 	if (python.n == 0 && (want_native || python_at.version == 0))
-		find_native(frames);
+		find_native(frames, FRAMES_MAX);
 	else if (want_native)
 		add_both(frames, &python);
 	else
-		add_python(&walk, python.n);
+		add_only_python(frames, &python);
 }
 
 /* Finds the code of this library, unless a program has the library in itself. */
@@ -247,6 +257,17 @@ struct record_stack *frames_native(void)
 {
 	struct frames frames;
 
-	find_native(&frames);
+	find_native(&frames, FRAMES_MAX);
 	return frames.n ? record_of(&frames) : NULL;
+}
+
+/* The innermost frames may be those of a hook, and of a function through which all calls go. */
+#define CALLER_FRAMES 4u
+
+uint64_t frames_caller(void)
+{
+	struct frames frames;
+
+	find_native(&frames, CALLER_FRAMES);
+	return hash_of(&frames);
 }

@@ -22,5 +22,8 @@ struct record_stack *frames_here(bool want_native);
  * image is full. */
 struct record_stack *frames_python(void);
 struct record_stack *frames_native(void);
+/* A number for the innermost native frames: calls from the same place of the program mostly have
+ * the same number, and others another one. */
+uint64_t frames_caller(void);
 
 #endif

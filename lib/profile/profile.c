@@ -164,19 +164,6 @@ void profile_freed(const void *block)
 	spare_retire(sample);
 }
 
-/* The innermost frames may be those of a hook, and of a function through which all calls go. */
-#define CALLER_FRAMES 4u
-
-uint64_t profile_caller(uint64_t place)
-{
-	const struct record_stack *stack = image_at(place);
-
-	if (!place)
-		return 0;
-	return hash_bytes((const char *)stack->frame,
-	                  min_size(stack->frames, CALLER_FRAMES) * sizeof(*stack->frame));
-}
-
 /* ---- samples of the past --------------------------------------------------------------------- */
 
 static bool has_address(const struct record *record, const void *address)

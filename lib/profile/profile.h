@@ -32,9 +32,6 @@ const struct record_sample *profile_last(const void *address);
 /* The stack of the calling thread, as frames of Python and as native ones: the places of two
  * records, which stay; 0 for what is not known.  Also with option GUARD alone. */
 void profile_stacks(uint64_t *python, uint64_t *native);
-/* A number for the innermost frames of the stack at this place, 0 for none: calls from the same
- * place of the program mostly have the same number, and others another one. */
-uint64_t profile_caller(uint64_t place);
 /* A Python may have been loaded since profile_init. */
 void profile_find_python(void);
 /* The objects that Python's collector knows are not Arenite's: the profile says so. */
