@@ -49,8 +49,7 @@ no_tsan bool pool_is_gap(const void *address)
 		size_t ours = arena->huge ? ARENA_HEAD * SLICE + 1 : ARENA_SIZE;
 
 		found = (size_t)((const char *)address - (const char *)arena) < ours &&
-		        load_acquire(&arena_pool_at(address)->x_heap) == NULL;
-		/* P1 */ /* P1 */
+		        load_acquire(&arena_pool_at(address)->x_heap) == NULL; /* P1 */
 	}
 	reclaim_exit();
 	return found;

@@ -140,9 +140,9 @@ static void far_as_others(void)
 	block = names_aligned(100, 64 * MIB);
 	pthread_create(&thread, NULL, free_it, block);
 	pthread_join(thread, NULL);
-	option_values[OPTION_LIMIT] = 8 * MIB;
+	budget_set_limit(8 * MIB);
 	ok(!names_aligned(9 * MIB, 32 * MIB), "option LIMIT holds for it");
-	option_values[OPTION_LIMIT] = 0;
+	budget_set_limit(0);
 }
 
 /* The system has no address space at first: what free arenas have is given up for it. */
