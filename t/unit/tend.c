@@ -314,6 +314,26 @@ static void test_two_looks(void)
 	arn_heap_abandon(&handle);
 }
 
+/* A thread among hundreds of others at work waits for a processor for longer than a moment. */
+static void test_among_many(void)
+{
+	enum { OTHERS = 600 };
+	static arn_heap heap[OTHERS];
+
+	for (unsigned i = 0; i < OTHERS; i++) {
+		arn_heap_init(&heap[i], NULL, ARN_TAG_MEM);
+		arn_free(arn_heap_malloc(&heap[i], SIZE));
+	}
+	expect(!heap_is_idle(heap[0].heap, HEAP_IDLE));
+	add_relaxed(&os_ahead, HEAP_IDLE + 2);
+	ok(!heap_is_idle(heap[0].heap, HEAP_IDLE),
+	   "among %zu heaps one is not idle after half a second", heap_count());
+	add_relaxed(&os_ahead, 10 * HEAP_IDLE);
+	ok(heap_is_idle(heap[0].heap, HEAP_IDLE), "but later it is");
+	for (unsigned i = 0; i < OTHERS; i++)
+		arn_heap_abandon(&heap[i]);
+}
+
 int main(void)
 {
 	for (enum arn_tag tag = ARN_TAG_MEM; tag < ARN_TAGS; tag++) {
@@ -331,5 +351,6 @@ int main(void)
 	test_waiting();
 	test_kept();
 	test_asked_in_vain();
+	test_among_many();
 	return done();
 }
