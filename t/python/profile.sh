@@ -36,12 +36,11 @@ END_OF_C
 "${CC:-cc}" -shared -fPIC -O2 "$work/mixed.c" -o "$work/mixed.so" >"$work/log" 2>&1
 result $? "a library of C compiles"
 
-mixed() { # COMMAND...: its stacks, collapsed, are in $work/out
+look_at() { # COMMAND...: when it is ready, its stacks, collapsed, are in $work/out, and the table in $work/table
 	local pid
 	rm -f "$work/in"
 	mkfifo "$work/in"
-	ARENITE_PROFILE=64K "$@" "$top_srcdir/t/python/mixed.py" "$work/mixed.so" \
-		<"$work/in" >"$work/ready" 2>"$work/err" &
+	ARENITE_PROFILE=64K "$@" <"$work/in" >"$work/ready" 2>"$work/err" &
 	pid=$!
 	exec 9>"$work/in"
 	for _ in $(seq 200); do
@@ -49,7 +48,7 @@ mixed() { # COMMAND...: its stacks, collapsed, are in $work/out
 		sleep 0.05
 	done
 	"$arenite" profile $pid --collapsed >"$work/out"
-	"$arenite" profile $pid -o "$work/mixed.pb.gz" && "$arenite" profile $pid >"$work/table"
+	"$arenite" profile $pid --top 100 >"$work/table"
 	echo >&9
 	exec 9>&-
 	wait $pid
@@ -62,6 +61,10 @@ is_mixed() {
 		END { exit !(n > 16e6 && n < 24e6) }' "$work/out"
 }
 
+each_made() {
+	awk '$6 ~ /^made_/ { print $1, $2, $6, $7 }' "$work/table" | sort -k 3
+}
+
 while read -r python version; do
 	run=("$arenite" run)
 	! ldd "$python" 2>/dev/null | grep -q libarenite || run=()
@@ -69,11 +72,16 @@ while read -r python version; do
 	status=$?
 	result $status "$version${run[*]:+ under arenite run}: live and made memory by line, $runs runs"
 	[ "$status" != 0 ] || [ "$runs" -lt 20 ] || sed 's/^/# /' "$work/out"
-	mixed "${run[@]}" "$python"
+	look_at "${run[@]}" "$python" "$top_srcdir/t/python/mixed.py" "$work/mixed.so"
 	if [ "$(uname -m)" = x86_64 ]; then
 		ok "$version: frames of C and of Python are in their order" is_mixed
 	fi
 	grep -q 'python_inner (.*mixed.py:[0-9]*)' "$work/table"
 	result $? "$version: a line of the table is one of Python"
+	look_at "${run[@]}" "$python" "$top_srcdir/t/python/reuse.py"
+	same "$version: 40 code objects, some of them at one address, and each has its own name" \
+		"$(seq -w 0 39 | sed 's/.*/1.0 MiB made_& (file_&:2)/')" "$(each_made)"
+	grep -qE 'ready [1-9]' "$work/ready"
+	result $? "$version: addresses were used again"
 done < <(known)
 done_testing
