@@ -349,10 +349,10 @@ void sweep_freed(struct pool *pool, const uint64_t *others)
 {
 	uint64_t granules;
 
-	if (pool->cls == CLASS_LARGE)
+	if (pool->cls == CLASS_LARGE) {
 		sweep_whole(pool);
-	if (pool->cls == CLASS_LARGE || !has_granules(pool))
 		return;
+	}
 	granules = granules_without(pool, others) & ~clean_granules(pool);
 	if (granules)
 		mark_clean(pool, purge_granules(pool, granules));

@@ -74,8 +74,7 @@ void sweep_enforce(struct heap *heap);
  * on slices with pages.  Returns the bytes that went back. */
 size_t sweep_all(struct heap *heap);
 /* Give back the pages of the pool that no block of `others` lies on.  All blocks but `others` are
- * free, in no word, and the caller's.  A class pool of one granule is left alone: its page goes
- * when the owner finds the pool empty. */
+ * free, in no word, and the caller's. */
 void sweep_freed(struct pool *pool, const uint64_t *others);
 /* Do the list, sums and bitmaps agree?  For option CHECKS and tests. */
 bool sweep_is_valid(const struct heap *heap);

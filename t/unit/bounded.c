@@ -7,7 +7,6 @@
 #include <arenite/arenite.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/tap.h"
 
@@ -150,11 +149,8 @@ static void test_owner(void)
 	drop();
 	second = fill(&heap, 300000, 1);
 	drop();
-	if (sysconf(_SC_PAGESIZE) < 1L << ARN_LAYOUT_SLICE_SHIFT)
-		ok(first >= LIMIT_MIB * 3 / 4 && second >= LIMIT_MIB * 3 / 4,
-		   "freed to a thread that waits: another one gets %zu and %zu MiB", first, second);
-	else
-		skip(1, "a pool of one page goes back when its owner looks");
+	ok(first >= LIMIT_MIB * 3 / 4 && second >= LIMIT_MIB * 3 / 4,
+	   "freed to a thread that waits: another one gets %zu and %zu MiB", first, second);
 	arn_heap_abandon(&heap);
 	pthread_barrier_wait(&meeting);
 	pthread_join(thread, NULL);
