@@ -47,6 +47,7 @@ run() { # PAGE TEST
     local test=${2#t/} status good bad left_out
     local -x ARN_TEST_SCALE=$scale ARN_TEST_SECONDS=$seconds
     local command="$emulator -p $1 -E LD_PRELOAD=$work/shim.so"
+    [ -z "$libraries" ] || command+=" -E LD_LIBRARY_PATH=$libraries:/usr/$host/lib"
     # shellcheck disable=SC2086 # a command with its words
     ARN_EMULATOR=$command timeout $((seconds + 30)) $command "$directory/$2" >"$work/tap" 2>"$work/errors"
     status=$?
