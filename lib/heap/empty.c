@@ -79,8 +79,14 @@ static bool poll_own(struct heap *heap)
 }
 
 /* To ask whether a goal is reached may cost a look at every thread.  After each poll in vain twice
- * as many calls are passed over as before, up to this number. */
-#define SKIP_MOST 8u
+ * as many calls are passed over as before, up to this number.  It is the larger the more heaps
+ * there are: all of their owners ask, and each look takes longer. */
+static size_t skip_most(void)
+{
+	size_t heaps = BUG(ask_on) ? 0 : heap_count();
+
+	return min_size(8 + heaps / 32, UINT8_MAX);
+}
 
 void empty_poll(struct heap *heap)
 {
@@ -98,7 +104,7 @@ void empty_poll(struct heap *heap)
 	if (limbo_poll(heap->family) || own)
 		heap->wait_skips = 0;
 	else
-		heap->wait_skips = (uint8_t)min_size(2 * heap->wait_skips + 1, SKIP_MOST);
+		heap->wait_skips = (uint8_t)min_size(2 * heap->wait_skips + 1, skip_most());
 	heap->wait_skip = heap->wait_skips;
 }
 

@@ -269,32 +269,6 @@ static bool is_over(arn_family *family, unsigned index, struct pool *pool, bool 
 	return false;
 }
 
-/* To ask a provider may cost a look at every thread, and where there are hundreds of them each
- * would ask one after the other.  So where there are that many heaps, a goal that is not reached
- * answers for all that are not below it until the clock has gone on.  The two words may be of two
- * polls: then a stack is polled later. */
-#define MANY_HEAPS 64u
-
-static bool is_known_unreached(const arn_family *family, uint64_t goal, unsigned now)
-{
-	return heap_count() > MANY_HEAPS && load_relaxed(&family->x_asked) == now &&
-	       goal >= load_relaxed(&family->x_refused) && !BUG(ask_on);
-}
-
-/* May a pool of the stack be released, going by the goal at which its last poll ended? */
-static bool is_worth_a_poll(arn_family *family, uint64_t goal)
-{
-	unsigned now = os_milliseconds();
-
-	if (is_known_unreached(family, goal, now))
-		return false;
-	if (limbo_is_over(family, goal))
-		return true;
-	store_relaxed(&family->x_refused, goal);
-	store_relaxed(&family->x_asked, now);
-	return false;
-}
-
 /* Pops up to LIMBO_STEP pools and releases those whose goals are reached, the oldest of them first.
  * The first goal that is not reached ends it: the goals after that one were given later, and asking
  * may cost a look at every thread.  The rest is pushed back in its order.  While the goal at which
@@ -305,7 +279,7 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 	struct pool *pool[LIMBO_STEP];
 	unsigned n = 0, all;
 
-	if (!stopped && unreached && !is_worth_a_poll(family, unreached))
+	if (!stopped && unreached && !limbo_is_over(family, unreached))
 		return false;
 	while (n < LIMBO_STEP && (pool[n] = pop_waiting(family, index)) != NULL)
 		n++;

@@ -227,9 +227,7 @@ struct arn_family {
 	/* limbo.h: how many pools wait; which stacks have pools, as a guess; the stacks, by tag and
 	 * class. */
 	alignas(CACHE_LINE) _Atomic size_t x_waiting;
-	_Atomic unsigned x_vain;    /* tend.h: when nothing was due the last time, ms */
-	_Atomic unsigned x_asked;   /* when the provider was asked about x_refused, ms */
-	_Atomic uint64_t x_refused; /* the last goal that was not reached */
+	_Atomic unsigned x_vain; /* tend.h: when nothing was due the last time, ms */
 	_Atomic uint64_t x_filled[LIMBO_WORDS];
 	/* the goal at which the last poll of a stack ended, because it was not reached, or 0 */
 	_Atomic uint64_t x_unreached[LIMBO_STACKS];

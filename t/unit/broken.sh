@@ -82,7 +82,7 @@ walk_all           unit/visit           api/visit.c
 stay_unwalked      unit/visit           api/visit.c
 look_away          unit/tend            heap/tend.c
 look_on            unit/tend            heap/tend.c
-ask_on             unit/tend            heap/limbo.c
+ask_on             unit/tend            heap/empty.c
 rest_at_work       unit/tend            heap/idle.c
 meet_nobody        unit/tend            heap/remote.c
 look_away          property/property    heap/tend.c
