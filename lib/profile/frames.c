@@ -67,6 +67,7 @@ static void add_python(struct walk *walk, unsigned end)
 	walk->kept = walk->frames->n;
 }
 
+#ifdef UNWIND_STACK
 /* The frame whose caller has its stack pointer above an entry frame of Python's interpreter is the
  * interpreter: the frames of Python that it runs come in its place.  Any other is a frame as it is.
  */
@@ -103,6 +104,8 @@ static bool add_all(struct walk *walk, struct unwind_frame *frame)
 	}
 	return true;
 }
+
+#endif
 
 /* Native frames for which there is no seam have no place among those of Python, and are left out.
  */

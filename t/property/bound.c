@@ -12,7 +12,7 @@
  *   4. held pools <= blocks in pool caches + threads
  *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each
  *      interpreter
- *   6. retained <= L(used) / 2 + 2 SOME
+ *   6. retained <= L(used) / 2 + what heaps have borrowed + 2 SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
  *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA for
  *      each thread at work at the same time) / 32 MiB, and none waits to be unmapped
@@ -195,7 +195,7 @@ static void check_retained(void)
 	size_t absent = min_size(stats.claimed_bytes,
 	                         tally_read_all(&arena_counters.x_clean_bytes));
 	size_t used = max_size(resident_in_pools(), stats.claimed_bytes - absent);
-	size_t may = limit_of(used + SOME) / 2 + 2 * SOME;
+	size_t may = limit_of(used + SOME) / 2 + retain_borrowed() + 2 * SOME;
 
 	must(is_within("retained", account.retained, may),
 	     "retained: %zu KiB, %zu KiB may be, with %zu KiB of pages in pools",

@@ -15,6 +15,7 @@
  */
 #include "property/property.h"
 
+#include "arena/budget.h"
 #include "base/option.h"
 
 #include <sys/wait.h>
@@ -77,6 +78,7 @@ static void draw_options(struct rng *rng)
 		         value);
 	}
 	option_init();
+	budget_set_limit(option(OPTION_LIMIT));
 }
 
 static void draw_plan(struct rng *rng)

@@ -7,7 +7,7 @@
 #include "support/core.h"
 
 #include "api/guarded.h"
-#include "base/option.h"
+#include "arena/budget.h"
 #include "heap/cell.h"
 #include "heap/family.h"
 #include "os/os.h"
@@ -153,9 +153,9 @@ static void test_failures(void)
 	drop(block);
 	ok(cell_refusals() == refusals + 2 && live() == before,
 	   "a page that cannot be protected: the block is freed, and that is counted");
-	option_values[OPTION_LIMIT] = 1;
+	budget_set_limit(1);
 	ok(!make(100, 16), "option LIMIT holds");
-	option_values[OPTION_LIMIT] = 0;
+	budget_set_limit(0);
 	no_errors("nothing was wrong with these");
 }
 
