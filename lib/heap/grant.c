@@ -10,9 +10,11 @@
 /* A heap has earned a grant when it has so often claimed what it had released. */
 #define EARNED 4u
 /* And it may borrow when it did so 64 times in STOCK_WINDOW slow paths, which took no longer than
- * this; ms. */
-#define BUSY      64u
-#define WINDOW_MS 8u
+ * BUSY_MS.  It repays what it has borrowed when they take longer than IDLE_MS: a program that works
+ * in bursts would else pay for its pages after each pause. */
+#define BUSY    64u
+#define BUSY_MS 8u
+#define IDLE_MS RETAIN_PAUSE
 
 void grant_note_miss(struct heap *heap)
 {
@@ -103,22 +105,14 @@ void grant_lower(struct heap *heap, size_t keep)
 		retain_repay(take_from(&heap->x_borrowed, taken));
 }
 
-/* Whether the heap may borrow is decided by the window that ends now; once it has, it misses
- * nothing more. */
-static bool is_busy(struct heap *heap)
-{
-	unsigned now = os_milliseconds(), begun = heap->grant_begun;
-
-	heap->grant_begun = now;
-	return os_age(now, begun) <= WINDOW_MS &&
-	       (heap->grant_missed >= BUSY || load_relaxed(&heap->x_borrowed) != 0);
-}
-
 bool grant_rest(struct heap *heap, size_t kept)
 {
-	heap->grant_busy = is_busy(heap);
+	unsigned now = os_milliseconds(), took = os_age(now, heap->grant_begun);
+
+	heap->grant_begun = now;
+	heap->grant_busy = took <= BUSY_MS && heap->grant_missed >= BUSY;
 	grant_lower(heap, heap->grant_most);
 	heap->grant_most = kept;
 	heap->grant_missed /= 2;
-	return !BUG(borrow_for_ever) && !heap->grant_busy && load_relaxed(&heap->x_borrowed) != 0;
+	return took > IDLE_MS && load_relaxed(&heap->x_borrowed) != 0 && !BUG(borrow_for_ever);
 }

@@ -10,8 +10,8 @@
  * Borrowed    A heap that claims and releases slices all the time, 64 times a ms and more, spends
  *             its time on cache lines that all threads share, and so does every thread beside it.
  *             Such a heap borrows what the bound denies it, and all of them together 2 MiB for each
- *             processor.  It repays that once 512 of its slow paths take longer than WINDOW_MS, or
- *             when it lowers its grant.
+ *             processor.  It repays that once STOCK_WINDOW of its slow paths take longer than half
+ * a second, or when it lowers its grant.
  *
  * Synchronization      admits  rest  lower
  *     admits, rest       O      O      -    O  the user of the heap

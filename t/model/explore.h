@@ -100,9 +100,11 @@ bool explore_compared(bool success);
 #undef exchange_acq_rel
 #undef exchange_seq
 #undef or_release
+#undef or_acq_rel
 #undef or_seq
 #undef or_relaxed
 #undef and_acquire
+#undef and_acq_rel
 #undef and_seq
 #undef and_relaxed
 #undef add_relaxed
@@ -130,9 +132,11 @@ bool explore_compared(bool success);
 	EXPLORE_OP(p, CHANGE, BOTH, "exchange_acq_rel", atomic_exchange(p, v))
 #define exchange_seq(p, v) EXPLORE_OP(p, CHANGE, BOTH, "exchange_seq", atomic_exchange(p, v))
 #define or_release(p, v)   EXPLORE_OP(p, CHANGE, RELEASE, "or_release", atomic_fetch_or(p, v))
+#define or_acq_rel(p, v)   EXPLORE_OP(p, CHANGE, BOTH, "or_acq_rel", atomic_fetch_or(p, v))
 #define or_seq(p, v)       EXPLORE_OP(p, CHANGE, BOTH, "or_seq", atomic_fetch_or(p, v))
 #define or_relaxed(p, v)   EXPLORE_OP(p, CHANGE, RELAXED, "or_relaxed", atomic_fetch_or(p, v))
 #define and_acquire(p, v)  EXPLORE_OP(p, CHANGE, ACQUIRE, "and_acquire", atomic_fetch_and(p, v))
+#define and_acq_rel(p, v)  EXPLORE_OP(p, CHANGE, BOTH, "and_acq_rel", atomic_fetch_and(p, v))
 #define and_seq(p, v)      EXPLORE_OP(p, CHANGE, BOTH, "and_seq", atomic_fetch_and(p, v))
 #define and_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "and_relaxed", atomic_fetch_and(p, v))
 #define add_relaxed(p, v)  EXPLORE_OP(p, CHANGE, RELAXED, "add_relaxed", atomic_fetch_add(p, v))

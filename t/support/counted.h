@@ -28,9 +28,11 @@
 #undef exchange_seq
 #undef exchange_setting
 #undef or_release
+#undef or_acq_rel
 #undef or_seq
 #undef or_relaxed
 #undef and_acquire
+#undef and_acq_rel
 #undef and_seq
 #undef and_relaxed
 #undef add_relaxed
@@ -50,9 +52,11 @@
 #define exchange_setting(p, v) \
 	COUNT_AS(p, true, "exchange_setting", __atomic_exchange_n(p, v, __ATOMIC_RELAXED))
 #define or_release(p, v)         COUNT_CHANGE(p, v, "or_release", fetch_or, release)
+#define or_acq_rel(p, v)         COUNT_CHANGE(p, v, "or_acq_rel", fetch_or, acq_rel)
 #define or_seq(p, v)             COUNT_CHANGE(p, v, "or_seq", fetch_or, seq_cst)
 #define or_relaxed(p, v)         COUNT_CHANGE(p, v, "or_relaxed", fetch_or, relaxed)
 #define and_acquire(p, v)        COUNT_CHANGE(p, v, "and_acquire", fetch_and, acquire)
+#define and_acq_rel(p, v)        COUNT_CHANGE(p, v, "and_acq_rel", fetch_and, acq_rel)
 #define and_seq(p, v)            COUNT_CHANGE(p, v, "and_seq", fetch_and, seq_cst)
 #define and_relaxed(p, v)        COUNT_CHANGE(p, v, "and_relaxed", fetch_and, relaxed)
 #define add_relaxed(p, v)        COUNT_CHANGE(p, v, "add_relaxed", fetch_add, relaxed)

@@ -162,7 +162,7 @@ static void test_borrowing(void)
 			last = &many[i];
 	}
 	expect(last && retain_borrowed() > most - MIB);
-	for (unsigned i = 0; i < STOCK_WINDOW; i++, add_relaxed(&os_ahead, 1))
+	for (unsigned i = 0; i < STOCK_WINDOW; i++, add_relaxed(&os_ahead, 3))
 		pairs(last, 1, MIB);
 	expect(load_relaxed(&last->heap->x_borrowed) == 0);
 	for (unsigned i = 0; i < HEAPS; i++)
