@@ -15,7 +15,7 @@ import sys
 OURS = "live cached remote waiting retired pinned retained metadata".split()
 PAGE = os.sysconf("SC_PAGE_SIZE")
 ARENA, SLICE, TAGS = 32 << 20, 64 << 10, 4
-SLACK = 256 * 1024  # what counting takes itself
+SLACK = 1 << 20  # the kernel adds its counts up in steps, for each processor
 PRESENT, OF_FILE = 1 << 63, 1 << 61  # in /proc/self/pagemap
 
 
