@@ -20,16 +20,21 @@
  *             CELL_QUARANTINE cells were freed after it
  * Owner       of an empty cell: the stack, or the thread that has taken it.  Of a live one: whoever
  *             holds the block; the thread that makes it FREED owns the cell until it has put it
- * into the quarantine.  The exchange that takes it out of there makes its thread the owner.
+ *             into the quarantine.  The exchange that takes it out of there makes its thread the
+ *             owner.
  * Invariant   cells that were ever used == empty ones in the stack + live + in quarantine, but for
- *             those in a thread's hands.  A thread that is gone in the child of a fork has lost
- * one. Synchronization      cell_malloc  cell_free  cell_look cell_malloc           -           -
- * -      -  may run at the same time cell_free             -           X          -      X  not of
- * the same block: the first one wins, the second one is told Ordering    C1  x_state: LIVE
- * (release) -> cell_look, cell_free (acquire): the cell's fields. C2  x_quarantine: the cell, by an
- * exchange on both sides. C3  x_cells: a new arena (release) -> who looks for a cell (acquire). S1
- * the stack of empty cells. Progress    lock-free, with two system calls for a block that is made,
- * and two when it is freed. A thread that stands still has one cell.
+ *             those in a thread's hands.  A thread that is gone in the child of a fork has lost one.
+ *
+ * Synchronization    cell_malloc  cell_free  cell_look
+ *     cell_malloc         -           -          -      -  may run at the same time
+ *     cell_free           -           X          -      X  not of the same block: the first one
+ *                                                          wins, and the second one is told
+ * Ordering    C1  x_state: LIVE (release) -> cell_look, cell_free (acquire): the cell's fields
+ *             C2  x_quarantine: the cell, by an exchange on both sides
+ *             C3  x_cells: a new arena (release) -> who looks for a cell (acquire)
+ *             S1  the stack of empty cells
+ * Progress    lock-free, with two system calls for a block that is made, and two when it is freed.
+ *             A thread that stands still has one cell.
  */
 #ifndef ARN_CELL_H
 #define ARN_CELL_H
