@@ -16,10 +16,11 @@
  * Ordering    A2  table: add (release) -> entry (acquire): the arena's head.
  *             E2  hide (seq_cst) against entry and finds (seq_cst), of reclaim-reader.h: either the
  *                 reader does not find the arena, or the grace period finds the reader.
+ *             G1  byte: add (release) -> has, finds (acquire): the arena's head.  free() of a block
+ *                 that was handed to it needs no order here: the block came from the arena.
  *             G2  byte: cut (release) -> has, finds (acquire): whoever is mapped in the place of
- * what was cut off came after it, and so does any thread that has an address there. G1  byte: add
- * (release) -> has, finds (acquire): the arena's head.  free() of a block that was handed to it
- * needs no order here: the block came from the arena. Progress    wait-free; add lock-free.
+ *                 what was cut off came after it, and so does any thread that has an address there.
+ * Progress    wait-free; add lock-free.
  */
 #ifndef ARN_REGISTRY_H
 #define ARN_REGISTRY_H

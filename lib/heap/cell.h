@@ -23,7 +23,8 @@
  *             into the quarantine.  The exchange that takes it out of there makes its thread the
  *             owner.
  * Invariant   cells that were ever used == empty ones in the stack + live + in quarantine, but for
- *             those in a thread's hands.  A thread that is gone in the child of a fork has lost one.
+ *             those in a thread's hands.  A thread that is gone in the child of a fork has lost
+ *             one.
  *
  * Synchronization    cell_malloc  cell_free  cell_look
  *     cell_malloc         -           -          -      -  may run at the same time
