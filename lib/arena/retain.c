@@ -38,13 +38,22 @@ static size_t with_credit(size_t own, size_t others, size_t part)
 	return own ? own + credit - min_size(credit, taken) : 0;
 }
 
-size_t retain_for_slices(void)
+static size_t for_slices_unborrowed(void)
 {
 	size_t limit = retain_limit();
 
 	return with_credit(limit / 2, load_relaxed(&arena_counters.x_unswept),
-	                   limit / RETAIN_PAGES_PART) +
-	       retain_borrowed();
+	                   limit / RETAIN_PAGES_PART);
+}
+
+size_t retain_for_slices(void)
+{
+	return for_slices_unborrowed() + retain_borrowed();
+}
+
+size_t retain_for_grants(void)
+{
+	return for_slices_unborrowed() / 2;
 }
 
 size_t retain_for_pages(void)

@@ -67,6 +67,9 @@ size_t retain_base(void);
 /* What may be kept of free slices and empty pools, with the credit that free pages leave, and with
  * what is borrowed. */
 size_t retain_for_slices(void);
+/* What may be granted to heaps (heap/grant.h), beside what they borrow: half of what may be kept
+ * without that. */
+size_t retain_for_grants(void);
 /* What may be kept of free pages in pools that are in use, with the credit that slices leave. */
 size_t retain_for_pages(void);
 /* The least that retain_for_pages can be, whatever is in use: less to compute. */

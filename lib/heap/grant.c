@@ -32,15 +32,10 @@ bool grant_is_earned(const struct heap *heap)
  * all that is kept no more than may be? */
 static bool is_within(size_t more)
 {
-	size_t granted = load_relaxed(&arena_counters.x_granted), borrowed = retain_borrowed();
+	size_t granted = load_relaxed(&arena_counters.x_granted);
 
-	granted -= min_size(granted, borrowed);
-	return granted + more <= (retain_for_slices() - borrowed) / 2 && !retain_is_exceeded(more);
-}
-
-static void add_grant(struct heap *heap, size_t bytes)
-{
-	add_relaxed(&heap->x_grant, bytes);
+	granted -= min_size(granted, retain_borrowed());
+	return granted + more <= retain_for_grants() && !retain_is_exceeded(more);
 }
 
 /* The bytes are counted first, and looked at again after that, so that threads which do so at the
@@ -54,7 +49,7 @@ static bool raise_grant(struct heap *heap, size_t bytes)
 		sub_relaxed(&arena_counters.x_granted, bytes);
 		return false;
 	}
-	add_grant(heap, bytes);
+	add_relaxed(&heap->x_grant, bytes);
 	return true;
 }
 
@@ -64,7 +59,7 @@ static bool borrow(struct heap *heap, size_t bytes)
 		return false;
 	add_relaxed(&arena_counters.x_granted, bytes);
 	add_relaxed(&heap->x_borrowed, bytes);
-	add_grant(heap, bytes);
+	add_relaxed(&heap->x_grant, bytes);
 	return true;
 }
 

@@ -11,14 +11,14 @@
  *             its time on cache lines that all threads share, and so does every thread beside it.
  *             Such a heap borrows what the bound denies it, and all of them together 2 MiB for each
  *             processor.  It repays that once STOCK_WINDOW of its slow paths take longer than half
- * a second, or when it lowers its grant.
+ *             a second, or when it lowers its grant.
  *
  * Synchronization      admits  rest  lower
  *     admits, rest       O      O      -    O  the user of the heap
  *     lower              -      -      -    -  any thread, at any time
  * Invariant   the sum of x_grant = arena_counters.x_granted, and the sum of x_borrowed =
  *             retain_borrowed(), while no thread is in here.
- * Progress    wait-free, but for the exchange of retain.h's sums.
+ * Progress    wait-free.
  */
 #ifndef ARN_GRANT_H
 #define ARN_GRANT_H
