@@ -6,11 +6,9 @@
 #include "base/option.h"
 #include "base/usdt.h"
 #include "heap/cell.h"
+#include "os/os.h"
 #include "profile/frames.h"
 #include "profile/profile.h"
-
-#include <sys/syscall.h>
-#include <unistd.h>
 
 void guarded_init(void)
 {
@@ -22,7 +20,7 @@ void guarded_init(void)
 
 static struct cell_event event_now(void)
 {
-	struct cell_event event = { .thread = (uint32_t)syscall(SYS_gettid) };
+	struct cell_event event = { .thread = os_thread_number() };
 
 	profile_stacks(&event.python, &event.native);
 	return event;

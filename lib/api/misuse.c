@@ -3,11 +3,10 @@
 
 #include "base/text.h"
 #include "base/trace.h"
+#include "os/os.h"
 #include "profile/traceback.h"
 
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -33,7 +32,7 @@ static void add_thread(struct text *text, uint32_t thread)
 
 static void add_self(struct text *text)
 {
-	add_thread(text, (uint32_t)syscall(SYS_gettid));
+	add_thread(text, os_thread_number());
 }
 
 /* "a block of 100 bytes at 0x1234" */

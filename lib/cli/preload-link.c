@@ -19,16 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* FNV-1a */
-static uint64_t hash(const char *text)
-{
-	uint64_t value = 0xcbf29ce484222325u;
-
-	for (; *text; text++)
-		value = (value ^ (uint8_t)*text) * 0x100000001b3u;
-	return value;
-}
-
 /*
  * Make the directory, if it is not there.  false: it belongs to another user, or others may write
  * there, who could put a library of theirs in the place of ours.
@@ -61,8 +51,8 @@ static bool link_in(const char *directory, char path[PATH_MAX])
 
 	*name = '\0';
 	done = preload_can_hold(directory) && own_directory(directory) &&
-	       snprintf(link, PATH_MAX, "%s/%016llx", directory, (unsigned long long)hash(path)) <
-	               PATH_MAX &&
+	       snprintf(link, PATH_MAX, "%s/%016llx", directory,
+	                (unsigned long long)hash_bytes(path, strlen(path))) < PATH_MAX &&
 	       make_link(path, link);
 	*name = '/';
 	if (!done || snprintf(through, PATH_MAX, "%s%s", link, name) >= PATH_MAX)

@@ -12,9 +12,8 @@
 #define HEAP_IDLE_FULL 50u
 
 /* Has the heap had no slow path for `least` ms, or a multiple of that where there are hundreds of
- * heaps?  The time runs from the first look that found the
- * present number of slow paths.  Any thread; of two that look first at the same time, one sets the
- * clock. */
+ * heaps?  The time runs from the first look that found the present number of slow paths.  Any
+ * thread; of two that look first at the same time, one sets the clock. */
 bool heap_is_idle(struct heap *heap, unsigned least);
 
 #endif

@@ -19,8 +19,8 @@
  *             one by one, with the size that was asked for and a byte more, so that a block of no
  *             bytes has a chance.
  * Guarded     With option GUARD=N beside PROFILE, each Nth sample of a heap lies in a cell
- * (cell.h). With GUARD alone each block counts 1 instead of its bytes, and is a sample with the
- *             chance 1 / N; samples that are not guarded are blocks as any others then.
+ *             (cell.h).  With GUARD alone each block counts 1 instead of its bytes, and is a sample
+ *             with the chance 1 / N; samples that are not guarded are blocks as any others then.
  * Marked      A sample of a size class lies in a heap that has nothing but samples.  No thread
  *             keeps such a heap: it is an orphan, in a stack of its own (family.h), and is taken
  *             for as long as it takes to make one block.  So x_owner fits no thread when such a

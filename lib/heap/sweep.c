@@ -416,15 +416,18 @@ static size_t part_of_heap(void)
 	return retain_for_pages() / heap_count();
 }
 
+/* Is no more unswept than may stay in all, or does the heap have no more than its part of it? */
+static bool is_within_part(const struct heap *heap, size_t unswept, size_t most)
+{
+	return unswept <= most || load_relaxed(&heap->x_unswept) <= most / heap_count();
+}
+
 /* Is the heap within what might stay at its last look?  What may stay is made of sums that all
  * threads write to, so it is made anew only by one slow path in WATCH_EVERY, and where the last one
  * is exceeded.  Where nothing is to stay, because memory is short, it is made anew each time. */
 static bool was_within_part(const struct heap *heap, size_t unswept)
 {
-	size_t most = heap->unswept_most;
-
-	return retain_for_pages_least() > 0 &&
-	       (unswept <= most || load_relaxed(&heap->x_unswept) <= most / heap_count());
+	return retain_for_pages_least() > 0 && is_within_part(heap, unswept, heap->unswept_most);
 }
 
 /* A heap sweeps if too much is unswept over all heaps and it has more than its part of it: its
@@ -442,7 +445,7 @@ void sweep_enforce(struct heap *heap)
 	    (!looks && was_within_part(heap, unswept)))
 		return;
 	most = heap->unswept_most = retain_for_pages();
-	if (unswept <= most || load_relaxed(&heap->x_unswept) <= most / heap_count())
+	if (is_within_part(heap, unswept, most))
 		return;
 	for (unsigned n = 0;
 	     heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP;

@@ -281,6 +281,11 @@ int os_barrier(void)
 	return error;
 }
 
+uint32_t os_thread_number(void)
+{
+	return (uint32_t)syscall(SYS_gettid);
+}
+
 /* The coarse clock is read without a system call. */
 unsigned os_milliseconds(void)
 {

@@ -67,6 +67,8 @@ int os_barrier(void);
 bool os_find_function(void *library, const char *name, void *at);
 /* How many processors the process might use when this was called first; at least 1. */
 unsigned os_processors(void);
+/* The number by which the kernel knows the calling thread.  In a handler of a signal, too. */
+uint32_t os_thread_number(void);
 /* A clock in milliseconds that never goes back; it is a few ms coarse, and wraps. */
 unsigned os_milliseconds(void);
 /* The processor time that all threads of the process have taken, in milliseconds; it wraps. */

@@ -107,17 +107,19 @@ static bool add_all(struct walk *walk, struct unwind_frame *frame)
 
 #endif
 
-/* Native frames for which there is no seam have no place among those of Python, and are left out.
- */
-static void add_both(struct frames *frames, const struct python_stack *python)
+/* The frames of Python, and native ones among them if these are wanted.  Native frames for which
+ * there is no seam have no place, and are left out. */
+static void add_frames(struct frames *frames, const struct python_stack *python, bool want_native)
 {
 	struct walk walk = { frames, python, 0, 0, 0 };
 #ifdef UNWIND_STACK
 	struct unwind_frame frame;
 
 	unwind_here(frame.pc, frame.stack, frame.frame);
-	if (python->seams > 0 && !add_all(&walk, &frame))
+	if (want_native && python->seams > 0 && !add_all(&walk, &frame))
 		frames->n = walk.kept;
+#else
+	(void)want_native;
 #endif
 	add_python(&walk, python->n);
 	frames->cut |= python->cut;
@@ -136,21 +138,13 @@ static void find_native(struct frames *frames, unsigned most)
 	_Unwind_Backtrace(add_native, frames);
 }
 
-static void add_only_python(struct frames *frames, const struct python_stack *python)
-{
-	struct walk walk = { frames, python, 0, 0, 0 };
-
-	add_python(&walk, python->n);
-	frames->cut |= python->cut;
-}
-
 static void find_python(struct frames *frames)
 {
 	struct python_stack python;
 
 	begin(frames, FRAMES_MAX);
 	python_frames(&python);
-	add_only_python(frames, &python);
+	add_frames(frames, &python, false);
 }
 
 static void find_frames(struct frames *frames, bool want_native)
@@ -161,10 +155,8 @@ static void find_frames(struct frames *frames, bool want_native)
 	python_frames(&python);
 	if (python.n == 0 && (want_native || python_at.version == 0))
 		find_native(frames, FRAMES_MAX);
-	else if (want_native)
-		add_both(frames, &python);
 	else
-		add_only_python(frames, &python);
+		add_frames(frames, &python, want_native);
 }
 
 /* Finds the code of this library, unless a program has the library in itself. */
@@ -195,13 +187,7 @@ void frames_init(void)
 
 static uint64_t hash_of(const struct frames *frames)
 {
-	uint64_t hash = frames->n;
-
-	for (unsigned i = 0; i < frames->n; i++) {
-		hash = (hash ^ frames->frame[i]) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
-	}
-	return hash;
+	return lookup_hash(frames->frame, frames->n);
 }
 
 static bool is_same(const struct record *record, const void *key)

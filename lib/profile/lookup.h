@@ -28,6 +28,18 @@
 /* Does this record have the key? */
 typedef bool lookup_match(const struct record *record, const void *key);
 
+/* The hash of a key of n words. */
+static inline uint64_t lookup_hash(const uint64_t *words, size_t n)
+{
+	uint64_t hash = n;
+
+	for (size_t i = 0; i < n; i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
 /* Called once, while there is one thread.  NULL: the table is there; else why there is none. */
 const char *lookup_init(void);
 /* The record with this hash that matches, or NULL. */

@@ -5,6 +5,7 @@
 #include "base/option.h"
 #include "base/text.h"
 #include "heap/sample.h"
+#include "os/os.h"
 #include "profile/image.h"
 #include "profile/lookup.h"
 #include "profile/python-offset.h"
@@ -12,16 +13,10 @@
 #include "profile/frames.h"
 
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static _Atomic bool x_ready;    /* V5 */
 static _Atomic uint64_t x_turn; /* samples that were freed */
-
-static uint32_t thread_number(void)
-{
-	return (uint32_t)syscall(SYS_gettid);
-}
 
 /* ---- samples by address ---------------------------------------------------------------------- */
 
@@ -104,7 +99,7 @@ static void describe(struct record_sample *sample, const void *block, size_t siz
 	sample->counted = counted;
 	sample->made_at = made_at;
 	sample->freed_at = 0;
-	sample->made_by = thread_number();
+	sample->made_by = os_thread_number();
 	sample->freed_by = 0;
 	image_update(sample);
 	if (load_relaxed(&sample->head.x_kind) == RECORD_NONE)
@@ -152,7 +147,7 @@ void profile_freed(const void *block)
 	made = image_at(sample->made_at);
 	sample->state = SAMPLE_FREED;
 	sample->freed_at = stack ? image_place(stack) : 0;
-	sample->freed_by = thread_number();
+	sample->freed_by = os_thread_number();
 	sample->turn = add_relaxed(&x_turn, 1) + 1;
 	image_update(sample);
 	add_to(&made->freed, sample->size, sample->counted);

@@ -44,17 +44,6 @@ static void key_of(const void *code, uint64_t key[KEYS])
 		memset(key + 1, 0, (KEYS - 1) * sizeof(*key));
 }
 
-static uint64_t hash_of(const uint64_t *words, size_t n)
-{
-	uint64_t hash = n;
-
-	for (size_t i = 0; i < n; i++) {
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
-	}
-	return hash;
-}
-
 static bool has_key(const struct record *record, const void *key)
 {
 	const struct record_code *code = (const struct record_code *)record;
@@ -97,7 +86,7 @@ static struct record *copy_code(const void *code, const uint64_t key[KEYS], uint
  */
 static cold struct record *look_up_code(const void *code, const uint64_t key[KEYS])
 {
-	uint64_t hash = hash_of(key, KEYS);
+	uint64_t hash = lookup_hash(key, KEYS);
 	struct record *record = lookup_find(hash, has_key, key);
 
 	if (record)

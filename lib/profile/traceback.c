@@ -9,9 +9,6 @@
 #include "profile/profile.h"
 #include "profile/python-line.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 /* What is written at most: calls of a stack, threads, and of names so many bytes.  The frames that
  * are looked at are more, since those of the interpreter itself are passed over. */
 #define CALLS_MOST        32u
@@ -159,7 +156,7 @@ static void write_other(const void *state, size_t number, void *arg)
 
 static void write_python(void)
 {
-	struct own own = { (size_t)syscall(SYS_gettid), NULL };
+	struct own own = { os_thread_number(), NULL };
 	uint32_t version;
 
 	if (python_at.version == 0)
