@@ -217,6 +217,37 @@ static void huge(double scale)
 	metric("left_second", above(resident(), rss));
 }
 
+/* ---- what a page costs on this machine */
+
+static double seconds_of_round(char *pages, size_t bytes)
+{
+	double start = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
+
+	madvise(pages, bytes, MADV_DONTNEED);
+	for (size_t i = 0; i < bytes; i += 4096)
+		pages[i] = 1;
+	return bench_clock(CLOCK_PROCESS_CPUTIME_ID) - start;
+}
+
+/* To give back 4 KiB and to take them again, the least of some rounds. */
+static void page(double scale)
+{
+	size_t bytes = scaled(16 * (size_t)MIB, scale);
+	double least = 1;
+	char *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		bench_die("mmap", "no memory");
+	madvise(pages, bytes, MADV_NOHUGEPAGE);
+	for (int i = 0; i < 10; i++) {
+		double seconds = seconds_of_round(pages, bytes);
+
+		least = seconds < least ? seconds : least;
+	}
+	munmap(pages, bytes);
+	metric("ns_page", least * 1e9 / ((double)bytes / 4096));
+}
+
 static const struct memory_case cases[] = {
 	{ "handed_idle", handed_idle },
 	{ "handed_ended", handed_ended },
@@ -236,6 +267,7 @@ static const struct memory_case cases[] = {
 	{ "longest_exact_1", longest_exact_1 },
 	{ "longest_exact_4", longest_exact_4 },
 	{ "huge", huge },
+	{ "page", page },
 };
 
 PRICE_MAIN(cases)
