@@ -271,15 +271,15 @@ static bool may_unmap(size_t bytes)
 	return bytes <= (limit == SIZE_MAX ? load_relaxed(&arena_counters.x_mapped) : limit);
 }
 
-/* The system has no address space for a new arena, or the table has no entry.  Those of arenas
- * without pools may be what is missing, so these are unmapped, and the claim is tried once more.
- * Pages would not help, so they stay with the heaps that keep them. */
-static bool claim_after_unmapping(size_t slices, struct run *run)
+/* The system has no address space for a new arena of so many bytes, or the table has no entry.
+ * Those of arenas without pools may be what is missing, so these are unmapped.  Pages would not
+ * help, so they stay with the heaps that keep them.  true: it is worth to try once more. */
+static bool unmap_for(size_t bytes)
 {
-	if (!may_unmap(slices * SLICE))
+	if (!may_unmap(bytes) && !BUG(unmap_in_vain))
 		return false;
 	unmap_empty();
-	return claim_slices(slices, run);
+	return true;
 }
 
 /* Is this more than there are addresses, beside those that are in use? */
@@ -305,26 +305,27 @@ bool supply_claim(size_t slices, struct run *run)
 {
 	if (is_impossible(slices) || !supply_admits(slices * SLICE))
 		return false;
-	if (!claim_slices(slices, run) && !claim_after_unmapping(slices, run))
+	if (!claim_slices(slices, run) && !(unmap_for(slices * SLICE) && claim_slices(slices, run)))
 		return false;
 	note_claim(slices, run);
 	return true;
 }
 
 /* No arena that is there serves, so one is mapped. */
+static bool add_aligned(size_t slices, size_t alignment, struct run *run)
+{
+	return !registry_is_full() && add_huge(slices, ARENA_SLICES - ARENA_HEAD, alignment, run);
+}
+
+/* The address space that is asked for is that of the block and of the search for its place. */
 bool supply_claim_aligned(size_t slices, size_t alignment, struct run *run)
 {
-	unsigned lead = ARENA_SLICES - ARENA_HEAD;
-
 	if (alignment / SLICE > PTRDIFF_MAX / SLICE - slices ||
-	    is_impossible(slices + alignment / SLICE) || !supply_admits(slices * SLICE) ||
-	    registry_is_full())
+	    is_impossible(slices + alignment / SLICE) || !supply_admits(slices * SLICE))
 		return false;
-	if (!add_huge(slices, lead, alignment, run)) {
-		unmap_empty();
-		if (!add_huge(slices, lead, alignment, run))
-			return false;
-	}
+	if (!add_aligned(slices, alignment, run) &&
+	    !(unmap_for(slices * SLICE + alignment) && add_aligned(slices, alignment, run)))
+		return false;
 	note_claim(slices, run);
 	return true;
 }

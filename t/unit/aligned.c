@@ -145,15 +145,41 @@ static void far_as_others(void)
 	budget_set_limit(0);
 }
 
-/* The system has no address space at first: what free arenas have is given up for it. */
+static size_t mapped(void)
+{
+	return load_relaxed(&arena_counters.x_mapped);
+}
+
+/* Leaves a free arena of 96 MiB or more behind, since so much may be kept. */
+static size_t leave_free_arena(void)
+{
+	option_parse(OPTION_RETAIN, "1G");
+	arn_mem_free(arn_mem_malloc(96 * MIB));
+	option_parse(OPTION_RETAIN, "8M");
+	expect(arena_find_free(0) != ARENAS_MAX);
+	return mapped();
+}
+
+/* The system has no address space at first: what free arenas have is given up for it, if that may
+ * help.  A request for more than they have leaves them alone. */
 static void far_without_space(void)
 {
+	size_t before = leave_free_arena();
 	void *block;
 
 	atomic_store(&os_fail_map, 1);
 	block = names_aligned(100, 32 * MIB);
-	ok(block != NULL, "one more try after arenas were unmapped");
+	ok(block && mapped() < before, "one more try after arenas were unmapped");
 	arn_free(block);
+	arn_trim();
+	before = leave_free_arena();
+	atomic_store(&os_fail_on, true);
+	atomic_store(&os_fail_map, 1);
+	block = names_aligned(100, 4096 * MIB);
+	atomic_store(&os_fail_map, 0);
+	atomic_store(&os_fail_on, false);
+	ok(!block && mapped() == before, "no free arena is unmapped in vain: %zu of %zu MiB",
+	   mapped() / MIB, before / MIB);
 }
 
 /* Slices around an aligned run are free again: many runs with large alignments need no more arenas

@@ -69,6 +69,7 @@ credit_for_larger  unit/credit
 credit_for_ever    unit/credit
 uncut              unit/large           heap/large.c
 cut_unmarked       unit/large           arena/registry.c
+unmap_in_vain      unit/aligned         arena/supply.c
 body_stays         unit/aligned         arena/registry.c
 limbo_at_once      unit/readers         heap/limbo.c
 limbo_of_any_tag   unit/heap            heap/limbo.c
