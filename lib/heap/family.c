@@ -7,6 +7,7 @@
 #include "heap/cache.h"
 #include "heap/trim-heap.h"
 #include "heap/limbo.h"
+#include "heap/pending.h"
 #include "heap/sample.h"
 #include "heap/wait.h"
 #include "arena/meta.h"
@@ -124,6 +125,7 @@ static bool try_own(struct heap *heap)
 	else if (!cas_acq_rel(&heap->x_owner, &owner, owner_draw())) /* H1, H2 */
 		return false;
 	store_relaxed(&heap->x_thread, thread_id());
+	pending_forget(heap); /* what is usual for this owner is not known */
 	return true;
 }
 

@@ -39,6 +39,25 @@ static inline unsigned pending_take(struct heap *heap)
 	return n;
 }
 
+/* The owner has found so many pools in its lists.  What it usually finds is the most of late: each
+ * sixteenth slow path forgets a sixteenth of that. */
+static inline void pending_note(struct heap *heap, unsigned n)
+{
+	unsigned usual = load_relaxed(&heap->x_usual);
+
+	if (n >= usual)
+		usual = n;
+	else if (load_relaxed(&heap->x_slow_paths) % 16 == 0)
+		usual -= (usual + 15) / 16;
+	if (usual != load_relaxed(&heap->x_usual))
+		store_relaxed(&heap->x_usual, usual);
+}
+
+static inline void pending_forget(struct heap *heap)
+{
+	store_relaxed(&heap->x_usual, 0);
+}
+
 /* The bytes of all these pools.  They are all that may be free there, and mostly is. */
 static inline size_t pending_bytes(void)
 {

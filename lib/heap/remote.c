@@ -6,6 +6,7 @@
 #include "arena/reclaim-reader.h"
 #include "arena/reclaim.h"
 #include "heap/heap.h"
+#include "heap/idle.h"
 #include "heap/pending.h"
 #include "heap/queued.h"
 #include "heap/sample.h"
@@ -104,13 +105,24 @@ static void meet_orphan(struct heap *heap)
 		drain_orphan(heap);
 }
 
+/* How many pools may wait for this owner.  One who is at work drains them in its next slow path and
+ * uses their pages again, so twice as many as it usually finds may wait for it.  One who waits has
+ * a share of what may wait for all owners. */
+static size_t most_pending(struct heap *heap)
+{
+	size_t least = max_size(PENDING_STEP, PENDING_MANY / heap_count());
+	size_t usual = min_size(2 * load_relaxed(&heap->x_usual), PENDING_MANY);
+
+	if (usual <= least || heap_is_idle(heap, HEAP_IDLE_FULL) || BUG(meet_at_work))
+		return least;
+	return usual;
+}
+
 /* An owner who allocates drains what is freed to it.  If many pools wait for an owner, and all that
  * wait are more than may be kept, then whoever frees gives back the pages of a few of them. */
 static void meet_owner(struct heap *heap)
 {
-	size_t many = max_size(PENDING_STEP, PENDING_MANY / heap_count());
-
-	if (BUG(meet_nobody) || load_relaxed(&heap->x_pendings) < many ||
+	if (BUG(meet_nobody) || load_relaxed(&heap->x_pendings) < most_pending(heap) ||
 	    !retain_is_exceeded(pending_bytes()))
 		return;
 	if (load_relaxed(&heap->x_owner) >= OWNER_FIRST && family_is_user(heap->family))
@@ -311,27 +323,32 @@ static void drain_pool(struct heap *heap, struct pool *pool)
 		heap_reclassify_pool(heap, pool, n > 0 ? before : pool->capacity);
 }
 
-/* The next pool is read first: the drain may release this one, or another free may queue it
- * again. */
-static void drain_list(struct heap *heap, struct pool *pool)
+/* The next pool is read first: the drain may release this one, or another free may queue it again.
+ * Returns how many there were. */
+static unsigned drain_list(struct heap *heap, struct pool *pool)
 {
-	while (pool) {
+	unsigned n = 0;
+
+	for (; pool; n++) {
 		struct pool *next = load_relaxed(&queue_entry(pool)->x_next);
 
 		drain_pool(heap, pool);
 		pool = next;
 	}
+	return n;
 }
 
 /* Each list is taken with one exchange.  Pools that are pushed later are for the next drain. */
 void remote_drain_all(struct heap *heap)
 {
-	drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */
+	unsigned n = drain_list(heap, exchange_acquire(&heap->x_pending, NULL)); /* R3 */
+
 	pending_take(heap);
 	if (BUG(forget_swept))
 		return;
 	if (load_relaxed(&heap->x_swept))
-		drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+		n += drain_list(heap, exchange_acquire(&heap->x_swept, NULL)); /* R3 */
+	pending_note(heap, n);
 }
 
 /* A thread that is gone was looking after this heap, and had taken pools out of its lists.  Both

@@ -98,6 +98,7 @@ struct heap {
 	alignas(CACHE_LINE) _Atomic(struct pool *) x_pending; /* remote.h */
 	_Atomic(struct pool *) x_swept; /* remote.h: looked after, and queued still */
 	_Atomic unsigned x_pendings;    /* pools pushed onto x_pending: pending.h */
+	_Atomic unsigned x_usual;       /* how many the owner usually finds there; the owner's */
 	_Atomic bool x_freed;           /* a block was freed to it since x_swept was begun */
 	_Atomic bool x_tended;          /* a thread looks after it: remote.h, tend.h */
 	/* idle.h: x_slow_paths at the last look, and in the lower half when (ms) that number was

@@ -86,6 +86,7 @@ look_on            unit/tend            heap/tend.c
 ask_on             unit/tend            heap/empty.c
 rest_at_work       unit/tend            heap/idle.c
 meet_nobody        unit/tend            heap/remote.c
+meet_at_work       unit/tend            heap/remote.c
 look_away          property/property    heap/tend.c
 forget_swept       property/property    heap/remote.c
 believe_loads      unit/python-tls      python/tls.c

@@ -21,11 +21,11 @@
 
 #include <arenite/arenite.h>
 
-enum { BLOCKS = 20000, SIZE = 400 };
+enum { BLOCKS = 20000, SIZE = 400, LARGE = 1000 };
 
 static arn_heap handle, own[ARN_TAGS];
 static void *block[BLOCKS];
-static atomic_bool made, go_on;
+static atomic_bool made, go_on, ended;
 
 static void *make_and_wait(void *arg)
 {
@@ -131,6 +131,64 @@ static void test_at_once(enum arn_tag tag)
 	expect(heap_is_valid(handle.heap));
 	arn_heap_abandon(&handle);
 	no_errors("and all is as it should be when the thread goes on");
+}
+
+/* The owner takes home in each round what the others have freed to it in the one before. */
+static void *make_in_rounds(void *arg)
+{
+	while (!atomic_load(&ended)) {
+		for (unsigned i = 0; i < LARGE; i++)
+			memset(block[i] = arn_heap_malloc(&handle, 10 * SIZE), 1, 10 * SIZE);
+		atomic_store(&made, true);
+		while (!atomic_load(&go_on))
+			sched_yield();
+		atomic_store(&go_on, false);
+	}
+	return arg;
+}
+
+/* Frees the blocks of a round, and says whether somebody has looked after the heap meanwhile. */
+static bool free_round(bool last)
+{
+	bool looked;
+
+	while (!atomic_load(&made))
+		sched_yield();
+	atomic_store(&made, false);
+	retain_forget();
+	for (unsigned i = 0; i < LARGE; i++)
+		arn_free(block[i]);
+	remote_flush();
+	looked = load_relaxed(&handle.heap->x_swept) != NULL;
+	atomic_store(&ended, last);
+	atomic_store(&go_on, true);
+	return looked;
+}
+
+/* What is freed to an owner at work is used again at once, so its pages stay, until the owner has
+ * done nothing for a while. */
+static void test_at_work(enum arn_tag tag)
+{
+	pthread_t thread;
+	bool first, later = false;
+
+	atomic_store(&ended, false);
+	option_values[OPTION_RETAIN] = 256 * KIB;
+	thread = begin(make_in_rounds, tag);
+	first = free_round(false);
+	free_round(false);
+	for (unsigned i = 0; i < 10; i++)
+		later |= free_round(false);
+	ok(first && !later, "tag %d: nobody gives back what an owner at work takes home", (int)tag);
+	while (!atomic_load(&made))
+		sched_yield();
+	heap_is_idle(handle.heap, HEAP_IDLE_FULL);
+	add_relaxed(&os_ahead, 2 * HEAP_IDLE_FULL);
+	ok(free_round(true), "tag %d: they do when it has done nothing for a while", (int)tag);
+	pthread_join(thread, NULL);
+	option_values[OPTION_RETAIN] = 8 * MIB;
+	expect(heap_is_valid(handle.heap));
+	arn_heap_abandon(&handle);
 }
 
 static void test_nobody(enum arn_tag tag)
@@ -343,6 +401,8 @@ int main(void)
 	test_owner_waits(ARN_TAG_GC);
 	test_at_once(ARN_TAG_MEM);
 	test_at_once(ARN_TAG_GC);
+	test_at_work(ARN_TAG_MEM);
+	test_at_work(ARN_TAG_GC);
 	test_nobody(ARN_TAG_MEM);
 	test_nobody(ARN_TAG_GC);
 	test_waiting();
