@@ -35,17 +35,30 @@ class Statistics(ctypes.Structure):
                 ("purges", ctypes.c_size_t), ("purged_bytes", ctypes.c_size_t)]
 
 
+class Resident(ctypes.Structure):
+    """struct arn_resident, as far as it is read here."""
+
+    _fields_ = [("total", ctypes.c_size_t)]
+
+
+def function_of_arenite(name):
+    """A function of Arenite's that fills a structure, or None."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function:
+        function.restype = None
+        function.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    return function
+
+
 def statistics_reader():
     """A function that returns (calls, bytes); without Arenite both are 0."""
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "arn_stats_read"):
+    fill = function_of_arenite("arn_stats_read")
+    if not fill:
         return lambda: (0, 0)
-    library.arn_stats_read.restype = None
-    library.arn_stats_read.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     stats = Statistics()
 
     def read():
-        library.arn_stats_read(ctypes.addressof(stats), ctypes.sizeof(stats))
+        fill(ctypes.addressof(stats), ctypes.sizeof(stats))
         return stats.purges, stats.purged_bytes
     return read
 
@@ -100,6 +113,15 @@ def together(count, work, *args):
         t.start()
     for t in threads:
         t.join()
+
+
+def metric_of_arenite(name):
+    """How much of what is resident lies in Arenite; nothing where it is not active."""
+    fill = function_of_arenite("arn_stats_resident")
+    if fill:
+        resident = Resident()
+        fill(ctypes.addressof(resident), ctypes.sizeof(resident))
+        metric(name, resident.total)
 
 
 def scaled(count, scale):
@@ -241,6 +263,7 @@ def handed(scale, ended):
     worker.start()
     worker.join()
     metric("rss_second", rss())
+    metric_of_arenite("ours_second")
     pool.shutdown()
 
 
