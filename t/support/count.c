@@ -146,8 +146,26 @@ void count_write(const void *address, bool change, const char *function, const c
 		note_line(address, place, function, what);
 }
 
+enum { CLOCKS = 8 }; /* as the system numbers them */
+static struct timespec stands_at[CLOCKS];
+
+static void move_clocks(void)
+{
+	for (clockid_t clock = 0; clock < CLOCKS; clock++)
+		clock_gettime(clock, &stands_at[clock]);
+}
+
+int count_clock(clockid_t clock, struct timespec *now)
+{
+	if (stands_at[clock].tv_sec == 0)
+		clock_gettime(clock, &stands_at[clock]);
+	*now = stands_at[clock];
+	return 0;
+}
+
 void count_start(void)
 {
+	move_clocks();
 	memset(count_changes, 0, sizeof(count_changes));
 	memset(count_writes, 0, sizeof(count_writes));
 	count_lines = 0;

@@ -15,18 +15,26 @@
  *               family, or the first line of a chunk of records
  *
  * One thread at a time may write while a count runs.
+ *
+ * Some looks at others' heaps come once for each millisecond, so a slow machine, or an emulator,
+ * would count more of them for the same operations.  So the clock that the library sees stands
+ * still, and goes on to the present when a count starts.
  */
 #ifndef ARN_T_COUNT_H
 #define ARN_T_COUNT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 enum count_place { COUNT_OWN, COUNT_ANOTHERS, COUNT_SHARED, COUNT_PLACES };
 
 /* Called before each write.  change: it is a read-modify-write.  `what` is the operation with its
  * operand, as in the source. */
 void count_write(const void *address, bool change, const char *function, const char *what);
+
+/* What the library sees in the place of clock_gettime. */
+int count_clock(clockid_t clock, struct timespec *now);
 
 /* Count from now on, from 0. */
 void count_start(void);

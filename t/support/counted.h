@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * counted.h - makes every write of lib/base/atomic.h one that is counted: see count.h.  It comes
- * before all of a source, by -include.
+ * counted.h - makes every write of lib/base/atomic.h one that is counted, and the library's clock
+ * one that stands still: see count.h.  It comes before all of a source, by -include.
  */
 #ifndef ARN_T_COUNTED_H
 #define ARN_T_COUNTED_H
 
 #include "base/atomic.h"
 #include "support/count.h"
+
+#define clock_gettime(clock, now) count_clock(clock, now)
 
 #define COUNT_AS(p, change, name, call) \
 	(count_write((const void *)(p), change, __func__, name " " #p), call)
