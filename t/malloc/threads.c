@@ -134,14 +134,19 @@ static size_t records(void)
 
 static void without_a_trace(void)
 {
+	const size_t room = 8 * (size_t)sysconf(_SC_PAGESIZE);
 	long n = tap_scale(3000);
-	size_t before, after;
+	size_t before = 0, after = SIZE_MAX;
 
+	/* a machine that is slow has more of them at a time in a later turn; what stays behind of
+	 * each thread stays in every turn */
 	start_idle(200);
-	before = records();
-	start_idle(n);
-	after = records();
-	ok(after <= before + 8 * (size_t)sysconf(_SC_PAGESIZE),
+	for (unsigned turn = 0; turn < 5 && after > before + room; turn++) {
+		before = records();
+		start_idle(n);
+		after = records();
+	}
+	ok(after <= before + room,
 	   "%ld detached threads that allocate nothing leave no records: %zu KiB, then %zu", n,
 	   before / 1024, after / 1024);
 }
@@ -196,6 +201,17 @@ static void on_signal(int number)
 	signals++;
 }
 
+/* They work as long as the storm takes, however slow the machine is. */
+static atomic_bool calm;
+
+static void *in_storm(void *seed)
+{
+	do
+		worker(seed);
+	while (!atomic_load(&calm));
+	return NULL;
+}
+
 static void storm(void)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -203,12 +219,13 @@ static void storm(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	for (uintptr_t i = 0; i < WORKERS; i++)
-		if (pthread_create(&thread[i], NULL, worker, (void *)(i + 1)))
+		if (pthread_create(&thread[i], NULL, in_storm, (void *)(i + 1)))
 			bail("pthread_create");
 	for (long n = tap_scale(2000); n > 0; n--) {
 		pthread_kill(thread[n % WORKERS], SIGUSR1);
 		usleep(20);
 	}
+	atomic_store(&calm, true);
 	for (unsigned i = 0; i < WORKERS; i++)
 		pthread_join(thread[i], NULL);
 	ok(signals > 0 && atomic_load(&wrong) == 0, "a storm of %d signals", (int)signals);

@@ -5,7 +5,8 @@
  *
  * qemu 7, when it emulates a process (t/cross/cross.sh), has none of them: statm and smaps are
  * those of qemu itself, in pages of the machine below; it does not pass on limits of the address
- * space, nor refuse advice; and it does not outlive the fork of a busy process.
+ * space, nor refuse advice; it has no process_vm_readv; and it does not outlive the fork of a busy
+ * process.
  */
 #ifndef ARN_T_PROBE_H
 #define ARN_T_PROBE_H
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +73,15 @@ static inline bool probe_refuses_advice(void)
 
 	probe_unmap(at, 1);
 	return madvise(at, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED) != 0;
+}
+
+/* Can the process have the kernel read its own memory? */
+static inline bool probe_reads_itself(void)
+{
+	char from = 1, to = 0;
+	struct iovec here = { &to, 1 }, there = { &from, 1 };
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1 && to == 1;
 }
 
 /* Does a limit of the address space limit it?  Tried in a child. */
