@@ -5,7 +5,9 @@
 #include "base/option.h"
 
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static_assert(SAMPLE_CLASSES * SAMPLE_WINDOW * sizeof(void *) <= 16 * KIB, "four pages of windows");
 
@@ -122,13 +124,14 @@ void sample_fill_window(struct sample_meter *meter, unsigned cls)
 /* ---- meters ---------------------------------------------------------------------------------- */
 
 /* A seed that other heaps, processes and runs do not have.  A system without random numbers gives
- * the clock and addresses. */
+ * the clock and addresses.  libc's getrandom(2) is a cancellation point: a thread that was
+ * cancelled would end here, in the middle of malloc. */
 static uint64_t seed_for(const struct heap *heap)
 {
 	struct timespec now = { 0 };
 	uint64_t seed = 0;
 
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed))
+	if (syscall(SYS_getrandom, &seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed))
 		return seed;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)(uintptr_t)heap * 0x9e3779b97f4a7c15 ^ (uint64_t)now.tv_nsec << 20 ^

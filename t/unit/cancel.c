@@ -8,6 +8,7 @@
 #include "heap/heap.h"
 #include "base/option.h"
 #include "heap/family.h"
+#include "profile/profile.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -38,6 +39,17 @@ static void look_at_pages(void)
 	struct arn_resident resident;
 
 	arn_stats_resident(&resident, sizeof(resident));
+}
+
+/* The heap is a new one, whose first point is drawn, and each block is a sample. */
+static void make_samples(void)
+{
+	arn_heap handle;
+
+	arn_heap_init(&handle, NULL, ARN_TAG_GC);
+	for (unsigned i = 0; i < 200; i++)
+		arn_free(arn_heap_malloc(&handle, 10 * i));
+	arn_heap_abandon(&handle);
 }
 
 static void *act_cancelled(void *arg)
@@ -85,5 +97,8 @@ int main(void)
 	test_aloud(map_and_unmap, "a thread that was told to end maps and unmaps arenas, aloud");
 	test(print, "one prints statistics");
 	test(look_at_pages, "one looks at what is resident");
+	option_values[OPTION_PROFILE] = 1;
+	profile_init();
+	test(make_samples, "one makes samples");
 	return done();
 }
