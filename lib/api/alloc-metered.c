@@ -7,6 +7,7 @@
 #include "api/alloc.h"
 #include "api/guarded.h"
 #include "base/usdt.h"
+#include "heap/cache.h"
 #include "heap/family.h"
 #include "heap/sample.h"
 #include "profile/profile.h"
@@ -15,7 +16,8 @@
 
 /*
  * A block of a size class that is a sample: it is made in a heap that has nothing but samples, and
- * that is given back at once.  NULL: there is no memory.
+ * that is given back at once.  NULL: there is no memory.  That refuses nobody: the block can still
+ * be made as any other.
  */
 static void *malloc_in_sampled(const struct heap *heap, size_t size, size_t alignment)
 {
@@ -23,9 +25,11 @@ static void *malloc_in_sampled(const struct heap *heap, size_t size, size_t alig
 	void *block;
 
 	if (!sampled)
-		return alloc_no_memory();
+		return NULL;
 	alloc_note_owner();
-	block = alloc_from(sampled, size, alignment);
+	heap_enter(sampled);
+	block = cache_refill(sampled, sizeclass_of(size), alignment);
+	alloc_end(sampled);
 	family_abandon(sampled);
 	return block;
 }
@@ -51,10 +55,15 @@ static void tell(const void *block, size_t size, size_t counted, unsigned tag)
 /* A block that the profile is to know of.  NULL: there is no memory for one. */
 static void *malloc_marked(struct heap *heap, size_t size, size_t alignment)
 {
-	if (option(OPTION_PROFILE) == 0)
-		return NULL;
 	return alloc_has_class(size, alignment) ? malloc_in_sampled(heap, size, alignment)
 	                                        : malloc_large_sample(heap, size, alignment);
+}
+
+/* May a sample that could not be made be made as any other block?  A large one was asked for as any
+ * other, and was refused. */
+static bool may_be_plain(size_t size, size_t alignment)
+{
+	return option(OPTION_PROFILE) == 0 || alloc_has_class(size, alignment);
 }
 
 /*
@@ -73,10 +82,11 @@ static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment,
 		return alloc_no_memory(); /* H2 */
 	if (unlikely(sample_is_guarded(meter)))
 		block = guarded_malloc(heap, size, alignment);
-	if (!block)
+	if (!block && option(OPTION_PROFILE) > 0)
 		block = malloc_marked(heap, size, alignment);
 	if (!block)
-		return alloc_from_handle(handle, size, alignment);
+		return may_be_plain(size, alignment) ? alloc_from_handle(handle, size, alignment)
+		                                     : NULL;
 	if (option(OPTION_PROFILE) > 0)
 		tell(block, size, counted, heap->tag);
 	return block;

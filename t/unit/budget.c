@@ -12,6 +12,7 @@
 #include "arena/arena.h"
 #include "arena/retain.h"
 #include "os/os.h"
+#include "profile/profile.h"
 
 #include <arenite/arenite.h>
 
@@ -228,6 +229,26 @@ static void test_allowance(void)
 	   "after a refusal there is an allowance for small requests, and in each thread one");
 }
 
+/* With option PROFILE each block of this heap is a sample. */
+static int refuse_sample(void)
+{
+	size_t refusals = budget_refusals();
+	arn_heap handle;
+
+	begin("90%", "80%", 100);
+	option_values[OPTION_PROFILE] = 1;
+	profile_init();
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	while (arn_heap_malloc(&handle, MIB))
+		count();
+	return budget_refusals() == refusals + 1 ? 0 : 1;
+}
+
+static void test_sample(void)
+{
+	ok(status_of_child(refuse_sample) == 0, "a sample that cannot be made is refused once");
+}
+
 /* ---- turns ----------------------------------------------------------------------------------- */
 
 static _Atomic unsigned x_turns;
@@ -420,6 +441,7 @@ int main(void)
 	test_changes();
 	test_allowance();
 	test_refusal();
+	test_sample();
 	begin("0", "0", 0);
 	tree_remove();
 	return done();
