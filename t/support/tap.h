@@ -7,6 +7,9 @@
  * once.  Nothing here calls malloc: the output buffer is static, so a test may run under the very
  * allocator that it tests.  Before fork(): tap_flush(); the child leaves by _exit().
  *
+ * A test says itself which options it wants, because it counts what they change.  What the user's
+ * environment has of them is taken out before the library reads it; tap.sh does the same.
+ *
  * ARN_TEST_SEED     seed of tap_seed(); printed, so that a failure can be repeated
  * ARN_TEST_SCALE    multiplies durations and rounds, see tap_scale(); the alarm follows it
  * ARN_TEST_SECONDS  when a test is taken to hang; for a machine that is emulated
@@ -118,6 +121,17 @@ __attribute__((unused)) static void tap_alarm(long seconds)
 	long least = given ? atol(given) : seconds, scaled = tap_scale(seconds);
 
 	alarm((unsigned)(scaled < least ? least : scaled));
+}
+
+/* The constructors of the library come later.  LIMIT and RETAIN stay: some tests start themselves
+ * anew with these. */
+__attribute__((constructor(101))) static void tap_clear_options(void)
+{
+	static const char *const options[] = { "ARENITE_CACHE", "ARENITE_CHECKS", "ARENITE_DOMAINS",
+		                               "ARENITE_GUARD", "ARENITE_PROFILE" };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		unsetenv(options[i]);
 }
 
 __attribute__((constructor)) static void tap_start(void)

@@ -9,6 +9,8 @@
 #	ok "it is there" test -x program
 #	same "it has the symbols" "$wanted" "$is"
 #	done_testing
+# Programs have the options that a test gives them, and not those of the user's environment.
+unset ARENITE_CACHE ARENITE_CHECKS ARENITE_DOMAINS ARENITE_GUARD ARENITE_PROFILE
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 n=0 failed=0
