@@ -96,9 +96,9 @@ any_array          unit/python-layout   python/layout.c
 even_distances     unit/sample          heap/sample.c
 unmetered          unit/sample          api/alloc.c
 sample_stays       unit/sample          api/alloc-metered.c
-await_batch        unit/sample          profile/spare.c
+await_batch        unit/sample-threads  profile/spare.c
 forget_window      unit/sample          api/alloc-metered.c
-spare_at_once      unit/sample          profile/spare.c profile/profile.c
+spare_at_once      unit/sample-threads  profile/spare.c profile/profile.c
 from_stack         unit/unwind          profile/unwind.c
 trust_addresses    unit/traceback       os/os.c
 quarantine_in_two_steps unit/cell       heap/cell.c
