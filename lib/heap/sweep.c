@@ -3,19 +3,15 @@
 
 #include "os/os.h"
 #include "arena/purge.h"
+#include "heap/granules.h"
 #include "heap/queued.h"
 #include "arena/retain.h"
 #include "arena/supply.h"
 
-static unsigned granule_shift(const struct pool *pool)
-{
-	return pool->bits->granule_shift;
-}
-
 /* A pool that is one granule is not swept: its pages go when the pool does. */
 static bool has_granules(const struct pool *pool)
 {
-	return pool_span(pool) >> granule_shift(pool) > 1;
+	return pool_span(pool) >> granules_shift(pool) > 1;
 }
 
 /* A large pool has one granule, which is all of it. */
@@ -23,14 +19,7 @@ static uint64_t all_granules(const struct pool *pool)
 {
 	return pool->cls == CLASS_LARGE
 	               ? 1
-	               : bit_run(0, (unsigned)(pool_span(pool) >> granule_shift(pool)));
-}
-
-static size_t bytes_of(const struct pool *pool, uint64_t granules)
-{
-	if (pool->cls == CLASS_LARGE)
-		return granules ? pool_span(pool) - pool_tail(pool) : 0;
-	return (size_t)count_bits(granules) << granule_shift(pool);
+	               : bit_run(0, (unsigned)(pool_span(pool) >> granules_shift(pool)));
 }
 
 static uint64_t clean_granules(const struct pool *pool)
@@ -38,20 +27,11 @@ static uint64_t clean_granules(const struct pool *pool)
 	return load_relaxed(&pool->bits->x_clean);
 }
 
-/* Marks granules that have no pages any more.  They are the caller's, because it has all of their
- * blocks.  Another thread may mark others of the same pool meanwhile. */
-static void mark_clean(struct pool *pool, uint64_t granules)
-{
-	uint64_t before = or_relaxed(&pool->bits->x_clean, granules);
-
-	tally_add(&arena_counters.x_clean_bytes, bytes_of(pool, granules & ~before));
-}
-
 /* Marks granules that will have pages, because blocks in them are handed out. */
 static void mark_present(struct pool *pool, uint64_t granules)
 {
 	and_relaxed(&pool->bits->x_clean, ~granules);
-	tally_sub(&arena_counters.x_clean_bytes, bytes_of(pool, granules));
+	tally_sub(&arena_counters.x_clean_bytes, granules_bytes(pool, granules));
 }
 
 /* Appends the pool, so that the list has the oldest pools first. */
@@ -82,7 +62,7 @@ static void add_unswept(struct heap *heap, struct pool *pool, size_t bytes)
 {
 	pool->bits->unswept += (uint32_t)bytes;
 	count_add(&heap->x_unswept, bytes);
-	if (!pool->bits->in_sweep && pool->bits->unswept >= (size_t)1 << granule_shift(pool))
+	if (!pool->bits->in_sweep && pool->bits->unswept >= (size_t)1 << granules_shift(pool))
 		list_unswept(heap, pool);
 }
 
@@ -98,9 +78,9 @@ static size_t most_unswept(const struct pool *pool, unsigned n)
  * more if it is larger than a granule. */
 static void note_certain(struct heap *heap, struct pool *pool, size_t out)
 {
-	size_t reach = out * (2 + (pool->block_size >> granule_shift(pool)));
+	size_t reach = out * (2 + (pool->block_size >> granules_shift(pool)));
 	size_t granules = count_bits(all_granules(pool) & ~clean_granules(pool));
-	size_t certain = granules > reach ? (granules - reach) << granule_shift(pool) : 0;
+	size_t certain = granules > reach ? (granules - reach) << granules_shift(pool) : 0;
 
 	certain = min_size(certain, most_unswept(pool, 0));
 	if (certain > pool->bits->unswept)
@@ -124,7 +104,7 @@ void sweep_given(struct heap *heap, struct pool *pool, unsigned n)
 static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, size_t low,
                            size_t high)
 {
-	unsigned shift = granule_shift(pool), from = (unsigned)(low >> shift);
+	unsigned shift = granules_shift(pool), from = (unsigned)(low >> shift);
 	uint64_t touched = bit_run(from,
 	                           (unsigned)((high + pool->block_size - 1) >> shift) - from + 1);
 	size_t bytes;
@@ -132,7 +112,7 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 	touched &= clean_granules(pool);
 	if (!touched)
 		return;
-	bytes = bytes_of(pool, touched);
+	bytes = granules_bytes(pool, touched);
 	(pool->settled ? retain_charge : retain_note_fault)(bytes);
 	budget_take(bytes);
 	mark_present(pool, touched);
@@ -144,15 +124,15 @@ static void touch_granules(struct heap *heap, struct pool *pool, unsigned n, siz
 /* The most bytes of pages that one block may bring back: a granule more at either end. */
 static size_t touched_by_one(const struct pool *pool)
 {
-	return min_size(pool->block_size + 2 * bytes_of(pool, 1),
-	                bytes_of(pool, clean_granules(pool)));
+	return min_size(pool->block_size + 2 * granules_bytes(pool, 1),
+	                granules_bytes(pool, clean_granules(pool)));
 }
 
 /* Several blocks may lie anywhere in the pool, and what lies between them counts as touched (see
  * touch_granules).  If there is no room for all of that, one block may still be admitted. */
 unsigned sweep_admitted_by_limit(const struct pool *pool, unsigned want)
 {
-	if (supply_admits(bytes_of(pool, clean_granules(pool))))
+	if (supply_admits(granules_bytes(pool, clean_granules(pool))))
 		return want;
 	return supply_admits(touched_by_one(pool)) ? 1 : 0;
 }
@@ -183,15 +163,15 @@ void sweep_forget(struct heap *heap, struct pool *pool)
 
 void sweep_mark_clean(struct pool *pool)
 {
-	mark_clean(pool, all_granules(pool));
+	granules_mark_clean(pool, all_granules(pool));
 }
 
 void sweep_mark_resident(struct pool *pool)
 {
 	if (!clean_granules(pool))
 		return;
-	retain_note_fault(bytes_of(pool, 1));
-	budget_take(bytes_of(pool, 1));
+	retain_note_fault(granules_bytes(pool, 1));
+	budget_take(granules_bytes(pool, 1));
 	mark_present(pool, all_granules(pool));
 }
 
@@ -205,7 +185,7 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before)
 
 size_t sweep_resident(const struct pool *pool)
 {
-	return pool_span(pool) - pool_tail(pool) - bytes_of(pool, clean_granules(pool));
+	return pool_span(pool) - pool_tail(pool) - granules_bytes(pool, clean_granules(pool));
 }
 
 /* The pages of an empty pool need not wait for readers: a late reader finds zeros where the header
@@ -272,7 +252,7 @@ static uint64_t granules_in(size_t from, size_t to, unsigned shift)
 static uint64_t granules_without(const struct pool *pool, const uint64_t *blocks)
 {
 	size_t size = pool->block_size, from = 0;
-	unsigned shift = granule_shift(pool);
+	unsigned shift = granules_shift(pool);
 	uint64_t granules = 0;
 
 	for (unsigned word = 0; word < pool_words(pool); word++) {
@@ -302,60 +282,29 @@ static uint64_t free_granules(const struct pool *pool)
 	return granules_without(pool, blocks);
 }
 
-/* false: the system has refused; the pages stay, and the granules are not marked clean. */
-static bool purge_run(struct pool *pool, unsigned first, unsigned count)
+/* Sweeps one pool: the granules that are free and have pages go back with the batch.  The pool is
+ * out of the list afterwards, also if the system refuses: it is listed again when more of its
+ * blocks return.  The heap is `sweeping` from then on, which makes its bins keep less (cache.c).
+ * Returns what went back already. */
+static size_t sweep_pool(struct heap *heap, struct granules_batch *batch, struct pool *pool)
 {
-	unsigned shift = granule_shift(pool);
-	size_t bytes = (size_t)count << shift;
-
-	if (os_purge(pool->base + ((size_t)first << shift), bytes) != 0)
-		return false;
-	retain_note_gone(bytes);
-	return true;
-}
-
-/* Gives back the pages of these granules, with a system call for each run of them.  Returns the
- * granules whose pages went back. */
-static uint64_t purge_granules(struct pool *pool, uint64_t granules)
-{
-	uint64_t done = 0;
-
-	while (granules) {
-		unsigned first = lowest_bit(granules);
-		unsigned count = run_length(granules, first);
-
-		if (purge_run(pool, first, count))
-			done |= bit_run(first, count);
-		granules &= ~bit_run(first, count);
-	}
-	return done;
-}
-
-/* Sweeps one pool: the granules that are free and have pages go back.  The pool is out of the list
- * afterwards, also if the system has refused: it is listed again when more of its blocks return.
- * The heap is `sweeping` from then on, which makes its bins keep less (cache.c). */
-static size_t sweep_pool(struct heap *heap, struct pool *pool)
-{
-	uint64_t done = purge_granules(pool, free_granules(pool) & ~clean_granules(pool));
-
 	sweep_forget(heap, pool);
 	heap->sweeping = true;
 	pool->settled = false;
-	mark_clean(pool, done);
-	return bytes_of(pool, done);
+	return granules_add(batch, pool, free_granules(pool) & ~clean_granules(pool));
 }
 
 void sweep_freed(struct pool *pool, const uint64_t *others)
 {
-	uint64_t granules;
+	struct granules_batch batch;
 
 	if (pool->cls == CLASS_LARGE) {
 		sweep_whole(pool);
 		return;
 	}
-	granules = granules_without(pool, others) & ~clean_granules(pool);
-	if (granules)
-		mark_clean(pool, purge_granules(pool, granules));
+	batch.n = 0;
+	granules_add(&batch, pool, granules_without(pool, others) & ~clean_granules(pool));
+	granules_purge(&batch);
 }
 
 /* The sum of all heaps, with what this heap has now. */
@@ -438,6 +387,7 @@ void sweep_enforce(struct heap *heap)
 {
 	bool looks = load_relaxed(&heap->x_slow_paths) % WATCH_EVERY == 0;
 	size_t unswept = publish_unswept(heap), most;
+	struct granules_batch batch;
 
 	if (looks && retain_has_credit())
 		watch_credit(heap);
@@ -447,20 +397,25 @@ void sweep_enforce(struct heap *heap)
 	most = heap->unswept_most = retain_for_pages();
 	if (is_within_part(heap, unswept, most))
 		return;
+	batch.n = 0;
 	for (unsigned n = 0;
 	     heap->sweep_first && load_relaxed(&heap->x_unswept) > part_of_heap() && n < SWEEP_STEP;
 	     n++)
-		sweep_pool(heap, heap->sweep_first);
+		sweep_pool(heap, &batch, heap->sweep_first);
+	granules_purge(&batch);
 	publish_now(heap);
 }
 
 size_t sweep_all(struct heap *heap)
 {
+	struct granules_batch batch;
 	size_t done = 0;
 
+	batch.n = 0;
 	for (struct pool *pool = heap->all_first; pool; pool = pool->all_next)
 		if (has_granules(pool) && clean_granules(pool) != all_granules(pool))
-			done += sweep_pool(heap, pool);
+			done += sweep_pool(heap, &batch, pool);
+	done += granules_purge(&batch);
 	publish_now(heap);
 	return done;
 }

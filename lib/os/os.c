@@ -211,19 +211,25 @@ int os_purge(void *address, size_t size)
 	return error;
 }
 
+static _Atomic bool x_ranges_unknown; /* the kernel does not take several ranges in a call */
+
+bool os_joins_ranges(void)
+{
+	return !load_relaxed(&x_ranges_unknown);
+}
+
 /* Asks for all ranges in one call.  Linux before 6.13 does that for other processes only, and for
  * other advice; before 6.14 it does not know this name of the own process.  false: some of it may
  * have been done. */
 static bool take_ranges(const struct iovec *ranges, unsigned n, size_t bytes)
 {
-	static _Atomic bool x_unknown;
 	long done;
 
-	if (load_relaxed(&x_unknown) || is_tested())
+	if (!os_joins_ranges() || is_tested())
 		return false;
 	done = syscall(SYS_process_madvise, SELF, ranges, (unsigned long)n, MADV_DONTNEED, 0u);
 	if (done < 0 && errno != EINVAL)
-		store_relaxed(&x_unknown, true);
+		store_relaxed(&x_ranges_unknown, true);
 	return done >= 0 && (size_t)done == bytes;
 }
 

@@ -29,6 +29,8 @@ int os_purge(void *address, size_t size);
 /* The same for n ranges, in as few system calls as the kernel allows.  Returns the bytes that went
  * back; a range that the system has refused has the length 0 afterwards. */
 size_t os_purge_ranges(struct iovec *ranges, unsigned n);
+/* Has it been one call so far, however many ranges there were? */
+bool os_joins_ranges(void);
 /* Does the system take pages?  false: it has refused some within the last second, so that it is not
  * worth while to ask again. */
 bool os_takes_pages(void);

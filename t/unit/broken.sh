@@ -62,6 +62,7 @@ publish_first      unit/page            api/page.c
 write_together     unit/page            api/page.c
 keep_parents_page  unit/page            api/page.c
 sweep_outward      unit/sweep           heap/sweep.c
+sweep_singly       unit/sweep           heap/granules.c
 sweep_blindly      unit/sweep           heap/sweep.c
 credit_for_all     unit/credit
 overlook_pauses    unit/credit

@@ -133,6 +133,30 @@ static void test_budget(void)
 	keep_nothing();
 }
 
+/* The runs of pages that lie between blocks go back together, not one by one. */
+static void test_calls(void)
+{
+	arn_heap handle;
+	size_t calls, swept;
+
+	option_values[OPTION_RETAIN] = 1024 * MIB;
+	retain_forget();
+	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
+	fill(&handle, 5000);
+	drop_but(8, 5000);
+	calls = load_relaxed(&arena_counters.x_purges);
+	swept = sweep_all(handle.heap);
+	calls = load_relaxed(&arena_counters.x_purges) - calls;
+	if (os_joins_ranges() && !has_large_pages())
+		ok(swept / calls >= 512 * KIB, "%zu KiB go back in %zu calls", swept / KIB, calls);
+	else
+		skip(1, "the system takes one run of pages in each call");
+	drop_but(0, 5000);
+	arn_heap_abandon(&handle);
+	no_errors("blocks are whole");
+	keep_nothing();
+}
+
 static size_t cache;
 
 /* Of a tag whose heaps have had none before. */
@@ -255,6 +279,7 @@ int main(void)
 	test_size(12000, 20, 20);
 	test_size(40000, 20, 20);
 	test_budget();
+	test_calls();
 	test_page();
 	test_begun();
 	test_threads(100);
