@@ -151,6 +151,7 @@ static size_t least_length(enum record_kind kind)
 		[RECORD_SAMPLE] = offsetof(struct record_sample, next_retired),
 		[RECORD_EDGE] = sizeof(struct record_edge),
 		[RECORD_MAPS] = sizeof(struct record_maps),
+		[RECORD_BUILD] = sizeof(struct record_build),
 	};
 
 	return kind < array_length(lengths) ? lengths[kind] : 0;
@@ -162,6 +163,7 @@ static bool is_whole(const struct record *record, enum record_kind kind)
 	const struct record_code *code = (const void *)record;
 	const struct record_stack *stack = (const void *)record;
 	const struct record_maps *maps = (const void *)record;
+	const struct record_build *build = (const void *)record;
 	size_t rest = record->length - least_length(kind);
 
 	if (record->length < least_length(kind))
@@ -170,6 +172,8 @@ static bool is_whole(const struct record *record, enum record_kind kind)
 		return (size_t)code->name_length + code->file_length + code->table_length <= rest;
 	if (kind == RECORD_STACK)
 		return stack->frames <= rest / sizeof(uint64_t);
+	if (kind == RECORD_BUILD)
+		return build->size <= BUILD_ID_MOST;
 	return kind != RECORD_MAPS || maps->bytes < rest;
 }
 
@@ -266,6 +270,17 @@ static void add_sample(const struct record *record, void *arg)
 	stack->values.live_bytes += (double)sample->size / chance;
 }
 
+static void add_build(const struct record *record, void *arg)
+{
+	struct profile *profile = arg;
+
+	profile->builds = realloc(profile->builds,
+	                          (profile->build_count + 1) * sizeof(*profile->builds));
+	if (!profile->builds)
+		abort();
+	profile->builds[profile->build_count++] = (const void *)record;
+}
+
 static void take_maps(const struct record *record, void *arg)
 {
 	struct profile *profile = arg;
@@ -306,6 +321,7 @@ bool profile_load(struct profile *profile, const char *what)
 	}
 	profile_each(profile, RECORD_STACK, add_stack, profile);
 	profile_each(profile, RECORD_SAMPLE, add_sample, profile);
+	profile_each(profile, RECORD_BUILD, add_build, profile);
 	if (!profile->maps)
 		profile_each(profile, RECORD_MAPS, take_maps, profile);
 	return true;

@@ -37,6 +37,8 @@ struct profile {
 	char *maps; /* of the process: the text of /proc/PID/maps */
 	struct profile_stack *stacks;
 	size_t stack_count, sample_count;
+	const struct record_build **builds; /* in the order in which they were made */
+	size_t build_count;
 };
 
 /* Read the profile of a process, by its number, or that of a file.  false: a line on stderr says

@@ -3,6 +3,9 @@
  * symbol.c - the name of the function at an address of another process, from the symbol tables of
  * the file that is mapped there; of a file that has come in its place since, no names are taken.
  *
+ * Which one it is says its build id, if the process has told that of what it has mapped.  Else a
+ * file that was replaced is known by its inode and the time.
+ *
  * The files may be anything: each offset that is read from one is checked to lie in it.
  */
 #include "cli/profile.h"
@@ -22,7 +25,8 @@ struct object {
 	uint64_t inode;
 	const char *bytes; /* NULL: it cannot be read */
 	size_t size;
-	char build_id[41]; /* in hexadecimal; empty: it has none */
+	bool is_other; /* another file has come in the place of the one that is mapped */
+	char build_id[2 * BUILD_ID_MOST + 1]; /* in hexadecimal; empty: it has none */
 };
 
 static struct object *objects;
@@ -46,9 +50,9 @@ static void map_file(struct object *object, uint64_t began)
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
-	    !is_other(object, &status, began)) {
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
 		object->size = (size_t)status.st_size;
+		object->is_other = is_other(object, &status, began);
 		map = mmap(NULL, object->size, PROT_READ, MAP_PRIVATE, fd, 0);
 		object->bytes = map == MAP_FAILED ? NULL : map;
 	}
@@ -57,7 +61,21 @@ static void map_file(struct object *object, uint64_t began)
 
 static void find_build_id(struct object *object);
 
-static struct object *object_of(const char *path, size_t length, uint64_t inode, uint64_t began)
+/* The file of an object is known now.  If the process has said what it has mapped (`told`), the
+ * file has to be that build. */
+static void judge(struct object *object, const char *told)
+{
+	find_build_id(object);
+	if (*told)
+		object->is_other = strcmp(object->build_id, told) != 0;
+	if (object->is_other)
+		object->bytes = NULL;
+	if (*told || object->is_other)
+		snprintf(object->build_id, sizeof(object->build_id), "%s", told);
+}
+
+static struct object *object_of(const char *path, size_t length, uint64_t inode, uint64_t began,
+                                const char *told)
 {
 	struct object *object;
 
@@ -70,7 +88,7 @@ static struct object *object_of(const char *path, size_t length, uint64_t inode,
 		abort();
 	object->inode = inode;
 	map_file(object, began);
-	find_build_id(object);
+	judge(object, told);
 	object->next = objects;
 	return objects = object;
 }
@@ -142,6 +160,12 @@ static const char *find_function(const struct object *object, uint64_t at)
 
 /* ---- build ids ------------------------------------------------------------------------------- */
 
+static void write_id(char *text, const uint8_t *id, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		snprintf(text + 2 * i, 3, "%02x", id[i]);
+}
+
 /* The note of the linker that names the build, if this is one. */
 static void take_note(struct object *object, const ElfW(Nhdr) * note, size_t size)
 {
@@ -151,8 +175,7 @@ static void take_note(struct object *object, const ElfW(Nhdr) * note, size_t siz
 	if (note->n_type != NT_GNU_BUILD_ID || note->n_namesz != 4 ||
 	    length > (sizeof(object->build_id) - 1) / 2 || sizeof(*note) + 4 + length > size)
 		return;
-	for (size_t i = 0; i < length; i++)
-		snprintf(object->build_id + 2 * i, 3, "%02x", id[i]);
+	write_id(object->build_id, id, length);
 }
 
 static void find_in_notes(struct object *object, size_t at, size_t size)
@@ -183,9 +206,23 @@ static void find_build_id(struct object *object)
 
 /* ---- mappings -------------------------------------------------------------------------------- */
 
+/* What the process has said of the file with this address; empty: nothing. */
+static void find_told(const struct profile *profile, uint64_t address, char *told)
+{
+	*told = '\0';
+	for (size_t i = profile->build_count; i > 0 && !*told; i--) {
+		const struct record_build *build = profile->builds[i - 1];
+
+		if (address >= build->start && address < build->end)
+			write_id(told, build->id, build->size);
+	}
+}
+
 /* A line of maps: "START-END MODE OFFSET DEVICE INODE   PATH". */
 bool symbol_mapping(const struct profile *profile, uint64_t address, struct mapping *mapping)
 {
+	char told[2 * BUILD_ID_MOST + 1];
+
 	for (const char *line = profile->maps; line && *line; line = strchr(line, '\n')) {
 		unsigned long long start, end, offset, inode;
 		int path = 0;
@@ -197,11 +234,12 @@ bool symbol_mapping(const struct profile *profile, uint64_t address, struct mapp
 			continue;
 		if (path == 0 || line[path] != '/')
 			return false;
+		find_told(profile, address, told);
 		mapping->start = start;
 		mapping->end = end;
 		mapping->offset = offset;
 		mapping->object = object_of(line + path, strcspn(line + path, "\n"), inode,
-		                            profile->header->began);
+		                            profile->header->began, told);
 		mapping->file = mapping->object->path;
 		mapping->build_id = mapping->object->build_id;
 		return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile/frames.h"
 
+#include "profile/build.h"
 #include "profile/image.h"
 #include "profile/lookup.h"
 #include "profile/python-frame.h"
@@ -180,6 +181,7 @@ static int find_own(struct dl_phdr_info *info, size_t size, void *arg)
 
 void frames_init(void)
 {
+	build_init();
 	dl_iterate_phdr(find_own, (void *)(uintptr_t)frames_init);
 }
 
@@ -212,6 +214,7 @@ static struct record *add_stack(const struct frames *frames, uint64_t hash)
 	stack->cut = frames->cut;
 	memcpy(stack->frame, frames->frame, frames->n * sizeof(*frames->frame));
 	image_publish(record, RECORD_STACK);
+	build_note(frames->frame, frames->n);
 	return lookup_add(record, is_same, frames);
 }
 

@@ -48,7 +48,8 @@ enum record_kind {
 	RECORD_STACK,
 	RECORD_SAMPLE,
 	RECORD_EDGE,
-	RECORD_MAPS
+	RECORD_MAPS,
+	RECORD_BUILD
 };
 
 struct record {
@@ -119,6 +120,17 @@ struct record_edge {
 	struct record head;
 	uint64_t made_at, freed_at;
 	struct record_sums all, by_others;
+};
+
+/* A program or library that has code in stacks: where it is mapped, and the linker's name of the
+ * build.  Another one may have been there before: the later record is that of the later one. */
+#define BUILD_ID_MOST 32u
+
+struct record_build {
+	struct record head;
+	uint64_t start, end;
+	uint32_t size;
+	uint8_t id[BUILD_ID_MOST];
 };
 
 /* /proc/self/maps, in a file that was written at exit. */

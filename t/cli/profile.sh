@@ -143,7 +143,8 @@ void *old_name(void);
 int main(void) { for (int i = 0; i < 10; i++) old_name(); puts("ready"); fflush(stdout); return getchar() != '\n'; }
 END
 compile() { # shellcheck disable=SC2086 # flags are a list of words
-	${CC:-cc} ${CFLAGS:-} -I"$top/include" "$@" -L. -L"$build/lib/.libs" -larenite -Wl,-rpath,"$work" >>log 2>&1
+	${CC:-cc} ${CFLAGS:-} -Wl,--build-id -I"$top/include" "$@" \
+		-L. -L"$build/lib/.libs" -larenite -Wl,-rpath,"$work" >>log 2>&1
 }
 : >log
 compile -shared -fPIC -DNAME=old_name made.c -o libmade.so && cp libmade.so kept.so &&
@@ -168,6 +169,26 @@ cp libnew.so fresh.so && mv fresh.so libmade.so
 profile after.prof.*
 ! grep -q '_name' out && grep -q '0x.*libmade.so' out
 result $? "and after it"
+
+# A library that is written over in place keeps its inode, and its time may be an old one.
+cp kept.so libmade.so
+start env "ARENITE_PROFILE=16K,$work/over.prof" ./uses
+dd if=libnew.so of=libmade.so conv=notrunc 2>>log
+profile "$pid"
+! grep -q '_name' out && grep -q '0x.*libmade.so' out
+result $? "one that is written over gives none while the process runs"
+profile "$pid" -o over.pb.gz
+id=$(readelf -n kept.so | awk '/Build ID/ { print $3 }')
+[ -n "$id" ] && gunzip -c over.pb.gz | grep -q "$id"
+result $? "pprof's file has the build that the process has mapped"
+finish
+profile over.prof.*
+! grep -q '_name' out && grep -q '0x.*libmade.so' out
+result $? "nor at the end"
+cp kept.so fresh.so && mv fresh.so libmade.so
+profile over.prof.*
+grep -q ' old_name (.*/libmade.so)' out
+result $? "the same build as another file gives names"
 
 # Files that are none, or damaged
 head -c 3000 five.prof.* >short.prof
