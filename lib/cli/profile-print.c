@@ -25,6 +25,30 @@ static const char *bytes_text(double bytes)
 	return text;
 }
 
+/* How many bytes of a text in UTF-8 are a character by which a line ends somewhere, or a terminal
+ * is told something: control characters, U+2028 and U+2029. */
+static size_t control_length(const char *c)
+{
+	uint8_t first = (uint8_t)c[0], second = (uint8_t)(first ? c[1] : 0);
+
+	if (first < 0x20 || first == 0x7f)
+		return 1;
+	if (first == 0xc2 && second >= 0x80 && second < 0xa0)
+		return 2;
+	return strncmp(c, "\u2028", 3) == 0 || strncmp(c, "\u2029", 3) == 0 ? 3 : 0;
+}
+
+/* A function or a file of Python may be called anything. */
+static void replace_controls(char *text)
+{
+	while (*text) {
+		size_t length = control_length(text);
+
+		memset(text, '?', length);
+		text += max_size(length, 1);
+	}
+}
+
 /* "function (file:line)", in memory of its own. */
 static char *place_text(const struct place *place)
 {
@@ -38,6 +62,7 @@ static char *place_text(const struct place *place)
 		text = NULL;
 	if (!text)
 		abort();
+	replace_controls(text);
 	return text;
 }
 
@@ -193,13 +218,14 @@ void profile_print_matrix(const struct profile *profile, size_t most)
 
 /* ---- collapsed ------------------------------------------------------------------------------- */
 
-/* A frame in a collapsed stack must not have what separates frames. */
+/* A frame in a collapsed stack must not have what separates frames.  What would end the line is
+ * replaced already. */
 static void put_frame(const struct place *place, FILE *to)
 {
 	char *text = place_text(place);
 
 	for (char *c = text; *c; c++)
-		if (*c == ';' || *c == '\n')
+		if (*c == ';')
 			*c = ',';
 	fputs(text, to);
 	free(text);

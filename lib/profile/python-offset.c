@@ -214,6 +214,9 @@ static unsigned text_bits(python_read *read, const void *text)
 	return python_at.version >> 16 >= 0x030e ? state >> (state & 0xff00 ? 8 : 2) : state >> 2;
 }
 
+/* In the place of a surrogate, for which Python's os.fsdecode has bytes that are no text. */
+#define UNKNOWN_CHARACTER 0xfffd
+
 /* Add a code point as UTF-8: n bytes of six bits, and the rest in the first one, whose upper bits
  * say how many there are.  Returns the number of its bytes. */
 static unsigned put_utf8(char *to, uint32_t c)
@@ -221,6 +224,8 @@ static unsigned put_utf8(char *to, uint32_t c)
 	static const uint8_t heads[] = { 0, 0xc0, 0xe0, 0xf0 };
 	unsigned n = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
 
+	if (c >= 0xd800 && c < 0xe000)
+		c = UNKNOWN_CHARACTER;
 	for (unsigned i = n; i > 0; i--, c >>= 6)
 		to[i] = (char)(0x80 | (c & 0x3f));
 	to[0] = (char)(heads[n] | c);

@@ -83,5 +83,8 @@ while read -r python version; do
 		"$(seq -w 0 39 | sed 's/.*/1.0 MiB made_& (file_&:2)/')" "$(each_made)"
 	grep -qE 'ready [1-9]' "$work/ready"
 	result $? "$version: addresses were used again"
+	look_at "${run[@]}" "$python" "$top_srcdir/t/python/names.py"
+	"$judge" -B "$top_srcdir/t/python/names.py" --judge "$work/out" >"$work/log"
+	result $? "$version: collapsed stacks with names of all kinds are read as speedscope does"
 done < <(known)
 done_testing
