@@ -177,7 +177,7 @@ static void make_page(void)
 	struct arn_stats stats;
 
 	page = NULL;
-	if (!option(OPTION_PAGE) || !os_share(&shared, ARN_PAGE_NAME, PAGE_BYTES))
+	if (!option(OPTION_PAGE) || !os_share(&shared, ARN_PAGE_NAME, PAGE_BYTES, NULL, 0))
 		return;
 	page = shared.address;
 	lay_out();

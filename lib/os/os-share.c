@@ -5,9 +5,12 @@
  */
 #include "os/os.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,15 +40,24 @@ static void seal(int fd)
 	fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
 }
 
-static bool map(struct os_shared *shared, const char *name, size_t size)
+/* A file that would be larger than the process may make one would end it by SIGXFSZ. */
+static bool may_be_made(size_t size)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur;
+}
+
+static bool map(struct os_shared *shared, const char *name, size_t size, const void *from, size_t n)
+{
+	int fd = may_be_made(size) ? memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
 	struct stat status;
 	void *address = MAP_FAILED;
 
 	if (fd < 0)
 		return false;
-	if (ftruncate(fd, (off_t)size) == 0 && fstat(fd, &status) == 0)
+	if (ftruncate(fd, (off_t)size) == 0 && text_write_all(fd, from, n) &&
+	    fstat(fd, &status) == 0)
 		address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (address == MAP_FAILED) {
 		close(fd);
@@ -57,13 +69,13 @@ static bool map(struct os_shared *shared, const char *name, size_t size)
 }
 
 /* close(2) is a cancellation point. */
-bool os_share(struct os_shared *shared, const char *name, size_t size)
+bool os_share(struct os_shared *shared, const char *name, size_t size, const void *from, size_t n)
 {
 	int saved = errno, cancel;
 	bool done;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	done = map(shared, name, size);
+	done = map(shared, name, size, from, n);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 	return done;

@@ -55,8 +55,9 @@ struct os_shared {
 	int fd;
 	uint64_t inode;
 };
-/* Map `size` bytes of it, zeroed.  false: the system refuses. */
-bool os_share(struct os_shared *shared, const char *name, size_t size);
+/* Map `size` bytes of it: the first n are copied from there, and the others are zero.  Written to
+ * the file, the copied pages come without a fault for each of them.  false: the system refuses. */
+bool os_share(struct os_shared *shared, const char *name, size_t size, const void *from, size_t n);
 /* Unmap it, and close its descriptor, unless the program has done that. */
 void os_unshare(struct os_shared *shared);
 /* Copy bytes from an address that may be anything.  false: it is not readable, or the system

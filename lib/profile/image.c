@@ -35,13 +35,9 @@ static void share(void)
 {
 	if (option(OPTION_PROFILE) == 0)
 		return;
-	shared = os_share(&memfd, "arenite-profile", capacity) ? memfd.address : NULL;
-}
-
-static void copy_all(void)
-{
-	if (shared)
-		memcpy(shared, own, load_relaxed(&own->x_used));
+	shared = NULL;
+	if (os_share(&memfd, "arenite-profile", capacity, own, load_relaxed(&own->x_used)))
+		shared = memfd.address;
 }
 
 /* The sums of the header go over by themselves, because other threads may be adding to them. */
@@ -83,7 +79,6 @@ bool image_init(void)
 	own->process = (uint64_t)getpid();
 	own->began = (uint64_t)time(NULL);
 	share();
-	copy_all();
 	return true;
 }
 
@@ -99,7 +94,6 @@ void image_fork_child(void)
 		return;
 	os_unshare(&memfd);
 	share();
-	copy_all();
 }
 
 /* ---- records --------------------------------------------------------------------------------- */

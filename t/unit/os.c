@@ -192,6 +192,26 @@ static void churn(unsigned self)
 			os_unmap(held[k], size[k]);
 }
 
+/* A file that is larger than the limit ends the process by a signal. */
+static int share_beyond_limit(void)
+{
+	const struct rlimit limit = { page, page };
+	struct os_shared shared;
+
+	if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || os_share(&shared, "test", 2 * page, NULL, 0))
+		return 1;
+	return os_share(&shared, "test", page, "seven", 5) &&
+	                       memcmp(shared.address, "seven\0", 7) == 0
+	               ? 0
+	               : 2;
+}
+
+static void test_share(void)
+{
+	ok(status_of_child(share_beyond_limit) == 0,
+	   "memory is shared within the limit of files, and begins as it should");
+}
+
 int main(void)
 {
 	page = os_page_size();
@@ -203,6 +223,7 @@ int main(void)
 	test_too_much();
 	test_limit();
 	test_injection();
+	test_share();
 	threads(4, churn);
 	no_errors("four threads map and unmap, each its own");
 	return done();
