@@ -111,7 +111,7 @@ struct heap *alloc_take_over(arn_heap *handle)
  * somebody asked for it (trim.c), returning pages when too many are unswept, looking after a heap
  * that nobody uses, and checking the heap's records at CHECKS level 3.  After that the heap is
  * whole again, and the page and the file of statistics may be written, and the kernel's count read
- * (watch.h).
+ * (watch.h).  With option GUARD, objects whose readers are done are protected (cell.h).
  */
 void alloc_end(struct heap *heap)
 {
@@ -122,6 +122,8 @@ void alloc_end(struct heap *heap)
 	tend(heap);
 	guard_heap(heap);
 	heap_exit(heap);
+	if (unlikely(sample_is_metered(heap->face)))
+		cell_poll(heap->family);
 	watch(heap);
 }
 

@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "base/usdt.h"
 #include "heap/cell.h"
+#include "heap/family.h"
 #include "os/os.h"
 #include "profile/frames.h"
 #include "profile/profile.h"
@@ -26,11 +27,12 @@ static struct cell_event event_now(void)
 	return event;
 }
 
-/* Freed objects whose readers come late have to stay as they are, and those that a collector knows
- * have to be found by its walks. */
-static bool is_guardable(const struct heap *heap)
+/* In an unmodified Python objects have a family of their own, and blocks of MEM another one.  So
+ * all families are asked, of which there are a few. */
+static void poll_families(void)
 {
-	return heap->tag == ARN_TAG_MEM || (heap->tag == ARN_TAG_OBJECT && !heap->deferred);
+	for (arn_family *family = family_first(); family; family = load_relaxed(&family->x_next))
+		cell_poll(family);
 }
 
 void *guarded_malloc(const struct heap *heap, size_t size, size_t alignment)
@@ -38,7 +40,8 @@ void *guarded_malloc(const struct heap *heap, size_t size, size_t alignment)
 	struct cell_event made;
 	uint64_t caller;
 
-	if (!is_guardable(heap) || !cell_fits(size, alignment))
+	poll_families();
+	if (!cell_fits(size, alignment))
 		return NULL;
 	caller = frames_caller();
 	if (!cell_admits(caller))
@@ -60,6 +63,7 @@ void guarded_free(const struct pool *pool, void *block)
 	misuse = cell_free(pool, block, &freed, &distance);
 	if (unlikely(misuse != CELL_FINE))
 		misuse_at_free(misuse, block, distance);
+	poll_families();
 }
 
 void guarded_check(const struct pool *pool, const void *block)

@@ -2,8 +2,9 @@
  *
  * guarded.h - blocks in cells (heap/cell.h), for the slow paths of malloc, free and realloc.
  *
- * Guarded are blocks of MEM, the libc names among them, and those of OBJECT where no reader without
- * a lock looks at freed objects: in a Python with a GIL, and in programs without Python.
+ * Guarded are blocks of all tags.  Objects that readers without a lock may look at after they were
+ * freed are protected when these readers are done; that is looked at with each guarded block that
+ * is made or freed, in slow paths of malloc and free, and in walks of a collector.
  *
  * Owner       as the functions of alloc.c that call these.
  */

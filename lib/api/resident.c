@@ -276,25 +276,34 @@ static void add_huge(struct survey *survey, struct arena *arena)
 		survey->taken[CLASS_LARGE].resident += bytes;
 }
 
+/* As much of what is left as there is. */
+static size_t take(size_t *left, size_t bytes)
+{
+	bytes = min_size(*left, bytes);
+	*left -= bytes;
+	return bytes;
+}
+
 /*
  * Count an arena that has only cells.  The pages of live blocks are resident, and what is around
- * the blocks there is pinned by them.  Of freed blocks nothing is left, unless the system has
- * refused to take it.
+ * the blocks there is pinned by them.  Of freed blocks nothing is left but the pages that wait for
+ * readers, unless the system has refused to take it.
  */
 static void add_cells(struct survey *survey, struct arena *arena)
 {
-	size_t bytes, pages = cell_pages(arena, &bytes), body;
+	struct cell_pages pages;
+	size_t body;
 
+	cell_pages(arena, &pages);
 	if (os_resident(arena, ARENA_SIZE, survey->resident) != 0)
 		return;
 	survey->to->metadata += count_resident(survey->resident, ARENA_HEAD * SLICE);
 	body = count_resident(survey->resident + ARENA_HEAD * SLICE / os_page_size(),
 	                      ARENA_SIZE - ARENA_HEAD * SLICE);
-	pages = min_size(pages, body);
-	bytes = min_size(bytes, pages);
-	survey->to->live += bytes;
-	survey->to->pinned += pages - bytes;
-	survey->to->retained += body - pages;
+	survey->to->live += take(&body, pages.live);
+	survey->to->pinned += take(&body, pages.around);
+	survey->to->waiting += take(&body, pages.waiting);
+	survey->to->retained += body;
 }
 
 static void add_arenas(struct survey *survey)

@@ -292,6 +292,7 @@ static bool visit_orphans(struct walk *walk, arn_family *family, unsigned tag)
 	struct heap *last = NULL, *next;
 
 	limbo_poll_all(family, false);
+	cell_poll(family);
 	for (struct heap *heap = load_acquire(&family->x_walked[tag]); heap; heap = next) { /* F2 */
 		next = heap->walk_next;
 		if (load_relaxed(&heap->x_owner) == OWNER_NONE)

@@ -1,37 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/cell.h"
+#include "heap/cell-record.h"
 
 #include "arena/meta.h"
 #include "arena/reclaim.h"
 #include "arena/supply.h"
 #include "base/usdt.h"
 #include "heap/cell-cover.h"
-#include "os/os.h"
 
 /* Of what lies before the block on its page, this much is filled and compared. */
 #define BEFORE_MOST ((size_t)PAGE_MIN)
 
-struct cell {
-	alignas(CACHE_LINE) STACK_NODE empty;
-	_Atomic unsigned x_state; /* C1 */
-	uint8_t tag, row;
-	struct cells *cells;
-	uint64_t caller;
-	const arn_family *family;
-	char *block;
-	size_t size;
-	struct cell_event made, freed;
-};
-
-struct cells {
-	struct arena *arena;
-	_Atomic unsigned x_begun; /* cells that were ever used; may be more than there are */
-	struct cell cell[CELLS];
-};
-
 static bool is_on;
-static _Atomic(struct cells *) x_cells[CELL_ARENAS]; /* C3 */
-static _Atomic unsigned x_arenas; /* places in x_cells that were taken, or more */
+_Atomic(struct cells *) x_cells[CELL_ARENAS]; /* C3 */
+static _Atomic unsigned x_arenas;             /* places in x_cells that were taken, or more */
 static struct stack empty;
 static _Atomic(struct cell *) x_quarantine[CELL_QUARANTINE]; /* C2 */
 static _Atomic unsigned x_freed;                             /* cells that ever went there */
@@ -47,22 +28,6 @@ void cell_init(void)
 }
 
 /* ---- arenas ---------------------------------------------------------------------------------- */
-
-static unsigned slice_of(unsigned cell)
-{
-	return ARENA_HEAD + 1 + 2 * cell;
-}
-
-static unsigned first_slice(const struct cell *cell)
-{
-	return slice_of((unsigned)(cell - cell->cells->cell));
-}
-
-/* Where the cell has its guard, and its block ends, or a few bytes before that. */
-static char *end_of(const struct cell *cell)
-{
-	return (char *)cell->cells->arena + (first_slice(cell) + 1) * SLICE;
-}
 
 static struct cell *cell_of(const struct pool *pool)
 {
@@ -178,15 +143,10 @@ static void put_in_quarantine(struct cell *cell)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-static char *page_of(const char *block)
-{
-	return (char *)((uintptr_t)block & ~(os_page_size() - 1));
-}
-
 /* The first byte before the block that is filled. */
 static char *filled_from(const struct cell *cell)
 {
-	size_t before = (size_t)(cell->block - page_of(cell->block));
+	size_t before = (size_t)(cell->block - cell_page(cell->block));
 
 	return cell->block - min_size(before, BEFORE_MOST);
 }
@@ -204,7 +164,7 @@ static void fill_around(const struct cell *cell, char *end)
 static void describe(const struct cell *cell)
 {
 	struct arena *arena = cell->cells->arena;
-	unsigned slice = first_slice(cell);
+	unsigned slice = cell_first_slice(cell);
 	struct pool *pool = &arena->pool[slice];
 
 	pool->lead = pool;
@@ -228,12 +188,16 @@ static void count_made(const struct cell *cell, size_t pages)
 	tally_add(&arena_counters.x_claimed, pages);
 }
 
-static void count_freed(const struct cell *cell, size_t pages)
+static void count_freed(const struct cell *cell)
 {
 	add_relaxed(&counts[cell->row].x_freed_blocks, 1);
 	add_relaxed(&counts[cell->row].x_freed_bytes, cell->size);
-	sub_relaxed(&x_used, 1);
 	cell_uncover(cell->caller);
+}
+
+static void count_closed(size_t pages)
+{
+	sub_relaxed(&x_used, 1);
 	tally_sub(&arena_counters.x_claimed, pages);
 }
 
@@ -256,7 +220,7 @@ bool cell_admits(uint64_t caller)
 /* The caller has taken the cell. */
 static void *make_block(struct cell *cell, size_t room)
 {
-	char *end = end_of(cell), *page = page_of(end - room);
+	char *end = cell_end(cell), *page = cell_page(end - room);
 	size_t pages = (size_t)(end - page);
 
 	if (!supply_admits(pages) || os_protect(page, pages, true) != 0) {
@@ -283,6 +247,8 @@ void *cell_malloc(const struct heap *heap, size_t size, size_t alignment,
 	cell->family = heap->family;
 	cell->tag = heap->tag;
 	cell->row = heap->row;
+	cell->deferred = heap->deferred;
+	store_relaxed(&cell->x_left, false);
 	cell->caller = caller;
 	cell->size = max_size(size, 1);
 	cell->made = *made;
@@ -317,19 +283,29 @@ static enum cell_misuse look_around(const struct cell *cell, const char *end, si
 	return *distance ? CELL_WRITTEN_BEFORE : CELL_FINE;
 }
 
-/* The pages cannot be accessed any more, and go back to the system.  If it refuses the first, the
- * block is in quarantine as it is, and uses of it are not found. */
-static void close_pages(const struct cell *cell, char *end)
+static size_t bytes_of_pages(const struct cell *cell)
 {
-	char *page = page_of(cell->block);
-
-	if (os_protect(page, (size_t)(end - page), false) != 0)
-		refuse();
-	else
-		os_purge(page, (size_t)(end - page));
-	count_freed(cell, (size_t)(end - page));
+	return (size_t)(cell_end(cell) - cell_page(cell->block));
 }
 
+/* No reader looks at the block any more.  Its pages cannot be accessed from now on, and go back to
+ * the system.  If that refuses the first, the block is in quarantine as it is, and uses of it are
+ * not found. */
+static void close_cell(struct cell *cell)
+{
+	char *page = cell_page(cell->block);
+	size_t pages = bytes_of_pages(cell);
+
+	if (os_protect(page, pages, false) != 0)
+		refuse();
+	else
+		os_purge(page, pages);
+	count_closed(pages);
+	store_relaxed(&cell->x_state, CELL_FREED);
+	put_in_quarantine(cell);
+}
+
+/* The block is freed from now on; readers may look at it until the cell is closed. */
 static bool claim_freed(struct cell *cell)
 {
 	unsigned live = CELL_LIVE;
@@ -338,10 +314,10 @@ static bool claim_freed(struct cell *cell)
 		bool is_live = load_acquire(&cell->x_state) == CELL_LIVE;
 
 		arn_yield_point("cell_free");
-		store_relaxed(&cell->x_state, CELL_FREED);
+		store_relaxed(&cell->x_state, CELL_WAITING);
 		return is_live;
 	}
-	return cas_acq_rel(&cell->x_state, &live, CELL_FREED); /* C1 */
+	return cas_acq_rel(&cell->x_state, &live, CELL_WAITING); /* C1 */
 }
 
 /* Of two threads that free the same block, one makes it FREED, and the other is told so.  The first
@@ -350,7 +326,6 @@ enum cell_misuse cell_free(const struct pool *pool, void *block, const struct ce
                            size_t *distance)
 {
 	struct cell *cell = cell_of(pool);
-	char *end = end_of(cell);
 	enum cell_misuse misuse;
 
 	*distance = (size_t)((char *)block - cell->block);
@@ -360,12 +335,44 @@ enum cell_misuse cell_free(const struct pool *pool, void *block, const struct ce
 	if (!claim_freed(cell))
 		return CELL_FREED_TWICE;
 	cell->freed = *freed;
-	misuse = look_around(cell, end, distance);
+	misuse = look_around(cell, cell_end(cell), distance);
 	if (misuse != CELL_FINE)
 		return misuse;
-	close_pages(cell, end);
-	put_in_quarantine(cell);
+	count_freed(cell);
+	if (cell->deferred && !BUG(close_at_once))
+		cell_wait_push(cell->family, &cell->wait, bytes_of_pages(cell));
+	else
+		close_cell(cell);
 	return CELL_FINE;
+}
+
+/* Of a list that cell_wait_take has given. */
+static void close_all(struct cell_wait *list)
+{
+	struct cell_wait *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		close_cell(container_of(list, struct cell, wait));
+	}
+}
+
+void cell_poll(arn_family *family)
+{
+	close_all(cell_wait_take(family, false));
+}
+
+void cell_begin_anew(arn_family *family)
+{
+	for (unsigned i = 0; i < CELL_ARENAS; i++) {
+		struct cells *cells = load_acquire(&x_cells[i]); /* C3 */
+
+		for (unsigned k = 0; cells && k < CELLS; k++)
+			if (load_acquire(&cells->cell[k].x_state) == CELL_LIVE && /* C1 */
+			    cells->cell[k].family == family)
+				store_relaxed(&cells->cell[k].x_left, true);
+	}
+	close_all(cell_wait_take(family, true));
 }
 
 bool cell_is_live(const struct pool *pool, const void *block)
@@ -375,44 +382,7 @@ bool cell_is_live(const struct pool *pool, const void *block)
 	return load_acquire(&cell->x_state) == CELL_LIVE && block == cell->block; /* C1 */
 }
 
-/* ---- for others ------------------------------------------------------------------------------ */
-
-/* The cell that the address is nearest to.  Half of the slice between two cells counts as being
- * behind the first one, and the other half as being before the second one. */
-static const struct cell *nearest(const struct cells *cells, const char *address)
-{
-	const char *first = (const char *)cells->arena + slice_of(0) * SLICE - SLICE / 2;
-	size_t offset = address > first ? (size_t)(address - first) : 0;
-
-	return &cells->cell[min_size(offset / (2 * SLICE), CELLS - 1)];
-}
-
-/* Another thread may be about to reuse the cell: what is read then is of one block or the other. */
-no_tsan static void view_cell(struct cell_view *view, const struct cell *cell)
-{
-	view->state = load_acquire(&cell->x_state); /* C1 */
-	view->block = load_guess(&cell->block);
-	view->size = load_guess(&cell->size);
-	view->made.python = load_guess(&cell->made.python);
-	view->made.native = load_guess(&cell->made.native);
-	view->made.thread = load_guess(&cell->made.thread);
-	view->freed.python = load_guess(&cell->freed.python);
-	view->freed.native = load_guess(&cell->freed.native);
-	view->freed.thread = load_guess(&cell->freed.thread);
-}
-
-bool cell_look(const void *address, struct cell_view *view)
-{
-	for (unsigned i = 0; i < CELL_ARENAS; i++) {
-		const struct cells *cells = load_acquire(&x_cells[i]); /* C3 */
-
-		if (!cells || arena_at(address) != cells->arena)
-			continue;
-		view_cell(view, nearest(cells, address));
-		return true;
-	}
-	return false;
-}
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 /* What was freed is read first: so the difference is never below zero. */
 void cell_count(unsigned row, struct cell_count *count)
@@ -429,40 +399,4 @@ void cell_count(unsigned row, struct cell_count *count)
 size_t cell_refusals(void)
 {
 	return load_relaxed(&x_refusals);
-}
-
-size_t cell_pages(const struct arena *arena, size_t *bytes)
-{
-	const struct cells *cells = arena->cells;
-	size_t pages = 0;
-
-	*bytes = 0;
-	for (unsigned i = 0; i < CELLS; i++) {
-		struct cell_view view;
-
-		view_cell(&view, &cells->cell[i]);
-		if (view.state != CELL_LIVE)
-			continue;
-		*bytes += view.size;
-		pages += (size_t)(end_of(&cells->cell[i]) - page_of(view.block));
-	}
-	return pages;
-}
-
-bool cell_visit(const arn_family *family, unsigned tag,
-                bool (*visitor)(void *arg, void *block, size_t size), void *arg)
-{
-	for (unsigned i = 0; i < CELL_ARENAS; i++) {
-		struct cells *cells = load_acquire(&x_cells[i]); /* C3 */
-
-		for (unsigned k = 0; cells && k < CELLS; k++) {
-			const struct cell *cell = &cells->cell[k];
-
-			if (load_acquire(&cell->x_state) == CELL_LIVE && /* C1 */
-			    cell->family == family && cell->tag == tag &&
-			    !visitor(arg, cell->block, cell->size))
-				return false;
-		}
-	}
-	return true;
 }

@@ -16,23 +16,30 @@
  * To everybody else the block is the one block of a large pool, whose heap is cell_heap.  No thread
  * owns that, so the free of such a block takes the slow path by itself.
  *
- * States      EMPTY -> LIVE (cell_malloc) -> FREED (cell_free, in quarantine) -> EMPTY, when
- *             CELL_QUARANTINE cells were freed after it
- * Owner       of an empty cell: the stack, or the thread that has taken it.  Of a live one: whoever
- *             holds the block; the thread that makes it FREED owns the cell until it has put it
- *             into the quarantine.  The exchange that takes it out of there makes its thread the
- *             owner.
- * Invariant   cells that were ever used == empty ones in the stack + live + in quarantine, but for
- *             those in a thread's hands.  A thread that is gone in the child of a fork has lost
- *             one.
+ * Readers     Where a family has a provider, lock-free readers may look at an object after it was
+ *             freed.  Then the block stays as it is until they are done (cell-wait.h), and is
+ *             protected after that.  As for pools of objects, a user of the family has to ask.
  *
- * Synchronization    cell_malloc  cell_free  cell_look
- *     cell_malloc         -           -          -      -  may run at the same time
- *     cell_free           -           X          -      X  not of the same block: the first one
- *                                                          wins, and the second one is told
+ * States      EMPTY -> LIVE (cell_malloc) -> WAITING (cell_free) -> FREED, in quarantine: at once,
+ *             or, if readers may look at the block, by cell_poll -> EMPTY, when CELL_QUARANTINE
+ *             cells came there after it
+ * Owner       of an empty cell: the stack, or the thread that has taken it.  Of a live one: whoever
+ *             holds the block; the thread that makes it WAITING owns the cell until it has put it
+ *             into the quarantine, or into the list of those that wait for readers.  Who takes it
+ *             out of there is the owner.
+ * Invariant   cells that were ever used == empty ones in the stack + live + waiting for readers +
+ *             in quarantine, but for those in a thread's hands.  A thread that is gone in the child
+ *             of a fork has lost one, or those of one list.
+ *
+ * Synchronization    cell_malloc  cell_free  cell_poll  cell_look
+ *     cell_malloc         -           -          -          -      -  may run at the same time
+ *     cell_free           -           X          -          -      X  not of the same block: the
+ *     cell_poll           -           -          -          -         first one wins, and the
+ *                                                                     second one is told
  * Ordering    C1  x_state: LIVE (release) -> cell_look, cell_free (acquire): the cell's fields
  *             C2  x_quarantine: the cell, by an exchange on both sides
  *             C3  x_cells: a new arena (release) -> who looks for a cell (acquire)
+ *             C4  of cell-wait.h
  *             S1  the stack of empty cells
  * Progress    lock-free, with two system calls for a block that is made, and two when it is freed.
  *             A thread that stands still has one cell.
@@ -54,7 +61,7 @@ struct cell_event {
 	uint32_t thread;         /* as gettid says */
 };
 
-enum cell_state { CELL_EMPTY, CELL_LIVE, CELL_FREED };
+enum cell_state { CELL_EMPTY, CELL_LIVE, CELL_WAITING, CELL_FREED };
 
 /* What a cell has, or had last. */
 struct cell_view {
@@ -85,14 +92,20 @@ static inline bool cell_fits(size_t size, size_t alignment)
 /* May a block of this caller, which is any number, have a cell?  When half of all cells are in use,
  * only if no other live block of that caller has one.  false is counted as a refusal. */
 bool cell_admits(uint64_t caller);
-/* A block of exactly `size` bytes, which cell_fits, for a heap of this family.  NULL: there is no
- * cell for it, and it has to be made in another way. */
+/* A block of exactly `size` bytes, which cell_fits, for this heap's family and tag.  NULL: there is
+ * no cell for it, and it has to be made in another way. */
 void *cell_malloc(const struct heap *heap, size_t size, size_t alignment,
                   const struct cell_event *made, uint64_t caller);
 /* Free the block.  If it is not CELL_FINE, nothing was done that matters, for the program has to
  * end. */
 enum cell_misuse cell_free(const struct pool *pool, void *block, const struct cell_event *freed,
                            size_t *distance);
+/* Protect the pages of freed blocks whose readers are done.  Nothing happens if the caller is no
+ * user of the family. */
+void cell_poll(arn_family *family);
+/* The embedder's state that the family served has ended, and a new one begins: walks do not find
+ * the blocks that it has left alive, and no reader of the ended state runs. */
+void cell_begin_anew(arn_family *family);
 /* Is this the beginning of a live block? */
 bool cell_is_live(const struct pool *pool, const void *block);
 /* The cell that this address lies in, or next to.  false: the address has nothing to do with cells.
@@ -106,8 +119,12 @@ struct cell_count {
 void cell_count(unsigned row, struct cell_count *count);
 /* Blocks that should have had a cell, and for which there was none. */
 size_t cell_refusals(void);
-/* Bytes of the pages of live blocks in this arena, and in *bytes those of the blocks themselves. */
-size_t cell_pages(const struct arena *arena, size_t *bytes);
+/* Bytes that can be accessed in an arena of cells: of live blocks, of what is around them on their
+ * pages, and of pages with freed blocks that wait for readers. */
+struct cell_pages {
+	size_t live, around, waiting;
+};
+void cell_pages(const struct arena *arena, struct cell_pages *pages);
 /* Call the visitor for each live block of this family and tag, until it says false.  While the
  * users of the family are stopped. */
 bool cell_visit(const arn_family *family, unsigned tag,

@@ -5,6 +5,7 @@
 #include "heap/family.h"
 
 #include "heap/cache.h"
+#include "heap/cell.h"
 #include "heap/trim-heap.h"
 #include "heap/limbo.h"
 #include "heap/pending.h"
@@ -288,6 +289,7 @@ static void begin_anew(arn_family *family)
 		wait_hand_over(heap);
 	}
 	limbo_poll_all(family, true);
+	cell_begin_anew(family);
 }
 
 /* A family of its own for this state, unless another thread has just made one: then that one

@@ -7,10 +7,6 @@
 #include "arena/retain.h"
 #include "os/os.h"
 
-/* The goal of a pool that fell empty in the hands of a thread which is no user of the family: such
- * a thread cannot ask the provider for one. */
-#define NO_GOAL UINT64_MAX
-
 static _Atomic(arn_family *) x_latest; /* a pool was added to this family */
 
 /* How often this thread has polled, and the stack that it asks next.  Of any family: it is a matter
@@ -120,18 +116,16 @@ static void leave_limbo(arn_family *family, const struct pool *pool)
 	sub_relaxed(&family->x_waiting, 1);
 }
 
-/* A goal for a pool that has just fallen empty covers every reader that may have seen its last
- * block. */
-static uint64_t goal_of(const arn_family *family, const struct pool *pool)
+uint64_t limbo_goal(const arn_family *family, size_t bytes)
 {
-	return family_is_user(family) ? family->provider->goal(pool_span(pool)) : NO_GOAL;
+	return family_is_user(family) ? family->provider->goal(bytes) : LIMBO_NO_GOAL;
 }
 
 void limbo_begin(arn_family *family, struct pool *pool)
 {
 	if (load_relaxed(&x_latest) != family)
 		store_release(&x_latest, family); /* S2 */
-	pool->goal = goal_of(family, pool);
+	pool->goal = limbo_goal(family, pool_span(pool));
 }
 
 /* The counters come before the push, because the pool may be taken, and counted out, at once. */
@@ -261,8 +255,8 @@ static bool is_over(arn_family *family, unsigned index, struct pool *pool, bool 
 {
 	if (stopped)
 		return true;
-	if (pool->goal == NO_GOAL)
-		pool->goal = goal_of(family, pool);
+	if (pool->goal == LIMBO_NO_GOAL)
+		pool->goal = limbo_goal(family, pool_span(pool));
 	if (limbo_is_over(family, pool->goal))
 		return true;
 	store_relaxed(&family->x_unreached[index], pool->goal);

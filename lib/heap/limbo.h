@@ -48,6 +48,11 @@ void limbo_add(arn_family *family, struct pool *pool);
 void limbo_begin(arn_family *family, struct pool *pool);
 /* Let a pool that has a goal wait here. */
 void limbo_put(arn_family *family, struct pool *pool);
+/* A goal for what was freed just now, `bytes` of memory: it covers every reader that may have seen
+ * it.  A thread that is no user of the family cannot ask the provider for one, and gets
+ * LIMBO_NO_GOAL: a user has to ask again, and the time begins then. */
+#define LIMBO_NO_GOAL UINT64_MAX
+uint64_t limbo_goal(const arn_family *family, size_t bytes);
 /* Is this goal reached?  For users of the family. */
 bool limbo_is_over(const arn_family *family, uint64_t goal);
 /* May the large pool serve a block of so many slices?  Any other pool may, if the class is right.

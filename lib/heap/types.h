@@ -233,6 +233,11 @@ struct arn_family {
 	/* the goal at which the last poll of a stack ended, because it was not reached, or 0 */
 	_Atomic uint64_t x_unreached[LIMBO_STACKS];
 	struct stack limbo[LIMBO_STACKS];
+
+	/* cell-wait.h: cells whose blocks readers may look at, the newest first; C4.  And the goal
+	 * at which the last look ended, or 0. */
+	alignas(CACHE_LINE) _Atomic(struct cell_wait *) x_cells;
+	_Atomic uint64_t x_cells_unreached;
 };
 
 /* The family of the libc names (lib/malloc).  They have heaps, and so pools, of their own, by which

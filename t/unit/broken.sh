@@ -104,6 +104,8 @@ from_stack         unit/unwind          profile/unwind.c
 trust_addresses    unit/traceback       os/os.c
 quarantine_in_two_steps unit/cell       heap/cell.c
 freed_in_two_steps unit/cell            heap/cell.c
+close_at_once      unit/cell-wait       heap/cell.c
+cells_in_two_steps unit/cell-wait       heap/cell-wait.c
 '
 
 build() { # PROGRAM MACRO TEST [SOURCE...]
