@@ -3,6 +3,7 @@
 #
 # Option GUARD in Python: misuse of t/python/guard.py is found, with the lines of Python that have made, freed and
 # misused the block, in an extension module where the interpreter's headers are there.  With faulthandler as well.
+# In a grafted interpreter objects of the collector are guarded, too, and it still finds them.
 set -u
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}"
 # shellcheck source=t/support/tap.sh
@@ -14,6 +15,7 @@ for name in LD_PRELOAD ${!ARENITE_*} ${!PYTHON*}; do
 	[ "$name" = PYTHONS ] || unset "$name"
 done
 export PYTHONDONTWRITEBYTECODE=1
+export LD_LIBRARY_PATH=$build/lib/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} # for a grafted interpreter
 program=$top/t/python/guard.py
 
 run() { # GUARD CASE [OPTION...]
@@ -52,11 +54,33 @@ writes="$thread writes to $at" reads="$thread reads $at"
 [ "$(uname -m)" = x86_64 ] || writes="$thread accesses $at" reads=$writes
 freed="use after free: $writes, byte 7 of a freed block of 96 bytes at $at"
 
+is_silent() { # GUARD CASE WHAT
+	run "$1" "$2" && [ ! -s "$work/err" ]
+	result $? "$version: $3 at $1"
+}
+
+over() { # BYTES ACCESS OF
+	echo "overflow by $1 bytes?: $2, behind the end of a block of $3 bytes at $at"
+}
+
 with_extension() {
 	found overflow "overflow by 1 byte: $writes, behind the end of a block of 96 bytes at $at" make - overflow
 	found written "$freed" make drop use
-	run 1 fine && [ ! -s "$work/err" ]
-	result $? "$version: what is right is left alone"
+	found object_1 "$(over 1 "$writes" 96)" create - object_over
+	found object_8 "$(over 8 "$writes" 96)" create - object_over
+	found object_100 "$(over 100 "$writes" 96)" create - object_over
+	found object_late "$freed" create release use
+	is_silent 1 fine "what is right is left alone"
+	is_silent 1 walked "the collector finds each object once"
+	is_silent 7 walked "the collector finds each object once"
+}
+
+# The blocks of an object with a pre-header have 16 bytes more.
+with_collector() {
+	found collected_1 "$(over 1 "$writes" 96)" create - object_over
+	found weak_8 "$(over 8 "$writes" 112)" create - object_over
+	found collected_late "$freed" create release use
+	found weak_late "${freed/96/112}" create release use
 }
 
 with_frames() {
@@ -77,6 +101,7 @@ while read -r python version; do
 		result $? "$version: the extension compiles"
 		with_extension
 		[ $frames = no ] || with_frames
+		! ldd "$python" 2>/dev/null | grep -q libarenite || with_collector
 	else
 		skip "$version: an extension" "no headers"
 	fi
