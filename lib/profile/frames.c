@@ -133,8 +133,44 @@ static void begin(struct frames *frames, unsigned most)
 	frames->cut = false;
 }
 
+/*
+ * The native frames up to the outermost call of Python's interpreter.  By the rules of unwind.h
+ * that takes a twentieth of what _Unwind_Backtrace takes, but it needs an address that is known to
+ * be in the same stack, further out.  false: there is none, or a rule is not known.
+ */
+static bool find_below_python(struct frames *frames, unsigned most)
+{
+#ifdef UNWIND_STACK
+	struct python_stack python;
+	struct unwind_frame frame;
+	uintptr_t limit, caller;
+
+	begin(frames, most);
+	python_frames(&python);
+	if (python.seams == 0)
+		return false;
+	limit = python.seam[python.seams - 1].entry;
+	unwind_here(frame.pc, frame.stack, frame.frame);
+	while ((caller = unwind_caller_stack(&frame)) != 0 && !frames->cut) {
+		if (frames->n > 0 || !is_own(frame.pc))
+			add(frames, frame.pc - 1);
+		if (caller > limit)
+			return true;
+		if (!unwind_step(&frame, caller, limit))
+			return false;
+	}
+	return frames->cut;
+#else
+	(void)frames;
+	(void)most;
+	return false;
+#endif
+}
+
 static void find_native(struct frames *frames, unsigned most)
 {
+	if (find_below_python(frames, most))
+		return;
 	begin(frames, most);
 	_Unwind_Backtrace(add_native, frames);
 }
