@@ -10,6 +10,7 @@
 #include "heap/limbo.h"
 #include "heap/pending.h"
 #include "heap/sample.h"
+#include "heap/stock.h"
 #include "heap/wait.h"
 #include "arena/meta.h"
 
@@ -97,22 +98,60 @@ static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 	return heap;
 }
 
-/* Orphans wait for a thread to adopt them; those for samples are in stacks of their own. */
-static struct stack *orphans_of(arn_family *family, unsigned tag, bool sampled)
+/* So many orphans of a family keep all they have: threads that come and go find caches that are
+ * filled.  Ten threads have as many heaps. */
+#define ORPHANS_READY 32u
+
+static bool take_place(struct heap *heap)
 {
-	return sampled ? &family->sampled[tag] : &family->orphans[tag];
+	arn_family *family = heap->family;
+
+	if (add_relaxed(&family->x_ready, 1) < ORPHANS_READY || BUG(leave_full)) {
+		store_relaxed(&heap->x_ready, true);
+		return true;
+	}
+	sub_relaxed(&family->x_ready, 1);
+	return false;
 }
 
+/* The orphan was adopted, or stranded, or both at the same time: it has its place until the first
+ * of them. */
+static void leave_place(struct heap *heap)
+{
+	if (load_relaxed(&heap->x_ready) && exchange_acquire(&heap->x_ready, false))
+		sub_relaxed(&heap->family->x_ready, 1);
+}
+
+/* Orphans wait for a thread to adopt them; those for samples are in stacks of their own.  Where
+ * hundreds of threads have ended, as many orphans wait for new ones, which may never come: then the
+ * heap is drained before it waits. */
 static void push_orphan(struct heap *heap)
 {
-	stack_push(orphans_of(heap->family, heap->tag, heap->sampled), &heap->orphan);
+	arn_family *family = heap->family;
+
+	if (heap->sampled) {
+		stack_push(&family->sampled[heap->tag], &heap->orphan);
+	} else if (take_place(heap)) {
+		stack_push(&family->orphans[heap->tag], &heap->orphan);
+	} else {
+		family_drain_orphan(heap);
+		stack_push(&family->emptied[heap->tag], &heap->orphan);
+	}
 }
 
 static struct heap *pop_orphan(arn_family *family, unsigned tag, bool sampled)
 {
-	struct stack_node *node = stack_pop(orphans_of(family, tag, sampled));
+	struct stack_node *node = stack_pop(sampled ? &family->sampled[tag]
+	                                            : &family->orphans[tag]);
+	struct heap *heap;
 
-	return node ? container_of(node, struct heap, orphan) : NULL;
+	if (!node && !sampled)
+		node = stack_pop(&family->emptied[tag]);
+	if (!node)
+		return NULL;
+	heap = container_of(node, struct heap, orphan);
+	leave_place(heap);
+	return heap;
 }
 
 /* Makes the calling thread the owner of an orphan that it has popped.  The compare-and-swap can
@@ -238,6 +277,7 @@ static void strand_blocks(struct heap *heap)
 		cache_move(other, heap);
 		family_abandon(other);
 	}
+	leave_place(heap);
 	store_release(&heap->x_owner, OWNER_STRANDED); /* H1 */
 }
 
@@ -346,13 +386,15 @@ static void end_drain_orphan(struct heap *heap)
 
 /* No owner refills from an orphan, so what is freed to it would stay until the next adoption.  The
  * caller has the heap as OWNER_DRAINING meanwhile: it drains it, flushes its cache, lets empty
- * pools go, and puts it down again.  A thread that wants to adopt it passes it over.  A thread that
- * is stopped in here keeps this heap, as it is, and nothing else. */
+ * pools go, also those that the heap kept for its next ones, and puts it down again.  A thread that
+ * wants to adopt it passes it over.  A thread that is stopped in here keeps this heap, as it is,
+ * and nothing else. */
 void family_drain_orphan(struct heap *heap)
 {
 	if (!begin_drain_orphan(heap))
 		return;
 	cache_send_home(heap);
+	stock_give_back(heap);
 	end_drain_orphan(heap);
 }
 

@@ -26,7 +26,8 @@ struct heap *family_adopt(arn_family *family, unsigned tag);
 /* The same with the heaps that have samples only (sample.h): the caller has one for as long as it
  * takes to make a block, and abandons it then. */
 struct heap *family_adopt_sampled(arn_family *family, unsigned tag);
-/* The owner gives the heap up as it is, with its cache and pools: it becomes an orphan. */
+/* The owner gives the heap up as it is, with its cache and pools: it becomes an orphan.  If many
+ * orphans of the family are left like that already, it is drained (family_drain_orphan). */
 void family_abandon(struct heap *heap);
 /* In the child of a fork: rebuild the lists of heaps to walk, because a thread that is gone may
  * have been changing them. */

@@ -94,14 +94,11 @@ void remote_init(void (*drain)(struct heap *))
 	drain_orphan = drain;
 }
 
-/* No owner refills from an orphan, so its blocks would wait for the next thread that adopts it.  A
- * thread that frees to orphans drains one of them now and then. */
+/* No owner refills from an orphan, so its blocks would wait for the next thread that adopts it.
+ * Whoever has queued the last of PENDING_STEP pools on an orphan drains it. */
 static void meet_orphan(struct heap *heap)
 {
-	struct thread *thread = thread_peek();
-
-	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread && drain_orphan &&
-	    ++thread->orphans_met % 16 == 0)
+	if (load_relaxed(&heap->x_owner) == OWNER_NONE && thread_peek() && drain_orphan)
 		drain_orphan(heap);
 }
 
@@ -156,11 +153,10 @@ void remote_send(struct pool *pool, unsigned word, uint64_t mask)
 	if (BUG(queued_first) ? !was_queued : load_seq(&entry->x_queued) == UNQUEUED) /* R1 */
 		told = queue_pool(pool, entry);
 	reclaim_exit();
-	if (!told)
-		return;
-	meet_orphan(told);
-	if (pending_add(told, 1))
+	if (told && pending_add(told, 1)) {
+		meet_orphan(told);
 		meet_owner(told);
+	}
 }
 
 /* Sends blocks that the program has freed.  The heap is read before: as long as one block is not

@@ -37,7 +37,6 @@ struct thread {
 	struct pool *pool, *open;
 	unsigned word, gathered_row;
 	uint64_t gathered;
-	unsigned orphans_met; /* pools queued on heaps without an owner */
 
 	_Atomic size_t x_raw_mallocs, x_raw_frees;
 	/* bytes; wraps below zero in a thread that frees what others made: the sum is right */

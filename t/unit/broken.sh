@@ -33,6 +33,7 @@ take_in_two_steps  unit/pool            arena/pool.c
 any_class          unit/aligned         heap/cache.c
 no_generation      unit/stack-plain
 adopt_blindly      unit/family          heap/family.c
+leave_full         unit/family          heap/family.c
 thread_pointers    unit/owner           api/alloc.c heap/owner.c
 hide_in_table_only unit/lookup          arena/registry.c
 look_outside       unit/lookup          arena/pool.c

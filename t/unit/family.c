@@ -77,8 +77,8 @@ static void test_warm(void)
 }
 
 /*
- * A thread that frees to an orphan drains it now and then, so that it does not keep memory that
- * others have freed.
+ * Whoever frees to an orphan drains it after each 8 pools that are queued there, so that it does
+ * not keep memory that others have freed.
  */
 static void test_drain_orphan(void)
 {
@@ -97,12 +97,67 @@ static void test_drain_orphan(void)
 	arn_heap_abandon(&orphan);
 	for (unsigned i = 0; i < array_length(block); i++)
 		arn_free(block[i]);
-	ok(load_relaxed(&heap->x_pools) <= 16, "an orphan keeps %zu of them",
+	ok(load_relaxed(&heap->x_pools) <= 8, "an orphan keeps %zu of them",
 	   load_relaxed(&heap->x_pools));
 	family_drain_orphan(heap);
 	ok(load_relaxed(&heap->x_pools) == 0 && heap_is_valid(heap) &&
 	           load_relaxed(&heap->x_owner) == OWNER_NONE,
 	   "the rest goes when it is drained, and it stays an orphan");
+}
+
+enum { ENDED = 60, READY = 32, EACH = 400, USES = 3000 };
+
+/* As many threads as end at once, each with heaps of its own: blocks in its cache, blocks that
+ * another thread has freed to it, and one that is still in use. */
+static void use_for_long(arn_heap *handle, void **in_use)
+{
+	void *block[EACH];
+
+	for (unsigned i = 0; i < USES; i++)
+		arn_free(arn_heap_malloc(handle, 100));
+	for (unsigned i = 0; i < EACH; i++)
+		block[i] = arn_heap_malloc(handle, 100);
+	for (unsigned i = 0; i < EACH; i++)
+		arn_free(block[i]);
+	*in_use = arn_heap_malloc(handle, 100);
+}
+
+static size_t cached_blocks(const struct heap *heap)
+{
+	size_t n = 0;
+
+	for (unsigned cls = 0; cls < CLASSES; cls++)
+		n += cache_count(heap, cls);
+	return n;
+}
+
+/* Some orphans stay as they were left, ready for the next threads.  Where there are more, those
+ * that come then keep nothing but what is in use. */
+static void test_many_end(void)
+{
+	arn_family *own = arn_family_new(NULL);
+	arn_heap handle[ENDED];
+	struct heap *heap[ENDED];
+	void *in_use[ENDED];
+	unsigned ready = 0, full = 0;
+
+	for (unsigned i = 0; i < ENDED; i++) {
+		arn_heap_init(&handle[i], own, ARN_TAG_MEM);
+		use_for_long(&handle[i], &in_use[i]);
+		heap[i] = handle[i].heap;
+	}
+	for (unsigned i = 0; i < ENDED; i++)
+		arn_heap_abandon(&handle[i]);
+	for (unsigned i = 0; i < ENDED; i++)
+		*(i < READY ? &ready : &full) += cached_blocks(heap[i]) > 0;
+	ok(ready == READY && full == 0, "%u of %u orphans keep their caches, %u of %u others",
+	   ready, READY, full, ENDED - READY);
+	for (unsigned i = 0; i < ENDED; i++)
+		arn_free(in_use[i]);
+	arn_heap_init(&handle[0], own, ARN_TAG_MEM);
+	arn_free(arn_heap_malloc(&handle[0], 100));
+	ok(cached_blocks(handle[0].heap) > 0, "and the next thread adopts one that is ready");
+	arn_heap_abandon(&handle[0]);
 }
 
 /* ---- a state that has ended ------------------------------------------------------------------ */
@@ -447,6 +502,7 @@ int main(void)
 	test_drain_orphan();
 	test_late_home();
 	test_states(); /* before there are many heaps: bins grow later then */
+	test_many_end();
 	test_ended_while_tidied();
 	test_ended_beside_trim(3);
 	test_ended_beside_trim(30);
