@@ -86,6 +86,12 @@ void cache_send_home(struct heap *heap)
 	end_use(heap);
 }
 
+/* There are no cells here. */
+void cell_begin_anew(arn_family *of)
+{
+	(void)of;
+}
+
 /* The heaps here have no stock. */
 void stock_give_back(struct heap *heap)
 {
