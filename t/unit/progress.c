@@ -425,7 +425,8 @@ static void test_points(void)
 		yield_hook(NULL);
 	}
 	no_errors("one stands still at a yield point, the others go on, %.2f s at most", slowest);
-	ok(reached + 2 >= n, "at %u of %u points", reached, n);
+	/* With pages as large as a slice, three or four points are passed hardly ever. */
+	ok(reached + (os_page_size() < SLICE ? 2 : 4) >= n, "at %u of %u points", reached, n);
 }
 
 /* ---- any instruction ------------------------------------------------------------------------- */
