@@ -8,7 +8,7 @@
  * ck has no 16-byte pop, or the machine orders less than ck relies on (ARCH_ORDERED), the
  * generation is in the bits of the word that a 64-byte aligned user address leaves free.
  *
- * Any thread may push and pop.
+ * Any thread may push, pop, and look at the top.
  * Synchronization      push   pop        -  may run at the same time
  *     push              -      -
  *     pop               -      -
@@ -57,6 +57,14 @@ struct stack {
 static inline bool stack_is_empty(const struct stack *stack)
 {
 	return ck_pr_load_ptr(&stack->ck.head) == NULL;
+}
+
+/* The record that was pushed last, or NULL; it may be popped at once. */
+static inline struct stack_node *stack_top(const struct stack *stack)
+{
+	ck_stack_entry_t *entry = ck_pr_load_ptr(&stack->ck.head);
+
+	return entry ? container_of(entry, struct stack_node, entry) : NULL;
 }
 
 static inline void stack_push(struct stack *stack, struct stack_node *node)
@@ -115,6 +123,11 @@ static inline uint64_t stack_word(const struct stack_node *node, uint64_t old)
 static inline bool stack_is_empty(const struct stack *stack)
 {
 	return stack_node_of(load_relaxed(&stack->x_head)) == NULL;
+}
+
+static inline struct stack_node *stack_top(const struct stack *stack)
+{
+	return stack_node_of(load_relaxed(&stack->x_head));
 }
 
 /* The compare-and-swap is repeated when another push or pop was faster.  It releases the record's

@@ -98,28 +98,21 @@ static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 	return heap;
 }
 
-/* So many orphans of a family keep all they have: threads that come and go find caches that are
- * filled.  Ten threads have as many heaps. */
-#define ORPHANS_READY 32u
+/* So many orphans of a tag keep all they have: threads that come and go find caches that are
+ * filled. */
+#define ORPHANS_READY 10u
 
-static bool take_place(struct heap *heap)
+/* How many orphans wait in the stack: the top one has noted its depth.  Those of a state that has
+ * ended are stranded together.  Of two threads that push at the same time each misses the other
+ * one. */
+static unsigned count_orphans(const struct stack *orphans)
 {
-	arn_family *family = heap->family;
+	struct stack_node *node = stack_top(orphans);
+	struct heap *top = node ? container_of(node, struct heap, orphan) : NULL;
 
-	if (add_relaxed(&family->x_ready, 1) < ORPHANS_READY || BUG(leave_full)) {
-		store_relaxed(&heap->x_ready, true);
-		return true;
-	}
-	sub_relaxed(&family->x_ready, 1);
-	return false;
-}
-
-/* The orphan was adopted, or stranded, or both at the same time: it has its place until the first
- * of them. */
-static void leave_place(struct heap *heap)
-{
-	if (load_relaxed(&heap->x_ready) && exchange_acquire(&heap->x_ready, false))
-		sub_relaxed(&heap->family->x_ready, 1);
+	if (!top || load_relaxed(&top->x_owner) == OWNER_STRANDED)
+		return 0;
+	return load_relaxed(&top->x_depth);
 }
 
 /* Orphans wait for a thread to adopt them; those for samples are in stacks of their own.  Where
@@ -128,10 +121,12 @@ static void leave_place(struct heap *heap)
 static void push_orphan(struct heap *heap)
 {
 	arn_family *family = heap->family;
+	unsigned waiting = count_orphans(&family->orphans[heap->tag]);
 
 	if (heap->sampled) {
 		stack_push(&family->sampled[heap->tag], &heap->orphan);
-	} else if (take_place(heap)) {
+	} else if (waiting < ORPHANS_READY || BUG(leave_full)) {
+		store_relaxed(&heap->x_depth, waiting + 1);
 		stack_push(&family->orphans[heap->tag], &heap->orphan);
 	} else {
 		family_drain_orphan(heap);
@@ -143,15 +138,10 @@ static struct heap *pop_orphan(arn_family *family, unsigned tag, bool sampled)
 {
 	struct stack_node *node = stack_pop(sampled ? &family->sampled[tag]
 	                                            : &family->orphans[tag]);
-	struct heap *heap;
 
 	if (!node && !sampled)
 		node = stack_pop(&family->emptied[tag]);
-	if (!node)
-		return NULL;
-	heap = container_of(node, struct heap, orphan);
-	leave_place(heap);
-	return heap;
+	return node ? container_of(node, struct heap, orphan) : NULL;
 }
 
 /* Makes the calling thread the owner of an orphan that it has popped.  The compare-and-swap can
@@ -277,7 +267,6 @@ static void strand_blocks(struct heap *heap)
 		cache_move(other, heap);
 		family_abandon(other);
 	}
-	leave_place(heap);
 	store_release(&heap->x_owner, OWNER_STRANDED); /* H1 */
 }
 

@@ -85,9 +85,9 @@ struct heap {
 	bool deferred; /* empty pools wait for the family's provider */
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
 	bool sampled;  /* its blocks are samples, and no thread keeps it: sample.h */
-	_Atomic bool x_ready; /* an orphan that counts in the family's x_ready */
-	STACK_NODE orphan;    /* in one of the family's stacks */
-	struct heap *next;    /* in the family's list of all heaps */
+	_Atomic unsigned x_depth; /* of an orphan, in the family's stack: the last one has 1 */
+	STACK_NODE orphan;        /* in one of the family's stacks */
+	struct heap *next;        /* in the family's list of all heaps */
 	/* Handles lead to the face of a heap, and from there `self` leads to the heap.  Both are
 	 * the heap itself, unless its blocks are counted for option PROFILE: sample.h. */
 	struct heap *self, *face;
@@ -223,12 +223,10 @@ struct arn_family {
 	struct table_node by_state;
 
 	/* Written by every thread that starts or ends; what is above mostly stays as it is. Orphans
-	 * are here as they were left, but no more than a few: x_ready.  The others are `emptied`.
-	 */
+	 * are here as they were left, but no more than a few.  The others are `emptied`. */
 	alignas(CACHE_LINE) struct stack orphans[ARN_TAGS];
 	struct stack emptied[ARN_TAGS];
 	struct stack sampled[ARN_TAGS]; /* those whose blocks are samples */
-	_Atomic unsigned x_ready;       /* how many are in orphans[], without stranded ones */
 
 	/* limbo.h: how many pools wait; which stacks have pools, as a guess; the stacks, by tag and
 	 * class. */
