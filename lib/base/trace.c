@@ -13,18 +13,71 @@
 #define OWN    1u
 
 #ifdef ARN_FIND_OBJECT
-/* The C library lacks it, and the unwinder of this compiler asks for it: nothing is known.  Then
- * the unwinder looks with dl_iterate_phdr.  The static libraries have it for the program (link.sh),
- * which gets the unwinder, too. */
-__attribute__((weak)) int _dl_find_object(void *address, void *result);
+/* The C library lacks it, and the unwinder of this compiler, which was made for one that has it,
+ * asks nothing else: without the tables of its own caller it ends the program.  The static
+ * libraries have it for the program (link.sh), which gets the unwinder, too.  The fields are
+ * glibc's, of which the unwinder reads the last one. */
+struct dl_find_object {
+	unsigned long long flags;
+	void *start, *end;
+	struct link_map *module;
+	void *tables;
+};
 
-int _dl_find_object(void *address, void *result)
+/* The first address in result is the one that is looked for. */
+static int find_tables(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	(void)address;
-	(void)result;
-	return -1;
+	struct dl_find_object *found = arg;
+	const void *address = found->start;
+	char *tables = NULL;
+	bool is_here = false;
+
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		char *at = (char *)info->dlpi_addr + header->p_vaddr;
+
+		if (header->p_type == PT_LOAD &&
+		    (uintptr_t)address - (uintptr_t)at < header->p_memsz)
+			is_here = true;
+		if (header->p_type == PT_GNU_EH_FRAME)
+			tables = at;
+	}
+	found->tables = is_here ? tables : NULL;
+	return is_here;
+}
+
+__attribute__((weak)) int _dl_find_object(void *address, struct dl_find_object *result);
+
+int _dl_find_object(void *address, struct dl_find_object *result)
+{
+	struct dl_find_object found = { .start = address };
+
+	if (!dl_iterate_phdr(find_tables, &found) || !found.tables)
+		return -1;
+	result->tables = found.tables;
+	return 0;
+}
+
+/* A compiler that does not know the C library may link without the tables. */
+static bool has_tables(void)
+{
+	struct dl_find_object found;
+
+	return _dl_find_object((void *)(uintptr_t)trace_unwind, &found) == 0;
+}
+#else
+static bool has_tables(void)
+{
+	return true;
 }
 #endif
+
+void trace_unwind(_Unwind_Trace_Fn visit, void *arg)
+{
+	if (has_tables())
+		_Unwind_Backtrace(visit, arg);
+}
 
 /* The module that an address belongs to, and where it begins. */
 struct place {
@@ -115,7 +168,7 @@ void trace_write(void)
 {
 	unsigned n = 0;
 
-	_Unwind_Backtrace(next_frame, &n);
+	trace_unwind(next_frame, &n);
 }
 
 static void (*python_source)(void);
@@ -181,7 +234,7 @@ unsigned trace_interruptions(void)
 {
 	struct behind behind = { 0 };
 
-	_Unwind_Backtrace(count_interruption, &behind);
+	trace_unwind(count_interruption, &behind);
 	return behind.interruptions;
 }
 
@@ -189,5 +242,5 @@ void trace_write_interrupted(void)
 {
 	struct behind behind = { 0 };
 
-	_Unwind_Backtrace(next_behind, &behind);
+	trace_unwind(next_behind, &behind);
 }

@@ -14,10 +14,14 @@
 #define ARN_TRACE_H
 
 #include <stdint.h>
+#include <unwind.h>
 
 /* Look for a way to find modules without the lock of the dynamic linker, which glibc has from 2.35
  * on. Called once, while there is one thread. */
 void trace_init(void);
+/* Visit the frames of the calling thread, this one first.  Without the tables that say how, no
+ * frame is visited. */
+void trace_unwind(_Unwind_Trace_Fn visit, void *arg);
 /* Write a line for each caller of the calling function, the nearest first. */
 void trace_write(void);
 /* Write such a line for one instruction. */

@@ -100,7 +100,7 @@ static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 
 /* So many orphans of a tag keep all they have: threads that come and go find caches that are
  * filled. */
-#define ORPHANS_READY 10u
+#define ORPHANS_READY 100u
 
 /* How many orphans wait in the stack: the top one has noted its depth.  Those of a state that has
  * ended are stranded together.  Of two threads that push at the same time each misses the other

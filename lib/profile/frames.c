@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile/frames.h"
 
+#include "base/trace.h"
 #include "profile/build.h"
 #include "profile/image.h"
 #include "profile/lookup.h"
@@ -9,7 +10,6 @@
 #include "profile/unwind.h"
 
 #include <link.h>
-#include <unwind.h>
 
 struct frames {
 	unsigned n, most; /* of native ones */
@@ -172,7 +172,7 @@ static void find_native(struct frames *frames, unsigned most)
 	if (find_below_python(frames, most))
 		return;
 	begin(frames, most);
-	_Unwind_Backtrace(add_native, frames);
+	trace_unwind(add_native, frames);
 }
 
 static void find_python(struct frames *frames)

@@ -71,7 +71,7 @@ $CC -O1 -w -o resident resident.c || skip_all "no compiler"
 read -r kib _ < <(./resident "" true)
 [ "${kib:-0}" -gt 0 ] || skip_all "no ptrace, or no smaps_rollup"
 
-# All of the library's file that is mapped is about 330 KiB, and more of other files is mapped around what it touches.
+# The library's file is about 240 KiB of the peak, and of other files more is mapped around what it touches.
 files=1000
 check() { # MOST PROGRAM...
 	local most=$1 r kib peak anonymous=(999999 999999) peaks=(999999 999999)

@@ -105,7 +105,7 @@ static void test_drain_orphan(void)
 	   "the rest goes when it is drained, and it stays an orphan");
 }
 
-enum { ENDED = 60, READY = 10, EACH = 400, USES = 3000 };
+enum { ENDED = 130, READY = 100, EACH = 400, USES = 3000 };
 
 /* As many threads as end at once, each with heaps of its own: blocks in its cache, blocks that
  * another thread has freed to it, and one that is still in use. */
