@@ -16,8 +16,8 @@
 
 /*
  * A block of a size class that is a sample: it is made in a heap that has nothing but samples, and
- * that is given back at once.  NULL: there is no memory.  That refuses nobody: the block can still
- * be made as any other.
+ * that is given back at once.  NULL: there is no memory.  That is not counted as a refusal, because
+ * the block can still be made as any other.
  */
 static void *malloc_in_sampled(const struct heap *heap, size_t size, size_t alignment)
 {

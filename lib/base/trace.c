@@ -12,6 +12,37 @@
 #define FRAMES 32u
 #define OWN    1u
 
+/* The module that an address belongs to, and where it begins. */
+struct place {
+	uintptr_t address, base;
+	const char *module; /* "": the program; NULL: none */
+	void *tables;       /* the unwinder's, NULL: it has none */
+};
+
+static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct place *place = arg;
+	void *tables = NULL;
+	bool is_here = false;
+
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		uintptr_t at = info->dlpi_addr + header->p_vaddr;
+
+		if (header->p_type == PT_LOAD && place->address - at < header->p_memsz)
+			is_here = true;
+		if (header->p_type == PT_GNU_EH_FRAME)
+			tables = (void *)at;
+	}
+	if (is_here) {
+		place->base = info->dlpi_addr;
+		place->module = info->dlpi_name;
+		place->tables = tables;
+	}
+	return is_here;
+}
+
 #ifdef ARN_FIND_OBJECT
 /* The C library lacks it, and the unwinder of this compiler, which was made for one that has it,
  * asks nothing else: without the tables of its own caller it ends the program.  The static
@@ -24,38 +55,15 @@ struct dl_find_object {
 	void *tables;
 };
 
-/* The first address in result is the one that is looked for. */
-static int find_tables(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct dl_find_object *found = arg;
-	const void *address = found->start;
-	char *tables = NULL;
-	bool is_here = false;
-
-	(void)size;
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-		char *at = (char *)info->dlpi_addr + header->p_vaddr;
-
-		if (header->p_type == PT_LOAD &&
-		    (uintptr_t)address - (uintptr_t)at < header->p_memsz)
-			is_here = true;
-		if (header->p_type == PT_GNU_EH_FRAME)
-			tables = at;
-	}
-	found->tables = is_here ? tables : NULL;
-	return is_here;
-}
-
 __attribute__((weak)) int _dl_find_object(void *address, struct dl_find_object *result);
 
 int _dl_find_object(void *address, struct dl_find_object *result)
 {
-	struct dl_find_object found = { .start = address };
+	struct place place = { .address = (uintptr_t)address };
 
-	if (!dl_iterate_phdr(find_tables, &found) || !found.tables)
+	if (!dl_iterate_phdr(find_module, &place) || !place.tables)
 		return -1;
-	result->tables = found.tables;
+	result->tables = place.tables;
 	return 0;
 }
 
@@ -77,30 +85,6 @@ void trace_unwind(_Unwind_Trace_Fn visit, void *arg)
 {
 	if (has_tables())
 		_Unwind_Backtrace(visit, arg);
-}
-
-/* The module that an address belongs to, and where it begins. */
-struct place {
-	uintptr_t address, base;
-	const char *module; /* "": the program; NULL: none */
-};
-
-static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct place *place = arg;
-
-	(void)size;
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-
-		if (header->p_type != PT_LOAD ||
-		    place->address - (info->dlpi_addr + header->p_vaddr) >= header->p_memsz)
-			continue;
-		place->base = info->dlpi_addr;
-		place->module = info->dlpi_name;
-		return 1;
-	}
-	return 0;
 }
 
 /* glibc 2.35 and later finds the module of an address without a lock. */

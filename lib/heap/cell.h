@@ -42,7 +42,7 @@
  *             C4  of cell-wait.h
  *             S1  the stack of empty cells
  * Progress    lock-free, with two system calls for a block that is made, and two when it is freed.
- *             A thread that stands still has one cell.
+ *             A thread that stands still keeps the cell that it works on.
  */
 #ifndef ARN_CELL_H
 #define ARN_CELL_H
