@@ -287,9 +287,18 @@ int os_barrier(void)
 	return error;
 }
 
+static __thread uint32_t thread_number; /* 0: not asked yet */
+
 uint32_t os_thread_number(void)
 {
-	return (uint32_t)syscall(SYS_gettid);
+	if (unlikely(thread_number == 0))
+		thread_number = (uint32_t)syscall(SYS_gettid);
+	return thread_number;
+}
+
+void os_fork_child(void)
+{
+	thread_number = 0;
 }
 
 /* The coarse clock is read without a system call. */

@@ -72,6 +72,8 @@ bool os_find_function(void *library, const char *name, void *at);
 unsigned os_processors(void);
 /* The number by which the kernel knows the calling thread.  In a handler of a signal, too. */
 uint32_t os_thread_number(void);
+/* In the child of a fork: its thread has another number. */
+void os_fork_child(void);
 /* A clock in milliseconds that never goes back; it is a few ms coarse, and wraps. */
 unsigned os_milliseconds(void);
 /* The processor time that all threads of the process have taken, in milliseconds; it wraps. */
