@@ -14,6 +14,16 @@
 
 #include <errno.h>
 
+static void *refill(struct heap *heap, size_t size, size_t alignment)
+{
+	void *block;
+
+	heap_enter(heap);
+	block = cache_refill(heap, sizeclass_of(size), alignment);
+	alloc_end(heap);
+	return block;
+}
+
 /*
  * A block of a size class that is a sample: it is made in a heap that has nothing but samples, and
  * that is given back at once.  NULL: there is no memory.  That is not counted as a refusal, because
@@ -27,9 +37,9 @@ static void *malloc_in_sampled(const struct heap *heap, size_t size, size_t alig
 	if (!sampled)
 		return NULL;
 	alloc_note_owner();
-	heap_enter(sampled);
-	block = cache_refill(sampled, sizeclass_of(size), alignment);
-	alloc_end(sampled);
+	block = alloc_pop(heap_bin(sampled, sizeclass_of(size)));
+	if (!block)
+		block = refill(sampled, size, alignment);
 	family_abandon(sampled);
 	return block;
 }
@@ -48,8 +58,10 @@ static void *malloc_large_sample(struct heap *heap, size_t size, size_t alignmen
  * divided by the chance with which a block of this size is a sample. */
 static void tell(const void *block, size_t size, size_t counted, unsigned tag)
 {
-	usdt_alloc(block, size, (size_t)((double)size / sample_chance(counted) + 0.5));
-	profile_made(block, size, counted, tag);
+	double blocks = 1 / sample_chance(counted);
+
+	usdt_alloc(block, size, (size_t)((double)size * blocks + 0.5));
+	profile_made(block, size, counted, blocks, tag);
 }
 
 /* A block that the profile is to know of.  NULL: there is no memory for one. */
@@ -92,44 +104,12 @@ static cold void *malloc_sample(arn_heap *handle, size_t size, size_t alignment,
 	return block;
 }
 
-/* The bin of the heap is empty.  The handle may have been given another heap meanwhile. */
-static void *malloc_with_bin_empty(arn_heap *handle, size_t size, unsigned cls)
-{
-	struct sample_meter *meter = sample_meter(handle->heap);
-	void *block = alloc_from_handle(handle, size, ALIGNMENT);
-
-	if (likely(&meter->face == handle->heap))
-		sample_fill_window(meter, cls);
-	return block;
-}
-
-/* A block of a table class: from the bin of the heap, whose next blocks then go to the window.  The
- * window is empty, unless the handle has just got its heap: an orphan brings its window along. */
-static void *malloc_counted(arn_heap *handle, size_t size)
-{
-	struct sample_meter *meter = sample_meter(handle->heap);
-	unsigned cls = sizeclass_small(size);
-	void *block = BUG(forget_window) ? NULL : alloc_pop(heap_bin(&meter->face, cls));
-
-	if (unlikely(block != NULL))
-		return block;
-	if (unlikely(sample_is_next(meter, cls)))
-		return malloc_sample(handle, size, ALIGNMENT, sizeclasses[cls].size);
-	block = alloc_pop(heap_bin(meter->face.self, cls));
-	if (unlikely(!block))
-		return malloc_with_bin_empty(handle, size, cls);
-	sample_fill_window(meter, cls);
-	return block;
-}
-
 /* malloc where the handle leads to a meter.  A large block's pool has what was counted of it. */
 void *metered_malloc(arn_heap *handle, size_t size, size_t alignment)
 {
 	struct pool *pool;
 	void *block;
 
-	if (likely(size <= TABLE_MAX && alignment == ALIGNMENT))
-		return malloc_counted(handle, size);
 	if (size > PTRDIFF_MAX)
 		return alloc_no_memory();
 	if (unlikely(sample_is_due(sample_meter(handle->heap), size + 1)))

@@ -257,6 +257,16 @@ void *arn_heap_malloc(arn_heap *handle, size_t size)
 	return heap_malloc(handle, size);
 }
 
+static void *malloc_counted(arn_heap *handle, size_t size)
+{
+	return heap_malloc_counted(handle, size);
+}
+
+arn_heap_malloc_fn *arn_heap_malloc_entry(void)
+{
+	return process_counts() ? malloc_counted : arn_heap_malloc;
+}
+
 /*
  * Free a block of the calling thread's own heap that does not fit into its bin.  A large block goes
  * straight to its pool.  For any other class the older half of a full bin is flushed to the pools

@@ -16,7 +16,7 @@
 #ifndef ARN_ALLOC_H
 #define ARN_ALLOC_H
 
-#include "heap/types.h"
+#include "heap/sample.h"
 
 #include <errno.h>
 
@@ -134,6 +134,23 @@ static inline void *heap_malloc(arn_heap *handle, size_t size)
 
 	return likely(malloc_cached(handle->heap, size, &block)) ? block
 	                                                         : malloc_slow(handle, size);
+}
+
+/*
+ * heap_malloc for a handle that leads to a meter (heap/sample.h): the block is counted, and comes
+ * from the bin of the heap itself.  If a sample is due or there is none ready, nothing is counted
+ * yet.  heap_none and a heap without a meter have 0 bytes left, so the slow path has them.
+ */
+static inline void *heap_malloc_counted(arn_heap *handle, size_t size)
+{
+	struct heap *face = handle->heap;
+	void *block;
+
+	if (likely(size < face->left && malloc_cached(sample_heap(face), size, &block))) {
+		face->left -= BUG(uncounted) ? 0 : size + 1;
+		return block;
+	}
+	return malloc_slow(handle, size);
 }
 
 /* Put a block of the pool on top of its bin.  The calling thread owns the heap.  false: the bin is

@@ -190,9 +190,13 @@ static inline void *realloc_in(unsigned place, void *block, size_t size)
 
 /* ---- the libc names, of libarenite-malloc ---------------------------------------------------- */
 
+/* The bin of thread_names was empty, or the blocks of the thread's heap are counted. */
 void *names_malloc(size_t size)
 {
-	return malloc_first(THREAD_NAMES, size);
+	arn_heap *heap = own(THREAD_NAMES);
+
+	return likely(heap != NULL) ? heap_malloc_counted(heap, size)
+	                            : realloc_borrowed(THREAD_NAMES, NULL, size);
 }
 EXPORT_PRIVATE(names_malloc);
 

@@ -37,6 +37,7 @@
 #include "heap/thread.h"
 #include "profile/profile.h"
 #include "profile/traceback.h"
+#include "os/os.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -96,6 +97,7 @@ static void leave_heap(struct heap *heap)
  */
 static void in_child(void)
 {
+	os_fork_child();
 	collect_fork_child();
 	reclaim_fork_child();
 	retire_fork_child();
@@ -142,6 +144,13 @@ bool process_serves(unsigned tag)
 	return option(OPTION_DOMAINS) & (tag == ARN_TAG_MEM ? SERVE_MEM : SERVE_OBJECT);
 }
 EXPORT_PRIVATE(process_serves);
+
+bool process_counts(void)
+{
+	process_init();
+	return option(OPTION_PROFILE) > 0;
+}
+EXPORT_PRIVATE(process_counts);
 
 static bool has_malloc; /* written while there is one thread */
 

@@ -47,9 +47,12 @@ static inline arn_heap *arenite_heap(const mi_heap_t *heap)
 	return (arn_heap *)&heap->arenite;
 }
 
+/* arn_heap_malloc, until the first heap is set up, and then what serves best in this process. */
+static arn_heap_malloc_fn *arenite_malloc = arn_heap_malloc;
+
 void *mi_heap_malloc(mi_heap_t *heap, size_t size)
 {
-	return arn_heap_malloc(arenite_heap(heap), size);
+	return __atomic_load_n(&arenite_malloc, __ATOMIC_RELAXED)(arenite_heap(heap), size);
 }
 
 void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size)
@@ -275,6 +278,7 @@ void _mi_heap_init(mi_heap_t *heap, mi_tld_t *tld, mi_arena_id_t arena, bool no_
 	(void)arena;
 	(void)no_reclaim;
 	heap->tld = tld;
+	__atomic_store_n(&arenite_malloc, arn_heap_malloc_entry(), __ATOMIC_RELAXED);
 	arn_heap_init(arenite_heap(heap), arenite_family(tld), (enum arn_tag)tag);
 }
 

@@ -42,26 +42,16 @@ static void set_limit(struct bin *bin)
 	bin->limit = load_relaxed(&bin->x_base) + min_size(bin->cap, level_slots[bin->level]);
 }
 
-/* What is in the window of a class is given up. */
-static void empty_window(struct heap *heap, unsigned cls)
-{
-	struct bin *window = sample_window(heap, cls);
-
-	if (window)
-		store_relaxed(&window->x_top, load_relaxed(&window->x_base));
-}
-
 void cache_init(struct heap *heap)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
 		struct bin *bin = heap_bin(heap, cls);
 
 		bin->level = 0;
-		bin->cap = heap->sampled ? 0 : cap_of(cls);
+		bin->cap = heap->sampled ? (uint16_t)min_size(cap_of(cls), LEVEL1) : cap_of(cls);
 		store_relaxed(&bin->x_base, none);
 		store_relaxed(&bin->x_top, none);
 		set_limit(bin);
-		empty_window(heap, cls);
 	}
 }
 
@@ -90,9 +80,7 @@ static size_t count_bin(const struct bin *bin)
 
 size_t cache_count(const struct heap *heap, unsigned cls)
 {
-	const struct bin *window = sample_window(heap, cls);
-
-	return count_bin(&heap->bin[cls]) + (window ? count_bin(window) : 0);
+	return count_bin(&heap->bin[cls]);
 }
 
 /* A bin without an array comes here at each malloc and each free.  Ready blocks keep their pages
@@ -306,18 +294,6 @@ void cache_overflow(struct heap *heap, struct pool *pool, void *block)
 	store_relaxed(&bin->x_top, top + 1);
 }
 
-/* Blocks of a window that go home stay counted. */
-static void flush_window(struct heap *heap, unsigned cls)
-{
-	struct bin *window = sample_window(heap, cls);
-	size_t n = window ? count_bin(window) : 0;
-
-	if (n == 0)
-		return;
-	flush_oldest(heap, window, n);
-	sample_meter(heap->face)->credit[cls] += (uint8_t)n;
-}
-
 void cache_flush(struct heap *heap)
 {
 	for (unsigned cls = 0; cls < CLASSES; cls++) {
@@ -325,7 +301,6 @@ void cache_flush(struct heap *heap)
 
 		if (n > 0)
 			flush_oldest(heap, &heap->bin[cls], n);
-		flush_window(heap, cls);
 	}
 }
 

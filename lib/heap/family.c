@@ -81,8 +81,8 @@ void family_pass(struct heap *heap)
  * memory. */
 static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 {
-	struct heap *heap = meta_take(sizeof(*heap), CACHE_LINE),
-		    *head = load_relaxed(&family->x_heaps);
+	struct heap *heap = sampled ? meta_take(sizeof(*heap), CACHE_LINE) : sample_take_heap();
+	struct heap *head = load_relaxed(&family->x_heaps);
 
 	if (!heap)
 		return NULL;

@@ -9,8 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static_assert(SAMPLE_CLASSES * SAMPLE_WINDOW * sizeof(void *) <= 16 * KIB, "four pages of windows");
-
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 /* splitmix64: each state gives one number, and no two states the same one. */
@@ -27,11 +25,14 @@ static uint64_t draw(struct sample_meter *meter)
  * digits.  The library does without libm. */
 static double log_of_mantissa(double x)
 {
-	double t = (x - 1) / (x + 1), square = t * t, power = t, sum = 0;
+	double t = (x - 1) / (x + 1), s = t * t;
 
-	for (unsigned k = 1; k <= 15; k += 2, power *= square)
-		sum += power / k;
-	return 2 * sum;
+	/* the factors are constants, so that t has the only division */
+	return 2 * t *
+	       (1 + s * (1. / 3 +
+	                 s * (1. / 5 +
+	                      s * (1. / 7 +
+	                           s * (1. / 9 + s * (1. / 11 + s * (1. / 13 + s * (1. / 15))))))));
 }
 
 /* -ln(u) for a number u that is uniform between 0 and 1.  The leading zeros of a random word give
@@ -56,7 +57,8 @@ double sample_chance(size_t counted)
 		return 1;
 	for (; x > 0.0625; doublings++)
 		x /= 2;
-	chance = x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4 * (1 - x / 5 * (1 - x / 6)))));
+	chance = x * (1 - x * (1. / 2 -
+	                       x * (1. / 6 - x * (1. / 24 - x * (1. / 120 - x * (1. / 720))))));
 	for (; doublings > 0; doublings--)
 		chance = 2 * chance - chance * chance;
 	return chance;
@@ -79,7 +81,7 @@ void sample_restart(struct sample_meter *meter)
 
 	if (BUG(even_distances))
 		distance = (double)option(OPTION_PROFILE);
-	meter->left = (size_t)distance;
+	meter->face.left = (size_t)distance;
 }
 
 bool sample_is_guarded(struct sample_meter *meter)
@@ -90,35 +92,6 @@ bool sample_is_guarded(struct sample_meter *meter)
 		return true;
 	meter->passed = (uint32_t)((meter->passed + 1) % option(OPTION_GUARD));
 	return meter->passed == 0;
-}
-
-/* ---- windows --------------------------------------------------------------------------------- */
-
-/* What comes behind a point does not depend on what came before it, so the distance is drawn anew.
- */
-void sample_find_point(struct sample_meter *meter, unsigned cls)
-{
-	size_t size = sample_bytes(sizeclasses[cls].size);
-
-	meter->credit[cls] = (uint8_t)(meter->credit[cls] + meter->left / size);
-	meter->due[cls] = true;
-	sample_restart(meter);
-}
-
-/* The blocks leave the bin before they are in the window: the child of a fork must not have them
- * twice.  The newest, which is warm, stays on top. */
-void sample_fill_window(struct sample_meter *meter, unsigned cls)
-{
-	struct bin *bin = heap_bin(meter->face.self, cls), *window = heap_bin(&meter->face, cls);
-	void **top = load_relaxed(&bin->x_top);
-	size_t n = min_size((size_t)(top - load_relaxed(&bin->x_base)), meter->credit[cls]);
-
-	/* gcc makes a slow `rep movs` of memcpy, since it sees that n is small */
-	memmove(meter->window[cls], top - n, n * sizeof(*top));
-	meter->credit[cls] = (uint8_t)(meter->credit[cls] - n);
-	store_relaxed(&bin->x_top, top - n);
-	order_for_fork();
-	store_relaxed(&window->x_top, meter->window[cls] + n);
 }
 
 /* ---- meters ---------------------------------------------------------------------------------- */
@@ -138,22 +111,31 @@ static uint64_t seed_for(const struct heap *heap)
 	       (uint64_t)now.tv_sec;
 }
 
+static bool is_on(void)
+{
+	return option(OPTION_PROFILE) > 0 || option(OPTION_GUARD) > 0;
+}
+
+struct heap *sample_take_heap(void)
+{
+	struct metered_heap *pair;
+
+	if (!is_on())
+		return meta_take(sizeof(struct heap), CACHE_LINE);
+	pair = meta_take(sizeof(*pair), CACHE_LINE);
+	return pair ? &pair->heap : NULL;
+}
+
 void sample_attach(struct heap *heap)
 {
 	struct sample_meter *meter;
 
-	if (option(OPTION_PROFILE) == 0 && option(OPTION_GUARD) == 0)
+	if (!is_on())
 		return;
-	meter = meta_take(sizeof(*meter), CACHE_LINE);
-	if (!meter)
-		return;
+	meter = &container_of(heap, struct metered_heap, heap)->meter;
 	meter->random = seed_for(heap);
 	meter->face.self = heap;
 	meter->face.face = &meter->face;
-	for (unsigned cls = 0; cls < SAMPLE_CLASSES; cls++) {
-		store_relaxed(&meter->face.bin[cls].x_base, meter->window[cls]);
-		store_relaxed(&meter->face.bin[cls].x_top, meter->window[cls]);
-	}
 	sample_restart(meter);
 	meter->passed = (uint32_t)(draw(meter) % max_size(1, option(OPTION_GUARD)));
 	heap->face = &meter->face;

@@ -8,16 +8,14 @@
  * probability, are unbiased: doc/profile.md has the proof.
  *
  * Counted     A handle leads to the face of its heap.  With the option off, that is the heap, and
- *             nothing is counted.  With the option on, it is a meter: a stand-in with bins of its
- *             own, the windows.  The meter counts a few blocks of a class at once, as the next
- *             bytes of the line, and moves as many from the bin of the heap to the window, where
- *             malloc finds them by its fast path.  free goes by the descriptor of the pool, which
- *             leads to the heap itself: nothing is freed into a window, so each block is counted
- *             once for each time that it is handed out.  If a point lies on one of the blocks that
- *             are counted, the window ends before it, and the next block of this class is the
- *             sample (`due`).  Blocks of a table class count their block size; others are counted
- *             one by one, with the size that was asked for and a byte more, so that a block of no
- *             bytes has a chance.
+ *             nothing is counted.  With the option on, it is a meter: a stand-in whose bins are
+ *             empty, so that each malloc comes to malloc_slow, which counts the block as the next
+ *             bytes of the line.  Functions that are called often go there by a path of their own,
+ *             malloc_counted of alloc.h, which counts and takes a block of the heap's bin by a few
+ *             instructions more than malloc has else.  They are chosen once in a process, so one
+ *             without the option pays nothing.  free goes by the descriptor of the pool, which
+ *             leads to the heap itself.  A block counts the size that was asked for and a byte
+ *             more, so that a block of no bytes has a chance.
  * Guarded     With option GUARD=N beside PROFILE, each Nth sample of a heap lies in a cell
  *             (cell.h).  With GUARD alone each block counts 1 instead of its bytes, and is a sample
  *             with the chance 1 / N; samples that are not guarded are blocks as any others then.
@@ -28,8 +26,6 @@
  *             block.  A large block comes to the slow path in any case; the mark is in its pool.
  *
  * Owner       a meter belongs to the user of its heap.  sample_is: any thread that holds the block.
- * Invariant   credit[cls] + blocks in the window == blocks of the class that were counted, and not
- *             handed out yet; if due[cls], the one after them is a sample
  * Progress    wait-free.
  */
 #ifndef ARN_SAMPLE_H
@@ -38,29 +34,26 @@
 #include "base/option.h"
 #include "heap/types.h"
 
-/* The classes up to TABLE_MAX have windows, of so many blocks. */
-#define SAMPLE_CLASSES 32u
-#define SAMPLE_WINDOW  64u
-
 struct sample_meter {
-	struct heap face; /* of its fields, only self, face and the bins are used */
-	size_t left;      /* bytes up to the next point; with option GUARD alone, blocks */
+	/* Of its fields, only self, face and left are used, and the bins, which are empty.  left is
+	 * the distance to the next point; with option GUARD alone, in blocks. */
+	struct heap face;
 	uint64_t random;
 	uint32_t passed; /* samples since the last one that was guarded */
-	uint8_t credit[SAMPLE_CLASSES];
-	bool due[SAMPLE_CLASSES];
-	void *window[SAMPLE_CLASSES][SAMPLE_WINDOW];
 };
 
-/* A new heap gets its meter, if the option is on.  Without memory for one it does without, and none
- * of its blocks is a sample. */
+/* A heap with its meter, so that malloc finds either without a load. */
+struct metered_heap {
+	struct sample_meter meter;
+	struct heap heap;
+};
+
+/* Memory for a heap, and for its meter if the option is on.  NULL: there is none. */
+struct heap *sample_take_heap(void);
+/* A new heap, of sample_take_heap, gets its meter if the option is on. */
 void sample_attach(struct heap *heap);
 /* The distance to the next point is drawn anew. */
 void sample_restart(struct sample_meter *meter);
-/* For sample_is_next: a point lies on one of the blocks that are about to be counted. */
-cold void sample_find_point(struct sample_meter *meter, unsigned cls);
-/* Fill the window of this class with blocks of the heap's bin that have been counted. */
-void sample_fill_window(struct sample_meter *meter, unsigned cls);
 /* This block is a sample: is it to be guarded as well (option GUARD)?  With option PROFILE each Nth
  * sample is, and else all of them, because each Nth block is a sample. */
 bool sample_is_guarded(struct sample_meter *meter);
@@ -72,15 +65,15 @@ static inline bool sample_is_metered(const struct heap *face)
 	return face->self != face && !BUG(unmetered);
 }
 
+/* The heap behind a face that is a meter. */
+static inline struct heap *sample_heap(struct heap *face)
+{
+	return (struct heap *)((char *)face + offsetof(struct metered_heap, heap));
+}
+
 static inline struct sample_meter *sample_meter(struct heap *face)
 {
 	return (struct sample_meter *)face;
-}
-
-/* The window of this class; NULL: the heap has none. */
-static inline struct bin *sample_window(const struct heap *heap, unsigned cls)
-{
-	return heap->face != heap && cls < SAMPLE_CLASSES ? &heap->face->bin[cls] : NULL;
 }
 
 /* What a block of so many bytes counts: with option GUARD alone, each block counts 1. */
@@ -89,44 +82,16 @@ static inline size_t sample_bytes(size_t size)
 	return option(OPTION_PROFILE) > 0 ? size : 1;
 }
 
-/* Counts more blocks of a table class, until SAMPLE_WINDOW are counted and not handed out yet, or
- * those before the first point and the one on which it lies. */
-static inline void sample_count(struct sample_meter *meter, unsigned cls)
-{
-	size_t bytes = (SAMPLE_WINDOW - meter->credit[cls]) * sample_bytes(sizeclasses[cls].size);
-
-	if (unlikely(meter->left < bytes)) {
-		sample_find_point(meter, cls);
-		return;
-	}
-	meter->left -= bytes;
-	meter->credit[cls] = SAMPLE_WINDOW;
-}
-
-/* The decision for a block of a table class, whose window is empty.  true: it is a sample.  false:
- * it is none, and has been counted. */
-static inline bool sample_is_next(struct sample_meter *meter, unsigned cls)
-{
-	if (!meter->due[cls])
-		sample_count(meter, cls);
-	if (meter->credit[cls] == 0) {
-		meter->due[cls] = false;
-		return true;
-	}
-	meter->credit[cls]--;
-	return false;
-}
-
-/* The same decision for any other block, which counts so many bytes. */
+/* Is a block that counts so many bytes a sample?  If it is none, it has been counted. */
 static inline bool sample_is_due(struct sample_meter *meter, size_t size)
 {
 	size_t counted = sample_bytes(size);
 
-	if (meter->left < counted) {
+	if (meter->face.left < counted) {
 		sample_restart(meter);
 		return true;
 	}
-	meter->left -= counted;
+	meter->face.left -= counted;
 	return false;
 }
 

@@ -48,6 +48,7 @@ struct thread {
 
 	struct owner_range numbers; /* for the heaps of its threads: owner.h */
 	struct reader *reader;      /* of its thread: reclaim_join */
+	struct trail *trail;        /* option PROFILE: profile/trail.h */
 
 	STACK_NODE spare;
 	struct thread *next; /* all records; T1 */

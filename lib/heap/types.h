@@ -86,11 +86,12 @@ struct heap {
 	bool external; /* an embedder's handle owns it, not a thread record: fork leaves it alone */
 	bool sampled;  /* its blocks are samples, and no thread keeps it: sample.h */
 	_Atomic unsigned x_depth; /* of an orphan, in the family's stack: the last one has 1 */
-	STACK_NODE orphan;        /* in one of the family's stacks */
-	struct heap *next;        /* in the family's list of all heaps */
 	/* Handles lead to the face of a heap, and from there `self` leads to the heap.  Both are
 	 * the heap itself, unless its blocks are counted for option PROFILE: sample.h. */
 	struct heap *self, *face;
+	size_t left;       /* of a meter: bytes up to the next point; else 0 */
+	STACK_NODE orphan; /* in one of the family's stacks */
+	struct heap *next; /* in the family's list of all heaps */
 
 	/* The owner's.  The last bin is full and empty at once: it is that of large blocks. */
 	alignas(CACHE_LINE) struct bin bin[CLASSES + 1];

@@ -7,6 +7,7 @@
 #include "profile/lookup.h"
 #include "profile/python-frame.h"
 #include "profile/python-offset.h"
+#include "profile/trail.h"
 #include "profile/unwind.h"
 
 #include <link.h>
@@ -69,6 +70,13 @@ static void add_python(struct walk *walk, unsigned end)
 }
 
 #ifdef UNWIND_STACK
+static uint64_t *recent_rules(void)
+{
+	struct trail *trail = trail_own();
+
+	return trail ? trail->rule : NULL;
+}
+
 /* The frame whose caller has its stack pointer above an entry frame of Python's interpreter is the
  * interpreter: the frames of Python that it runs come in its place.  Any other is a frame as it is.
  */
@@ -114,7 +122,7 @@ static void add_frames(struct frames *frames, const struct python_stack *python,
 {
 	struct walk walk = { frames, python, 0, 0, 0 };
 #ifdef UNWIND_STACK
-	struct unwind_frame frame;
+	struct unwind_frame frame = { .recent = recent_rules() };
 
 	unwind_here(frame.pc, frame.stack, frame.frame);
 	if (want_native && python->seams > 0 && !add_all(&walk, &frame))
@@ -142,7 +150,7 @@ static bool find_below_python(struct frames *frames, unsigned most)
 {
 #ifdef UNWIND_STACK
 	struct python_stack python;
-	struct unwind_frame frame;
+	struct unwind_frame frame = { .recent = recent_rules() };
 	uintptr_t limit, caller;
 
 	begin(frames, most);
@@ -258,7 +266,7 @@ static struct record *add_stack(const struct frames *frames, uint64_t hash)
 static struct record_stack *record_of(const struct frames *frames)
 {
 	uint64_t hash = hash_of(frames);
-	struct record *record = lookup_find(hash, is_same, frames);
+	struct record *record = lookup_find_kept(hash, is_same, frames);
 
 	if (!record)
 		record = add_stack(frames, hash);

@@ -152,9 +152,10 @@ void image_publish(struct record *record, enum record_kind kind)
 
 void image_add(_Atomic uint64_t *sum, uint64_t n)
 {
-	add_relaxed(sum, n);
+	uint64_t now = add_relaxed(sum, n) + n;
+
 	if (shared)
-		add_relaxed((_Atomic uint64_t *)twin(sum), n);
+		store_relaxed((_Atomic uint64_t *)twin(sum), now);
 }
 
 /* A reader that finds the version odd, or another one after it has read than before, reads again:

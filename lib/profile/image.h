@@ -24,7 +24,8 @@ void image_publish_header(void);
 struct record *image_take(size_t length);
 /* The record is complete, and from now on readers see it. */
 void image_publish(struct record *record, enum record_kind kind);
-/* Add to a sum, in both copies. */
+/* Add to a sum, in both copies.  If two threads add to it at the same moment, the other copy may
+ * have the sum of one of them only, until the next addition. */
 void image_add(_Atomic uint64_t *sum, uint64_t n);
 /* What of a sample has changed is shown to readers.  The sample is the calling thread's alone. */
 void image_update(struct record_sample *sample);

@@ -3,6 +3,7 @@
 
 #include "arena/reclaim.h"
 #include "os/os.h"
+#include "profile/trail.h"
 
 #include <dlfcn.h>
 #include <urcu/flavor.h>
@@ -82,6 +83,20 @@ struct record *lookup_find(uint64_t hash, lookup_match *match, const void *key)
 	node = cds_lfht_iter_get_node(&iter);
 	reclaim_exit();
 	return node ? record_of(node) : NULL;
+}
+
+struct record *lookup_find_kept(uint64_t hash, lookup_match *match, const void *key)
+{
+	struct trail *trail = trail_own();
+	struct record **recent = trail ? &trail->record[hash >> (64 - TRAIL_RECORD_BITS)] : NULL;
+	struct record *record = recent ? *recent : NULL;
+
+	if (record && record->hash == hash && match(record, key))
+		return record;
+	record = lookup_find(hash, match, key);
+	if (record && recent)
+		*recent = record;
+	return record;
 }
 
 struct record *lookup_add(struct record *record, lookup_match *match, const void *key)

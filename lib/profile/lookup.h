@@ -28,22 +28,26 @@
 /* Does this record have the key? */
 typedef bool lookup_match(const struct record *record, const void *key);
 
-/* The hash of a key of n words. */
+/* The hash of a key of n words.  Each word has a factor of its own, so none waits for the one
+ * before. */
 static inline uint64_t lookup_hash(const uint64_t *words, size_t n)
 {
-	uint64_t hash = n;
+	const uint64_t step = 0x9e3779b97f4a7c15;
+	uint64_t hash = n, factor = step;
 
-	for (size_t i = 0; i < n; i++) {
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
-	}
-	return hash;
+	for (size_t i = 0; i < n; i++, factor += 2 * step)
+		hash += (words[i] ^ words[i] >> 32) * factor;
+	hash = (hash ^ hash >> 32) * step;
+	return hash ^ hash >> 32;
 }
 
 /* Called once, while there is one thread.  NULL: the table is there; else why there is none. */
 const char *lookup_init(void);
 /* The record with this hash that matches, or NULL. */
 struct record *lookup_find(uint64_t hash, lookup_match *match, const void *key);
+/* The same for a kind of records that are never taken out: one that the thread has found lately is
+ * found without the table. */
+struct record *lookup_find_kept(uint64_t hash, lookup_match *match, const void *key);
 /* Add a record, whose hash is set, unless there is one that matches.  Returns that one, or the new
  * one. */
 struct record *lookup_add(struct record *record, lookup_match *match, const void *key);

@@ -46,13 +46,10 @@ static struct record_sample *find(const void *block)
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-/* One block with this chance stands for so many. */
-static void add_to(struct record_sums *sums, size_t size, size_t counted)
+static void add_to(struct record_sums *sums, const struct record_sample *sample)
 {
-	double blocks = 1 / sample_chance(counted);
-
-	image_add(&sums->x_blocks, (uint64_t)(blocks * 256 + 0.5));
-	image_add(&sums->x_bytes, (uint64_t)(blocks * (double)size + 0.5));
+	image_add(&sums->x_blocks, (uint64_t)(sample->blocks * 256 + 0.5));
+	image_add(&sums->x_bytes, (uint64_t)(sample->blocks * (double)sample->size + 0.5));
 }
 
 static bool has_ends(const struct record *record, const void *key)
@@ -68,8 +65,8 @@ static bool has_ends(const struct record *record, const void *key)
 static struct record_edge *edge_between(uint64_t made_at, uint64_t freed_at)
 {
 	const uint64_t key[2] = { made_at, freed_at };
-	uint64_t hash = (made_at * 0x9e3779b97f4a7c15) ^ freed_at * 0xbf58476d1ce4e5b9;
-	struct record *record = lookup_find(hash, has_ends, key);
+	uint64_t hash = made_at * 0x9e3779b97f4a7c15 + freed_at * 0xbf58476d1ce4e5b9;
+	struct record *record = lookup_find_kept(hash, has_ends, key);
 	struct record_edge *edge;
 
 	if (record)
@@ -106,7 +103,7 @@ static void describe(struct record_sample *sample, const void *block, size_t siz
 		image_publish(&sample->head, RECORD_SAMPLE);
 }
 
-void profile_made(const void *block, size_t size, size_t counted, unsigned tag)
+void profile_made(const void *block, size_t size, size_t counted, double blocks, unsigned tag)
 {
 	struct record_stack *stack;
 	struct record_sample *sample;
@@ -117,8 +114,9 @@ void profile_made(const void *block, size_t size, size_t counted, unsigned tag)
 	sample = stack ? spare_take() : NULL;
 	if (!sample)
 		return;
+	sample->blocks = blocks;
 	describe(sample, block, size, counted, tag, image_place(stack));
-	add_to(&stack->made, size, counted);
+	add_to(&stack->made, sample);
 	lookup_add(&sample->head, is_of, block);
 }
 
@@ -129,7 +127,10 @@ void profile_resized(const void *block, size_t size, size_t counted)
 	if (!sample)
 		return;
 	sample->size = size;
-	sample->counted = counted ? counted : sample->counted;
+	if (counted) {
+		sample->counted = counted;
+		sample->blocks = 1 / sample_chance(counted);
+	}
 	image_update(sample);
 }
 
@@ -150,12 +151,12 @@ void profile_freed(const void *block)
 	sample->freed_by = os_thread_number();
 	sample->turn = add_relaxed(&x_turn, 1) + 1;
 	image_update(sample);
-	add_to(&made->freed, sample->size, sample->counted);
+	add_to(&made->freed, sample);
 	edge = stack ? edge_between(sample->made_at, sample->freed_at) : NULL;
 	if (edge)
-		add_to(&edge->all, sample->size, sample->counted);
+		add_to(&edge->all, sample);
 	if (edge && sample->freed_by != sample->made_by)
-		add_to(&edge->by_others, sample->size, sample->counted);
+		add_to(&edge->by_others, sample);
 	spare_retire(sample);
 }
 

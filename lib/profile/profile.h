@@ -19,7 +19,7 @@
 void profile_init(void);
 /* A block of `size` bytes, as asked for, is a sample from now on.  Points may have lain on
  * `counted` bytes. */
-void profile_made(const void *block, size_t size, size_t counted, unsigned tag);
+void profile_made(const void *block, size_t size, size_t counted, double blocks, unsigned tag);
 /* It has another size now; counted: the bytes on which points may lie, or 0 if they are the same as
  * before. */
 void profile_resized(const void *block, size_t size, size_t counted);

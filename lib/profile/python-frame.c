@@ -7,6 +7,7 @@
 #include "profile/image.h"
 #include "profile/lookup.h"
 #include "profile/python-offset.h"
+#include "profile/trail.h"
 
 static const void *word_at(const void *object, ptrdiff_t offset)
 {
@@ -132,6 +133,40 @@ static uint64_t read_frame(const void *frame)
 	       (number & FRAME_INSTRUCTIONS);
 }
 
+/* The numbers of a code object from its first line to its version, as one.  0: it has no version.
+ */
+static uint64_t stamp_of(uintptr_t executable)
+{
+	const char *code = (const char *)(python_at.tagged ? executable & ~(uintptr_t)3
+	                                                   : executable);
+	uint64_t word[3];
+	uint32_t version;
+
+	memcpy(&version, code + python_at.code_version, sizeof(version));
+	memcpy(word, code + python_at.first_line, sizeof(word));
+	word[0] += word[1] * 0x9e3779b97f4a7c15 + word[2] * 0xbf58476d1ce4e5b9;
+	return version ? (uint64_t)version << 32 | (uint32_t)(word[0] ^ word[0] >> 32) : 0;
+}
+
+/* The same, which has the frame from the trail if it was met before.  What has an entry there is a
+ * code object, or was one: so there is something to be read, whatever is at its address now. */
+static uint64_t recall_frame(struct trail *trail, const void *frame)
+{
+	uintptr_t executable = (uintptr_t)word_at(frame, python_at.executable);
+	const void *instruction = word_at(frame, python_at.instruction);
+	struct trail_entry *entry = trail_entry(trail, instruction);
+	uint64_t read;
+
+	if (entry->frame && entry->instruction == instruction && entry->executable == executable &&
+	    (entry->stamp == stamp_of(executable) || BUG(trail_by_address)))
+		return entry->frame;
+	read = read_frame(frame);
+	if (read && stamp_of(executable))
+		*entry = (struct trail_entry){ executable, instruction, read,
+			                       stamp_of(executable) };
+	return read;
+}
+
 static bool is_entry(const void *frame)
 {
 	return ((const uint8_t *)frame)[python_at.owner] >= PYTHON_OWNED_BY_INTERPRETER;
@@ -160,10 +195,12 @@ void python_frames(struct python_stack *stack)
 {
 	const void *state = python_at.version ? python_at.thread_state() : NULL;
 	const void *frame = state ? word_at(state, python_at.current_frame) : NULL;
+	struct trail *trail = python_at.code_version ? trail_own() : NULL;
 
 	stack->n = stack->seams = 0;
 	for (; frame && stack->n < FRAMES_MAX; frame = word_at(frame, python_at.previous)) {
-		uint64_t read = read_frame(frame);
+		uint64_t read = likely(trail != NULL) ? recall_frame(trail, frame)
+		                                      : read_frame(frame);
 
 		if (read)
 			stack->frame[stack->n++] = read;

@@ -174,6 +174,18 @@ static bool are_objects_plausible(void)
 	       python_at.text_length < python_at.text_ascii;
 }
 
+/* CPython's table does not say where the version of a code object is.  In 3.13 to 3.15 it is the
+ * sixth int behind the first line, two pointers before the name of the file. */
+#define VERSION_BEHIND_LINE 24
+#define FILE_BEHIND_LINE    44
+
+static ptrdiff_t find_code_version(void)
+{
+	if (python_at.file - python_at.first_line != FILE_BEHIND_LINE)
+		return 0;
+	return python_at.first_line + VERSION_BEHIND_LINE;
+}
+
 void python_offset_init(void)
 {
 	const uint64_t *words = python_at.version ? NULL : dlsym(RTLD_DEFAULT, "_PyRuntime");
@@ -195,6 +207,7 @@ void python_offset_init(void)
 	python_at.runtime = words;
 	python_at.tagged = version >> 16 >= 0x030e;
 	python_at.by_thread = words[2] != 0 && python_at.tlbc != 0;
+	python_at.code_version = find_code_version();
 	python_at.version = version;
 }
 

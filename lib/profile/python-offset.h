@@ -30,7 +30,8 @@ struct python_offsets {
 	ptrdiff_t next_thread, native_thread, current_frame; /* of a thread state */
 	ptrdiff_t previous, executable, instruction, owner, tlbc_index; /* of a frame */
 	ptrdiff_t file, name, lines, first_line, code, tlbc;            /* of a code object */
-	ptrdiff_t type;                                                 /* of any object */
+	ptrdiff_t code_version; /* of a code object, an int; 0: not known */
+	ptrdiff_t type;         /* of any object */
 	ptrdiff_t bytes_size, bytes_data;
 	ptrdiff_t text_state, text_length, text_ascii;
 	const void *runtime, *code_type;

@@ -23,7 +23,8 @@
 
 static_assert(ADDRESS_BITS <= 64 - RULE_ADDRESS_SHIFT, "an address fits");
 
-#define RULES 2048u
+#define RULES_BITS 11u
+#define RULES      (1u << RULES_BITS)
 static _Atomic uint64_t x_rules[RULES];
 
 /* Where registers of the caller are while a function is at one of its instructions. */
@@ -385,36 +386,56 @@ static cold uint64_t make_rule(uintptr_t pc)
 	return find_row(pc - 1, &row) ? pack(pc, &row) : (uint64_t)pc << RULE_ADDRESS_SHIFT;
 }
 
-/* A rule has all that belongs to it in one word, so no order is needed. */
-static uint64_t rule_of(uintptr_t pc)
+/* A new rule takes the place of the older one of the two in its pair.  A rule has all that belongs
+ * to it in one word, so no order is needed. */
+static cold uint64_t add_rule(uintptr_t pc, _Atomic uint64_t pair[2])
 {
-	_Atomic uint64_t *x_rule = &x_rules[pc * 0x9e3779b97f4a7c15 >> 53];
-	uint64_t rule = load_relaxed(x_rule);
+	uint64_t rule = make_rule(pc);
 
-	if (unlikely(rule >> RULE_ADDRESS_SHIFT != pc)) {
-		rule = make_rule(pc);
-		store_relaxed(x_rule, rule);
-	}
+	store_relaxed(&pair[1], load_relaxed(&pair[0]));
+	store_relaxed(&pair[0], rule);
 	return rule;
 }
 
-static_assert(RULES == 1u << (64 - 53), "a hash is a place in the table");
+/* Each address has a pair of places, so that two that meet there do not drive each other out. */
+static uint64_t rule_in_table(uintptr_t pc, uint64_t hash)
+{
+	_Atomic uint64_t *pair = &x_rules[hash >> (64 - RULES_BITS) & ~(uint64_t)1];
+	uint64_t rule = load_relaxed(&pair[0]);
+
+	if (rule >> RULE_ADDRESS_SHIFT != pc)
+		rule = load_relaxed(&pair[1]);
+	return likely(rule >> RULE_ADDRESS_SHIFT == pc) ? rule : add_rule(pc, pair);
+}
+
+static uint64_t rule_of(const struct unwind_frame *frame)
+{
+	uint64_t hash = (uint64_t)frame->pc * 0x9e3779b97f4a7c15, *recent;
+
+	if (!frame->recent)
+		return rule_in_table(frame->pc, hash);
+	recent = &frame->recent[hash >> (64 - UNWIND_RECENT_BITS)];
+	if (*recent >> RULE_ADDRESS_SHIFT != frame->pc)
+		*recent = rule_in_table(frame->pc, hash);
+	return *recent;
+}
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-uintptr_t unwind_caller_stack(const struct unwind_frame *frame)
+uintptr_t unwind_caller_stack(struct unwind_frame *frame)
 {
-	uint64_t rule = rule_of(frame->pc), words = rule >> RULE_WORDS_SHIFT & RULE_WORDS_MOST;
+	uint64_t rule = rule_of(frame), words = rule >> RULE_WORDS_SHIFT & RULE_WORDS_MOST;
 	bool from_frame = rule & RULE_FROM_FRAME && !BUG(from_stack);
 	uintptr_t base = from_frame ? frame->frame : frame->stack;
 	uintptr_t stack = base + words * WORD;
 
+	frame->rule = rule;
 	return words > 0 && stack > frame->stack && stack % WORD == 0 ? stack : 0;
 }
 
 bool unwind_step(struct unwind_frame *frame, uintptr_t stack, uintptr_t limit)
 {
-	uintptr_t saved = (rule_of(frame->pc) & RULE_SAVED_MOST) * WORD;
+	uintptr_t saved = (frame->rule & RULE_SAVED_MOST) * WORD;
 
 	if (stack > limit || stack - saved < frame->stack)
 		return false;
@@ -427,7 +448,7 @@ bool unwind_step(struct unwind_frame *frame, uintptr_t stack, uintptr_t limit)
 
 #else
 
-uintptr_t unwind_caller_stack(const struct unwind_frame *frame)
+uintptr_t unwind_caller_stack(struct unwind_frame *frame)
 {
 	(void)frame;
 	return 0;

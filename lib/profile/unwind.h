@@ -24,12 +24,18 @@
 /* A function that has called another one: where it goes on, and its registers. */
 struct unwind_frame {
 	uintptr_t pc, stack, frame;
+	uint64_t rule;    /* of this pc, from unwind_caller_stack on */
+	uint64_t *recent; /* UNWIND_RECENT rules that the thread met last, or NULL */
 };
 
+/* They are in a few cache lines, and the table of all rules in many. */
+#define UNWIND_RECENT_BITS 6u
+#define UNWIND_RECENT      (1u << UNWIND_RECENT_BITS)
+
 /* The stack pointer of the caller of this function.  0: there is none, or it is not known. */
-uintptr_t unwind_caller_stack(const struct unwind_frame *frame);
-/* Go from the function to its caller, whose stack pointer is known to be `stack`.  false: what is
- * to be read is not below the limit, and nothing has changed. */
+uintptr_t unwind_caller_stack(struct unwind_frame *frame);
+/* Go from the function to its caller, whose stack pointer is `stack` by unwind_caller_stack. false:
+ * what is to be read is not below the limit, and nothing has changed. */
 bool unwind_step(struct unwind_frame *frame, uintptr_t stack, uintptr_t limit);
 
 #endif

@@ -6,6 +6,7 @@
 #include "python/hook.h"
 
 #include "api/alloc.h"
+#include "api/process.h"
 #include "python/layout.h"
 #include "python/module.h"
 #include "python/binding.h"
@@ -38,13 +39,33 @@ static void *realloc_below(enum domain domain, void *block, size_t size)
 	return hook_next[domain].realloc(hook_next[domain].ctx, block, size);
 }
 
-static void *mem_malloc(void *ctx, size_t size)
+/*
+ * Each malloc is there twice: the second one counts what it hands out, for option PROFILE, as
+ * heap/sample.h says.  `counted` is a constant in each of the two.
+ */
+static inline void *malloc_by(bool counted, arn_heap *heap, size_t size)
+{
+	return counted ? heap_malloc_counted(heap, size) : heap_malloc(heap, size);
+}
+
+static inline void *mem_malloc_by(bool counted, size_t size)
 {
 	struct thread *thread = thread_peek();
 
-	(void)ctx;
-	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_MEM], size)
+	return likely(thread != NULL) ? malloc_by(counted, &thread->heap[ARN_TAG_MEM], size)
 	                              : arn_mem_malloc(size);
+}
+
+static void *mem_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return mem_malloc_by(false, size);
+}
+
+static void *mem_malloc_counted(void *ctx, size_t size)
+{
+	(void)ctx;
+	return mem_malloc_by(true, size);
 }
 
 static void *mem_calloc(void *ctx, size_t count, size_t size)
@@ -71,13 +92,24 @@ static void mem_free(void *ctx, void *block)
  * The object domain in a build with the GIL.  No thread reads an object without that lock, and the
  * collector has lists of its own, so all objects can be served.
  */
-static void *gil_malloc(void *ctx, size_t size)
+static inline void *gil_malloc_by(bool counted, size_t size)
 {
 	struct thread *thread = thread_peek();
 
-	(void)ctx;
-	return likely(thread != NULL) ? heap_malloc(&thread->heap[ARN_TAG_OBJECT], size)
+	return likely(thread != NULL) ? malloc_by(counted, &thread->heap[ARN_TAG_OBJECT], size)
 	                              : arn_obj_malloc(size);
+}
+
+static void *gil_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return gil_malloc_by(false, size);
+}
+
+static void *gil_malloc_counted(void *ctx, size_t size)
+{
+	(void)ctx;
+	return gil_malloc_by(true, size);
 }
 
 static void *gil_calloc(void *ctx, size_t count, size_t size)
@@ -146,16 +178,16 @@ static inline arn_heap *heap_for(size_t size)
 	return is_plain_object(thread_state) ? &binding->heap : NULL;
 }
 
-static inline void *malloc_from(arn_heap *heap, size_t size)
+static inline void *malloc_from(bool counted, arn_heap *heap, size_t size)
 {
 	if (heap)
-		return heap_malloc(heap, size);
+		return malloc_by(counted, heap, size);
 	return hook_next[DOMAIN_OBJECT].malloc(hook_next[DOMAIN_OBJECT].ctx, size);
 }
 
 static noinline void *malloc_first(size_t size)
 {
-	return malloc_from(heap_for(size), size);
+	return malloc_from(false, heap_for(size), size);
 }
 
 /*
@@ -165,15 +197,27 @@ static noinline void *malloc_first(size_t size)
  * third word of that is its own address and never an interpreter's, so the request takes the slower
  * way.
  */
-static void *object_malloc(void *ctx, size_t size)
+static inline void *object_malloc_by(bool counted, size_t size)
 {
 	const void *thread_state = tls_load(cpython.thread_state_at);
 	struct binding *binding = binding_current;
 
-	(void)ctx;
 	if (!is_bound(thread_state, binding))
 		return malloc_first(size);
-	return malloc_from(likely(is_plain_object(thread_state)) ? &binding->heap : NULL, size);
+	return malloc_from(counted, likely(is_plain_object(thread_state)) ? &binding->heap : NULL,
+	                   size);
+}
+
+static void *object_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return object_malloc_by(false, size);
+}
+
+static void *object_malloc_counted(void *ctx, size_t size)
+{
+	(void)ctx;
+	return object_malloc_by(true, size);
 }
 
 static void *object_calloc(void *ctx, size_t count, size_t size)
@@ -214,17 +258,27 @@ static void *object_realloc(void *ctx, void *block, size_t size)
 	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size) : move_below(block, size);
 }
 
-static const struct allocator mem = { NULL, mem_malloc, mem_calloc, mem_realloc, mem_free };
-static const struct allocator gil_object = { NULL, gil_malloc, gil_calloc, gil_realloc,
-	                                     object_free };
-static const struct allocator object = { NULL, object_malloc, object_calloc, object_realloc,
-	                                 object_free };
+/* in each pair, the second one counts */
+static const struct allocator mem[] = {
+	{ NULL, mem_malloc, mem_calloc, mem_realloc, mem_free },
+	{ NULL, mem_malloc_counted, mem_calloc, mem_realloc, mem_free },
+};
+static const struct allocator gil_object[] = {
+	{ NULL, gil_malloc, gil_calloc, gil_realloc, object_free },
+	{ NULL, gil_malloc_counted, gil_calloc, gil_realloc, object_free },
+};
+static const struct allocator object[] = {
+	{ NULL, object_malloc, object_calloc, object_realloc, object_free },
+	{ NULL, object_malloc_counted, object_calloc, object_realloc, object_free },
+};
 
 const struct allocator *hook_of(enum domain domain)
 {
+	bool counted = process_counts();
+
 	if (domain == DOMAIN_MEM)
-		return &mem;
-	return cpython.gil ? &gil_object : &object;
+		return &mem[counted];
+	return cpython.gil ? &gil_object[counted] : &object[counted];
 }
 
 /* ---- the first request ----------------------------------------------------------------------- */
@@ -255,7 +309,7 @@ static cold void begin(enum domain domain, const struct allocator *ours)
  */
 static const struct allocator *first_request(const struct allocator *ours)
 {
-	enum domain domain = ours == &mem ? DOMAIN_MEM : DOMAIN_OBJECT;
+	enum domain domain = ours == hook_of(DOMAIN_MEM) ? DOMAIN_MEM : DOMAIN_OBJECT;
 
 	if (!is_begun[domain] && cpython.main_interpreter())
 		begin(domain, ours);

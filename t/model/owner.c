@@ -41,6 +41,11 @@ void *meta_take(size_t size, size_t alignment)
 	return &heaps[made++];
 }
 
+struct heap *sample_take_heap(void)
+{
+	return meta_take(sizeof(struct heap), CACHE_LINE);
+}
+
 void cache_init(struct heap *heap)
 {
 	(void)heap;

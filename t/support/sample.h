@@ -6,7 +6,6 @@
 #ifndef ARN_T_SAMPLE_H
 #define ARN_T_SAMPLE_H
 
-#include "heap/cache.h"
 #include "heap/heap.h"
 #include "heap/sample.h"
 #include "profile/image.h"
@@ -43,12 +42,7 @@ static inline size_t live_samples(void)
 /* The next point lies `left` bytes behind what is handed out next. */
 static inline void place_point(arn_heap *handle, size_t left)
 {
-	struct sample_meter *meter = sample_meter(handle->heap);
-
-	cache_flush(handle_heap(handle));
-	memset(meter->credit, 0, sizeof(meter->credit));
-	memset(meter->due, 0, sizeof(meter->due));
-	meter->left = left;
+	sample_meter(handle->heap)->face.left = left;
 }
 
 static inline void make_due(arn_heap *handle)

@@ -99,7 +99,7 @@ even_distances     unit/sample          heap/sample.c
 unmetered          unit/sample          api/alloc.c
 sample_stays       unit/sample          api/alloc-metered.c
 await_batch        unit/sample-threads  profile/spare.c
-forget_window      unit/sample          api/alloc-metered.c
+uncounted          unit/sample          api/alloc.c
 spare_at_once      unit/sample-threads  profile/spare.c profile/profile.c
 from_stack         unit/unwind          profile/unwind.c
 trust_addresses    unit/traceback       os/os.c

@@ -50,7 +50,7 @@ static void test_distances(void)
 		double left;
 
 		sample_restart(meter);
-		left = (double)meter->left + 0.5;
+		left = (double)meter->face.left + 0.5;
 		sum += left;
 		squares += left * left;
 	}
@@ -107,9 +107,11 @@ static void *live[LINES][MOST];
 static void fill(arn_heap *handle, int line)
 {
 	for (size_t i = 0; i < lines[line].blocks; i++) {
+		arn_heap_malloc_fn *fn = i % 3 ? arn_heap_malloc_entry() : arn_heap_malloc;
+
 		/* some come and go, and are freed into the bins that serve next */
 		arn_free(arn_heap_malloc(handle, size_of(&lines[line], i)));
-		live[line][i] = arn_heap_malloc(handle, size_of(&lines[line], i));
+		live[line][i] = fn(handle, size_of(&lines[line], i));
 	}
 }
 
@@ -142,11 +144,6 @@ static void make_and_drop(unsigned thread)
 	arn_heap_abandon(&handles[thread]);
 }
 
-static size_t counted_of(size_t size)
-{
-	return size <= TABLE_MAX ? sizeclasses[sizeclass_of(size)].size : size + 1;
-}
-
 /* The error of one run is sum(size^2 (1 - p) / p): each block is a sample or not, without regard to
  * the others. */
 static double error_of(const struct line *line, bool of_blocks)
@@ -154,7 +151,7 @@ static double error_of(const struct line *line, bool of_blocks)
 	double variance = 0;
 
 	for (size_t i = 0; i < line->blocks; i++) {
-		double p = sample_chance(counted_of(size_of(line, i)));
+		double p = sample_chance(size_of(line, i) + 1);
 		double value = of_blocks ? 1 : (double)size_of(line, i);
 
 		variance += value * value * (1 - p) / p;

@@ -49,7 +49,7 @@ static uintptr_t top; /* an address in the frame of main */
 
 static noinline void compare(void)
 {
-	struct unwind_frame frame;
+	struct unwind_frame frame = { 0 };
 
 	theirs.n = ours.n = 0;
 	_Unwind_Backtrace(add_theirs, NULL);
@@ -134,7 +134,7 @@ static noinline void sorted(void)
 
 static noinline void test_limits(void)
 {
-	struct unwind_frame frame, before;
+	struct unwind_frame frame = { 0 }, before;
 	uintptr_t caller;
 
 	unwind_here(frame.pc, frame.stack, frame.frame);
