@@ -10,6 +10,7 @@
 #include "heap/heap.h"
 #include "heap/thread.h"
 #include "heap/family.h"
+#include "os/os.h"
 
 #include <signal.h>
 
