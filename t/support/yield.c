@@ -4,6 +4,8 @@
 #include "base/atomic.h"
 
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static _Atomic unsigned x_one_in;
@@ -44,6 +46,44 @@ bool yield_stands(void)
 void yield_go_on(void)
 {
 	store_release(&x_go_on, true);
+}
+
+/* The thread that is to stand still: where it does so, and what it runs. */
+static const char *stop_at;
+static void *(*stopped_run)(void *arg);
+static __thread bool is_stopped;
+
+static void stop_there(const char *where)
+{
+	if (is_stopped && !yield_stands() && strcmp(where, stop_at) == 0)
+		yield_stand();
+}
+
+static void *run_and_stop(void *arg)
+{
+	is_stopped = true;
+	return stopped_run(arg);
+}
+
+pthread_t yield_stop(const char *where, void *(*run)(void *arg), void *arg)
+{
+	pthread_t thread;
+
+	stop_at = where;
+	stopped_run = run;
+	yield_arm(stop_there);
+	if (pthread_create(&thread, NULL, run_and_stop, arg) != 0)
+		abort();
+	while (!yield_stands())
+		sched_yield();
+	return thread;
+}
+
+void yield_resume(pthread_t thread)
+{
+	yield_go_on();
+	pthread_join(thread, NULL);
+	yield_hook(NULL);
 }
 
 /* A random number.  Each thread has a sequence of its own. */

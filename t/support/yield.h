@@ -13,10 +13,14 @@
  * yield_stand   the calling thread stands still here until yield_go_on is called.  It may be called
  *               from the hook or from anywhere else.
  * yield_stands  does a thread stand still?
+ * yield_stop    start a thread, which stands still when it first comes to this point.  Returns when
+ *               it does so: a thread that never comes there keeps the test waiting.
+ * yield_resume  the thread goes on.  Returns when it has ended.
  */
 #ifndef ARN_T_YIELD_H
 #define ARN_T_YIELD_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,5 +33,7 @@ void yield_arm(yield_fn *hook);
 void yield_stand(void);
 bool yield_stands(void);
 void yield_go_on(void);
+pthread_t yield_stop(const char *where, void *(*run)(void *arg), void *arg);
+void yield_resume(pthread_t thread);
 
 #endif

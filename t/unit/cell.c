@@ -13,7 +13,6 @@
 #include "os/os.h"
 
 #include <arenite/arenite.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 enum { WORKERS = 4, BOXES = 32, ROUNDS = 1500, TWICE = 400 };
@@ -263,40 +262,22 @@ static void test_twice(void)
 
 /* ---- one that stands still ------------------------------------------------------------------- */
 
-static __thread bool is_victim;
-static const char *stop_at;
-
-static void stop_there(const char *where)
-{
-	if (is_victim && strcmp(where, stop_at) == 0)
-		yield_stand();
-}
-
 static void *one_block(void *arg)
 {
-	(void)arg;
-	is_victim = true;
 	drop(make(100, 16));
-	return NULL;
+	return arg;
 }
 
 static void others_go_on(const char *where)
 {
-	pthread_t thread;
 	size_t before = live();
+	pthread_t thread = yield_stop(where, one_block, NULL);
 
-	stop_at = where;
-	yield_arm(stop_there);
-	pthread_create(&thread, NULL, one_block, NULL);
-	while (!yield_stands())
-		sched_yield();
 	threads(WORKERS, work);
 	for (unsigned i = 0; i < BOXES; i++)
 		drop_stamped(atomic_exchange(&boxes[i], NULL));
 	ok(live() <= before + 1, "%s: others go on beside one that stands still", where);
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	yield_resume(thread);
 	ok(live() == before, "%s: and it goes on as well", where);
 }
 

@@ -246,9 +246,7 @@ static void fork_beside(yield_fn *hook, void *(*run)(void *), void *arg)
 		sched_yield();
 	tap_flush();
 	fork_once();
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	yield_resume(thread);
 }
 
 /* A thread is stopped between sending the blocks that it has gathered and forgetting them. */

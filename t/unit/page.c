@@ -217,19 +217,8 @@ static void test_torn(void)
 
 /* ---- a writer that stands still -------------------------------------------------------------- */
 
-static __thread bool is_slow;
-
-static void hook(const char *where)
-{
-	if (is_slow && strcmp(where, "page_publish") == 0) {
-		is_slow = false;
-		yield_stand();
-	}
-}
-
 static void *write_slowly(void *arg)
 {
-	is_slow = true;
 	write_all(8);
 	return arg;
 }
@@ -240,17 +229,12 @@ static void test_standing(void)
 	uint64_t value[MOST];
 
 	write_all(7);
-	yield_arm(hook);
-	pthread_create(&thread, NULL, write_slowly, NULL);
-	while (!yield_stands())
-		sched_yield();
+	thread = yield_stop("page_publish", write_slowly, NULL);
 	write_all(9); /* comes back */
 	ok(arn_page_copy(page, value, page->rows) && is_whole(value) &&
 	           value[row_of(page, "made_blocks")] == 7,
 	   "one that stands still in the middle leaves the last values whole, and others go on");
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_arm(NULL);
+	yield_resume(thread);
 	ok(value_of(page, "made_blocks") == 8, "it has written when it goes on");
 }
 

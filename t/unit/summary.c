@@ -16,6 +16,8 @@
 #include "base/option.h"
 #include "os/os.h"
 
+#include <sched.h>
+
 /* ---- one thread: against an array ------------------------------------------------------------ */
 
 static uint16_t expected[ARENAS_MAX];
@@ -256,14 +258,7 @@ static void test_threads(unsigned one_in)
 
 /* ---- one that stands still ------------------------------------------------------------------- */
 
-static _Atomic(const char *) x_stop_at;
-static __thread bool is_victim;
-
-static void stop_there(const char *where)
-{
-	if (is_victim && !yield_stands() && strcmp(where, atomic_load(&x_stop_at)) == 0)
-		yield_stand();
-}
+static __thread bool is_victim; /* it runs exhaust */
 
 /*
  * It finds an arena without room for two slices, and corrects the number: first that is lowered,
@@ -273,19 +268,10 @@ static void *exhaust(void *arg)
 {
 	struct run run;
 
-	(void)arg;
 	is_victim = true;
 	expect(supply_claim(2, &run));
 	supply_release(run.arena, run.first, 2, 0);
-	return NULL;
-}
-
-static void wait_for_it(void)
-{
-	struct timespec moment = { 0, 100000 };
-
-	while (!yield_stands())
-		nanosleep(&moment, NULL);
+	return arg;
 }
 
 /*
@@ -300,10 +286,7 @@ static void test_stopped(const char *where)
 
 	fill_many();
 	summary_raise(SUMMARY_FREE, 3, 2);
-	atomic_store(&x_stop_at, where);
-	yield_arm(stop_there);
-	pthread_create(&thread, NULL, exhaust, NULL);
-	wait_for_it();
+	thread = yield_stop(where, exhaust, NULL);
 	first = runs[4 * 3 + 3];
 	let_go(&runs[4 * 3 + 3]);
 	let_go(&runs[4 * 50]);
@@ -313,9 +296,7 @@ static void test_stopped(const char *where)
 	ok(load_relaxed(&arena_counters.x_mapped) == mapped,
 	   "one stands still in %s, the others find what they release", where);
 	runs[4 * 3 + 3] = run;
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	yield_resume(thread);
 	expect_promises();
 	for (unsigned i = 0; i < array_length(runs); i++)
 		if (runs[i].arena)
@@ -364,12 +345,11 @@ static void test_fork(void)
 	there->arena = NULL;
 	yield_arm(release_and_stand);
 	pthread_create(&thread, NULL, exhaust, NULL);
-	wait_for_it();
+	while (!yield_stands())
+		sched_yield();
 	expect(summary_get(SUMMARY_FREE, 3) == 0);
 	ok(status_of_child(look_in_child) == 0, "the child of a fork finds what is free");
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	yield_resume(thread);
 	expect_promises();
 	for (unsigned i = 0; i < array_length(runs); i++)
 		if (runs[i].arena)

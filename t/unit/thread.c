@@ -253,9 +253,7 @@ static void test_borrowed_at_fork(void)
 	while (!yield_stands())
 		sched_yield();
 	expect(load_acquire(&x_borrowed) && status_of_child(owner_in_child) == 0);
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	yield_resume(thread);
 	pthread_key_delete(late_key);
 	no_errors("a heap that a thread without a record has borrowed is free to take in a child");
 }

@@ -207,45 +207,26 @@ static void test_race(void)
 
 /* ---- one that stands still ------------------------------------------------------------------- */
 
-static const char *stop_at;
-static __thread bool is_victim;
-
-static void stop(const char *where)
+static void *hand_over(void *arg)
 {
-	if (is_victim && !strcmp(where, stop_at)) {
-		is_victim = false;
-		yield_stand();
-	}
+	stock_give_back(handle.heap);
+	return arg;
 }
 
-static void stand(unsigned self)
+/* The heap's owner goes on meanwhile. */
+static void test_standing(const char *where)
 {
-	if (self == 0) {
-		is_victim = true;
-		stock_give_back(handle.heap);
-		return;
-	}
-	while (!yield_stands())
-		sched_yield();
+	pthread_t thread;
+
+	set_up();
+	thread = yield_stop(where, hand_over, NULL);
 	for (unsigned i = 0; i < 10; i++)
 		drop_pools(&handle, 8, 8 * KIB);
 	let_readers_pass();
 	arn_trim();
 	expect(claimed() <= 4 * MIB); /* the pools of one list */
 	expect(heap_is_valid(handle.heap));
-	yield_go_on();
-}
-
-/* The heap's owner goes on meanwhile, though here another thread does its work. */
-static void test_standing(const char *where)
-{
-	set_up();
-	family_pass(handle.heap);
-	stop_at = where;
-	yield_arm(stop);
-	threads(2, stand);
-	yield_hook(NULL);
-	family_take_over(handle.heap);
+	yield_resume(thread);
 	arn_heap_abandon(&handle);
 	let_all_go();
 	expect(claimed() == 0);
