@@ -24,12 +24,11 @@ void cell_wait_push(arn_family *family, struct cell_wait *cell, size_t bytes)
 /* The exchange makes the nodes the caller's, or finds that another thread has just taken them. */
 static struct cell_wait *take_list(arn_family *family)
 {
-	struct cell_wait *list;
+	struct cell_wait *list = BUG(cells_in_two_steps) ? load_acquire(&family->x_cells) : NULL;
 
+	arn_yield_point("cell_wait_take");
 	if (!BUG(cells_in_two_steps))
 		return exchange_acquire(&family->x_cells, NULL); /* C4 */
-	list = load_acquire(&family->x_cells);
-	arn_yield_point("cell_wait_take");
 	store_relaxed(&family->x_cells, NULL);
 	return list;
 }
@@ -87,6 +86,5 @@ struct cell_wait *cell_wait_take(arn_family *family, bool stopped)
 {
 	if (likely(!cell_wait_has_some(family)) || (!stopped && is_too_early(family)))
 		return NULL;
-	arn_yield_point("cell_wait_take");
 	return keep_those_over(family, reversed(take_list(family)), stopped);
 }

@@ -366,40 +366,52 @@ static void test_threads(void)
 
 /* ---- one that stands still ------------------------------------------------------------------- */
 
-static __thread bool is_victim;
-static const char *stop_at;
-
-static void stop_there(const char *where)
-{
-	if (is_victim && strcmp(where, stop_at) == 0)
-		yield_stand();
-}
-
 static void *one_block(void *arg)
 {
-	(void)arg;
-	is_victim = true;
 	drop(make(&objects, 100));
 	cell_poll(family);
-	return NULL;
+	return arg;
 }
 
 static void others_go_on(const char *where)
 {
-	pthread_t thread;
+	pthread_t thread = yield_stop(where, one_block, NULL);
 
-	stop_at = where;
-	yield_arm(stop_there);
-	pthread_create(&thread, NULL, one_block, NULL);
-	while (!yield_stands())
-		sched_yield();
 	run_threads();
 	no_errors("%s: others go on beside one that stands still", where);
-	yield_go_on();
-	pthread_join(thread, NULL);
-	yield_hook(NULL);
+	yield_resume(thread);
 	cell_poll(family);
 	ok(!cell_wait_has_some(family), "%s: and it goes on as well", where);
+}
+
+/* No cell is had twice: each is empty when it is made.  The first round takes those that were in
+ * quarantine out of it. */
+static void expect_each_once(void)
+{
+	enum { MANY = 2 * CELL_QUARANTINE };
+	uint64_t *block[MANY];
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < MANY; i++) {
+			block[i] = make(&mem, 48);
+			expect(block[i] && block[i][0] == 0);
+			block[i][0] = 1;
+		}
+		for (unsigned i = 0; i < MANY; i++)
+			drop(block[i]);
+	}
+}
+
+/* Somebody else takes the list that a thread is about to take. */
+static void test_taken_once(void)
+{
+	pthread_t thread = yield_stop("cell_wait_take", one_block, NULL);
+
+	let_readers_pass();
+	cell_poll(family);
+	yield_resume(thread);
+	expect_each_once();
+	no_errors("of two threads that take a cell one gets it");
 }
 
 static int in_child(void)
@@ -434,6 +446,7 @@ int main(void)
 	test_threads();
 	others_go_on("cell_wait_push");
 	others_go_on("cell_wait_take");
+	test_taken_once();
 	test_fork();
 	return done();
 }
