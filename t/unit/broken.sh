@@ -40,7 +40,7 @@ look_outside       unit/lookup          arena/pool.c
 unmarked_walk      unit/fork            api/visit.c
 stay_external      unit/fork            heap/family.c
 borrow_for_good    unit/thread          api/domain.c
-end_blindly        unit/family          heap/family.c
+end_blindly        unit/family-ended    heap/family.c
 add_twice          unit/table           heap/family.c
 records_at_the_end unit/thread          heap/thread.c arena/reclaim.c
 record_at_any_free unit/thread          heap/remote.c
