@@ -12,11 +12,11 @@
 #define FRAMES 32u
 #define OWN    1u
 
-/* The module that an address belongs to, and where it begins. */
+/* The module that an address belongs to, as dl_iterate_phdr finds it. */
 struct place {
-	uintptr_t address, base;
-	const char *module; /* "": the program; NULL: none */
-	void *tables;       /* the unwinder's, NULL: it has none */
+	uintptr_t address;
+	struct trace_module module; /* base and name; the name is NULL if there is none */
+	void *tables;               /* the unwinder's, NULL: it has none */
 };
 
 static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
@@ -36,8 +36,8 @@ static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
 			tables = (void *)at;
 	}
 	if (is_here) {
-		place->base = info->dlpi_addr;
-		place->module = info->dlpi_name;
+		place->module.base = info->dlpi_addr;
+		place->module.name = info->dlpi_name;
 		place->tables = tables;
 	}
 	return is_here;
@@ -87,7 +87,8 @@ void trace_unwind(_Unwind_Trace_Fn visit, void *arg)
 		_Unwind_Backtrace(visit, arg);
 }
 
-/* glibc 2.35 and later finds the module of an address without a lock. */
+/* glibc 2.35 and later finds the module of an address without a lock.  The function is found by its
+ * name, so that the library also runs where there is none. */
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
 static int (*find_object)(void *address, struct dl_find_object *found);
 
@@ -98,17 +99,21 @@ void trace_init(void)
 	memcpy(&find_object, &symbol, sizeof(symbol));
 }
 
-/* false: it cannot be asked. */
-static bool ask_for_module(struct place *place)
+static bool can_find_module(void)
+{
+	return find_object != NULL;
+}
+
+bool trace_find_module(uintptr_t address, struct trace_module *module)
 {
 	struct dl_find_object found;
 
-	if (!find_object)
+	if (!find_object || find_object((void *)address, &found) != 0)
 		return false;
-	if (find_object((void *)place->address, &found) == 0) {
-		place->base = found.dlfo_link_map->l_addr;
-		place->module = found.dlfo_link_map->l_name;
-	}
+	module->base = found.dlfo_link_map->l_addr;
+	module->name = found.dlfo_link_map->l_name;
+	module->start = (uintptr_t)found.dlfo_map_start;
+	module->end = (uintptr_t)found.dlfo_map_end;
 	return true;
 }
 #else
@@ -116,9 +121,15 @@ void trace_init(void)
 {
 }
 
-static bool ask_for_module(struct place *place)
+static bool can_find_module(void)
 {
-	(void)place;
+	return false;
+}
+
+bool trace_find_module(uintptr_t address, struct trace_module *module)
+{
+	(void)address;
+	(void)module;
 	return false;
 }
 #endif
@@ -128,13 +139,13 @@ void trace_write_address(uintptr_t address)
 	struct place place = { .address = address };
 	struct text text = { 0 };
 
-	if (!ask_for_module(&place))
+	if (!trace_find_module(address, &place.module) && !can_find_module())
 		dl_iterate_phdr(find_module, &place);
 	text_add(&text, "  called from ");
-	if (place.module)
-		text_add(&text, *place.module ? place.module : "the program");
-	text_add(&text, place.module ? "+" : "");
-	text_add_pointer(&text, (const void *)(address - place.base));
+	if (place.module.name)
+		text_add(&text, *place.module.name ? place.module.name : "the program");
+	text_add(&text, place.module.name ? "+" : "");
+	text_add_pointer(&text, (const void *)(address - place.module.base));
 	log_line(&text);
 }
 

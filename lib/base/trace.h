@@ -13,12 +13,21 @@
 #ifndef ARN_TRACE_H
 #define ARN_TRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <unwind.h>
 
 /* Look for a way to find modules without the lock of the dynamic linker, which glibc has from 2.35
  * on. Called once, while there is one thread. */
 void trace_init(void);
+/* A program or a library that is loaded. */
+struct trace_module {
+	uintptr_t base;       /* what is added to the addresses in its file */
+	uintptr_t start, end; /* what is mapped of it lies between them */
+	const char *name;     /* "": the program */
+};
+/* Find the module at this address, without a lock.  false: there is none, or no way was found. */
+bool trace_find_module(uintptr_t address, struct trace_module *module);
 /* Visit the frames of the calling thread, this one first.  Without the tables that say how, no
  * frame is visited. */
 void trace_unwind(_Unwind_Trace_Fn visit, void *arg);

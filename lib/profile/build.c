@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile/build.h"
 
+#include "base/trace.h"
 #include "os/os.h"
 #include "profile/image.h"
 #include "profile/lookup.h"
 
-#include <dlfcn.h>
 #include <link.h>
-
-#ifdef DLFO_STRUCT_HAS_EH_DBASE
-
-/* libc's, or NULL: found by name, so that the library also runs where there is none. */
-static int (*find_object)(void *address, struct dl_find_object *object);
-
-void build_init(void)
-{
-	os_find_function(RTLD_DEFAULT, "_dl_find_object", &find_object);
-}
 
 /* What a record is known by. */
 struct build {
@@ -71,14 +61,14 @@ static void read_head(struct build *build, uintptr_t base)
 /* The file whose code is at this address.  false: there is none, or it has no id. */
 static bool find_build(struct build *build, uint64_t address)
 {
-	struct dl_find_object object;
+	struct trace_module module;
 
-	if (!find_object || find_object((void *)(uintptr_t)address, &object) != 0)
+	if (!trace_find_module((uintptr_t)address, &module))
 		return false;
-	build->start = (uint64_t)(uintptr_t)object.dlfo_map_start;
-	build->end = (uint64_t)(uintptr_t)object.dlfo_map_end;
+	build->start = module.start;
+	build->end = module.end;
 	build->id = NULL;
-	read_head(build, object.dlfo_link_map->l_addr);
+	read_head(build, module.base);
 	return build->id != NULL;
 }
 
@@ -122,17 +112,3 @@ void build_note(const uint64_t *frame, unsigned n)
 			add_record(&build, lookup_hash(&build.start, 1));
 	}
 }
-
-#else
-
-void build_init(void)
-{
-}
-
-void build_note(const uint64_t *frame, unsigned n)
-{
-	(void)frame;
-	(void)n;
-}
-
-#endif

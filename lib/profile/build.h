@@ -6,11 +6,11 @@
  * process has the old one mapped.  Whoever looks for the names of functions later takes those of a
  * file with the same id only.
  *
- * It takes _dl_find_object, which glibc has from 2.35 on.  Without it, and for files that were
- * linked without a build id, there are no records.
+ * It takes a way to find modules without a lock (trace.h), which glibc has from 2.35 on.  Without
+ * it, and for files that were linked without a build id, there are no records.
  *
- * Owner       build_init: once, while there is one thread.  build_note: any thread.
- * Progress    lock-free: _dl_find_object takes no lock.  A file whose code is on the stack of the
+ * Owner       any thread.
+ * Progress    lock-free: trace_find_module takes no lock.  A file whose code is on the stack of the
  *             calling thread is not unmapped meanwhile.
  */
 #ifndef ARN_BUILD_H
@@ -18,7 +18,6 @@
 
 #include "profile/record.h"
 
-void build_init(void);
 /* These frames are of a stack of the calling thread, and new: make sure that there is a record for
  * each file in which a native one of them lies. */
 void build_note(const uint64_t *frame, unsigned n);

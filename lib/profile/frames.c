@@ -225,7 +225,6 @@ static int find_own(struct dl_phdr_info *info, size_t size, void *arg)
 
 void frames_init(void)
 {
-	build_init();
 	dl_iterate_phdr(find_own, (void *)(uintptr_t)frames_init);
 }
 
