@@ -298,6 +298,13 @@ static void note_claim(size_t slices, struct run *run)
 	retire_poll();
 }
 
+/* true: the slices are the caller's.  false: there is no memory for them, or no address space. */
+static bool claim_or_unmap(size_t slices, struct run *run)
+{
+	return claim_slices(slices, run) ||
+	       (unmap_for(slices * SLICE) && claim_slices(slices, run));
+}
+
 /* First the limit is asked, then the arenas that are there, then retired and new ones, and at last
  * what can be unmapped.  After a claim the peak is looked at, and a few retired arenas are
  * unmapped.  false: there is no memory, or the limit does not admit it. */
@@ -305,7 +312,7 @@ bool supply_claim(size_t slices, struct run *run)
 {
 	if (is_impossible(slices) || !supply_admits(slices * SLICE))
 		return false;
-	if (!claim_slices(slices, run) && !(unmap_for(slices * SLICE) && claim_slices(slices, run)))
+	if (!claim_or_unmap(slices, run))
 		return false;
 	note_claim(slices, run);
 	return true;
@@ -356,6 +363,33 @@ void supply_release(struct arena *arena, unsigned first, size_t slices, size_t d
 	retire_poll();
 	/* A free slice counts whole, where a pool counted its pages: purge what the limit lacks. */
 	supply_admits(0);
+}
+
+/* Releases what a run has before and behind the n slices from `first` on.  Which of its slices have
+ * pages is not known any more, so if some have, all are taken to. */
+static void cut_run(struct run *run, unsigned first, size_t n)
+{
+	size_t head = first - run->first, tail = run->slices - head - n;
+	bool clean = run->clean == run->slices;
+
+	if (head)
+		supply_release(run->arena, run->first, head, clean ? 0 : head);
+	if (tail)
+		supply_release(run->arena, first + (unsigned)n, tail, clean ? 0 : tail);
+	*run = (struct run){ run->arena, first, n, clean ? n : 0, 0 };
+}
+
+/* More slices are claimed than are wanted, and those before and behind them are released at once,
+ * before anything is counted: only those that stay are admitted, and only they are growth. */
+bool supply_claim_padded(size_t slices, size_t alignment, struct run *run)
+{
+	size_t padded = supply_padded(slices, alignment);
+
+	if (!supply_admits(slices * SLICE) || !claim_or_unmap(padded, run))
+		return false;
+	cut_run(run, (unsigned)align_up(run->first, alignment / SLICE), slices);
+	note_claim(slices, run);
+	return true;
 }
 
 /* Nothing is kept for reuse any more: the pages of all free slices go back, all free arenas retire,

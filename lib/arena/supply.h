@@ -25,6 +25,10 @@
 bool supply_claim(size_t slices, struct run *run);
 /* Claim `slices` slices in a row that all have pages.  false: there are none. */
 bool supply_claim_kept(size_t slices, struct run *run);
+/* Claim `slices` slices in a row in a shared arena, the first of them at a multiple of the
+ * alignment, a power of two above a slice.  They are looked for in a run of supply_padded slices,
+ * at most LARGE_SLICES, the rest of which is free again afterwards. */
+bool supply_claim_padded(size_t slices, size_t alignment, struct run *run);
 /* Map an arena for one block of `slices` slices, whose body begins at a multiple of the alignment,
  * a power of two of at least ARENA_SIZE.  false: there is no memory, no address space, or it is not
  * admitted. */
@@ -42,6 +46,12 @@ bool supply_admits_bounded(size_t bytes);
 static inline bool supply_admits(size_t bytes)
 {
 	return likely(!budget_is_bounded()) || supply_admits_bounded(bytes);
+}
+
+/* Somewhere among so many slices begins one that is aligned, with `slices` slices from there on. */
+static inline size_t supply_padded(size_t slices, size_t alignment)
+{
+	return slices + alignment / SLICE - 1;
 }
 
 /* Give back the pages of all free slices, and the arenas without pools whose readers are done.

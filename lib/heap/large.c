@@ -78,45 +78,22 @@ static size_t aligned_size(size_t size, size_t alignment)
 	return alignment <= SLICE ? large_size(size) : align_up(size, SLICE);
 }
 
-/* The slices that are claimed for a run of n: somewhere among them begins a slice that is aligned,
- * with n slices from there on. */
-static size_t padded(size_t n, size_t alignment)
-{
-	return n + alignment / SLICE - 1;
-}
-
 /* Has a shared arena a place for it? */
 static bool fits_shared(size_t slices, size_t alignment)
 {
-	return alignment < ARENA_SIZE && padded(slices, alignment) <= LARGE_SLICES;
+	return alignment < ARENA_SIZE && supply_padded(slices, alignment) <= LARGE_SLICES;
 }
 
-/* Releases what a run has before and behind the n slices from `first` on.  Which of its slices have
- * pages is not known any more, so if some have, all are taken to. */
-static void cut_run(struct run *run, unsigned first, size_t n)
-{
-	size_t head = first - run->first, tail = run->slices - head - n;
-	bool clean = run->clean == run->slices;
-
-	if (head)
-		supply_release(run->arena, run->first, head, clean ? 0 : head);
-	if (tail)
-		supply_release(run->arena, first + (unsigned)n, tail, clean ? 0 : tail);
-	*run = (struct run){ run->arena, first, n, clean ? n : 0, 0 };
-}
-
-/* Claims more slices than the block needs, and releases those before and behind it.  A block that
- * waits in the limbo is not looked for: it begins anywhere. */
+/* A block that waits in the limbo is not looked for: it begins anywhere. */
 static struct pool *claim_aligned(struct heap *heap, size_t size, size_t alignment)
 {
-	size_t slices = slices_of(size), step = alignment / SLICE;
+	size_t slices = slices_of(size);
 	struct run run;
 
-	if (!supply_claim(padded(slices, alignment), &run))
+	if (!supply_claim_padded(slices, alignment, &run))
 		return NULL;
 	if (run.clean)
-		empty_make_room(heap, min_size(run.growth, slices * SLICE));
-	cut_run(&run, (unsigned)align_up(run.first, step), slices);
+		empty_make_room(heap, run.growth);
 	return heap_carve_run(heap, CLASS_LARGE, &run, size);
 }
 

@@ -12,6 +12,7 @@
 #include "arena/reclaim.h"
 #include "base/option.h"
 #include "arena/pool.h"
+#include "heap/cache.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -275,6 +276,42 @@ static void limited(void)
 	budget_set_limit(0);
 }
 
+/* A block of the small class is in the heap's cache, until the heap is trimmed. */
+static void fill_cache(arn_heap *handle)
+{
+	void *block[20];
+
+	for (unsigned i = 0; i < array_length(block); i++)
+		block[i] = arn_heap_malloc(handle, 100);
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+}
+
+/* What is claimed to find the place of a block, and is free again at once, does not count against
+ * the limit: 6 MiB at a multiple of 8 MiB are looked for among 14 MiB. */
+static void padded_limited(void)
+{
+	unsigned made = 0, trims = 0;
+	arn_heap handle;
+
+	arn_trim();
+	arn_heap_init(&handle, arn_family_new(NULL), ARN_TAG_MEM);
+	budget_set_limit(12 * MIB);
+	for (unsigned i = 0; i < 10; i++) {
+		void *block;
+
+		fill_cache(&handle);
+		block = malloc_aligned(&handle, 6 * MIB, 8 * MIB);
+		made += is_aligned(block, 8 * MIB);
+		trims += cache_count(handle.heap, (unsigned)sizeclass_of(100)) == 0;
+		arn_free(block);
+	}
+	ok(made == 10 && trims == 0,
+	   "what a block is looked for in may be more: %u of 10, %u trims", made, trims);
+	budget_set_limit(0);
+	arn_heap_abandon(&handle);
+}
+
 /* ---- threads ----------------------------------------------------------------------------------
  */
 
@@ -321,6 +358,7 @@ int main(void)
 	table();
 	resized();
 	limited();
+	padded_limited();
 	exchanged();
 	arn_trim();
 	expect_no_arenas();
