@@ -187,6 +187,33 @@ static void tell_interpreter(const char *path, const struct probe *probe)
 }
 
 /*
+ * The dynamic linker does not start an interpreter that was built on Arenite if the libarenite that
+ * it finds is not one that fits.  Its message names a symbol or a version that is missing: tell
+ * what that means, and what can be done.
+ */
+static void tell_refusal(const char *complaint)
+{
+	const char *found = program_arenite();
+
+	if (!strstr(complaint, "arn_") && !strstr(complaint, "ARENITE_") &&
+	    !strstr(complaint, "libarenite."))
+		return;
+	if (!*found)
+		puts("  because  it was built on Arenite, and there is no libarenite where it "
+		     "looks: set LD_LIBRARY_PATH");
+	else if (strstr(complaint, "arn_layout_"))
+		printf("  because  it was built on another layout of Arenite's memory than that "
+		       "of\n           %s:\n           graft and build it again, or set "
+		       "LD_LIBRARY_PATH to the libarenite of its build\n",
+		       found);
+	else
+		printf("  because  it was built on a later Arenite than\n           %s:\n"
+		       "           set LD_LIBRARY_PATH to a libarenite that is not older than "
+		       "its build\n",
+		       found);
+}
+
+/*
  * Tell what the trial has found.  A program that did not run to its end, or said nothing that is
  * understood, is reported with the end of what it wrote to stderr.  true: both domains are served.
  */
@@ -199,6 +226,8 @@ static bool tell(const char *path, const struct probe *probe)
 			printf("%s: exit status %d, and no answer\n", path,
 			       WEXITSTATUS(probe->status));
 		printf("%s", probe->complaint);
+		if (program_has_arenite(path))
+			tell_refusal(probe->complaint);
 		return false;
 	}
 	tell_interpreter(path, probe);

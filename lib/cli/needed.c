@@ -29,6 +29,7 @@ static struct {
 	char path[FILES_MAX][PATH_MAX];
 	size_t count;
 } files;
+static char arenite[PATH_MAX]; /* the libarenite that was found last */
 
 static void add(const char *path)
 {
@@ -181,8 +182,11 @@ static bool needs_arenite(const char *file, const char **program_rpath)
 	if (file == files.path[0])
 		*program_rpath = first(&elf, DT_RUNPATH) ? NULL : first(&elf, DT_RPATH);
 	while ((name = elf_next(&elf, DT_NEEDED, &position))) {
-		if (strncmp(name, ARENITE, strlen(ARENITE)) == 0)
+		if (strncmp(name, ARENITE, strlen(ARENITE)) == 0) {
+			if (!find(arenite, name, &elf, file, *program_rpath))
+				*arenite = '\0';
 			return true;
+		}
 		if (find(path, name, &elf, file, *program_rpath) && realpath(path, real))
 			add(real);
 	}
@@ -196,6 +200,7 @@ bool program_has_arenite(const char *path)
 	const char *program_rpath = NULL;
 
 	files.count = 0;
+	*arenite = '\0';
 	if (!realpath(path, real))
 		return false;
 	add(real);
@@ -203,4 +208,9 @@ bool program_has_arenite(const char *path)
 		if (needs_arenite(files.path[i], &program_rpath))
 			return true;
 	return false;
+}
+
+const char *program_arenite(void)
+{
+	return arenite;
 }

@@ -38,6 +38,11 @@ bool program_is_python(const char *path);
  * version, which the preload would not fit.
  */
 bool program_has_arenite(const char *path);
+/*
+ * The libarenite that the program just asked about gets from the dynamic linker; "" if there is
+ * none.  The text is there until the next program is asked about.
+ */
+const char *program_arenite(void);
 
 /* Does the name of the file begin as that of a Python does? */
 bool program_is_called_python(const char *path);

@@ -73,6 +73,31 @@ chmod +x bin/python-*
 ok "one that fails: its status and words" is 1 python-broken 'exit status 3' 'it hurts'
 ok "one that dies" is 1 python-dead 'signal 11'
 
+# one that was built on Arenite, and gets another libarenite than that of its build
+library() { # SOURCE
+    ${CC:-cc} -shared -fPIC -Wl,-soname,libarenite.so.0 -o core/libarenite.so.0 -x c - <<<"$1"
+}
+mkdir core
+library 'int arn_layout_1 = 1, arn_layout_2 = 2; int arn_added(void) { return 0; }'
+for layout in 1 2; do
+    ${CC:-cc} -o "bin/python-layout$layout" -x c - -x none core/libarenite.so.0 -Wl,-rpath,"$work/core",-z,now <<END
+extern int arn_layout_$layout, arn_added(void);
+int main(void) { return arn_layout_$layout - $layout + arn_added(); }
+END
+done
+if "bin/python-layout1" && "bin/python-layout2"; then
+    library 'int arn_layout_2 = 2; int arn_added(void) { return 0; }'
+    ok "another layout: what it means, which library it is, and what to do" eval \
+        "is 1 python-layout1 'because .*another layout of Arenite' ' $work/core/libarenite.so.0:' 'build it again'"
+    ok "one of the same layout starts" eval 'doctor python-layout2; ! says because'
+    library 'int arn_layout_2 = 2;'
+    ok "a library that is older" is 1 python-layout2 'because .*on a later Arenite than' 'not older than its build'
+    rm core/libarenite.so.0
+    ok "and none at all" is 1 python-layout2 'because .*no libarenite where it looks: set LD_LIBRARY_PATH'
+else
+    ok "programs with a library of their own # SKIP they do not start here" true
+fi
+
 # the environment
 interpreter python-removed 10010 \
     "$(json '{"mem": "removed", "object": "removed", "reason": "CPython took the hook out"}')"
