@@ -207,7 +207,8 @@ static void add_arena(struct account *account, const struct arena *arena)
 		    arena->pool[slice].lead == &arena->pool[slice])
 			add_pool(account, arena, slice);
 	account->arenas++;
-	account->arenas_used += account->claimed != before;
+	account->arenas_used += account->claimed != before ||
+	                        (!arena->huge && !arena_is_free(arena));
 	account->arenas_huge += arena->huge && account->claimed == before;
 }
 

@@ -29,7 +29,7 @@ struct account {
 	size_t empty[2];
 	size_t begun; /* resident pages of free blocks, in one pool of each class and heap */
 	size_t held_pools, stranded_heaps, peak;
-	size_t arenas, arenas_used, arenas_huge;
+	size_t arenas, arenas_used, arenas_huge; /* used: by pools, or by slices in stock */
 };
 
 struct account account_add_up(void);

@@ -10,12 +10,13 @@
  *      limbo
  *   3. the bytes of one class in a pool cache <= CACHE / 16, or two blocks
  *   4. held pools <= blocks in pool caches + threads
- *   5. claimed - held - what others have freed to an owner who waits <= L(held) / 2 + SOME for each
- *      interpreter
+ *   5. claimed - held - what others have freed to an owner who waits <= L(held + mixed + begun) / 2
+ *      + SOME for each interpreter
  *   6. retained <= L(used) / 2 + what heaps have borrowed + 2 SOME
  *   7. pages in pools <= those of blocks that are not home + mixed + begun + 3/4 of L(used) + SOME
- *   8. arenas, but for huge ones that are free <= those with a pool + 1 + (L(peak) / 2 + ARENA for
- *      each thread at work at the same time) / 32 MiB, and none waits to be unmapped
+ *   8. arenas, but for huge ones that are free <= those with a pool or with slices that a heap has
+ *      in stock + 1 + (L(peak) / 2 + ARENA for each thread at work at the same time) / 32 MiB, and
+ *      none waits to be unmapped
  *   9. heaps <= handles + 2 for each thread
  *  10. with LIMIT, half of it can be had in blocks of any size, if held <= LIMIT / 8
  *
@@ -26,9 +27,9 @@
  *       of one pool.
  * 5     Half of the limit is for free slices and for empty pools that wait for readers, which serve
  *       their shape meanwhile.  All other pools have gone, whoever made their blocks and whoever
- *       freed them; those of an owner who waits keep their address space, but by 7 no pages.  SOME:
- *       the last of the thousand calls have left pools whose readers are not done.  Of those
- *       without pages LIMBO_SPACE may wait.
+ *       freed them; those of an owner who waits keep their address space, and of their pages only
+ *       what 7 calls mixed and begun, which is in use for L.  SOME: the last of the thousand calls
+ *       have left pools whose readers are not done.  Of those without pages LIMBO_SPACE may wait.
  * 6     The same half, of which no more is kept when less is in use.
  * 7     The same half, and the quarter that is for free pages of pools in use.  Mixed: pages with
  *       blocks that the owner who waits has freed itself, which only it can tell free, and others
@@ -168,7 +169,8 @@ static void check_claimed(void)
 {
 	/* a thread that is gone may have been about to send home the blocks of a pool */
 	size_t in_hand = drawn.gone * 8 * SLICE;
-	size_t may = limit_of(account.held + SOME) / 2 + INTERPS * SOME + in_hand,
+	size_t used = account.held + account.mixed + account.begun + SOME;
+	size_t may = limit_of(used) / 2 + INTERPS * SOME + in_hand,
 	       is = account.claimed - account.held - account.stranded - account.lost -
 	            account.remote[0];
 
