@@ -7,6 +7,7 @@
 
 #include "api/guarded.h"
 #include "base/option.h"
+#include "base/trace.h"
 
 #include <arenite/arenite.h>
 #include <fcntl.h>
@@ -233,6 +234,23 @@ static void ends(int (*run)(void), bool said, const char *what)
 	   what, said ? "with a" : "without a");
 }
 
+static _Unwind_Reason_Code count_frame(struct _Unwind_Context *context, void *arg)
+{
+	(void)context;
+	++*(unsigned *)arg;
+	return _URC_NO_REASON;
+}
+
+/* musl-gcc links without the tables of the unwinder, from which a handler of ours knows that it was
+ * called in another one. */
+static bool has_tables(void)
+{
+	unsigned frames = 0;
+
+	trace_unwind(count_frame, &frames);
+	return frames > 0;
+}
+
 int main(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -251,7 +269,10 @@ int main(void)
 	ends(raised_before, false, "a raised signal comes to the handler that was there before");
 	dies(another_fault, false, "a fault elsewhere");
 	dies(chained_after, true, "a later handler that goes on to ours");
-	dies(raised_after, true, "a later one that raises the signal anew");
+	if (has_tables())
+		dies(raised_after, true, "a later one that raises the signal anew");
+	else
+		skip(1, "the program has no tables for the unwinder");
 	dies(deferred_after, false, "the same, where it comes when that one has returned");
 	dies(replaced_after, false, "a later one that does neither");
 	ends(goes_on, true, "a program that goes on after each fault does so");

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <unwind.h>
 
-#ifdef UNWIND_STACK
+/* Where the C library lacks what the unwinder asks for (configure.ac), there is none to compare
+ * with. */
+#if defined(UNWIND_STACK) && !defined(ARN_FIND_OBJECT)
 
 enum { MOST = 256 };
 
@@ -167,7 +169,7 @@ int main(void)
 
 int main(void)
 {
-	ok(true, "no walks on this architecture");
+	skip(1, "no walks on this architecture, or no unwinder");
 	return done();
 }
 
