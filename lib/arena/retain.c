@@ -158,21 +158,22 @@ struct budget {
 };
 static struct budget refaults = { RETAIN_BURST, 0, 0 }, trades = { RETAIN_TRADES, 0, 0 };
 
-/* Adds per_ms bytes for each millisecond of processor time since the last call, up to `most`.  A
- * thread that comes in the same millisecond finds it done. */
+/* Adds per_ms bytes for each millisecond of processor time since the last call, up to `most`; what
+ * is more than that already stays.  A thread that comes in the same millisecond finds it done. */
 static void fill(struct budget *budget, size_t most, size_t per_ms)
 {
 	unsigned now = os_milliseconds(), last = load_relaxed(&budget->x_filled), spent;
-	size_t more;
+	intptr_t left, more;
 
 	if (now == last || !cas_acq_rel(&budget->x_filled, &last, now))
 		return;
 	spent = os_processor_milliseconds();
-	more = os_age(spent, load_relaxed(&budget->x_spent)) * per_ms;
+	left = load_relaxed(&budget->x_left);
+	more = (intptr_t)(os_age(spent, load_relaxed(&budget->x_spent)) * per_ms);
 	store_relaxed(&budget->x_spent, spent);
-	add_relaxed(&budget->x_left, (intptr_t)min_size(more, most));
-	if (load_relaxed(&budget->x_left) > (intptr_t)most)
-		store_relaxed(&budget->x_left, (intptr_t)most);
+	if (left < (intptr_t)most)
+		add_relaxed(&budget->x_left,
+		            more < (intptr_t)most - left ? more : (intptr_t)most - left);
 }
 
 size_t retain_may_trade(size_t bytes)
@@ -184,6 +185,11 @@ size_t retain_may_trade(size_t bytes)
 		left = load_relaxed(&trades.x_left);
 	}
 	return left > 0 ? min_size(bytes, (size_t)left) : 0;
+}
+
+void retain_add_trades(size_t bytes)
+{
+	add_relaxed(&trades.x_left, (intptr_t)bytes);
 }
 
 void retain_note_trade(size_t bytes)

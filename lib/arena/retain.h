@@ -90,6 +90,8 @@ void retain_charge(size_t bytes);
  * of another kind is wanted and more would be resident than ever before.  That has a budget of its
  * own: a program that goes from one kind to the other again and again keeps both in the end. */
 size_t retain_may_trade(size_t bytes);
+/* So much more may be traded, once. */
+void retain_add_trades(size_t bytes);
 /* So much was given back for that: a huge arena goes as a whole. */
 void retain_note_trade(size_t bytes);
 extern _Atomic size_t x_retain_credit; /* bytes */

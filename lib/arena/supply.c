@@ -2,6 +2,7 @@
 #include "arena/supply.h"
 
 #include "arena/budget.h"
+#include "arena/peak.h"
 #include "arena/purge.h"
 #include "arena/reclaim.h"
 #include "arena/retain.h"
@@ -185,36 +186,6 @@ static bool add_arena(size_t slices, struct run *run)
 	                             : add_shared((unsigned)slices, run);
 }
 
-/* Gives back so much of what is retained. */
-static size_t trade(size_t retained, size_t bytes)
-{
-	size_t done = bytes ? purge_to(retained - bytes) : 0;
-
-	retain_note_trade(done);
-	return done;
-}
-
-/* When a run makes more resident than ever was before, what is kept for reuse is made smaller by
- * twice the growth, so that a program's peak is what it uses; a quarter of the limit is still kept.
- * Below that peak nothing is given back here, because it would be wanted again; nor is it when the
- * program has had what it may have of that (retain.h).  Returns the growth for which slices did not
- * make up. */
-static size_t make_up_for_growth(const struct run *run)
-{
-	size_t clean = run->clean * SLICE, resident = arena_resident(), done = 0;
-	size_t before = resident - min_size(resident, clean), growth;
-	size_t peak = load_relaxed(&arena_counters.x_peak);
-	size_t retained = tally_read(&arena_counters.x_retained), keep = retain_base() / 2;
-
-	/* Less than 1/256 more is not noted: all threads write to the peak. */
-	while (peak < before - before / 256 && !cas_acquire(&arena_counters.x_peak, &peak, before))
-		;
-	growth = resident - min_size(resident, max_size(peak, before));
-	if (growth > 0 && retained > keep && os_takes_pages())
-		done = trade(retained, retain_may_trade(min_size(retained - keep, 2 * growth)));
-	return growth - min_size(growth, done);
-}
-
 /* Counted is what has pages.  Free slices that are resident are not in that sum, so as many of them
  * go back as are in the way. */
 bool supply_admits_bounded(size_t bytes)
@@ -294,7 +265,7 @@ static void note_claim(size_t slices, struct run *run)
 {
 	budget_take(slices * SLICE);
 	retain_note_use();
-	run->growth = make_up_for_growth(run);
+	run->growth = peak_make_up(run);
 	retire_poll();
 }
 
@@ -341,7 +312,7 @@ bool supply_claim_at(struct arena *arena, unsigned first, unsigned slices, struc
 {
 	if (!supply_admits(slices * SLICE) || !arena_claim_at(arena, first, slices, run))
 		return false;
-	run->growth = make_up_for_growth(run);
+	run->growth = peak_make_up(run);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/tend.h"
 
+#include "arena/peak.h"
 #include "arena/purge.h"
 #include "heap/empty.h"
 #include "heap/family.h"
@@ -101,6 +102,16 @@ static bool purge_kept(arn_family *family)
 	return true;
 }
 
+/* When the process has grown beyond its peak, what is kept goes back first. */
+static bool make_room(struct heap *self)
+{
+	size_t growth = peak_look();
+
+	if (growth)
+		empty_make_room(self, growth);
+	return growth != 0;
+}
+
 /* Every part of this is a little work for others, bounded, and done only if it is due: a purge, one
  * stack of the limbo, one idle heap.  To find out that nothing is due costs some cache misses for
  * each heap that is looked at, and hundreds of threads would do it one after the other.  So a call
@@ -115,6 +126,7 @@ void tend_family(struct heap *self)
 	if (load_relaxed(&family->x_vain) == now && !BUG(look_on))
 		return;
 	was_due = purge_kept(family);
+	was_due |= make_room(self);
 	if (family_is_user(family)) {
 		if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
 			was_due |= limbo_poll(family);

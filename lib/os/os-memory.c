@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The number of KiB in the line that begins with this name, in bytes; 0: there is no such line. */
@@ -53,4 +54,15 @@ bool os_memory(struct os_memory *memory)
 		                               bytes_of(text, "\nRssShmem:"),
 		                      .peak = bytes_of(text, "\nVmHWM:") };
 	return memory->resident != 0;
+}
+
+/* The system tells each thread the peak of the process, and does not look at all threads for it. */
+size_t os_peak_resident(void)
+{
+	int saved = errno;
+	struct rusage usage;
+	bool told = getrusage(RUSAGE_THREAD, &usage) == 0;
+
+	errno = saved;
+	return told ? (size_t)usage.ru_maxrss * 1024 : 0;
 }

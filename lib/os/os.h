@@ -48,6 +48,9 @@ struct os_memory {
 };
 /* false: the system does not tell. */
 bool os_memory(struct os_memory *memory);
+/* That last one alone, which takes one short call; it may be that of the program which has started
+ * this one, if that was larger.  0: the system does not tell. */
+size_t os_peak_resident(void);
 /* Memory that other processes find as a file in memory of this name, in /proc/PID/fd. */
 struct os_shared {
 	void *address;

@@ -172,6 +172,11 @@ unsigned os_milliseconds(void)
 	return 0;
 }
 
+size_t os_peak_resident(void)
+{
+	return 0;
+}
+
 _Noreturn void panic_block(const char *what, const void *block, const void *caller)
 {
 	(void)block, (void)caller;
@@ -191,6 +196,7 @@ _Noreturn void panic_broken(const char *what, const char *file, int line)
 #include "arena/arena.c"
 #include "arena/arena-find.c"
 #include "arena/pool.c"
+#include "arena/peak.c"
 #include "arena/purge.c"
 #include "arena/retain.c"
 #ifdef BUG_unclaimed

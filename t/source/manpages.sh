@@ -189,7 +189,7 @@ calls_of_code() {
 		grep -ohE "\b(mmap|munmap|mremap|mprotect|madvise|mlock|mincore|prctl|getrlimit|setrlimit|\
 clock_gettime|getpid|gettid|kill|open|openat|close|read|pread|write|pwrite|writev|dprintf|lseek|ioctl|fcntl|\
 stat|lstat|fstat|rename|renameat2|unlink|link|readlink|flock|ftruncate|memfd_create|sched_yield|nanosleep|usleep|\
-poll|pipe|dup2|socket|getrandom)\(" $files | tr -d '('
+poll|pipe|dup2|socket|getrandom|getrusage)\(" $files | tr -d '('
 		grep -ohE 'SYS_[a-z_0-9]+' $files | sed 's/SYS_//'
 	} | sed 's/^getrlimit$/prlimit64/; s/^open$/openat/; s/^dprintf$/write/; s/^[lf]stat$/newfstatat/' | sort -u
 }

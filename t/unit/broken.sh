@@ -69,6 +69,7 @@ credit_for_all     unit/credit
 overlook_pauses    unit/credit
 credit_for_larger  unit/credit
 credit_for_ever    unit/credit
+overlook_process   unit/peak
 uncut              unit/large           heap/large.c
 cut_unmarked       unit/large           arena/registry.c
 unmap_in_vain      unit/aligned         arena/supply.c

@@ -327,6 +327,15 @@ static void test_both_kinds(void)
 	begin("both kinds");
 }
 
+/* What is resident for the first time may be traded for a third. */
+static void test_more_trades(void)
+{
+	take(60, LARGE, 60);
+	ok(retain_may_trade(SIZE_MAX) >= RETAIN_TRADES + 16 * MIB,
+	   "after growth by 60 MiB: %zu MiB may be traded", retain_may_trade(SIZE_MAX) / MIB);
+	begin("growth");
+}
+
 /* ---- any loop -------------------------------------------------------------------------------- */
 
 struct loop {
@@ -418,6 +427,7 @@ int main(void)
 	test_trim();
 	test_kinds();
 	test_both_kinds();
+	test_more_trades();
 	test_any_loop();
 	return done();
 }
