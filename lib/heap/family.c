@@ -77,8 +77,8 @@ void family_pass(struct heap *heap)
 }
 
 /* Makes a heap that the calling thread owns before a walk or a drainer can find it, and pushes it
- * onto the family's list.  Heaps share pages: four of them take three.  NULL: there is no
- * memory. */
+ * onto the family's list.  By that it acquires the heaps that are there, because its walks begin at
+ * its own (tend.c).  Heaps share pages: four of them take three.  NULL: there is no memory. */
 static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 {
 	struct heap *heap = sampled ? meta_take(sizeof(*heap), CACHE_LINE) : sample_take_heap();
@@ -94,7 +94,7 @@ static struct heap *add_heap(arn_family *family, unsigned tag, bool sampled)
 	family_take_over(heap);
 	do
 		heap->next = head;
-	while (!cas_release(&family->x_heaps, &head, heap)); /* F1 */
+	while (!cas_acq_rel(&family->x_heaps, &head, heap)); /* F1 */
 	return heap;
 }
 
