@@ -107,10 +107,12 @@ static void *live[LINES][MOST];
 static void fill(arn_heap *handle, int line)
 {
 	for (size_t i = 0; i < lines[line].blocks; i++) {
+		/* two of three by the function that counts, one behind the other: if that did not,
+		 * each would be looked at with the distance that the one before had */
 		arn_heap_malloc_fn *fn = i % 3 ? arn_heap_malloc_entry() : arn_heap_malloc;
 
 		/* some come and go, and are freed into the bins that serve next */
-		arn_free(arn_heap_malloc(handle, size_of(&lines[line], i)));
+		arn_free(fn(handle, size_of(&lines[line], i)));
 		live[line][i] = fn(handle, size_of(&lines[line], i));
 	}
 }
