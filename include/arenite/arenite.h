@@ -224,10 +224,10 @@ ARN_API ARN_MALLOC ARN_SIZE(2) ARN_FREED_HEAP void *arn_heap_malloc(arn_heap *he
 ARN_API ARN_MALLOC ARN_SIZE(2, 3) ARN_FREED_HEAP
 	void *arn_heap_calloc(arn_heap *heap, size_t count, size_t size);
 
-/* The function that does what arn_heap_malloc does in the least time in this process: it is another
- * one where a profile is taken (ARENITE_PROFILE), because each block is counted then.  The answer
- * is the same for the life of the process, so who calls arn_heap_malloc very often keeps it.  Any
- * thread; initializes Arenite; wait-free. */
+/* The function that does what arn_heap_malloc does in the least time in this process: another one
+ * where blocks are counted (ARENITE_PROFILE, ARENITE_GUARD).  The answer is the same for the life
+ * of the process, so who calls arn_heap_malloc very often keeps it.  Any thread; initializes
+ * Arenite; wait-free. */
 typedef void *arn_heap_malloc_fn(arn_heap *heap, size_t size);
 ARN_API arn_heap_malloc_fn *arn_heap_malloc_entry(void);
 

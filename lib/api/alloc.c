@@ -257,14 +257,25 @@ void *arn_heap_malloc(arn_heap *handle, size_t size)
 	return heap_malloc(handle, size);
 }
 
-static void *malloc_counted(arn_heap *handle, size_t size)
+static void *malloc_counting_bytes(arn_heap *handle, size_t size)
 {
-	return heap_malloc_counted(handle, size);
+	return heap_malloc_counted(handle, size, size + 1);
+}
+
+static void *malloc_counting_blocks(arn_heap *handle, size_t size)
+{
+	return heap_malloc_counted(handle, size, 1);
 }
 
 arn_heap_malloc_fn *arn_heap_malloc_entry(void)
 {
-	return process_counts() ? malloc_counted : arn_heap_malloc;
+	static arn_heap_malloc_fn *const entries[] = {
+		[COUNT_NOTHING] = arn_heap_malloc,
+		[COUNT_BYTES] = malloc_counting_bytes,
+		[COUNT_BLOCKS] = malloc_counting_blocks,
+	};
+
+	return entries[process_counts()];
 }
 
 /*

@@ -137,17 +137,18 @@ static inline void *heap_malloc(arn_heap *handle, size_t size)
 }
 
 /*
- * heap_malloc for a handle that leads to a meter (heap/sample.h): the block is counted, and comes
- * from the bin of the heap itself.  If a sample is due or there is none ready, nothing is counted
- * yet.  heap_none and a heap without a meter have 0 bytes left, so the slow path has them.
+ * heap_malloc for a handle that leads to a meter (heap/sample.h): the block counts as much as is
+ * said, and comes from the bin of the heap itself.  If a sample is due or there is none ready,
+ * nothing is counted yet.  heap_none and a heap without a meter have nothing left, so the slow path
+ * has them.
  */
-static inline void *heap_malloc_counted(arn_heap *handle, size_t size)
+static inline void *heap_malloc_counted(arn_heap *handle, size_t size, size_t counted)
 {
 	struct heap *face = handle->heap;
 	void *block;
 
-	if (likely(size < face->left && malloc_cached(sample_heap(face), size, &block))) {
-		face->left -= BUG(uncounted) ? 0 : size + 1;
+	if (likely(counted <= face->left && malloc_cached(sample_heap(face), size, &block))) {
+		face->left -= BUG(uncounted) ? 0 : counted;
 		return block;
 	}
 	return malloc_slow(handle, size);

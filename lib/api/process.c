@@ -145,10 +145,12 @@ bool process_serves(unsigned tag)
 }
 EXPORT_PRIVATE(process_serves);
 
-bool process_counts(void)
+enum counting process_counts(void)
 {
 	process_init();
-	return option(OPTION_PROFILE) > 0;
+	if (option(OPTION_PROFILE) > 0)
+		return COUNT_BYTES;
+	return option(OPTION_GUARD) > 0 ? COUNT_BLOCKS : COUNT_NOTHING;
 }
 EXPORT_PRIVATE(process_counts);
 

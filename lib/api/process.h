@@ -28,9 +28,10 @@ bool process_serve_malloc(bool must) PRIVATE_NEEDED(process_serve_malloc);
 /* Has that been called, with yes for an answer? */
 bool process_has_malloc(void);
 
-/* Is option PROFILE set, so that what is handed out is counted?  Initializes the process.  Any
- * thread. */
-bool process_counts(void) PRIVATE(process_counts);
+/* What is counted of all that is handed out (heap/sample.h): the bytes for option PROFILE, the
+ * blocks for option GUARD alone.  Initializes the process.  Any thread. */
+enum counting { COUNT_NOTHING, COUNT_BYTES, COUNT_BLOCKS, COUNTINGS };
+enum counting process_counts(void) PRIVATE(process_counts);
 
 /* The level of option CHECKS. */
 size_t process_checks(void) PRIVATE(process_checks);

@@ -40,32 +40,40 @@ static void *realloc_below(enum domain domain, void *block, size_t size)
 }
 
 /*
- * Each malloc is there twice: the second one counts what it hands out, for option PROFILE, as
- * heap/sample.h says.  `counted` is a constant in each of the two.
+ * Each malloc is there three times: without counting, and as heap/sample.h says for the options
+ * PROFILE and GUARD.  `counting` is a constant in each of them.
  */
-static inline void *malloc_by(bool counted, arn_heap *heap, size_t size)
+static inline void *malloc_by(enum counting counting, arn_heap *heap, size_t size)
 {
-	return counted ? heap_malloc_counted(heap, size) : heap_malloc(heap, size);
+	if (counting == COUNT_NOTHING)
+		return heap_malloc(heap, size);
+	return heap_malloc_counted(heap, size, counting == COUNT_BYTES ? size + 1 : 1);
 }
 
-static inline void *mem_malloc_by(bool counted, size_t size)
+static inline void *mem_malloc_by(enum counting counting, size_t size)
 {
 	struct thread *thread = thread_peek();
 
-	return likely(thread != NULL) ? malloc_by(counted, &thread->heap[ARN_TAG_MEM], size)
+	return likely(thread != NULL) ? malloc_by(counting, &thread->heap[ARN_TAG_MEM], size)
 	                              : arn_mem_malloc(size);
 }
 
 static void *mem_malloc(void *ctx, size_t size)
 {
 	(void)ctx;
-	return mem_malloc_by(false, size);
+	return mem_malloc_by(COUNT_NOTHING, size);
 }
 
-static void *mem_malloc_counted(void *ctx, size_t size)
+static void *mem_malloc_bytes(void *ctx, size_t size)
 {
 	(void)ctx;
-	return mem_malloc_by(true, size);
+	return mem_malloc_by(COUNT_BYTES, size);
+}
+
+static void *mem_malloc_blocks(void *ctx, size_t size)
+{
+	(void)ctx;
+	return mem_malloc_by(COUNT_BLOCKS, size);
 }
 
 static void *mem_calloc(void *ctx, size_t count, size_t size)
@@ -92,24 +100,30 @@ static void mem_free(void *ctx, void *block)
  * The object domain in a build with the GIL.  No thread reads an object without that lock, and the
  * collector has lists of its own, so all objects can be served.
  */
-static inline void *gil_malloc_by(bool counted, size_t size)
+static inline void *gil_malloc_by(enum counting counting, size_t size)
 {
 	struct thread *thread = thread_peek();
 
-	return likely(thread != NULL) ? malloc_by(counted, &thread->heap[ARN_TAG_OBJECT], size)
+	return likely(thread != NULL) ? malloc_by(counting, &thread->heap[ARN_TAG_OBJECT], size)
 	                              : arn_obj_malloc(size);
 }
 
 static void *gil_malloc(void *ctx, size_t size)
 {
 	(void)ctx;
-	return gil_malloc_by(false, size);
+	return gil_malloc_by(COUNT_NOTHING, size);
 }
 
-static void *gil_malloc_counted(void *ctx, size_t size)
+static void *gil_malloc_bytes(void *ctx, size_t size)
 {
 	(void)ctx;
-	return gil_malloc_by(true, size);
+	return gil_malloc_by(COUNT_BYTES, size);
+}
+
+static void *gil_malloc_blocks(void *ctx, size_t size)
+{
+	(void)ctx;
+	return gil_malloc_by(COUNT_BLOCKS, size);
 }
 
 static void *gil_calloc(void *ctx, size_t count, size_t size)
@@ -178,16 +192,16 @@ static inline arn_heap *heap_for(size_t size)
 	return is_plain_object(thread_state) ? &binding->heap : NULL;
 }
 
-static inline void *malloc_from(bool counted, arn_heap *heap, size_t size)
+static inline void *malloc_from(enum counting counting, arn_heap *heap, size_t size)
 {
 	if (heap)
-		return malloc_by(counted, heap, size);
+		return malloc_by(counting, heap, size);
 	return hook_next[DOMAIN_OBJECT].malloc(hook_next[DOMAIN_OBJECT].ctx, size);
 }
 
 static noinline void *malloc_first(size_t size)
 {
-	return malloc_from(false, heap_for(size), size);
+	return malloc_from(COUNT_NOTHING, heap_for(size), size);
 }
 
 /*
@@ -197,27 +211,33 @@ static noinline void *malloc_first(size_t size)
  * third word of that is its own address and never an interpreter's, so the request takes the slower
  * way.
  */
-static inline void *object_malloc_by(bool counted, size_t size)
+static inline void *object_malloc_by(enum counting counting, size_t size)
 {
 	const void *thread_state = tls_load(cpython.thread_state_at);
 	struct binding *binding = binding_current;
 
 	if (!is_bound(thread_state, binding))
 		return malloc_first(size);
-	return malloc_from(counted, likely(is_plain_object(thread_state)) ? &binding->heap : NULL,
+	return malloc_from(counting, likely(is_plain_object(thread_state)) ? &binding->heap : NULL,
 	                   size);
 }
 
 static void *object_malloc(void *ctx, size_t size)
 {
 	(void)ctx;
-	return object_malloc_by(false, size);
+	return object_malloc_by(COUNT_NOTHING, size);
 }
 
-static void *object_malloc_counted(void *ctx, size_t size)
+static void *object_malloc_bytes(void *ctx, size_t size)
 {
 	(void)ctx;
-	return object_malloc_by(true, size);
+	return object_malloc_by(COUNT_BYTES, size);
+}
+
+static void *object_malloc_blocks(void *ctx, size_t size)
+{
+	(void)ctx;
+	return object_malloc_by(COUNT_BLOCKS, size);
 }
 
 static void *object_calloc(void *ctx, size_t count, size_t size)
@@ -258,27 +278,30 @@ static void *object_realloc(void *ctx, void *block, size_t size)
 	return likely(heap != NULL) ? arn_heap_realloc(heap, block, size) : move_below(block, size);
 }
 
-/* in each pair, the second one counts */
-static const struct allocator mem[] = {
+/* by what is counted */
+static const struct allocator mem[COUNTINGS] = {
 	{ NULL, mem_malloc, mem_calloc, mem_realloc, mem_free },
-	{ NULL, mem_malloc_counted, mem_calloc, mem_realloc, mem_free },
+	{ NULL, mem_malloc_bytes, mem_calloc, mem_realloc, mem_free },
+	{ NULL, mem_malloc_blocks, mem_calloc, mem_realloc, mem_free },
 };
-static const struct allocator gil_object[] = {
+static const struct allocator gil_object[COUNTINGS] = {
 	{ NULL, gil_malloc, gil_calloc, gil_realloc, object_free },
-	{ NULL, gil_malloc_counted, gil_calloc, gil_realloc, object_free },
+	{ NULL, gil_malloc_bytes, gil_calloc, gil_realloc, object_free },
+	{ NULL, gil_malloc_blocks, gil_calloc, gil_realloc, object_free },
 };
-static const struct allocator object[] = {
+static const struct allocator object[COUNTINGS] = {
 	{ NULL, object_malloc, object_calloc, object_realloc, object_free },
-	{ NULL, object_malloc_counted, object_calloc, object_realloc, object_free },
+	{ NULL, object_malloc_bytes, object_calloc, object_realloc, object_free },
+	{ NULL, object_malloc_blocks, object_calloc, object_realloc, object_free },
 };
 
 const struct allocator *hook_of(enum domain domain)
 {
-	bool counted = process_counts();
+	enum counting counting = process_counts();
 
 	if (domain == DOMAIN_MEM)
-		return &mem[counted];
-	return cpython.gil ? &gil_object[counted] : &object[counted];
+		return &mem[counting];
+	return cpython.gil ? &gil_object[counting] : &object[counting];
 }
 
 /* ---- the first request ----------------------------------------------------------------------- */

@@ -231,9 +231,9 @@ void reader_exit_as_guest(void)
 {
 }
 
-bool process_counts(void)
+enum counting process_counts(void)
 {
-	return false;
+	return COUNT_NOTHING;
 }
 
 bool process_serves(unsigned tag)

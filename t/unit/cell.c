@@ -365,7 +365,7 @@ static void test_users(void)
 }
 
 /* Of many blocks the part that N says is guarded: 4 standard deviations are allowed. */
-static void test_part(void)
+static void test_part(arn_heap_malloc_fn *fn, const char *which)
 {
 	enum { BLOCKS = 400000, N = 100 };
 	struct arn_stats before, after;
@@ -376,12 +376,12 @@ static void test_part(void)
 	arn_heap_init(&handle, NULL, ARN_TAG_MEM);
 	arn_stats_read(&before, sizeof(before));
 	for (unsigned i = 0; i < BLOCKS; i++)
-		arn_free(arn_heap_malloc(&handle, 16 + i % 2000));
+		arn_free(fn(&handle, 16 + i % 2000));
 	arn_stats_read(&after, sizeof(after));
 	arn_heap_abandon(&handle);
 	guarded = after.guarded_blocks - before.guarded_blocks;
-	ok(guarded > 4000 - 256 && guarded < 4000 + 256, "of 400000 blocks one in 100: %zu",
-	   guarded);
+	ok(guarded > 4000 - 256 && guarded < 4000 + 256, "of 400000 blocks one in 100: %zu%s",
+	   guarded, which);
 	option_values[OPTION_GUARD] = 1;
 }
 
@@ -401,6 +401,7 @@ int main(void)
 	test_stopped();
 	test_fork();
 	test_users();
-	test_part();
+	test_part(arn_heap_malloc, "");
+	test_part(arn_heap_malloc_entry(), ", by the function that counts blocks");
 	return done();
 }
