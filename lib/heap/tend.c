@@ -53,8 +53,6 @@ static void tend_heap(struct heap *heap)
 {
 	uintptr_t owner = load_relaxed(&heap->x_owner);
 
-	if (has_stock(heap, NULL))
-		stock_give_back(heap);
 	if (owner == OWNER_NONE)
 		family_drain_orphan(heap);
 	else if (owner == owner_self())
@@ -63,42 +61,86 @@ static void tend_heap(struct heap *heap)
 		remote_look_after(heap, true);
 }
 
-/* Looks for an idle heap with work, beginning behind the one that this heap's owner looked at last,
- * and once around at most.  Each heap begins at itself, so that threads look at different heaps,
- * and write to nothing that others share. */
-static struct heap *find_idle(struct heap *self)
+/* The heap to look at after this one: of the same family, or of all families, and once around.  A
+ * family of which no heap was made yet is passed over. */
+static struct heap *next_heap(const struct heap *heap, bool all)
 {
-	struct heap *last = self->tended ? self->tended : self, *heap = last;
+	arn_family *family = heap->family;
+	struct heap *next = heap->next;
+
+	while (!next) {
+		if (all)
+			family = load_acquire(&family->x_next); /* F1 */
+		if (!family)
+			family = family_first();
+		next = load_acquire(&family->x_heaps); /* F1 */
+	}
+	return next;
+}
+
+/* Where the next look begins: behind the heap that this heap's owner looked at last.  Each heap
+ * begins at itself, so that threads look at different heaps, and write to nothing that others
+ * share. */
+static struct heap *last_looked_at(struct heap *self, bool all)
+{
+	struct heap *last = self->tended;
+
+	return last && (all || last->family == self->family) ? last : self;
+}
+
+/* May the owner of `self` look after this heap, as a user of its family? */
+static bool is_ours(const struct heap *heap, const struct heap *self)
+{
+	return heap->family == self->family && family_is_user(self->family);
+}
+
+/* Looks for an idle heap with work, once around at most.  Of another family it is one that keeps
+ * something for itself. */
+static struct heap *find_idle(struct heap *self, bool all)
+{
+	struct heap *last = last_looked_at(self, all), *heap = last;
 	unsigned least = retain_is_exceeded(pending_bytes()) ? HEAP_IDLE_FULL : HEAP_IDLE;
 	bool found = false;
 	unsigned n = 0;
 
 	do {
-		heap = heap->next ? heap->next : load_acquire(&self->family->x_heaps); /* F1 */
-		found = (has_work(heap) || has_stock(heap, self)) && heap_is_idle(heap, least);
+		heap = next_heap(heap, all);
+		found = ((is_ours(heap, self) && has_work(heap)) || has_stock(heap, self)) &&
+		        heap_is_idle(heap, least);
 	} while (!found && heap != last && ++n < TEND_LOOK);
 	self->tended = heap;
 	return found ? heap : NULL;
 }
 
-/* Returns whether there was anything to do. */
+/* Looks at heaps of all families where more is kept than may be, and else at those of this one.
+ * Returns whether there was anything to do. */
 static bool tend_one(struct heap *self)
 {
-	struct heap *heap = BUG(look_away) ? NULL : find_idle(self);
+	bool all = retain_is_exceeded(0) && !BUG(tend_family_only);
+	struct heap *heap;
 
-	if (heap)
+	if (BUG(look_away) || (!all && !family_is_user(self->family)))
+		return false;
+	heap = find_idle(self, all);
+	if (!heap)
+		return false;
+	if (has_stock(heap, NULL))
+		stock_give_back(heap);
+	if (is_ours(heap, self))
 		tend_heap(heap);
-	return heap != NULL;
+	return true;
 }
 
-/* Free slices and pools that wait, if more of them is kept than may be. */
-static bool purge_kept(arn_family *family)
+/* Free slices and pools that wait, if more of them is kept than may be.  Pools wait in the family
+ * of the heap that was looked at last, too (tend_one). */
+static bool purge_kept(struct heap *self)
 {
 	if (!retain_is_exceeded(0) || !os_takes_pages())
 		return false;
 	purge_excess(0);
-	if (family_is_user(family))
-		limbo_purge_excess(family);
+	limbo_purge_excess(self->family);
+	if (self->tended)
+		limbo_purge_excess(self->tended->family);
 	return true;
 }
 
@@ -125,13 +167,11 @@ void tend_family(struct heap *self)
 	empty_poll(self);
 	if (load_relaxed(&family->x_vain) == now && !BUG(look_on))
 		return;
-	was_due = purge_kept(family);
+	was_due = purge_kept(self);
 	was_due |= make_room(self);
-	if (family_is_user(family)) {
-		if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
-			was_due |= limbo_poll(family);
-		was_due |= tend_one(self);
-	}
+	if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
+		was_due |= limbo_poll(family);
+	was_due |= tend_one(self);
 	if (!was_due)
 		store_relaxed(&family->x_vain, now);
 }

@@ -15,9 +15,12 @@
  * (heap_is_idle), nor for as long after it was abandoned, so that it is warm for the next owner.
  *
  * The slices that an idle heap keeps for its next pools (stock.h) go to the arenas, and its pools
- * that wait for readers (wait.h) to the family's limbo.
+ * that wait for readers (wait.h) to the family's limbo.  Where more is kept than may be, this is
+ * done for idle heaps of all families: a thread may have used one of them while more was in use,
+ * and then another one for ever.
  *
- * Synchronization   any user of the family, in malloc or free: so no thread walks it.
+ * Synchronization   any thread, in malloc or free.  Heaps are drained only of a family whose user
+ *                   the caller is: so no thread walks it.
  * Progress          wait-free, but for releases: TEND_LOOK heaps are looked at, and one is looked
  *                   after.
  */
@@ -30,8 +33,8 @@
 #define TEND_LOOK  32u
 
 /* Do the three, for the family of this heap, whose slow path ends: at most one idle heap is looked
- * after, and the family's pools and heaps only if the caller is a user of it.  When nothing was
- * due, no thread looks again until the clock has gone on. */
+ * after; the family's pools are released, and its heaps drained, only if the caller is a user of
+ * it.  When nothing was due, no thread looks again until the clock has gone on. */
 void tend_family(struct heap *self);
 
 /* Called by the owner at the end of a slow path of this heap; acts once in TEND_EVERY calls. */

@@ -86,6 +86,7 @@ walk_all           unit/visit           api/visit.c
 stay_unwalked      unit/visit           api/visit.c
 look_away          unit/tend            heap/tend.c
 look_on            unit/tend            heap/tend.c
+tend_family_only   unit/tend            heap/tend.c
 ask_on             unit/tend            heap/empty.c
 rest_at_work       unit/tend            heap/idle.c
 meet_nobody        unit/tend            heap/remote.c

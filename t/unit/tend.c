@@ -15,6 +15,7 @@
 #include "heap/limbo.h"
 #include "os/os.h"
 #include "heap/remote.h"
+#include "heap/stock.h"
 #include "heap/tend.h"
 #include "heap/empty.h"
 #include "heap/wait.h"
@@ -281,6 +282,33 @@ static void test_kept(void)
 	no_errors("options are set");
 }
 
+/* Much is in use, and a heap of another family has a stock.  Then less is in use, and nobody uses
+ * that family any more. */
+static void test_kept_elsewhere(void)
+{
+	size_t before, after;
+	arn_heap heap, other;
+
+	set_options("0", "64K", "100");
+	arn_heap_init(&heap, arn_family_new(NULL), ARN_TAG_MEM);
+	arn_heap_init(&other, arn_family_new(NULL), ARN_TAG_MEM);
+	for (unsigned i = 0; i < BLOCKS / 4; i++)
+		memset(block[i] = arn_heap_malloc(&heap, 20 * SIZE), 1, 20 * SIZE);
+	for (unsigned i = 0; i < 16; i++)
+		arn_free(arn_heap_malloc(&other, MIB));
+	before = stock_bytes(other.heap);
+	for (unsigned i = 0; i < BLOCKS / 4; i++)
+		arn_free(block[i]);
+	call_in_one_pool(&heap);
+	after = stock_bytes(other.heap);
+	ok(before >= MIB && after == 0 && arena_kept() <= retain_for_slices(),
+	   "of %zu KiB in the stock of another family %zu are left, and %zu KiB are kept",
+	   before / KIB, after / KIB, arena_kept() / KIB);
+	arn_heap_abandon(&heap);
+	arn_heap_abandon(&other);
+	no_errors("options are set");
+}
+
 /* How often the heap's owner looks at others in so many slow paths.  In each look it goes on. */
 static unsigned count_looks(arn_heap *heap, unsigned paths, unsigned ms)
 {
@@ -408,6 +436,7 @@ int main(void)
 	test_nobody(ARN_TAG_GC);
 	test_waiting();
 	test_kept();
+	test_kept_elsewhere();
 	test_asked_in_vain();
 	test_among_many();
 	return done();
