@@ -9,9 +9,9 @@
 
 static _Atomic(arn_family *) x_latest; /* a pool was added to this family */
 
-/* How often this thread has polled, and the stack that it asks next.  Of any family: it is a matter
- * of where to begin. */
-static __thread unsigned polls, polled;
+/* How often this thread has polled, and the stack that it asks next: of all, and of those without
+ * pages.  Of any family: it is a matter of where to begin. */
+static __thread unsigned polls, polled, polled_space;
 
 static unsigned index_of(unsigned tag, unsigned cls)
 {
@@ -249,15 +249,21 @@ bool limbo_is_over(const arn_family *family, uint64_t goal)
 	return BUG(limbo_at_once) || family->provider->reached(goal);
 }
 
-/* Are the readers of this pool done?  A pool without a goal gets one now, from a caller that is a
- * user; its time begins then.  A goal that is not reached is noted. */
-static bool is_over(arn_family *family, unsigned index, struct pool *pool, bool stopped)
+/* Pools without a goal get one now, from a caller that is a user; their time begins then.  It is
+ * the same time for all of them: one after the other, each would begin when the one before it is
+ * over.
+ */
+static void give_goals(arn_family *family, struct pool *const *pool, unsigned n)
 {
-	if (stopped)
-		return true;
-	if (pool->goal == LIMBO_NO_GOAL)
-		pool->goal = limbo_goal(family, pool_span(pool));
-	if (limbo_is_over(family, pool->goal))
+	for (unsigned i = BUG(goals_singly) && n > 0 ? n - 1 : 0; i < n; i++)
+		if (pool[i]->goal == LIMBO_NO_GOAL)
+			pool[i]->goal = limbo_goal(family, pool_span(pool[i]));
+}
+
+/* Are the readers of this pool done?  A goal that is not reached is noted. */
+static bool is_over(arn_family *family, unsigned index, const struct pool *pool, bool stopped)
+{
+	if (stopped || limbo_is_over(family, pool->goal))
 		return true;
 	store_relaxed(&family->x_unreached[index], pool->goal);
 	return false;
@@ -277,6 +283,8 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 		return false;
 	while (n < LIMBO_STEP && (pool[n] = pop_waiting(family, index)) != NULL)
 		n++;
+	if (!stopped)
+		give_goals(family, pool, n);
 	for (all = n; n > 0 && is_over(family, index, pool[n - 1], stopped); n--) {
 		leave_limbo(family, pool[n - 1]);
 		sweep_release(pool[n - 1]);
@@ -288,10 +296,10 @@ static bool poll_stack(arn_family *family, unsigned index, bool stopped)
 
 #define LOOK_EVERY 256u /* polls */
 
-/* Looks at one stack, the next one that may have pools after the stack of this thread's last poll.
- * A stack in which pools were released is looked at again next time.  Several threads may poll at
- * once: a pool is in the hands of one of them. */
-bool limbo_poll(arn_family *family)
+/* Looks at one stack before `end`, the next one that may have pools after the stack of this
+ * thread's last poll, which is in *last.  A stack in which pools were released is looked at again
+ * next time. Several threads may poll at once: a pool is in the hands of one of them. */
+static bool poll_next(arn_family *family, unsigned *last, unsigned end)
 {
 	unsigned index;
 
@@ -299,15 +307,30 @@ bool limbo_poll(arn_family *family)
 		return false;
 	if (polls++ % LOOK_EVERY == 0)
 		look_at_all(family);
-	index = find_filled(family, polled % LIMBO_STACKS);
-	if (index == LIMBO_STACKS)
+	index = find_filled(family, *last % end);
+	if (index >= end)
+		index = find_filled(family, 0);
+	if (index >= end)
 		return false;
 	if (stack_is_empty(&family->limbo[index]))
 		note_empty(family, index);
 	else if (poll_stack(family, index, false))
 		return true;
-	polled = index + 1;
+	*last = index + 1;
 	return false;
+}
+
+bool limbo_poll(arn_family *family)
+{
+	return poll_next(family, &polled, LIMBO_STACKS);
+}
+
+/* Among all stacks the few that have such pools would come up too seldom. */
+bool limbo_poll_space(arn_family *family)
+{
+	if (BUG(poll_any_stack))
+		return limbo_poll(family);
+	return poll_next(family, &polled_space, index_of(ARN_TAG_MEM + 1, 0));
 }
 
 #define MORE_POLLS 8u

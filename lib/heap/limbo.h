@@ -64,6 +64,8 @@ struct pool *limbo_take(arn_family *family, unsigned tag, unsigned cls, size_t s
 /* Release a few of the pools whose readers are done; true: some were.  Nothing happens if the
  * caller is no user of the family. */
 bool limbo_poll(arn_family *family);
+/* The same, of the pools without pages. */
+bool limbo_poll_space(arn_family *family);
 /* Slices without pages were claimed, though pools may wait that have some: release more of these.
  * More is resident than ever by `growth` bytes: give back as much of what still waits. */
 void limbo_make_room(size_t growth);

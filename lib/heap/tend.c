@@ -170,7 +170,7 @@ void tend_family(struct heap *self)
 	was_due = purge_kept(self);
 	was_due |= make_room(self);
 	if (tally_read(&arena_counters.x_limbo) > LIMBO_SPACE)
-		was_due |= limbo_poll(family);
+		was_due |= limbo_poll_space(family);
 	was_due |= tend_one(self);
 	if (!was_due)
 		store_relaxed(&family->x_vain, now);

@@ -75,6 +75,8 @@ cut_unmarked       unit/large           arena/registry.c
 unmap_in_vain      unit/aligned         arena/supply.c
 body_stays         unit/aligned         arena/registry.c
 limbo_at_once      unit/readers         heap/limbo.c
+goals_singly       unit/heap            heap/limbo.c
+poll_any_stack     unit/heap            heap/limbo.c
 limbo_of_any_tag   unit/heap            heap/limbo.c
 purge_to_garbage   unit/readers         heap/sweep.c
 overlook_threads   unit/python-qsbr     python/qsbr.c

@@ -11,6 +11,11 @@
 #include "heap/remote.h"
 #include "arena/retain.h"
 #include "heap/heap.h"
+#include "heap/tend.h"
+#include "heap/wait.h"
+#include "os/os.h"
+
+#include <arenite/arenite.h>
 
 enum { WORKERS = 4, LIVE = 400 };
 
@@ -248,6 +253,82 @@ static void test_behind(void)
 	arn_heap_abandon(&handle);
 }
 
+/* ---- pools without pages among others -------------------------------------------------------- */
+
+/* Is the thread a user of the family?  And are the readers of small pools not done for long? */
+static bool attached, far;
+
+static uint64_t goal_or_far(size_t bytes)
+{
+	return far && bytes < MIB ? LIMBO_NO_GOAL - 1 : goal(bytes);
+}
+
+static bool is_attached(const arn_family *of)
+{
+	(void)of;
+	return attached;
+}
+
+static const struct arn_provider with_users = { .goal = goal_or_far,
+	                                        .reached = reached,
+	                                        .is_user = is_attached };
+
+/* They fall empty while the thread is no user, so they have no goal, and nothing may be kept. */
+static void leave_space(arn_heap *heap)
+{
+	void *block[80];
+
+	set_retain(0);
+	attached = false;
+	for (unsigned i = 0; i < array_length(block); i++)
+		block[i] = arn_heap_malloc(heap, MIB);
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+	set_retain(1024 * MIB);
+	attached = true;
+}
+
+/* One pool with pages for each third class. */
+static void leave_pools(arn_heap *heap)
+{
+	far = true;
+	for (unsigned cls = 0; cls < CLASSES; cls += 3)
+		arn_free(arn_heap_malloc(heap, sizeclasses[cls].size));
+	cache_flush(heap->heap);
+	wait_hand_over(heap->heap);
+	far = false;
+}
+
+/* Readers pass all the time, and the clock goes on; but the readers of many pools with pages are
+ * not done. */
+static void test_space(void)
+{
+	arn_family *family = arn_family_new(&with_users);
+	size_t before, after;
+	arn_heap heap[ARN_TAGS];
+
+	now = seen_by_readers = 0;
+	for (unsigned tag = ARN_TAG_OBJECT; tag < ARN_TAGS; tag++)
+		arn_heap_init(&heap[tag], family, (enum arn_tag)tag);
+	leave_space(&heap[ARN_TAG_OBJECT]);
+	for (unsigned tag = ARN_TAG_OBJECT; tag < ARN_TAGS; tag++)
+		leave_pools(&heap[tag]);
+	before = tally_read_all(&arena_counters.x_limbo);
+	for (unsigned i = 0; i < 50; i++, add_relaxed(&os_ahead, 1)) {
+		tend_family(heap[ARN_TAG_OBJECT].heap);
+		seen_by_readers = now;
+	}
+	after = tally_read_all(&arena_counters.x_limbo);
+	ok(waiting_pools(family) >= 40 && before > 3 * LIMBO_SPACE && after <= LIMBO_SPACE,
+	   "of %zu MiB without pages %zu are left, while %zu pools wait", before / MIB, after / MIB,
+	   waiting_pools(family));
+	seen_by_readers = LIMBO_NO_GOAL;
+	for (unsigned tag = ARN_TAG_OBJECT; tag < ARN_TAGS; tag++)
+		arn_heap_abandon(&heap[tag]);
+	restore_retain();
+	arn_trim();
+}
+
 /* A pool leaves its list when it is full, and comes back with its first free block. */
 static void test_lists(void)
 {
@@ -292,6 +373,7 @@ int main(void)
 	test_waiting();
 	test_purged();
 	test_behind();
+	test_space();
 	test_lists();
 	yield_start(tap_seed(), 50);
 	threads(WORKERS, churn);
