@@ -13,12 +13,17 @@
 _Atomic size_t x_retain_credit;
 
 /* A share of what has pages: what has none, be it in the pools of a thread that waits, is not in
- * use.  Nor is what heaps keep for themselves.  While memory is short (budget.h) nothing is kept.
- */
+ * use.  Nor is what heaps keep for themselves, and what waits for readers in empty pools: else more
+ * might be kept because so much is kept, and beyond 200 % there would be no end.  While memory is
+ * short (budget.h) nothing is kept. */
 size_t retain_limit(void)
 {
-	size_t pages = arena_with_pages(), granted = load_relaxed(&arena_counters.x_granted);
-	size_t share = (pages - min_size(pages, granted)) / 100 * option(OPTION_RETAIN_PERCENT);
+	size_t pages = arena_with_pages(), idle = load_relaxed(&arena_counters.x_granted);
+	size_t share;
+
+	if (!BUG(keep_for_kept))
+		idle += tally_read(&arena_counters.x_waiting);
+	share = (pages - min_size(pages, idle)) / 100 * option(OPTION_RETAIN_PERCENT);
 
 	return max_size(option(OPTION_RETAIN), share) & load_relaxed(&x_budget_keep);
 }

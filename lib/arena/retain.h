@@ -2,7 +2,8 @@
  *
  * retain.h - how much of what is free stays resident.
  *
- * The limit is the larger of option RETAIN and RETAIN_PERCENT of what is claimed and has pages.
+ * The limit is the larger of option RETAIN and RETAIN_PERCENT of what is in use: claimed, with
+ * pages, and not kept itself.
  * Half of it is the base: what is kept of free slices and empty pools that wait for readers.  A
  * quarter is for free pages of pools that are in use (sweep.h).  The rest is left for pool caches,
  * which go by option CACHE alone.  While memory is short by option LIMIT or SOFT_LIMIT (budget.h),

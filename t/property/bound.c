@@ -30,7 +30,8 @@
  *       freed them; those of an owner who waits keep their address space, and of their pages only
  *       what 7 calls mixed and begun, which is in use for L.  SOME: the last of the thousand calls
  *       have left pools whose readers are not done.  Of those without pages LIMBO_SPACE may wait.
- * 6     The same half, of which no more is kept when less is in use.
+ * 6     The same half, of which no more is kept when less is in use.  Empty pools that wait for
+ *       readers are kept themselves, and so not in use.
  * 7     The same half, and the quarter that is for free pages of pools in use.  Mixed: pages with
  *       blocks that the owner who waits has freed itself, which only it can tell free, and others
  *       that somebody else has.  Begun: a pool that was begun on slices with pages, one of each
@@ -196,7 +197,8 @@ static void check_retained(void)
 {
 	size_t absent = min_size(stats.claimed_bytes,
 	                         tally_read_all(&arena_counters.x_clean_bytes));
-	size_t used = max_size(resident_in_pools(), stats.claimed_bytes - absent);
+	size_t pages = max_size(resident_in_pools(), stats.claimed_bytes - absent);
+	size_t used = pages - min_size(pages, account.waiting);
 	size_t may = limit_of(used + SOME) / 2 + retain_borrowed() + 2 * SOME;
 
 	must(is_within("retained", account.retained, may),

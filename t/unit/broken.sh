@@ -77,6 +77,7 @@ body_stays         unit/aligned         arena/registry.c
 limbo_at_once      unit/readers         heap/limbo.c
 goals_singly       unit/heap            heap/limbo.c
 poll_any_stack     unit/heap            heap/limbo.c
+keep_for_kept      unit/heap            arena/retain.c
 limbo_of_any_tag   unit/heap            heap/limbo.c
 purge_to_garbage   unit/readers         heap/sweep.c
 overlook_threads   unit/python-qsbr     python/qsbr.c

@@ -193,6 +193,33 @@ static void test_waiting(void)
 	arn_heap_abandon(&other);
 }
 
+/* What waits is not in use: so no more may be kept, the more of it there is. */
+static void test_not_in_use(void)
+{
+	static void *block[200];
+	size_t waiting, limit;
+	arn_heap handle;
+
+	arn_trim();
+	set_retain(MIB);
+	option_values[OPTION_RETAIN_PERCENT] = 1000;
+	limit = retain_limit();
+	now = seen_by_readers = 0;
+	arn_heap_init(&handle, arn_family_new(&provider), ARN_TAG_OBJECT);
+	for (unsigned i = 0; i < array_length(block); i++)
+		memset(block[i] = arn_heap_malloc(&handle, 200 * KIB), 1, 200 * KIB);
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+	waiting = tally_read_all(&arena_counters.x_waiting);
+	ok(waiting > 0 && waiting <= limit,
+	   "with RETAIN_PERCENT=1000 %zu KiB wait with their pages, and %zu may be kept",
+	   waiting / KIB, limit / KIB);
+	seen_by_readers = now;
+	limbo_poll_all(handle.family, false);
+	arn_heap_abandon(&handle);
+	restore_retain();
+}
+
 /* Beyond the limit an empty pool's pages go back before it waits: it reads as zeros, and serves its
  * size as before. */
 static void test_purged(void)
@@ -371,6 +398,7 @@ int main(void)
 	test_model(&provider, ARN_TAG_MEM);
 	test_model(&provider, ARN_TAG_GC_PRE);
 	test_waiting();
+	test_not_in_use();
 	test_purged();
 	test_behind();
 	test_space();
