@@ -7,22 +7,23 @@
  * S bytes is one with the probability 1 - exp(-S / R), and sums of samples, each divided by its
  * probability, are unbiased: doc/profile.md has the proof.
  *
- * Counted     A handle leads to the face of its heap.  With the option off, that is the heap, and
- *             nothing is counted.  With the option on, it is a meter: a stand-in whose bins are
+ * Counted     A handle leads to the face of its heap.  With the options off, that is the heap, and
+ *             nothing is counted.  With one of them on, it is a meter: a stand-in whose bins are
  *             empty, so that each malloc comes to malloc_slow, which counts the block as the next
- *             bytes of the line.  Functions that are called often go there by a path of their own,
- *             heap_malloc_counted of alloc.h, which counts and takes a block of the heap's bin by a
- * few instructions more than malloc has else.  They are chosen once in a process, so one without
- * the option pays nothing.  free goes by the descriptor of the pool, which leads to the heap
- * itself.  A block counts the size that was asked for and a byte more, so that a block of no bytes
- * has a chance. Guarded     With option GUARD=N beside PROFILE, each Nth sample of a heap lies in a
- * cell (cell.h).  With GUARD alone each block counts 1 instead of its bytes, and is a sample with
- * the chance 1 / N; samples that are not guarded are blocks as any others then. Marked      A
- * sample of a size class lies in a heap that has nothing but samples.  No thread keeps such a heap:
- * it is an orphan, in a stack of its own (family.h), and is taken for as long as it takes to make
- * one block.  So x_owner fits no thread when such a block is freed, the free takes the slow path by
- * itself, and walks of orphans find the block.  A large block comes to the slow path in any case;
- * the mark is in its pool.
+ *             bytes of the line.  Functions that are called often do without that way: by
+ *             heap_malloc_counted (alloc.h) they count and take a block of the heap's bin in a few
+ *             instructions more than malloc has else.  They are chosen once in a process, so one
+ *             without the options pays nothing.  free goes by the descriptor of the pool, which
+ *             leads to the heap itself.  A block counts the size that was asked for and a byte
+ *             more, so that a block of no bytes has a chance.
+ * Guarded     With option GUARD=N beside PROFILE, each Nth sample of a heap lies in a cell
+ *             (cell.h).  With GUARD alone each block counts 1 instead of its bytes, and is a sample
+ *             with the chance 1 / N; samples that are not guarded are blocks as any others then.
+ * Marked      A sample of a size class lies in a heap that has nothing but samples.  No thread
+ *             keeps such a heap: it is an orphan, in a stack of its own (family.h), and is taken
+ *             for as long as it takes to make one block.  So x_owner fits no thread when such a
+ *             block is freed, the free takes the slow path by itself, and walks of orphans find the
+ *             block.  A large block comes to the slow path in any case; the mark is in its pool.
  *
  * Owner       a meter belongs to the user of its heap.  sample_is: any thread that holds the block.
  * Progress    wait-free.

@@ -5,6 +5,7 @@
 #include "base/option.h"
 #include "base/text.h"
 #include "heap/sample.h"
+#include "heap/thread.h"
 #include "os/os.h"
 #include "profile/image.h"
 #include "profile/lookup.h"
@@ -110,6 +111,7 @@ void profile_made(const void *block, size_t size, size_t counted, double blocks,
 
 	if (!load_acquire(&x_ready)) /* V5 */
 		return;
+	thread_self(); /* a thread with a record has a trail */
 	stack = frames_here(true);
 	sample = stack ? spare_take() : NULL;
 	if (!sample)

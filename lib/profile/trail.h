@@ -43,7 +43,7 @@ struct trail {
 	uint64_t rule[UNWIND_RECENT];
 };
 
-/* The calling thread's; NULL: it has no record, or there is no memory. */
+/* The calling thread's; NULL: it has no record of its own now, or there is no memory. */
 struct trail *trail_own(void);
 
 /* The entry for frames that are at this instruction. */
