@@ -28,15 +28,15 @@ arn_family *family_first(void)
 	return load_acquire(&x_families); /* F1 */
 }
 
-/* Pushes a family onto the list of all families, where it stays.  Two threads may do so at the same
- * time. */
+/* Pushes a family onto the list of all families, where it stays, and acquires those that are there:
+ * walks may begin at a family (tend.c).  Two threads may do so at the same time. */
 static void push_family(arn_family *family)
 {
 	arn_family *head = load_relaxed(&x_families);
 
 	do
 		store_relaxed(&family->x_next, head);
-	while (!cas_release(&x_families, &head, family)); /* F1 */
+	while (!cas_acq_rel(&x_families, &head, family)); /* F1 */
 }
 
 /* NULL: there is no memory. */

@@ -3,9 +3,11 @@
  * family.h - families of heaps, and how a heap passes from one owner to the next.
  *
  * Owner       x_owner of a heap says who may call what: see types.h, with the orders H1 and H2.
- * Ordering    F1  x_heaps and the list of families: push (release) -> walk, later push (acquire):
- * the record. F2  x_walked: push (release) -> walk (acquire): walk_next. Progress    lock-free.  A
- * thread that is stopped while it drains an orphan keeps that heap from the others.
+ * Ordering    F1  x_heaps and the list of families: push (release) -> walk, next push (acquire):
+ *                 the record.
+ *             F2  x_walked: push (release) -> walk (acquire): walk_next.
+ * Progress    lock-free.  A thread that is stopped while it drains an orphan keeps that heap from
+ *             the others.
  */
 #ifndef ARN_FAMILY_H
 #define ARN_FAMILY_H
