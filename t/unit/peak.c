@@ -10,6 +10,7 @@
 #include "arena/peak.c"
 #undef os_milliseconds
 #undef os_peak_resident
+size_t os_peak_resident(void); /* os.h has declared the other name */
 
 #include <arenite/arenite.h>
 
