@@ -259,12 +259,12 @@ void *arn_heap_malloc(arn_heap *handle, size_t size)
 
 static void *malloc_counting_bytes(arn_heap *handle, size_t size)
 {
-	return heap_malloc_counted(handle, size, size + 1);
+	return heap_malloc_counted(COUNT_BYTES, handle, size);
 }
 
 static void *malloc_counting_blocks(arn_heap *handle, size_t size)
 {
-	return heap_malloc_counted(handle, size, 1);
+	return heap_malloc_counted(COUNT_BLOCKS, handle, size);
 }
 
 arn_heap_malloc_fn *arn_heap_malloc_entry(void)

@@ -137,13 +137,13 @@ static inline void *heap_malloc(arn_heap *handle, size_t size)
 }
 
 /*
- * heap_malloc for a handle that leads to a meter (heap/sample.h): the block counts as much as is
- * said, and comes from the bin of the heap itself.  If a sample is due or there is none ready,
- * nothing is counted yet.  heap_none and a heap without a meter have nothing left, so the slow path
- * has them.
+ * heap_malloc for a handle that leads to a meter (heap/sample.h): the block is counted, and comes
+ * from the bin of the heap itself.  If a sample is due or there is none ready, nothing is counted
+ * yet.  heap_none and a heap without a meter have nothing left, so the slow path has them.
  */
-static inline void *heap_malloc_counted(arn_heap *handle, size_t size, size_t counted)
+static inline void *heap_malloc_counted(enum counting counting, arn_heap *handle, size_t size)
 {
+	size_t counted = sample_bytes(counting, size + 1);
 	struct heap *face = handle->heap;
 	void *block;
 

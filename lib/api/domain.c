@@ -195,7 +195,7 @@ void *names_malloc(size_t size)
 {
 	arn_heap *heap = own(THREAD_NAMES);
 
-	return likely(heap != NULL) ? heap_malloc_counted(heap, size, sample_bytes(size + 1))
+	return likely(heap != NULL) ? heap_malloc_counted(sample_counting(), heap, size)
 	                            : realloc_borrowed(THREAD_NAMES, NULL, size);
 }
 EXPORT_PRIVATE(names_malloc);

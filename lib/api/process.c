@@ -148,9 +148,7 @@ EXPORT_PRIVATE(process_serves);
 enum counting process_counts(void)
 {
 	process_init();
-	if (option(OPTION_PROFILE) > 0)
-		return COUNT_BYTES;
-	return option(OPTION_GUARD) > 0 ? COUNT_BLOCKS : COUNT_NOTHING;
+	return sample_counting();
 }
 EXPORT_PRIVATE(process_counts);
 

@@ -5,7 +5,7 @@
 #ifndef ARN_PROCESS_H
 #define ARN_PROCESS_H
 
-#include "base/base.h"
+#include "heap/sample.h"
 
 /*
  * Initialize the process; only the first call does something.  A constructor of the library calls
@@ -28,9 +28,7 @@ bool process_serve_malloc(bool must) PRIVATE_NEEDED(process_serve_malloc);
 /* Has that been called, with yes for an answer? */
 bool process_has_malloc(void);
 
-/* What is counted of all that is handed out (heap/sample.h): the bytes for option PROFILE, the
- * blocks for option GUARD alone.  Initializes the process.  Any thread. */
-enum counting { COUNT_NOTHING, COUNT_BYTES, COUNT_BLOCKS, COUNTINGS };
+/* What is counted of all that is handed out in this process.  Initializes it.  Any thread. */
 enum counting process_counts(void) PRIVATE(process_counts);
 
 /* The level of option CHECKS. */

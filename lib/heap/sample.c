@@ -111,16 +111,11 @@ static uint64_t seed_for(const struct heap *heap)
 	       (uint64_t)now.tv_sec;
 }
 
-static bool is_on(void)
-{
-	return option(OPTION_PROFILE) > 0 || option(OPTION_GUARD) > 0;
-}
-
 struct heap *sample_take_heap(void)
 {
 	struct metered_heap *pair;
 
-	if (!is_on())
+	if (sample_counting() == COUNT_NOTHING)
 		return meta_take(sizeof(struct heap), CACHE_LINE);
 	pair = meta_take(sizeof(*pair), CACHE_LINE);
 	return pair ? &pair->heap : NULL;
@@ -130,7 +125,7 @@ void sample_attach(struct heap *heap)
 {
 	struct sample_meter *meter;
 
-	if (!is_on())
+	if (sample_counting() == COUNT_NOTHING)
 		return;
 	meter = &container_of(heap, struct metered_heap, heap)->meter;
 	meter->random = seed_for(heap);

@@ -76,16 +76,27 @@ static inline struct sample_meter *sample_meter(struct heap *face)
 	return (struct sample_meter *)face;
 }
 
-/* What a block of so many bytes counts: with option GUARD alone, each block counts 1. */
-static inline size_t sample_bytes(size_t size)
+/* What is counted of all that is handed out: bytes for option PROFILE, and with option GUARD alone
+ * blocks. */
+enum counting { COUNT_NOTHING, COUNT_BYTES, COUNT_BLOCKS, COUNTINGS };
+
+static inline enum counting sample_counting(void)
 {
-	return option(OPTION_PROFILE) > 0 ? size : 1;
+	if (option(OPTION_PROFILE) > 0)
+		return COUNT_BYTES;
+	return option(OPTION_GUARD) > 0 ? COUNT_BLOCKS : COUNT_NOTHING;
+}
+
+/* What a block of so many bytes counts. */
+static inline size_t sample_bytes(enum counting counting, size_t size)
+{
+	return counting == COUNT_BYTES ? size : 1;
 }
 
 /* Is a block that counts so many bytes a sample?  If it is none, it has been counted. */
 static inline bool sample_is_due(struct sample_meter *meter, size_t size)
 {
-	size_t counted = sample_bytes(size);
+	size_t counted = sample_bytes(sample_counting(), size);
 
 	if (meter->face.left < counted) {
 		sample_restart(meter);

@@ -47,33 +47,34 @@ static inline void *malloc_by(enum counting counting, arn_heap *heap, size_t siz
 {
 	if (counting == COUNT_NOTHING)
 		return heap_malloc(heap, size);
-	return heap_malloc_counted(heap, size, counting == COUNT_BYTES ? size + 1 : 1);
+	return heap_malloc_counted(counting, heap, size);
 }
 
-static inline void *mem_malloc_by(enum counting counting, size_t size)
+/* A block of the thread's own heap of this tag; `first` serves a thread that has none yet. */
+static inline void *own_malloc(enum counting counting, enum arn_tag tag, void *(*first)(size_t),
+                               size_t size)
 {
 	struct thread *thread = thread_peek();
 
-	return likely(thread != NULL) ? malloc_by(counting, &thread->heap[ARN_TAG_MEM], size)
-	                              : arn_mem_malloc(size);
+	return likely(thread != NULL) ? malloc_by(counting, &thread->heap[tag], size) : first(size);
 }
 
 static void *mem_malloc(void *ctx, size_t size)
 {
 	(void)ctx;
-	return mem_malloc_by(COUNT_NOTHING, size);
+	return own_malloc(COUNT_NOTHING, ARN_TAG_MEM, arn_mem_malloc, size);
 }
 
 static void *mem_malloc_bytes(void *ctx, size_t size)
 {
 	(void)ctx;
-	return mem_malloc_by(COUNT_BYTES, size);
+	return own_malloc(COUNT_BYTES, ARN_TAG_MEM, arn_mem_malloc, size);
 }
 
 static void *mem_malloc_blocks(void *ctx, size_t size)
 {
 	(void)ctx;
-	return mem_malloc_by(COUNT_BLOCKS, size);
+	return own_malloc(COUNT_BLOCKS, ARN_TAG_MEM, arn_mem_malloc, size);
 }
 
 static void *mem_calloc(void *ctx, size_t count, size_t size)
@@ -100,30 +101,22 @@ static void mem_free(void *ctx, void *block)
  * The object domain in a build with the GIL.  No thread reads an object without that lock, and the
  * collector has lists of its own, so all objects can be served.
  */
-static inline void *gil_malloc_by(enum counting counting, size_t size)
-{
-	struct thread *thread = thread_peek();
-
-	return likely(thread != NULL) ? malloc_by(counting, &thread->heap[ARN_TAG_OBJECT], size)
-	                              : arn_obj_malloc(size);
-}
-
 static void *gil_malloc(void *ctx, size_t size)
 {
 	(void)ctx;
-	return gil_malloc_by(COUNT_NOTHING, size);
+	return own_malloc(COUNT_NOTHING, ARN_TAG_OBJECT, arn_obj_malloc, size);
 }
 
 static void *gil_malloc_bytes(void *ctx, size_t size)
 {
 	(void)ctx;
-	return gil_malloc_by(COUNT_BYTES, size);
+	return own_malloc(COUNT_BYTES, ARN_TAG_OBJECT, arn_obj_malloc, size);
 }
 
 static void *gil_malloc_blocks(void *ctx, size_t size)
 {
 	(void)ctx;
-	return gil_malloc_by(COUNT_BLOCKS, size);
+	return own_malloc(COUNT_BLOCKS, ARN_TAG_OBJECT, arn_obj_malloc, size);
 }
 
 static void *gil_calloc(void *ctx, size_t count, size_t size)
