@@ -86,15 +86,17 @@ static size_t note_process(void)
  * have less, and that is well. */
 size_t peak_look(void)
 {
-	unsigned now = os_milliseconds(), looked = load_relaxed(&x_looked);
-	size_t resident = arena_resident(), growth;
+	unsigned now, looked = load_relaxed(&x_looked);
+	size_t resident, growth;
 
 	if (!retain_has_credit()) {
 		forget_process();
 		return 0;
 	}
+	now = os_milliseconds();
 	if (looked == now || !cas_acquire(&x_looked, &looked, now))
 		return 0;
+	resident = arena_resident();
 	growth = note_process();
 	if (growth > 0 || resident > load_relaxed(&x_level))
 		store_relaxed(&x_level, resident);

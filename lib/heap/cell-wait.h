@@ -17,7 +17,7 @@
  * Ordering    C4  family->x_cells: push, put back (release) -> take the list (acquire): the node,
  *                 and the fields of its cell.
  * Progress    lock-free.  A thread that stands still in one of these functions may keep the list
- * that it has taken: the cells in it are not used again until it goes on.
+ *             that it has taken: the cells in it are not used again until it goes on.
  */
 #ifndef ARN_CELL_WAIT_H
 #define ARN_CELL_WAIT_H

@@ -139,7 +139,7 @@ static bool purge_kept(struct heap *self)
 		return false;
 	purge_excess(0);
 	limbo_purge_excess(self->family);
-	if (self->tended)
+	if (self->tended && self->tended->family != self->family)
 		limbo_purge_excess(self->tended->family);
 	return true;
 }

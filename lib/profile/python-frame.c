@@ -137,8 +137,7 @@ static uint64_t read_frame(const void *frame)
  */
 static uint64_t stamp_of(uintptr_t executable)
 {
-	const char *code = (const char *)(python_at.tagged ? executable & ~(uintptr_t)3
-	                                                   : executable);
+	const char *code = python_executable(executable);
 	uint64_t word[3];
 	uint32_t version;
 
@@ -155,15 +154,15 @@ static uint64_t recall_frame(struct trail *trail, const void *frame)
 	uintptr_t executable = (uintptr_t)word_at(frame, python_at.executable);
 	const void *instruction = word_at(frame, python_at.instruction);
 	struct trail_entry *entry = trail_entry(trail, instruction);
-	uint64_t read;
+	uint64_t read, stamp;
 
 	if (entry->frame && entry->instruction == instruction && entry->executable == executable &&
 	    (entry->stamp == stamp_of(executable) || BUG(trail_by_address)))
 		return entry->frame;
 	read = read_frame(frame);
-	if (read && stamp_of(executable))
-		*entry = (struct trail_entry){ executable, instruction, read,
-			                       stamp_of(executable) };
+	stamp = read ? stamp_of(executable) : 0;
+	if (stamp)
+		*entry = (struct trail_entry){ executable, instruction, read, stamp };
 	return read;
 }
 

@@ -72,6 +72,12 @@ static inline int32_t python_int(python_read *read, const void *object, ptrdiff_
  * Python. */
 #define PYTHON_OWNED_BY_INTERPRETER 3
 
+/* The object that a frame says it executes, without the bits that are no part of its address. */
+static inline const char *python_executable(uintptr_t executable)
+{
+	return (const char *)(python_at.tagged ? executable & ~(uintptr_t)3 : executable);
+}
+
 /* The code object that a frame runs.  NULL: it is a frame of the interpreter itself, or it is not
  * complete. */
 static inline const void *python_code(python_read *read, const void *frame)
@@ -82,7 +88,7 @@ static inline const void *python_code(python_read *read, const void *frame)
 
 	if (!read(&owner, (const char *)frame + python_at.owner, sizeof(owner)))
 		return NULL;
-	code = (const void *)(python_at.tagged ? executable & ~(uintptr_t)3 : executable);
+	code = python_executable(executable);
 	if (owner >= PYTHON_OWNED_BY_INTERPRETER || !code ||
 	    python_word(read, code, python_at.type) != python_at.code_type)
 		return NULL;

@@ -34,8 +34,8 @@ struct unwind_frame {
 
 /* The stack pointer of the caller of this function.  0: there is none, or it is not known. */
 uintptr_t unwind_caller_stack(struct unwind_frame *frame);
-/* Go from the function to its caller, whose stack pointer is `stack` by unwind_caller_stack. false:
- * what is to be read is not below the limit, and nothing has changed. */
+/* Go from the function to its caller, whose stack pointer is `stack` by unwind_caller_stack.
+ * false: what is to be read is not below the limit, and nothing has changed. */
 bool unwind_step(struct unwind_frame *frame, uintptr_t stack, uintptr_t limit);
 
 #endif
