@@ -5,6 +5,7 @@
  * then.
  */
 #include "support/core.h"
+#include "support/heaps.h"
 #include "support/provider.h"
 
 #include "arena/meta.h"
@@ -161,15 +162,6 @@ static arn_family *live_and_end(const void *at, bool is_first)
 		arn_heap_abandon(&handle);
 	}
 	return of;
-}
-
-static size_t count_heaps(arn_family *of)
-{
-	size_t n = 0;
-
-	for (struct heap *heap = load_acquire(&of->x_heaps); heap; heap = heap->next)
-		n++;
-	return n;
 }
 
 static void test_states(void)

@@ -4,6 +4,7 @@
  * are no more heaps than were ever needed at once.
  */
 #include "support/core.h"
+#include "support/heaps.h"
 
 #include "heap/cache.h"
 #include "heap/remote.h"
@@ -14,15 +15,6 @@ enum { WORKERS = 4, BOXES = 32 };
 
 static arn_family *family;
 static _Atomic(size_t *) boxes[BOXES];
-
-static size_t count_heaps(arn_family *of)
-{
-	size_t n = 0;
-
-	for (struct heap *heap = load_acquire(&of->x_heaps); heap; heap = heap->next)
-		n++;
-	return n;
-}
 
 /* ---- one thread ------------------------------------------------------------------------------ */
 
