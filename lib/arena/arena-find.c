@@ -65,6 +65,11 @@ unsigned arena_find_run(const struct arena *arena, bool resident, unsigned from,
 	return ARENA_SLICES;
 }
 
+unsigned arena_count_run(const struct arena *arena, bool resident, unsigned from, unsigned most)
+{
+	return (unsigned)min_size(count_from(arena, resident, from, most), most);
+}
+
 /* The slices of the longest run, or LARGE_SLICES if it is longer: no request needs more. */
 static unsigned longest_run(const struct arena *arena, bool resident)
 {
@@ -207,7 +212,8 @@ static enum summary_kind kind_of(size_t slices, enum arena_search how)
 
 /* An arena that does not have what its number says, because others have taken it, is corrected, so
  * that it is looked at once and not each time. */
-bool arena_claim_from(unsigned from, size_t slices, enum arena_search how, struct run *run)
+bool arena_claim_from(unsigned from, size_t slices, size_t most, enum arena_search how,
+                      struct run *run)
 {
 	enum summary_kind kind = kind_of(slices, how);
 	unsigned index = from;
@@ -217,7 +223,8 @@ bool arena_claim_from(unsigned from, size_t slices, enum arena_search how, struc
 
 		if (how == ARENA_ALL)
 			summary_mend(kind, index);
-		if (likely(arena && arena_claim_in(arena, slices, how == ARENA_RESIDENT, run)))
+		if (likely(arena &&
+		           arena_claim_in(arena, slices, most, how == ARENA_RESIDENT, run)))
 			return true;
 		correct(kind, index++);
 	}

@@ -160,15 +160,18 @@ bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run 
 	return true;
 }
 
-/* Looks for a run, and claims it.  When another thread was faster, the search goes on one slice
- * further: it ends at the end of the arena.  false: there is no such run, or others have taken each
- * of them. */
-static bool claim_run(struct arena *arena, unsigned n, bool resident, struct run *run)
+/* Looks for a run, and claims up to `most` slices of it.  When another thread was faster, the
+ * search goes on one slice further: it ends at the end of the arena.  false: there is no such run,
+ * or others have taken each of them. */
+static bool claim_run(struct arena *arena, unsigned n, unsigned most, bool resident,
+                      struct run *run)
 {
-	unsigned first = ARENA_HEAD;
+	unsigned first = ARENA_HEAD, all = n;
 
 	while ((first = arena_find_run(arena, resident, first, n)) < ARENA_SLICES) {
-		if (arena_claim_at(arena, first, n, run))
+		if (most > n)
+			all = (unsigned)max_size(n, arena_count_run(arena, resident, first, most));
+		if (arena_claim_at(arena, first, all, run))
 			return true;
 		arena_races++; /* another thread was faster */
 		first++;
@@ -218,14 +221,14 @@ static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
 /* A huge run needs a huge arena, which is claimed as a whole; a single slice is claimed by its bit,
  * and a longer run word by word.  false: this arena has no such run, or other threads were faster;
  * nothing was claimed then, and the caller tries the next arena. */
-bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run)
+bool arena_claim_in(struct arena *arena, size_t slices, size_t most, bool resident, struct run *run)
 {
 	if (arena->huge != (slices > LARGE_SLICES) || arena->lead)
 		return false;
 	if (arena->huge)
 		return claim_huge(arena, slices, run);
-	return slices == 1 ? claim_one(arena, resident, run)
-	                   : claim_run(arena, (unsigned)slices, resident, run);
+	return most == 1 ? claim_one(arena, resident, run)
+	                 : claim_run(arena, (unsigned)slices, (unsigned)most, resident, run);
 }
 
 void arena_free_from(struct arena *arena, unsigned first)

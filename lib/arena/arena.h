@@ -198,9 +198,11 @@ static inline char *arena_body(const struct arena *arena)
 	return (char *)arena + (ARENA_HEAD + arena->lead) * SLICE;
 }
 
-/* Claim `slices` free slices of this arena in a row.  resident: take one that has pages, or none;
- * for a single slice only.  false: there are none.  Any thread, in a section of reclaim.h. */
-bool arena_claim_in(struct arena *arena, size_t slices, bool resident, struct run *run);
+/* Claim `slices` free slices of this arena in a row, and those that follow, up to `most` in all.
+ * resident: only slices that have pages.  false: there are none.  Any thread, in a section of
+ * reclaim.h. */
+bool arena_claim_in(struct arena *arena, size_t slices, size_t most, bool resident,
+                    struct run *run);
 /* Claim these slices and no others.  false: they are not all free.  The caller is in a section of
  * reclaim.h, or has a pool in the arena. */
 bool arena_claim_at(struct arena *arena, unsigned first, unsigned n, struct run *run);
@@ -234,9 +236,11 @@ enum arena_search {
 	ARENA_ALL /* any, and without the short cuts of summary.h: before an arena is mapped */
 };
 
-/* Claim `slices` slices in a row in the first arena at or after `from` that has them, found by the
- * numbers of summary.h.  In a section of reclaim.h.  false: there are none. */
-bool arena_claim_from(unsigned from, size_t slices, enum arena_search how, struct run *run);
+/* Claim `slices` slices in a row, and those that follow, up to `most` in all, in the first arena at
+ * or after `from` that has them, found by the numbers of summary.h.  In a section of reclaim.h.
+ * false: there are none. */
+bool arena_claim_from(unsigned from, size_t slices, size_t most, enum arena_search how,
+                      struct run *run);
 /* Races for a slice that the calling thread has lost. */
 extern __thread unsigned arena_races;
 /* Slices of the arena have become free in another way than by arena_release, or it has just come
@@ -257,6 +261,9 @@ void arena_correct_resident(unsigned index);
 /* The first run of n free slices at or above `from`; resident: of those with pages.  ARENA_SLICES:
  * there is none. */
 unsigned arena_find_run(const struct arena *arena, bool resident, unsigned from, unsigned n);
+/* How many free slices lie in a row from this one on, up to `most`; resident: of those with
+ * pages. */
+unsigned arena_count_run(const struct arena *arena, bool resident, unsigned from, unsigned most);
 /* In the child of a fork: a thread that is gone may have been about to correct a number, or the
  * count of free arenas. */
 void arena_fork_child(void);

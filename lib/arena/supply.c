@@ -114,24 +114,24 @@ static bool add_shared(unsigned slices, struct run *run)
 	return true;
 }
 
-static bool search(size_t slices, enum arena_search how, struct run *run)
+static bool search(size_t slices, size_t most, enum arena_search how, struct run *run)
 {
-	return arena_claim_from(search_begin, slices, how, run) ||
-	       (search_begin > 0 && arena_claim_from(0, slices, how, run));
+	return arena_claim_from(search_begin, slices, most, how, run) ||
+	       (search_begin > 0 && arena_claim_from(0, slices, most, how, run));
 }
 
-static bool search_kept(size_t slices, struct run *run)
+static bool search_kept(size_t slices, size_t most, struct run *run)
 {
 	return tally_read(&arena_counters.x_retained) >= slices * SLICE && slices <= LARGE_SLICES &&
-	       search(slices, ARENA_RESIDENT, run);
+	       search(slices, most, ARENA_RESIDENT, run);
 }
 
-bool supply_claim_kept(size_t slices, struct run *run)
+bool supply_claim_kept(size_t slices, size_t most, struct run *run)
 {
 	bool found;
 
 	reclaim_enter();
-	found = search_kept(slices, run);
+	found = search_kept(slices, most, run);
 	reclaim_exit();
 	if (found)
 		retain_note_use();
@@ -147,8 +147,8 @@ static bool claim_mapped(size_t slices, struct run *run)
 	bool found;
 
 	reclaim_enter();
-	found = search_kept(slices, run) || search(slices, ARENA_ANY, run) ||
-	        arena_claim_from(0, slices, ARENA_ALL, run);
+	found = search_kept(slices, slices, run) || search(slices, slices, ARENA_ANY, run) ||
+	        arena_claim_from(0, slices, slices, ARENA_ALL, run);
 	if (found && unlikely(arena_races != races))
 		search_begin = run->arena->index + 1;
 	else if (found && run->arena->index < search_begin)

@@ -23,8 +23,9 @@
 /* Claim `slices` slices in a row; more than LARGE_SLICES get an arena of their own (huge), whose
  * whole body is the run.  false: there is no memory, or option LIMIT does not admit them. */
 bool supply_claim(size_t slices, struct run *run);
-/* Claim `slices` slices in a row that all have pages.  false: there are none. */
-bool supply_claim_kept(size_t slices, struct run *run);
+/* Claim the first run of at least `slices` slices that all have pages, and no more than `most` of
+ * it.  false: there is none. */
+bool supply_claim_kept(size_t slices, size_t most, struct run *run);
 /* Claim `slices` slices in a row in a shared arena, the first of them at a multiple of the
  * alignment, a power of two above a slice.  They are looked for in a run of supply_padded slices,
  * at most LARGE_SLICES, the rest of which is free again afterwards. */

@@ -288,17 +288,29 @@ bool stock_put(struct heap *heap, struct pool *pool)
 
 /* ---- more at once ---------------------------------------------------------------------------- */
 
-/* Claims a long run of slices with pages, for this pool and the next ones.  A heap whose pools come
- * and go has released such runs itself (make_way). */
+/* Long runs take few steps on lines that all threads share.  But shorter ones stay behind then,
+ * between pools, and large blocks cannot use them.  So long runs are looked for as long as no more
+ * than the base is free, and beyond that the first run will do, however short. */
+static size_t least_to_fetch(size_t slices)
+{
+	size_t retained = tally_read(&arena_counters.x_retained);
+
+	return retained <= retain_base() || BUG(fetch_long_runs) ? SLICES_MAX : slices;
+}
+
+/* Claims slices with pages for this pool and the next ones.  Those that another thread has purged
+ * meanwhile may be anywhere in the run, so all of it is taken to have pages. */
 static bool fetch_run(struct heap *heap, size_t slices, struct run *run)
 {
-	size_t n = SLICES_MAX;
-
 	if (!grant_is_earned(heap) || budget_is_tight() ||
-	    !grant_admits(heap, n * SLICE + kept_bytes(heap)) || !supply_claim_kept(n, run))
+	    !grant_admits(heap, SLICES_MAX * SLICE + kept_bytes(heap)) ||
+	    !supply_claim_kept(least_to_fetch(slices), SLICES_MAX, run))
 		return false;
-	put_run(heap, word_of(&run->arena->pool[run->first + slices], n - slices, false));
+	if (run->slices > slices)
+		put_run(heap, word_of(&run->arena->pool[run->first + slices], run->slices - slices,
+		                      false));
 	run->slices = slices;
+	run->clean = 0;
 	return true;
 }
 

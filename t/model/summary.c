@@ -139,14 +139,14 @@ static void claim_two(void)
 {
 	struct run run;
 
-	claimed[explore_self % 2] = arena_claim_from(0, 2, ARENA_ANY, &run);
+	claimed[explore_self % 2] = arena_claim_from(0, 2, 2, ARENA_ANY, &run);
 }
 
 static void claim_and_release(void)
 {
 	struct run run;
 
-	if (arena_claim_from(0, 2, ARENA_ANY, &run))
+	if (arena_claim_from(0, 2, 2, ARENA_ANY, &run))
 		arena_release(arena, run.first, 2, 0);
 }
 

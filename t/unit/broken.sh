@@ -56,6 +56,7 @@ count_once         unit/summary         arena/arena.c
 trust_numbers      unit/summary         arena/arena-find.c
 push_locked        unit/progress        heap/remote.c
 take_blindly       unit/stock           heap/stock.c
+fetch_long_runs    unit/stock           heap/stock.c
 borrow_for_ever    unit/stock           heap/grant.c
 wait_blindly       unit/wait            heap/wait.c
 add_twice          unit/tally           arena/tally.c

@@ -7,6 +7,7 @@
 #include "support/taker.h"
 
 #include "arena/retain.h"
+#include "arena/supply.h"
 #include "base/option.h"
 #include "heap/family.h"
 #include "heap/heap.h"
@@ -172,6 +173,46 @@ static void test_borrowing(void)
 	no_errors("heaps that are very busy borrow, within a bound, and repay when they are not");
 }
 
+/* ---- where it comes from --------------------------------------------------------------------- */
+
+enum { HOLES = 4, HOLE = 16, LONG = 64 };
+
+/* Runs with pages are free between others that are not: HOLES short ones, and a long one behind
+ * them. */
+static void make_holes(struct run *wall)
+{
+	struct run hole[HOLES + 1];
+
+	for (unsigned i = 0; i <= HOLES; i++)
+		expect(supply_claim(i < HOLES ? HOLE : LONG, &hole[i]) &&
+		       supply_claim(1, &wall[i]));
+	for (unsigned i = 0; i <= HOLES; i++)
+		supply_release(hole[i].arena, hole[i].first, hole[i].slices, hole[i].slices);
+}
+
+/* For pools of one slice, which take half of what the holes have.  Far more than the base is
+ * free. */
+static void test_holes(void)
+{
+	static void *block[HOLES * HOLE / 2 * SLICE / (8 * KIB)];
+	struct run wall[HOLES + 1], run;
+
+	set_up();
+	store_relaxed(&x_retain_credit, 64 * MIB);
+	pairs(&handle, 16, MIB);
+	stock_give_back(handle.heap);
+	make_holes(wall);
+	for (unsigned i = 0; i < array_length(block); i++)
+		block[i] = arn_heap_malloc(&handle, 8 * KIB);
+	expect(supply_claim_kept(LONG, LONG, &run));
+	supply_release(run.arena, run.first, run.slices, run.slices);
+	for (unsigned i = 0; i < array_length(block); i++)
+		arn_free(block[i]);
+	for (unsigned i = 0; i <= HOLES; i++)
+		supply_release(wall[i].arena, wall[i].first, 1, 1);
+	no_errors("where much is free, short runs are used up before a long one is cut");
+}
+
 /* ---- when it goes ---------------------------------------------------------------------------- */
 
 /* Slow paths that take no slices: one class, whose pool stays. */
@@ -265,6 +306,7 @@ int main(void)
 	test_bound();
 	test_five_sizes();
 	test_borrowing();
+	test_holes();
 	test_rest();
 	test_others();
 	test_race();
