@@ -30,6 +30,7 @@
 #include "base/option.h"
 #include "base/trace.h"
 #include "arena/reclaim.h"
+#include "arena/retain.h"
 #include "heap/remote.h"
 #include "heap/stock.h"
 #include "arena/retire.h"
@@ -126,6 +127,7 @@ void process_init(void)
 	done = true;
 	option_init();
 	budget_init();
+	retain_init();
 	shortage_init();
 	end_init();
 	remote_init(family_drain_orphan);

@@ -363,6 +363,11 @@ bool retain_decay(void)
 	return true;
 }
 
+void retain_init(void)
+{
+	store_relaxed(&x_retain_credit, min_size(RETAIN_FIRST, 2 * option(OPTION_RETAIN)));
+}
+
 void retain_forget(void)
 {
 	store_relaxed(&x_retain_credit, 0);

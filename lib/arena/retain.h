@@ -14,7 +14,8 @@
  * refault RETAIN_PER_MS bytes for each millisecond of processor time that it uses: that is 2 to 3 %
  * of its time, and RETAIN_BURST bytes at once.  What it refaults beyond that earns *credit*: as
  * much more is kept from then on, beside the base.  So a loop pays for its first lap, and for no
- * other.
+ * other.  A process begins with some credit: what a small loop drops stays for a while, and a
+ * larger drop ends that.
  *
  * Only what had gone back counts as refaulted.  And what was not wanted for RETAIN_PAUSE was not
  * worth keeping: after such a pause the refaults of what went back before it are free.
@@ -52,7 +53,8 @@
 	                */
 #define RETAIN_BURST  (4 * MIB)
 #define RETAIN_TRADES (32 * MIB)
-#define RETAIN_PAUSE  500u /* ms */
+#define RETAIN_FIRST  (16 * MIB) /* the credit at first, but no more than twice option RETAIN */
+#define RETAIN_PAUSE  500u       /* ms */
 #define RETAIN_BORROW (2 * MIB)
 /* The least and the greatest T(credit), ms. */
 #define RETAIN_DECAY_MIN 100u
@@ -116,7 +118,9 @@ void retain_note_use(void);
 /* Called now and then while there is credit: what is idle is no more worth keeping.  true: less may
  * be kept from now on than before. */
 bool retain_decay(void);
-/* Forget the credit, and what has gone back, as at the start of the process. */
+/* At the start of the process, after the options were read. */
+void retain_init(void);
+/* Forget the credit, and what has gone back. */
 void retain_forget(void);
 
 #endif
