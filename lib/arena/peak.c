@@ -5,10 +5,11 @@
 #include "arena/retain.h"
 #include "os/os.h"
 
-/* Gives back some of what is kept, because more is resident than ever was. */
+/* Gives back some of what is kept, because more is resident than ever was.  What grows will hardly
+ * stop at once, so the callers ask for twice of what it has grown by. */
 static size_t give_back(size_t bytes)
 {
-	size_t retained = tally_read(&arena_counters.x_retained), keep = retain_base() / 2, done;
+	size_t retained = tally_read(&arena_counters.x_retained), keep = retain_base() / 8, done;
 
 	if (retained <= keep || !os_takes_pages())
 		return 0;
@@ -48,7 +49,7 @@ size_t peak_make_up(const struct run *run)
 
 	peak = min_size(peak, load_relaxed(&x_level));
 	growth = min_size(clean, resident - min_size(resident, peak));
-	return growth ? growth - min_size(growth, give_back(growth)) : 0;
+	return growth ? growth - min_size(growth, give_back(2 * growth)) : 0;
 }
 
 /* ---- the peak of the process ----------------------------------------------------------------- */
@@ -81,9 +82,8 @@ static size_t note_process(void)
 	return before ? most - before : 0;
 }
 
-/* Where the process has grown, it will hardly stop at once: twice as much goes back, and Arenite is
- * to have no more than it has now.  Where it has not grown although Arenite has more, the others
- * have less, and that is well. */
+/* Arenite is to have no more than it has now.  Where it has not grown although Arenite has more,
+ * the others have less, and that is well. */
 size_t peak_look(void)
 {
 	unsigned now, looked = load_relaxed(&x_looked);
