@@ -82,8 +82,8 @@ static size_t note_process(void)
 	return before ? most - before : 0;
 }
 
-/* Arenite is to have no more than it has now.  Where it has not grown although Arenite has more,
- * the others have less, and that is well. */
+/* When the process has grown, Arenite is to have no more than it has now.  Where the process has
+ * not grown although Arenite has more, the others have less, and that is well. */
 size_t peak_look(void)
 {
 	unsigned now, looked = load_relaxed(&x_looked);

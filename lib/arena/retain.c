@@ -365,7 +365,9 @@ bool retain_decay(void)
 
 void retain_init(void)
 {
-	store_relaxed(&x_retain_credit, min_size(RETAIN_FIRST, 2 * option(OPTION_RETAIN)));
+	size_t wanted = BUG(credit_unasked) ? RETAIN_FIRST : 2 * option(OPTION_RETAIN);
+
+	store_relaxed(&x_retain_credit, min_size(RETAIN_FIRST, wanted));
 }
 
 void retain_forget(void)
@@ -374,4 +376,5 @@ void retain_forget(void)
 	store_relaxed(&refaults.x_left, (intptr_t)RETAIN_BURST);
 	store_relaxed(&trades.x_left, (intptr_t)RETAIN_TRADES);
 	settle_all();
+	store_relaxed(&x_resumed, load_relaxed(&arena_counters.x_purged));
 }

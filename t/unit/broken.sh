@@ -70,6 +70,7 @@ credit_for_all     unit/credit
 overlook_pauses    unit/credit
 credit_for_larger  unit/credit
 credit_for_ever    unit/credit
+credit_unasked     unit/credit
 overlook_process   unit/peak
 uncut              unit/large           heap/large.c
 cut_unmarked       unit/large           arena/registry.c

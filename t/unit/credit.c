@@ -182,6 +182,43 @@ static void test_waits(void)
 	begin("bursts");
 }
 
+/* ---- the first credit ------------------------------------------------------------------------ */
+
+/* As a process begins: the credit is 16 MiB.  A drop of less stays, until it was left alone for
+ * T(16 MiB), half a second, or ... */
+static void test_first(size_t mib)
+{
+	bool small = mib < 40;
+	size_t gone;
+
+	retain_init();
+	gone = laps(1, mib, LARGE, 0, 60);
+	ok(small ? gone <= mib - 16 : gone >= mib - 4 && !retain_has_credit(),
+	   "%zu MiB dropped for the first time: %zu go back", mib, gone);
+	for (unsigned i = 0; i < 8; i++)
+		work_a_little(150);
+	ok(kept() <= 4, "and after a second that it was left alone %zu MiB stay", kept());
+	begin("the first credit");
+}
+
+/* ... or the program wants less to be kept. */
+static void test_first_by_option(void)
+{
+	size_t retain = option_values[OPTION_RETAIN];
+
+	option_values[OPTION_RETAIN] = MIB;
+	retain_init();
+	expect(load_relaxed(&x_retain_credit) == 2 * MIB);
+	option_values[OPTION_RETAIN] = 0;
+	retain_init();
+	expect(!retain_has_credit());
+	option_values[OPTION_RETAIN] = 1024 * MIB;
+	retain_init();
+	expect(load_relaxed(&x_retain_credit) == RETAIN_FIRST);
+	option_values[OPTION_RETAIN] = retain;
+	begin("the first credit is no more than twice RETAIN");
+}
+
 /* The first thing after a pause may be that more is given up. */
 static void test_drop_after_pause(void)
 {
@@ -422,6 +459,10 @@ int main(void)
 	test_drop_after_pause();
 	test_end();
 	test_larger();
+	test_first(20);
+	test_first(30);
+	test_first(96);
+	test_first_by_option();
 	test_less();
 	test_late();
 	test_trim();
