@@ -195,15 +195,16 @@ void arena_return_huge(struct arena *arena)
 	arena_publish(arena, index);
 }
 
-/* Claims a huge arena as a whole.  Its size is looked at again once it is the caller's, because it
- * may have become smaller (large.c) before that: then it is put back, and does not fit.  The dirty
- * slices are the first ones. */
-static bool claim_huge(struct arena *arena, size_t slices, struct run *run)
+/* Claims a huge arena as a whole; `resident`: only one of which some has pages.  Its size is looked
+ * at again once it is the caller's, because it may have become smaller (large.c) before that: then
+ * it is put back, and does not fit.  The dirty slices are the first ones. */
+static bool claim_huge(struct arena *arena, size_t slices, bool resident, struct run *run)
 {
 	unsigned unused = 0;
 	size_t room;
 
-	if (!has_room(arena, slices) || load_relaxed(&arena->x_huge_used))
+	if (!has_room(arena, slices) || load_relaxed(&arena->x_huge_used) ||
+	    (resident && !load_relaxed(&arena->x_huge_dirty)))
 		return false;
 	if (!cas_acq_rel(&arena->x_huge_used, &unused, 1)) /* A1 */
 		return false;
@@ -226,7 +227,7 @@ bool arena_claim_in(struct arena *arena, size_t slices, size_t most, bool reside
 	if (arena->huge != (slices > LARGE_SLICES) || arena->lead)
 		return false;
 	if (arena->huge)
-		return claim_huge(arena, slices, run);
+		return claim_huge(arena, slices, resident, run);
 	return most == 1 ? claim_one(arena, resident, run)
 	                 : claim_run(arena, (unsigned)slices, (unsigned)most, resident, run);
 }
@@ -296,7 +297,7 @@ bool arena_release(struct arena *arena, unsigned first, size_t slices, size_t di
 bool arena_claim_whole(struct arena *arena, struct run *run)
 {
 	if (arena->huge)
-		return claim_huge(arena, arena_room(arena), run);
+		return claim_huge(arena, arena_room(arena), false, run);
 	return arena_claim_at(arena, ARENA_HEAD, ARENA_END - ARENA_HEAD, run);
 }
 

@@ -199,8 +199,8 @@ static inline char *arena_body(const struct arena *arena)
 }
 
 /* Claim `slices` free slices of this arena in a row, and those that follow, up to `most` in all.
- * resident: only slices that have pages.  false: there are none.  Any thread, in a section of
- * reclaim.h. */
+ * resident: only slices that have pages, or a huge arena that has some.  false: there are none. Any
+ * thread, in a section of reclaim.h. */
 bool arena_claim_in(struct arena *arena, size_t slices, size_t most, bool resident,
                     struct run *run);
 /* Claim these slices and no others.  false: they are not all free.  The caller is in a section of
@@ -231,7 +231,7 @@ void arena_set_free_count(size_t count);
 
 /* How a thread looks for free slices among all arenas. */
 enum arena_search {
-	ARENA_RESIDENT, /* slices with pages only; not for huge runs */
+	ARENA_RESIDENT, /* slices with pages only; of a huge run some */
 	ARENA_ANY,      /* any */
 	ARENA_ALL /* any, and without the short cuts of summary.h: before an arena is mapped */
 };

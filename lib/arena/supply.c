@@ -120,9 +120,14 @@ static bool search(size_t slices, size_t most, enum arena_search how, struct run
 	       (search_begin > 0 && arena_claim_from(0, slices, most, how, run));
 }
 
+/* What is kept of a huge run may be shorter than the run. */
 static bool search_kept(size_t slices, size_t most, struct run *run)
 {
-	return tally_read(&arena_counters.x_retained) >= slices * SLICE && slices <= LARGE_SLICES &&
+	size_t least = min_size(slices, LARGE_SLICES) * SLICE;
+
+	if (slices > LARGE_SLICES && BUG(any_huge))
+		return false;
+	return tally_read(&arena_counters.x_retained) >= least &&
 	       search(slices, most, ARENA_RESIDENT, run);
 }
 

@@ -216,10 +216,12 @@ void limbo_add(arn_family *family, struct pool *pool)
 	purge_excess_from(family, index);
 }
 
+/* The tail of a huge pool has no pages, so it may be as long as it is. */
 bool limbo_fits(const struct pool *pool, size_t slices)
 {
-	return pool->cls != CLASS_LARGE ||
-	       (pool->slices >= slices && pool->slices <= slices + slices / 4);
+	size_t used = pool->slices - (BUG(fit_tail) ? 0 : pool_tail(pool) / SLICE);
+
+	return pool->cls != CLASS_LARGE || (pool->slices >= slices && used <= slices + slices / 4);
 }
 
 /* Pops up to LIMBO_STEP pools, the last one to fall empty first because its pages are warm, until

@@ -192,20 +192,23 @@ static void test_purge(void)
 	no_errors("nothing is left");
 }
 
-/* Of several slices in a row, too: else what is kept stays, and more becomes resident beside it. */
-static void test_resident_first(void)
+/* Of several slices in a row, and of huge arenas, too: else what is kept stays, and more becomes
+ * resident beside it. */
+static void test_resident_first(size_t slices)
 {
 	struct run clean, dirty, run;
 
 	option_parse(OPTION_RETAIN, "64M");
-	expect(supply_claim(8, &clean) && supply_claim(8, &dirty));
+	expect(supply_claim(slices, &clean) && supply_claim(slices, &dirty));
 	mark(&dirty, 1);
-	supply_release(clean.arena, clean.first, 8, 0);
-	supply_release(dirty.arena, dirty.first, 8, 8);
-	ok(supply_claim(8, &run) && run.clean == 0, "eight slices with pages serve first");
-	ok(supply_claim(8, &clean) && clean.clean == 8, "and then eight without");
-	supply_release(run.arena, run.first, 8, 8);
-	supply_release(clean.arena, clean.first, 8, 0);
+	supply_release(clean.arena, clean.first, clean.slices, 0);
+	supply_release(dirty.arena, dirty.first, dirty.slices, slices);
+	ok(supply_claim(slices, &run) && run.clean == run.slices - slices,
+	   "%zu slices with pages serve first", slices);
+	ok(supply_claim(slices, &clean) && clean.clean == clean.slices, "and then %zu without",
+	   slices);
+	supply_release(run.arena, run.first, run.slices, slices);
+	supply_release(clean.arena, clean.first, clean.slices, 0);
 	purge_to(0);
 	no_errors("resident slices are found");
 }
@@ -338,7 +341,8 @@ int main(void)
 	test_model();
 	test_whole();
 	test_purge();
-	test_resident_first();
+	test_resident_first(8);
+	test_resident_first(LARGE_SLICES + 44);
 	test_limit();
 	test_refusal();
 	test_guard(1);

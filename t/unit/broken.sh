@@ -50,6 +50,7 @@ limit_once         unit/budget          arena/budget.c
 ask_twice          unit/budget          api/collect.c
 cancelled          unit/cancel          base/text.c
 claim_blindly      unit/arena           arena/arena.c
+any_huge           unit/arena           arena/supply.c
 retire_at_once     unit/retire          arena/retire.c
 lowered_unchecked  unit/summary         arena/arena-find.c
 count_once         unit/summary         arena/arena.c
@@ -59,6 +60,7 @@ take_blindly       unit/stock           heap/stock.c
 fetch_long_runs    unit/stock           heap/stock.c
 borrow_for_ever    unit/stock           heap/grant.c
 wait_blindly       unit/wait            heap/wait.c
+fit_tail           unit/wait            heap/limbo.c
 add_twice          unit/tally           arena/tally.c
 publish_first      unit/page            api/page.c
 write_together     unit/page            api/page.c

@@ -126,6 +126,27 @@ static void test_classes(void)
 	no_errors("a pool serves blocks of its own size only");
 }
 
+/* Huge ones, too, with any tail.  A byte is written, so that the block may have pages. */
+static void test_large(void)
+{
+	static const size_t sizes[] = { 200 * KIB, MIB, 12 * MIB, 17 * MIB, 20 * MIB, 33 * MIB };
+	size_t retain = option_values[OPTION_RETAIN];
+
+	set_up();
+	option_values[OPTION_RETAIN] = 1024 * MIB;
+	for (unsigned i = 0; i < array_length(sizes); i++) {
+		char *first = arn_heap_malloc(&handle, sizes[i]), *second;
+
+		first[0] = 1;
+		arn_free(first);
+		second = arn_heap_malloc(&handle, sizes[i]);
+		expect(second == first);
+		arn_free(second);
+	}
+	option_values[OPTION_RETAIN] = retain;
+	no_errors("a large block that waits serves the next one of its size");
+}
+
 static void test_bound(void)
 {
 	set_up();
@@ -238,6 +259,7 @@ int main(void)
 	test_again();
 	test_goal();
 	test_classes();
+	test_large();
 	test_bound();
 	test_options();
 	test_others();
