@@ -54,8 +54,11 @@ size_t peak_make_up(const struct run *run)
 
 /* ---- the peak of the process ----------------------------------------------------------------- */
 
-/* Growth that is less than this waits until there is more of it. */
+/* Growth that is less than this waits until there is more of it.  And no call should take long, so
+ * what is beyond GROWTH_MOST, in a millisecond or because nobody has looked for a while, goes by.
+ */
 #define GROWTH_LEAST (256 * KIB)
+#define GROWTH_MOST  MIB
 
 /* The most that the process had resident, as the system said at the last look, and when that was,
  * ms; 0 while there is no credit. */
@@ -74,12 +77,13 @@ static void forget_process(void)
 /* By how much the process has grown since the last look.  The first look has none before it. */
 static size_t note_process(void)
 {
-	size_t before = load_relaxed(&x_process), most = os_peak_resident();
+	size_t before = load_relaxed(&x_process), most = os_peak_resident(), growth;
 
 	if (BUG(overlook_process) || (before && most < before + GROWTH_LEAST))
 		return 0;
 	store_relaxed(&x_process, most);
-	return before ? most - before : 0;
+	growth = before ? most - before : 0;
+	return BUG(grow_at_once) ? growth : min_size(growth, GROWTH_MOST);
 }
 
 /* When the process has grown, Arenite is to have no more than it has now.  Where the process has

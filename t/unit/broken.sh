@@ -74,6 +74,7 @@ credit_for_larger  unit/credit
 credit_for_ever    unit/credit
 credit_unasked     unit/credit
 overlook_process   unit/peak
+grow_at_once       unit/peak
 uncut              unit/large           heap/large.c
 cut_unmarked       unit/large           arena/registry.c
 unmap_in_vain      unit/aligned         arena/supply.c
