@@ -54,9 +54,8 @@ size_t peak_make_up(const struct run *run)
 
 /* ---- the peak of the process ----------------------------------------------------------------- */
 
-/* Growth that is less than this waits until there is more of it.  And no call should take long, so
- * what is beyond GROWTH_MOST, in a millisecond or because nobody has looked for a while, goes by.
- */
+/* Growth that is less than GROWTH_LEAST waits until there is more of it.  No call should take long,
+ * so of growth that is more than GROWTH_MOST since the last look the rest is ignored. */
 #define GROWTH_LEAST (256 * KIB)
 #define GROWTH_MOST  MIB
 

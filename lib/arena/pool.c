@@ -162,7 +162,7 @@ void pool_forget(struct pool *pool)
 /* The release of the slices orders the stores (A1). */
 void pool_release(struct pool *pool, bool resident)
 {
-	size_t dirty = resident ? (pool_span(pool) - pool_tail(pool)) / SLICE : 0;
+	size_t dirty = resident ? pool_without_tail(pool) / SLICE : 0;
 	struct arena *arena = arena_at(pool);
 
 	pool_forget(pool);

@@ -127,6 +127,12 @@ static inline size_t pool_tail(const struct pool *pool)
 	return pool_span(pool) - min_size(pool_span(pool), used);
 }
 
+/* Bytes of the pool's slices without the tail. */
+static inline size_t pool_without_tail(const struct pool *pool)
+{
+	return pool_span(pool) - pool_tail(pool);
+}
+
 static inline uint32_t pool_free_count(const struct pool *pool)
 {
 	return load_relaxed(&pool->x_free_count);

@@ -9,7 +9,7 @@
 size_t granules_bytes(const struct pool *pool, uint64_t granules)
 {
 	if (pool->cls == CLASS_LARGE)
-		return granules ? pool_span(pool) - pool_tail(pool) : 0;
+		return granules ? pool_without_tail(pool) : 0;
 	return (size_t)count_bits(granules) << granules_shift(pool);
 }
 

@@ -219,7 +219,7 @@ void limbo_add(arn_family *family, struct pool *pool)
 /* The tail of a huge pool has no pages, so it may be as long as it is. */
 bool limbo_fits(const struct pool *pool, size_t slices)
 {
-	size_t used = pool->slices - (BUG(fit_tail) ? 0 : pool_tail(pool) / SLICE);
+	size_t used = (BUG(fit_tail) ? pool_span(pool) : pool_without_tail(pool)) / SLICE;
 
 	return pool->cls != CLASS_LARGE || (pool->slices >= slices && used <= slices + slices / 4);
 }

@@ -185,7 +185,7 @@ void sweep_note_tail(const struct pool *pool, size_t tail_before)
 
 size_t sweep_resident(const struct pool *pool)
 {
-	return pool_span(pool) - pool_tail(pool) - granules_bytes(pool, clean_granules(pool));
+	return pool_without_tail(pool) - granules_bytes(pool, clean_granules(pool));
 }
 
 /* The pages of an empty pool need not wait for readers: a late reader finds zeros where the header

@@ -18,7 +18,7 @@
  * and GUARD nothing happens; with GUARD alone, stacks are kept and no other process finds them. */
 void profile_init(void);
 /* A block of `size` bytes, as asked for, is a sample from now on.  Points may have lain on
- * `counted` bytes; it stands for `blocks` blocks of the program. */
+ * `counted` bytes.  `blocks` is the number of the program's blocks that the sample stands for. */
 void profile_made(const void *block, size_t size, size_t counted, double blocks, unsigned tag);
 /* It has another size now; counted: the bytes on which points may lie, or 0 if they are the same as
  * before. */

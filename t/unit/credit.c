@@ -184,8 +184,8 @@ static void test_waits(void)
 
 /* ---- the first credit ------------------------------------------------------------------------ */
 
-/* As a process begins: the credit is 16 MiB.  A drop of less stays, until it was left alone for
- * T(16 MiB), half a second, or ... */
+/* As a process begins: the credit is 16 MiB.  So much of a drop stays, until it was left alone for
+ * T(16 MiB), half a second; a drop that is far larger goes back as a whole. */
 static void test_first(size_t mib)
 {
 	bool small = mib < 40;
@@ -201,7 +201,7 @@ static void test_first(size_t mib)
 	begin("the first credit");
 }
 
-/* ... or the program wants less to be kept. */
+/* Where the program wants less to be kept, the credit is less. */
 static void test_first_by_option(void)
 {
 	size_t retain = option_values[OPTION_RETAIN];
