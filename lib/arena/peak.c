@@ -13,7 +13,7 @@ static size_t give_back(size_t bytes)
 
 	if (retained <= keep || !os_takes_pages())
 		return 0;
-	bytes = retain_may_trade(min_size(retained - keep, bytes));
+	bytes = min_size(retained - keep, retain_may_trade(bytes));
 	done = bytes ? purge_to(retained - bytes) : 0;
 	retain_note_trade(done);
 	return done;
@@ -21,9 +21,9 @@ static size_t give_back(size_t bytes)
 
 /* ---- Arenite's peak -------------------------------------------------------------------------- */
 
-/* A program has paid for the pages by which it grows, and may pay a part of that again for what
- * goes back in their place. */
-#define TRADES_PART 3u
+/* A program has paid for the pages by which Arenite grows, and may pay a part of that again for
+ * what goes back in their place. */
+#define TRADES_PART 6u
 
 /* While there is credit: what Arenite had resident when the process was seen at its peak. */
 static _Atomic size_t x_level = SIZE_MAX;
@@ -58,6 +58,9 @@ size_t peak_make_up(const struct run *run)
  * so of growth that is more than GROWTH_MOST since the last look the rest is ignored. */
 #define GROWTH_LEAST (256 * KIB)
 #define GROWTH_MOST  MIB
+/* What may be traded for it, besides: with all of it, the peak of ten kinds of data is 2 to 5 %
+ * lower under the preload, and loops that grow from lap to lap take 1 to 2 % longer. */
+#define GROWTH_PART 3u
 
 /* The most that the process had resident, as the system said at the last look, and when that was,
  * ms; 0 while there is no credit. */
@@ -105,6 +108,6 @@ size_t peak_look(void)
 		store_relaxed(&x_level, resident);
 	if (growth == 0)
 		return 0;
-	retain_add_trades(growth / TRADES_PART);
+	retain_add_trades(growth / GROWTH_PART);
 	return growth - min_size(growth, give_back(2 * growth));
 }

@@ -184,12 +184,14 @@ static void fill(struct budget *budget, size_t most, size_t per_ms)
 size_t retain_may_trade(size_t bytes)
 {
 	intptr_t left = load_relaxed(&trades.x_left);
+	size_t least = BUG(trade_singly) ? 1 : RETAIN_TRADE;
 
+	bytes = max_size(bytes, least);
 	if (left < (intptr_t)bytes) {
 		fill(&trades, RETAIN_TRADES, RETAIN_PER_MS / 2);
 		left = load_relaxed(&trades.x_left);
 	}
-	return left > 0 ? min_size(bytes, (size_t)left) : 0;
+	return left >= (intptr_t)least ? min_size(bytes, (size_t)left) : 0;
 }
 
 void retain_add_trades(size_t bytes)

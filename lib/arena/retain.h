@@ -53,6 +53,7 @@
 	                */
 #define RETAIN_BURST  (4 * MIB)
 #define RETAIN_TRADES (32 * MIB)
+#define RETAIN_TRADE  (512 * KIB)
 #define RETAIN_FIRST  (16 * MIB) /* the credit at first, but no more than twice option RETAIN */
 #define RETAIN_PAUSE  500u       /* ms */
 #define RETAIN_BORROW (2 * MIB)
@@ -89,9 +90,10 @@ void retain_note_fault(size_t bytes);
  * back before, and each page of them that is touched is to be charged. */
 bool retain_note_claim(size_t bytes);
 void retain_charge(size_t bytes);
-/* How much of `bytes` may now be given back though it is within what may be kept, because something
- * of another kind is wanted and more would be resident than ever before.  That has a budget of its
- * own: a program that goes from one kind to the other again and again keeps both in the end. */
+/* How much may now be given back though it is within what may be kept, because something of another
+ * kind is wanted and more would be resident than ever before by `bytes`.  That has a budget of its
+ * own: a program that goes from one kind to the other again and again keeps both in the end.  It is
+ * 0, or RETAIN_TRADE at least, because a call costs as much however little it gives back. */
 size_t retain_may_trade(size_t bytes);
 /* So much more may be traded, once. */
 void retain_add_trades(size_t bytes);

@@ -135,34 +135,38 @@ void limbo_put(arn_family *family, struct pool *pool)
 	push_waiting(family, index_for(pool), pool);
 }
 
-/* Purges pools that are in no stack together, and pushes each where it belongs then, the oldest,
- * which is the last one, first.  Pools that the system has refused keep their pages. */
-static void purge_pools(arn_family *family, struct pool **pool, unsigned n)
-{
-	sweep_whole_all(pool, n);
-	while (n > 0) {
-		limbo_put(family, pool[--n]);
-	}
-}
+/* Pools that were popped to be purged together, and the bytes of their pages. */
+struct popped {
+	struct pool *pool[LIMBO_BATCH];
+	unsigned n;
+	size_t bytes;
+};
 
-/* Pops up to LIMBO_BATCH pools of a stack, `bytes` of pages or a pool more, and purges them.
- * Returns the bytes that were tried. */
-static size_t purge_some(arn_family *family, unsigned index, size_t bytes)
+/* Pops pools of a stack until there are `bytes` of pages, or LIMBO_BATCH pools. */
+static void pop_some(arn_family *family, unsigned index, size_t bytes, struct popped *popped)
 {
-	struct pool *pool[LIMBO_BATCH], *popped;
-	size_t tried = 0;
-	unsigned n = 0;
+	struct pool *pool;
 
-	while (n < LIMBO_BATCH && tried < bytes && (popped = pop_waiting(family, index)) != NULL) {
-		leave_limbo(family, popped);
-		tried += sweep_resident(popped);
-		popped->reads_zero = false;
-		pool[n++] = popped;
+	while (popped->n < LIMBO_BATCH && popped->bytes < bytes &&
+	       (pool = pop_waiting(family, index)) != NULL) {
+		leave_limbo(family, pool);
+		popped->bytes += sweep_resident(pool);
+		pool->reads_zero = false;
+		popped->pool[popped->n++] = pool;
 	}
 	if (stack_is_empty(&family->limbo[index]))
 		note_empty(family, index);
-	purge_pools(family, pool, n);
-	return tried;
+}
+
+/* Purges the pools in one call, and pushes each where it belongs then, the oldest of a stack, which
+ * was popped last, first.  Pools that the system has refused keep their pages.  Returns the bytes
+ * that were tried. */
+static size_t purge_popped(arn_family *family, struct popped *popped)
+{
+	sweep_whole_all(popped->pool, popped->n);
+	for (unsigned n = popped->n; n > 0; n--)
+		limbo_put(family, popped->pool[n - 1]);
+	return popped->bytes;
 }
 
 /* The next stack of pools with pages, from this one on and once around.  LIMBO_STACKS: none. */
@@ -175,17 +179,21 @@ static unsigned find_resident(const arn_family *family, unsigned from)
 	return index < first ? LIMBO_STACKS : index;
 }
 
-/* Purges up to `bytes` of the stack, or of the next one with pages.  Returns the bytes that were
- * tried. */
+/* Purges `bytes`, or a pool more, of the stack and of the next ones with pages.  Returns the bytes
+ * that were tried. */
 static size_t purge_from(arn_family *family, unsigned index, size_t bytes)
 {
-	index = find_resident(family, index % LIMBO_STACKS);
-	if (index == LIMBO_STACKS)
-		return 0;
-	if (!stack_is_empty(&family->limbo[index]))
-		return purge_some(family, index, bytes);
-	note_empty(family, index);
-	return 0;
+	struct popped popped = { .n = 0, .bytes = 0 };
+
+	for (unsigned n = 0; n < LIMBO_STEP && popped.bytes < bytes; n++, index++) {
+		index = find_resident(family, index % LIMBO_STACKS);
+		if (index == LIMBO_STACKS)
+			break;
+		pop_some(family, index, bytes, &popped);
+		if (BUG(purge_one_stack))
+			break;
+	}
+	return purge_popped(family, &popped);
 }
 
 /* Half of the base is given back beyond what is needed, so that the pages of several pools go in
@@ -365,12 +373,23 @@ void limbo_poll_all(arn_family *family, bool stopped)
 			;
 }
 
+/* Purges up to LIMBO_BATCH pools of the stack.  false: it is empty, or the system refuses. */
+static bool purge_stack(arn_family *family, unsigned index)
+{
+	struct popped popped = { .n = 0, .bytes = 0 };
+
+	if (!os_takes_pages())
+		return false;
+	pop_some(family, index, SIZE_MAX, &popped);
+	return purge_popped(family, &popped) > 0;
+}
+
 /* Pools that other threads push meanwhile may keep their pages: it is a matter of memory alone. */
 void limbo_purge(arn_family *family)
 {
 	if (load_relaxed(&family->x_waiting) == 0)
 		return;
 	for (unsigned index = index_of(ARN_TAG_MEM + 1, 0); index < LIMBO_STACKS; index++)
-		while (os_takes_pages() && purge_some(family, index, SIZE_MAX) > 0)
+		while (purge_stack(family, index))
 			;
 }

@@ -61,6 +61,7 @@ fetch_long_runs    unit/stock           heap/stock.c
 borrow_for_ever    unit/stock           heap/grant.c
 wait_blindly       unit/wait            heap/wait.c
 fit_tail           unit/wait            heap/limbo.c
+purge_one_stack    unit/wait            heap/limbo.c
 add_twice          unit/tally           arena/tally.c
 publish_first      unit/page            api/page.c
 write_together     unit/page            api/page.c
@@ -73,6 +74,7 @@ overlook_pauses    unit/credit
 credit_for_larger  unit/credit
 credit_for_ever    unit/credit
 credit_unasked     unit/credit
+trade_singly       unit/credit
 overlook_process   unit/peak
 grow_at_once       unit/peak
 uncut              unit/large           heap/large.c

@@ -364,13 +364,27 @@ static void test_both_kinds(void)
 	begin("both kinds");
 }
 
-/* What is resident for the first time may be traded for a third. */
+/* A sixth of what is resident for the first time may be traded. */
 static void test_more_trades(void)
 {
 	take(60, LARGE, 60);
-	ok(retain_may_trade(SIZE_MAX) >= RETAIN_TRADES + 16 * MIB,
+	ok(retain_may_trade(SIZE_MAX) >= RETAIN_TRADES + 8 * MIB,
 	   "after growth by 60 MiB: %zu MiB may be traded", retain_may_trade(SIZE_MAX) / MIB);
 	begin("growth");
+}
+
+/* The clock stands still, so that no time adds to the budget. */
+static void test_least_trade(void)
+{
+	retain_may_trade(2 * RETAIN_TRADES); /* this millisecond adds nothing any more */
+	retain_forget();
+	ok(retain_may_trade(1) == RETAIN_TRADE && retain_may_trade(MIB) == MIB,
+	   "little growth: %zu KiB are traded at once", retain_may_trade(1) / KIB);
+	retain_note_trade(RETAIN_TRADES - 3 * RETAIN_TRADE / 2);
+	ok(retain_may_trade(MIB) == 3 * RETAIN_TRADE / 2, "and no more than may be");
+	retain_note_trade(RETAIN_TRADE);
+	ok(retain_may_trade(1) == 0, "what is left is too little: nothing is");
+	begin("least");
 }
 
 /* ---- any loop -------------------------------------------------------------------------------- */
@@ -469,6 +483,7 @@ int main(void)
 	test_kinds();
 	test_both_kinds();
 	test_more_trades();
+	test_least_trade();
 	test_any_loop();
 	return done();
 }

@@ -175,6 +175,31 @@ static void test_options(void)
 	no_errors("with a limit none waits with its heap");
 }
 
+/* ---- the peak -------------------------------------------------------------------------------- */
+
+/* A few pools of each of many sizes wait with the family. */
+static void test_growth_of_many(void)
+{
+	size_t retain = option_values[OPTION_RETAIN], calls, bytes;
+
+	set_up();
+	option_values[OPTION_RETAIN] = 64 * MIB;
+	for (size_t size = 2 * KIB; size <= 16 * KIB; size += size / 4)
+		drop_pools(&handle, 12, size);
+	wait_hand_over(handle.heap);
+	expect(tally_read_all(&arena_counters.x_waiting) >= 2 * MIB);
+	retain_forget();
+	calls = load_relaxed(&arena_counters.x_purges);
+	bytes = load_relaxed(&arena_counters.x_purged);
+	limbo_make_room(SLICE);
+	calls = load_relaxed(&arena_counters.x_purges) - calls;
+	bytes = load_relaxed(&arena_counters.x_purged) - bytes;
+	expect(calls == 1 && bytes >= RETAIN_TRADE && bytes <= 2 * RETAIN_TRADE);
+	option_values[OPTION_RETAIN] = retain;
+	no_errors("of pools of many sizes that wait, %zu KiB go back in %zu call", bytes / KIB,
+	          calls);
+}
+
 /* ---- several --------------------------------------------------------------------------------- */
 
 static void hand_over_beside(unsigned self)
@@ -262,6 +287,7 @@ int main(void)
 	test_large();
 	test_bound();
 	test_options();
+	test_growth_of_many();
 	test_others();
 	test_race();
 	test_standing("wait_taken");
