@@ -116,10 +116,14 @@ void empty_poll_all(struct heap *heap)
 	limbo_poll_all(heap->family, false);
 }
 
-/* If more is resident than ever, what waits with the heap is given back with the rest. */
+/* If more is resident than ever, and what was free elsewhere did not make up for that, what the
+ * heap keeps for itself goes where it is given back with the rest.  A heap that grows has mostly
+ * nothing, and its grant stays then: to lower it writes to sums that all threads share. */
 void empty_make_room(struct heap *heap, size_t growth)
 {
-	if (growth > 0)
+	if (growth > 0 && BUG(grow_beside_stock))
 		wait_hand_over(heap);
+	else if (growth > 0 && (stock_bytes(heap) || wait_has_some(heap)))
+		stock_give_back(heap);
 	limbo_make_room(growth);
 }

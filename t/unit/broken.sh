@@ -62,6 +62,7 @@ borrow_for_ever    unit/stock           heap/grant.c
 wait_blindly       unit/wait            heap/wait.c
 fit_tail           unit/wait            heap/limbo.c
 purge_one_stack    unit/wait            heap/limbo.c
+grow_beside_stock  unit/wait            heap/empty.c
 add_twice          unit/tally           arena/tally.c
 publish_first      unit/page            api/page.c
 write_together     unit/page            api/page.c

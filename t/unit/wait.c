@@ -177,6 +177,24 @@ static void test_options(void)
 
 /* ---- the peak -------------------------------------------------------------------------------- */
 
+static void test_growth(void)
+{
+	size_t bytes;
+
+	set_up();
+	let_readers_pass();
+	empty_poll_all(handle.heap);
+	drop_pools(&handle, 2, 8 * KIB);
+	bytes = wait_bytes(handle.heap);
+	expect(bytes != 0 && stock_bytes(handle.heap) != 0);
+	empty_make_room(handle.heap, 0);
+	expect(wait_bytes(handle.heap) == bytes && stock_bytes(handle.heap) != 0);
+	empty_make_room(handle.heap, SLICE);
+	expect(!wait_has_some(handle.heap) && stock_bytes(handle.heap) == 0);
+	expect(load_relaxed(&arena_counters.x_granted) == 0 && heap_is_valid(handle.heap));
+	no_errors("when more is resident than ever, a heap keeps nothing for itself");
+}
+
 /* A few pools of each of many sizes wait with the family. */
 static void test_growth_of_many(void)
 {
@@ -287,6 +305,7 @@ int main(void)
 	test_large();
 	test_bound();
 	test_options();
+	test_growth();
 	test_growth_of_many();
 	test_others();
 	test_race();
