@@ -185,7 +185,8 @@ static size_t purge_from(arn_family *family, unsigned index, size_t bytes)
 {
 	struct popped popped = { .n = 0, .bytes = 0 };
 
-	for (unsigned n = 0; n < LIMBO_STEP && popped.bytes < bytes; n++, index++) {
+	for (unsigned n = 0; n < LIMBO_STEP && popped.n < LIMBO_BATCH && popped.bytes < bytes;
+	     n++, index++) {
 		index = find_resident(family, index % LIMBO_STACKS);
 		if (index == LIMBO_STACKS)
 			break;
