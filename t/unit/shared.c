@@ -232,7 +232,7 @@ static const struct path {
 	{ "growth by pools of one slice, each", growth, 8 * KIB, 200 },
 	{ "remote free and drain, 64 bytes", remote, 64, 1 },
 	{ "remote free and drain, 1 KiB", remote, KIB, 13 },
-	{ "a thread's start and end", lives, 64, 420 },
+	{ "a thread's start and end", lives, 64, 440 },
 };
 
 static double for_100(unsigned long n, unsigned long operations)
