@@ -18,14 +18,17 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-/* Programs expect the descriptors that they open to begin below this. */
-#define FD_LEAST 100
+/* Programs expect the descriptors that they open to begin below this, and some ask for each number
+ * up to 255 whether it is open. */
+#define FD_LEAST 256
 
-/* As high as that, if the process may have as many. */
+/* As high as that, or as high as the process may have one. */
 static int out_of_the_way(int fd)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, FD_LEAST);
+	int high = -1;
 
+	for (int least = FD_LEAST; least > fd && high < 0; least /= 2)
+		high = fcntl(fd, F_DUPFD_CLOEXEC, least);
 	if (high < 0)
 		return fd;
 	close(fd);

@@ -206,6 +206,40 @@ static int share_beyond_limit(void)
 	               : 2;
 }
 
+/* Where the process may have so many, is the descriptor no lower than this? */
+static int is_above(rlim_t most, int least)
+{
+	const struct rlimit limit = { most, most };
+	struct os_shared shared;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || !os_share(&shared, "test", page, NULL, 0))
+		return 1;
+	return shared.fd >= least ? 0 : 2;
+}
+
+static int share_with_many(void)
+{
+	return is_above(512, 256);
+}
+
+static int share_with_few(void)
+{
+	return is_above(200, 100);
+}
+
+static int share_with_fewest(void)
+{
+	return is_above(8, 3);
+}
+
+/* Some programs ask for each number up to 255 whether it is open. */
+static void test_descriptor(void)
+{
+	ok(status_of_child(share_with_many) == 0, "its descriptor is out of the way");
+	ok(status_of_child(share_with_few) == 0 && status_of_child(share_with_fewest) == 0,
+	   "as far as the process may have so many");
+}
+
 static void test_share(void)
 {
 	ok(status_of_child(share_beyond_limit) == 0,
@@ -224,6 +258,7 @@ int main(void)
 	test_limit();
 	test_injection();
 	test_share();
+	test_descriptor();
 	threads(4, churn);
 	no_errors("four threads map and unmap, each its own");
 	return done();

@@ -30,7 +30,7 @@ static struct found find_page(void)
 	struct found found = { 0 };
 	char path[64], target[64];
 
-	for (int fd = 0; fd < 256; fd++) {
+	for (int fd = 0; fd < 1024; fd++) {
 		struct stat status;
 		ssize_t n;
 		int page;
@@ -106,7 +106,7 @@ static void test_sealed(void)
 	char path[64];
 	int fd = -1;
 
-	for (int i = 255; i >= 0 && fd < 0; i--) {
+	for (int i = 1023; i >= 0 && fd < 0; i--) {
 		char target[64] = "";
 
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", i);
@@ -281,9 +281,9 @@ static void test_forks(void)
 /* Programs close what they have not opened, and open something else under the number. */
 static int close_and_fork(void)
 {
-	for (int fd = 3; fd < 256; fd++)
+	for (int fd = 3; fd < 1024; fd++)
 		close(fd);
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 400; i++)
 		if (open("/dev/null", O_RDONLY) < 0)
 			return 1;
 	if (find_page().pages != 0)
