@@ -58,8 +58,9 @@ size_t peak_make_up(const struct run *run)
  * so of growth that is more than GROWTH_MOST since the last look the rest is ignored. */
 #define GROWTH_LEAST (256 * KIB)
 #define GROWTH_MOST  MIB
-/* What may be traded for it, besides: with all of it, the peak of ten kinds of data is 2 to 5 %
- * lower under the preload, and loops that grow from lap to lap take 1 to 2 % longer. */
+/* So much of the growth is added to what may be traded.  With all of it the peak of ten kinds of
+ * data is 2 to 5 % lower under the preload, and loops that grow from lap to lap take 1 to 2 %
+ * longer. */
 #define GROWTH_PART 3u
 
 /* The most that the process had resident, as the system said at the last look, and when that was,

@@ -4,9 +4,9 @@
  *
  * The peak of a program is to be what it uses, and not what it has used and may use again.  So when
  * a claim makes more resident than ever before, twice as much goes back of the free slices that are
- * kept, and RETAIN_TRADE at least; a sixteenth of the limit (retain.h) stays all the same.  If that
- * does not make up for the claim, the heap gives up what it keeps for itself (heap/empty.h).  Below
- * the peak nothing goes back here, because it would be wanted again.
+ * kept, and RETAIN_TRADE_LEAST at least; a sixteenth of the limit (retain.h) stays all the same. If
+ * that does not make up for the claim, the heap gives up what it keeps for itself (heap/empty.h).
+ * Below the peak nothing goes back here, because it would be wanted again.
  *
  * The process may have other memory beside Arenite's: the heap of the C library, or that of an
  * interpreter.  When the whole process has more resident than ever, what is kept is in the way,

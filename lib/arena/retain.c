@@ -184,7 +184,7 @@ static void fill(struct budget *budget, size_t most, size_t per_ms)
 size_t retain_may_trade(size_t bytes)
 {
 	intptr_t left = load_relaxed(&trades.x_left);
-	size_t least = BUG(trade_singly) ? 1 : RETAIN_TRADE;
+	size_t least = BUG(trade_singly) ? 1 : RETAIN_TRADE_LEAST;
 
 	bytes = max_size(bytes, least);
 	if (left < (intptr_t)bytes) {

@@ -51,12 +51,12 @@
 #define RETAIN_CALL                                                                   \
 	(4 * PAGE_MIN) /* what a call to give back costs, as bytes that are refaulted \
 	                */
-#define RETAIN_BURST  (4 * MIB)
-#define RETAIN_TRADES (32 * MIB)
-#define RETAIN_TRADE  (512 * KIB)
-#define RETAIN_FIRST  (16 * MIB) /* the credit at first, but no more than twice option RETAIN */
-#define RETAIN_PAUSE  500u       /* ms */
-#define RETAIN_BORROW (2 * MIB)
+#define RETAIN_BURST       (4 * MIB)
+#define RETAIN_TRADES      (32 * MIB)
+#define RETAIN_TRADE_LEAST (512 * KIB)
+#define RETAIN_FIRST       (16 * MIB) /* the credit at first, at most twice option RETAIN */
+#define RETAIN_PAUSE       500u       /* ms */
+#define RETAIN_BORROW      (2 * MIB)
 /* The least and the greatest T(credit), ms. */
 #define RETAIN_DECAY_MIN 100u
 #define RETAIN_DECAY_MAX 10000u
@@ -93,7 +93,7 @@ void retain_charge(size_t bytes);
 /* How much may now be given back though it is within what may be kept, because something of another
  * kind is wanted and more would be resident than ever before by `bytes`.  That has a budget of its
  * own: a program that goes from one kind to the other again and again keeps both in the end.  It is
- * 0, or RETAIN_TRADE at least, because a call costs as much however little it gives back. */
+ * 0, or RETAIN_TRADE_LEAST at least, because a call costs as much however little it gives back. */
 size_t retain_may_trade(size_t bytes);
 /* So much more may be traded, once. */
 void retain_add_trades(size_t bytes);

@@ -31,7 +31,8 @@ struct pool *empty_take(struct heap *heap, unsigned cls, size_t slices);
 void empty_poll(struct heap *heap);
 /* The same with all pools, whatever calls before have found. */
 void empty_poll_all(struct heap *heap);
-/* Slices without pages were claimed for the heap: see limbo_make_room. */
+/* Slices without pages were claimed for the heap.  More is resident than ever by `growth` bytes:
+ * what the heap keeps for itself goes, and what waits (limbo_make_room). */
 void empty_make_room(struct heap *heap, size_t growth);
 
 #endif

@@ -179,13 +179,15 @@ static unsigned find_resident(const arn_family *family, unsigned from)
 	return index < first ? LIMBO_STACKS : index;
 }
 
-/* Purges `bytes`, or a pool more, of the stack and of the next ones with pages.  Returns the bytes
- * that were tried. */
+#define PURGE_STACKS 16u
+
+/* Purges `bytes`, or a pool more, of the stack and of the next ones with pages, PURGE_STACKS of
+ * them at most.  Returns the bytes that were tried. */
 static size_t purge_from(arn_family *family, unsigned index, size_t bytes)
 {
 	struct popped popped = { .n = 0, .bytes = 0 };
 
-	for (unsigned n = 0; n < LIMBO_STEP && popped.n < LIMBO_BATCH && popped.bytes < bytes;
+	for (unsigned n = 0; n < PURGE_STACKS && popped.n < LIMBO_BATCH && popped.bytes < bytes;
 	     n++, index++) {
 		index = find_resident(family, index % LIMBO_STACKS);
 		if (index == LIMBO_STACKS)

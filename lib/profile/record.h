@@ -111,7 +111,7 @@ struct record_sample {
 	uint32_t made_by, freed_by; /* threads, as gettid says */
 	/* of the process that has made the image */
 	uint64_t turn; /* the later it was freed, the higher */
-	double blocks; /* number of the program's blocks that it stands for: 1 / chance */
+	double blocks; /* how many of the program's blocks the sample stands for: 1 / chance */
 	struct record_sample *next_retired;
 	STACK_NODE spare;
 };

@@ -378,11 +378,11 @@ static void test_least_trade(void)
 {
 	retain_may_trade(2 * RETAIN_TRADES); /* this millisecond adds nothing any more */
 	retain_forget();
-	ok(retain_may_trade(1) == RETAIN_TRADE && retain_may_trade(MIB) == MIB,
+	ok(retain_may_trade(1) == RETAIN_TRADE_LEAST && retain_may_trade(MIB) == MIB,
 	   "little growth: %zu KiB are traded at once", retain_may_trade(1) / KIB);
-	retain_note_trade(RETAIN_TRADES - 3 * RETAIN_TRADE / 2);
-	ok(retain_may_trade(MIB) == 3 * RETAIN_TRADE / 2, "and no more than may be");
-	retain_note_trade(RETAIN_TRADE);
+	retain_note_trade(RETAIN_TRADES - 3 * RETAIN_TRADE_LEAST / 2);
+	ok(retain_may_trade(MIB) == 3 * RETAIN_TRADE_LEAST / 2, "and no more than may be");
+	retain_note_trade(RETAIN_TRADE_LEAST);
 	ok(retain_may_trade(1) == 0, "what is left is too little: nothing is");
 	begin("least");
 }

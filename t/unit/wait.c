@@ -212,7 +212,7 @@ static void test_growth_of_many(void)
 	limbo_make_room(SLICE);
 	calls = load_relaxed(&arena_counters.x_purges) - calls;
 	bytes = load_relaxed(&arena_counters.x_purged) - bytes;
-	expect(calls == 1 && bytes >= RETAIN_TRADE && bytes <= 2 * RETAIN_TRADE);
+	expect(calls == 1 && bytes >= RETAIN_TRADE_LEAST && bytes <= 2 * RETAIN_TRADE_LEAST);
 	option_values[OPTION_RETAIN] = retain;
 	no_errors("of pools of many sizes that wait, %zu KiB go back in %zu call", bytes / KIB,
 	          calls);
